@@ -1,0 +1,84 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The manifest of a campaign: which creatives were made for which product, where they are and what they cost.
+
+It is what the rest of the data platform reads, so its shape is versioned, and it never holds a signed URL.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen.core.scrub import without_urls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SCHEMA = 1
+"""Version of the manifest's shape: raised when a field goes away or changes its meaning, not when one is added."""
+
+_CREATIVE = ("kind", "uri", "media_type", "size", "sha256")
+_GENERATION = ("vendor", "id", "kind", "status", "created_at", "completed_at", "credits", "variants")
+_CREDITS = ("quoted", "charged", "refunded")
+
+
+def describe_product(
+    product: Mapping[str, Any], made: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]
+) -> dict[str, Any]:
+    """
+    Return a product's part of the manifest.
+
+    :param product: the product, as its catalogue row has it.
+    :param made: for each of its generations what was asked for, and the dictionary that the operator returned.
+    """
+    generations = []
+    for request, generation in made:
+        generations.append(
+            {
+                **{name: generation.get(name) for name in _GENERATION},
+                "request": without_urls(request),
+                "creatives": [
+                    {name: creative.get(name) for name in _CREATIVE} for creative in generation.get("creatives") or ()
+                ],
+            }
+        )
+    return {**product, "generations": generations}
+
+
+def build_manifest(run: Mapping[str, Any], products: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """
+    Return the manifest of one run, with its sums.
+
+    A sum of credits counts what the vendor told and is None where it told nothing; ``untold`` says how many generations
+    each sum leaves out.
+
+    :param run: what identifies the run: DAG, run id, connection, catalogue, when.
+    :param products: what :func:`describe_product` returned, in the order of the catalogue.
+    """
+    described = list(products)
+    generations = [generation for product in described for generation in product["generations"]]
+    creatives = [creative for generation in generations for creative in generation["creatives"]]
+    told = {
+        name: [value for generation in generations if (value := (generation["credits"] or {}).get(name)) is not None]
+        for name in _CREDITS
+    }
+    return {
+        "schema": SCHEMA,
+        "run": dict(run),
+        "totals": {
+            "products": len(described),
+            "generations": len(generations),
+            "creatives": len(creatives),
+            "bytes": sum(creative["size"] or 0 for creative in creatives),
+            "credits": {name: sum(values) if values else None for name, values in told.items()},
+            "untold": {name: len(generations) - len(values) for name, values in told.items()},
+        },
+        "products": described,
+    }
+
+
+def manifest_text(manifest: Mapping[str, Any]) -> str:
+    """Return the manifest as the text of its file: JSON to be read by people too."""
+    return json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"

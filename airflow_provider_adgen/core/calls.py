@@ -1,0 +1,241 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+How an endpoint is written down, once, for both wires.
+
+Three kinds suffice: a :class:`Call` is one request and how to read its answer; a *sequence* is a generator that yields
+calls and receives what they parsed to, for what takes several requests (pages, upload then finalise); a
+:class:`Stream` is one request whose answer is a stream of server-sent events. Nothing here does any I/O.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import IO, Any, Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from airflow_provider_adgen.core.errors import UnexpectedResponse
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+E = TypeVar("E")
+
+
+class Lane(StrEnum):
+    """Endpoint classes with a rate budget of their own."""
+
+    SUBMIT = "submit"
+    STREAM = "stream"
+    READ = "read"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """
+    A whole answer. Header names are lower case; the body never shows in a repr.
+
+    :param status: HTTP status.
+    :param headers: headers, names in lower case.
+    :param content: the body.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
+
+    def json(self) -> Any:
+        """
+        Return the body as JSON.
+
+        :raises ValueError: it is not JSON.
+        """
+        try:
+            return json.loads(self.content)
+        except RecursionError:
+            raise ValueError("too deeply nested") from None
+
+
+@dataclass(frozen=True)
+class FileBody:
+    """
+    A body read from a file; opened anew for each attempt, and read in a thread by the asynchronous wire.
+
+    :param open: returns a binary file at its start.
+    :param size: bytes, sent as Content-Length.
+    """
+
+    open: Callable[[], IO[bytes]] = field(repr=False)
+    size: int
+
+
+@dataclass(frozen=True)
+class Multipart:
+    """
+    A multipart/form-data body with one file.
+
+    :param name: the form field.
+    :param file_name: the name told to the vendor.
+    :param content_type: MIME type of the file.
+    :param file: the content.
+    """
+
+    name: str
+    file_name: str
+    content_type: str
+    file: FileBody
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call(Generic[T]):
+    """
+    One request and how to read its answer.
+
+    :param method: HTTP method.
+    :param path: path below the connection's base URL.
+    :param endpoint: method and path template for messages, without ids.
+    :param parse: turns a successful answer into a value, or raises :class:`UnexpectedResponse`.
+    :param query: query parameters; None values are left out.
+    :param body: a JSON value, a :class:`FileBody`, a :class:`Multipart`, or None.
+    :param headers: further headers.
+    :param lane: the rate budget it counts against.
+    :param paid: it spends credits: a fresh connection, no redirect, never repeated by the wire.
+    :param repeatable: the wire may send it again after a failure. Defaults to true for GET.
+    :param foreign_url: a full URL on another host (a storage upload): sent without the vendor's auth and headers.
+    """
+
+    method: str
+    path: str
+    endpoint: str
+    parse: Callable[[Answer], T] = field(repr=False)
+    query: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    body: Any = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    lane: Lane = Lane.READ
+    paid: bool = False
+    repeatable: bool | None = None
+    foreign_url: str | None = field(default=None, repr=False)
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether the wire may send it again after a failure."""
+        if self.paid:
+            return False
+        return self.method == "GET" if self.repeatable is None else self.repeatable
+
+
+@dataclass(frozen=True)
+class Emit(Generic[T]):
+    """Items that a sequence hands to whoever iterates over it."""
+
+    items: Iterable[T]
+
+
+Sequence = Generator[Any, Any, T]
+"""A generator that yields :class:`Call`, :class:`Listen` or :class:`Emit`, and receives what came of the first two."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One server-sent event: its name and its data, the data kept out of reprs."""
+
+    name: str
+    data: str = field(repr=False)
+
+    def json(self) -> Any:
+        """
+        Return the data as JSON.
+
+        :raises ValueError: it is not JSON.
+        """
+        return json.loads(self.data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream(Generic[E]):
+    """
+    One request answered by server-sent events.
+
+    :param path: path below the connection's base URL.
+    :param endpoint: method and path template for messages.
+    :param read: turns an event into what is yielded; None skips the event.
+    :param query: query parameters.
+    """
+
+    path: str
+    endpoint: str
+    read: Callable[[Event], E | None] = field(repr=False)
+    query: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    lane: Lane = Lane.STREAM
+
+
+@dataclass(frozen=True)
+class Listen(Generic[E]):
+    """
+    A step of a sequence that follows a stream for a while; what the stream yielded is sent back as a list.
+
+    :param stream: what to open.
+    :param seconds: how long to listen at most.
+    :param enough: tells by the latest item that there is nothing more to hear.
+    """
+
+    stream: Stream[E]
+    seconds: float
+    enough: Callable[[E], bool] = field(repr=False)
+
+
+def unreadable(vendor: str, endpoint: str, fieldname: str, why: str) -> UnexpectedResponse:
+    """Return the error for an answer that lacks what we need."""
+    return UnexpectedResponse(
+        f"{vendor} answered {endpoint} with something this package cannot read: {fieldname or 'the body'} {why}.",
+        vendor=vendor,
+        endpoint=endpoint,
+        field=fieldname,
+    )
+
+
+def read_json(answer: Answer, vendor: str, endpoint: str) -> Any:
+    """
+    Return an answer's JSON.
+
+    :raises UnexpectedResponse: the body is not JSON.
+    """
+    try:
+        return answer.json()
+    except ValueError:
+        raise unreadable(vendor, endpoint, "", "is not JSON") from None
+
+
+def read_object(answer: Answer, vendor: str, endpoint: str) -> dict[str, Any]:
+    """
+    Return an answer's JSON object.
+
+    :raises UnexpectedResponse: the body is not a JSON object.
+    """
+    value = read_json(answer, vendor, endpoint)
+    if not isinstance(value, dict):
+        raise unreadable(vendor, endpoint, "", "is not a JSON object")
+    return value
+
+
+def read_model(model: type[M], value: Any, vendor: str, endpoint: str) -> M:
+    """
+    Validate a JSON value into a response model.
+
+    :raises UnexpectedResponse: it lacks a field that the model needs, naming the first.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise unreadable(vendor, endpoint, name, f"is wrong ({first['msg']})") from None
+    except RecursionError:
+        raise unreadable(vendor, endpoint, "", "is too deeply nested") from None
+
+
+def nothing(_answer: Answer) -> None:
+    """Parse an answer whose body says nothing (204)."""

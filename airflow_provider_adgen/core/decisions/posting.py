@@ -1,0 +1,45 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the outcome of one paid POST proves about whether a job was started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_adgen.core.errors import AdGenError, ApiError, UnexpectedResponse, WireError
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.vendor import Promises
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """
+    What a POST that gave no job proves.
+
+    :param nothing_started: it is certain that no job exists.
+    :param answered: the vendor answered it, so the next attempt gets a new key.
+    :param unknown: repeating cannot settle it: it was accepted and the answer holds no job id.
+    :param status: the HTTP status, 0 where no answer arrived.
+    """
+
+    nothing_started: bool
+    answered: bool
+    unknown: bool
+    status: int
+
+
+def judge(error: AdGenError, promises: Promises) -> Verdict:
+    """Return what *error*, raised by a paid POST, proves."""
+    if isinstance(error, WireError):
+        return Verdict(nothing_started=not error.sent, answered=False, unknown=False, status=0)
+    if isinstance(error, UnexpectedResponse):
+        return Verdict(nothing_started=False, answered=True, unknown=True, status=200)
+    if isinstance(error, ApiError):
+        if error.status in promises.nothing_started:
+            # Our own budget raises the same 429 before anything is sent; it counts as answered all the same, which
+            # costs nothing: a new key is safe whenever nothing was started.
+            return Verdict(nothing_started=True, answered=True, unknown=False, status=error.status)
+        return Verdict(nothing_started=False, answered=False, unknown=False, status=error.status)
+    return Verdict(nothing_started=False, answered=False, unknown=False, status=0)

@@ -1,0 +1,238 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The only module that knows httpx: one request out, one answer in, failures told apart by whether anything was sent.
+
+It has no policy: no retries, no redirects, no meaning of a status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import logging
+import ssl
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import httpx_sse
+
+from airflow_provider_adgen.core.calls import Answer, Event, FileBody, Multipart
+from airflow_provider_adgen.core.errors import UnexpectedResponse, WireError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+
+CHUNK = 1 << 18
+"""Bytes read or written at a time when a file passes through."""
+
+LONGEST_ANSWER = 32 << 20
+"""Bytes of a JSON answer we are willing to hold in memory."""
+
+# Longer than any sensible poll interval, so that a waiting loop does not open a new TLS session for every poll.
+_KEEPALIVE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, ready to send; only method and endpoint show in a repr."""
+
+    method: str
+    endpoint: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: Any = field(default=None, repr=False)
+
+
+_ours: contextvars.ContextVar[bool] = contextvars.ContextVar("adgen_http", default=False)
+
+
+def _not_ours(_record: logging.LogRecord) -> bool:
+    return not _ours.get()
+
+
+# httpx logs every URL at INFO and httpcore every header at DEBUG, signed links among them: ours are kept out of the
+# logs, other users' of these libraries are not touched.
+for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy"):
+    logging.getLogger(_name).addFilter(_not_ours)
+
+
+@lru_cache(maxsize=8)
+def _tls(verify: bool | str) -> ssl.SSLContext:
+    # Building one takes tens of milliseconds; every client of the process shares it.
+    if verify is False:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    if isinstance(verify, str):
+        return ssl.create_default_context(cafile=verify)
+    return httpx.create_ssl_context()
+
+
+class _Sent:
+    """Remembers whether any byte of the request went out."""
+
+    def __init__(self) -> None:
+        self.any = False
+
+    async def trace(self, name: str, _info: Any) -> None:
+        if name.endswith("send_request_headers.started"):
+            self.any = True
+
+
+class HttpClient:
+    """
+    A client for one connection. It opens connections lazily and belongs to one event loop.
+
+    :param verify: True, False, or the path of a CA bundle.
+    :param fresh: never reuse a connection (a paid POST must not go out on one that may already be dead).
+    :param connections: the most connections held open.
+    """
+
+    def __init__(self, *, verify: bool | str = True, fresh: bool = False, connections: int = 20) -> None:
+        self._client = httpx.AsyncClient(
+            verify=_tls(verify),
+            follow_redirects=False,
+            timeout=None,  # noqa: S113 - every request runs under a deadline of its own, below
+            limits=httpx.Limits(
+                max_connections=connections,
+                max_keepalive_connections=0 if fresh else connections,
+                keepalive_expiry=_KEEPALIVE_SECONDS,
+            ),
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    async def send(self, request: Request, *, seconds: float) -> Answer:
+        """
+        Send one request and read its whole answer.
+
+        :param request: what to send.
+        :param seconds: deadline for the whole exchange.
+        :raises WireError: no answer arrived in time; ``sent`` says whether it may have been received.
+        :raises UnexpectedResponse: the answer is larger than :data:`LONGEST_ANSWER`.
+        """
+        sent = _Sent()
+        async with _deadline(sent, request, seconds), self._open(request, seconds, sent) as opened:
+            content = bytearray()
+            async for chunk in opened.chunks():
+                content += chunk
+                if len(content) > LONGEST_ANSWER:
+                    raise UnexpectedResponse(
+                        f"The answer to {request.endpoint} is larger than {LONGEST_ANSWER >> 20} MB and was not read.",
+                        endpoint=request.endpoint,
+                    )
+            return Answer(opened.status, opened.headers, bytes(content))
+
+    @contextlib.asynccontextmanager
+    async def open(self, request: Request, *, seconds: float) -> AsyncIterator[Opened]:
+        """
+        Send one request and hand out its answer unread.
+
+        :param request: what to send.
+        :param seconds: the longest silence allowed, before the answer and within it.
+        :raises WireError: no answer arrived, or it broke off.
+        """
+        async with self._open(request, seconds, _Sent()) as opened:
+            yield opened
+
+    @contextlib.asynccontextmanager
+    async def _open(self, request: Request, seconds: float, sent: _Sent) -> AsyncIterator[Opened]:
+        with _translated(sent, request), contextlib.ExitStack() as files:
+            built = self._client.build_request(
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                timeout=httpx.Timeout(seconds),
+                extensions={"trace": sent.trace, "timeout": httpx.Timeout(seconds).as_dict()},
+                **await _content(request.body, files),
+            )
+            token = _ours.set(True)
+            try:
+                response = await self._client.send(built, stream=True)
+            finally:
+                _ours.reset(token)
+            try:
+                yield Opened(response, sent, request)
+            finally:
+                await response.aclose()
+
+
+class Opened:
+    """
+    An answer whose body has not been read yet.
+
+    Whichever way the body is read, :class:`WireError` says that it broke off.
+    """
+
+    def __init__(self, response: httpx.Response, sent: _Sent, request: Request) -> None:
+        self._response = response
+        self._sent = sent
+        self._request = request
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body, decoded, :data:`CHUNK` bytes at a time."""
+        with _translated(self._sent, self._request):
+            async for chunk in self._response.aiter_bytes(CHUNK):
+                yield chunk
+
+    async def raw(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body as it was sent and as it arrives, so that nothing received is lost when it breaks off."""
+        with _translated(self._sent, self._request):
+            async for piece in self._response.aiter_raw():
+                yield piece
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Yield server-sent events."""
+        with _translated(self._sent, self._request):
+            async for event in httpx_sse.EventSource(self._response).aiter_sse():
+                yield Event(event.event, event.data)
+
+
+async def _content(body: Any, files: contextlib.ExitStack) -> dict[str, Any]:
+    if body is None:
+        return {}
+    if isinstance(body, FileBody):
+        file = files.enter_context(await asyncio.to_thread(body.open))
+        return {"content": _read_in_thread(file)}
+    if isinstance(body, Multipart):
+        # Small by the vendors' own limits (10 MB); httpx would read a file object on the event loop.
+        file = files.enter_context(await asyncio.to_thread(body.file.open))
+        return {"files": {body.name: (body.file_name, await asyncio.to_thread(file.read), body.content_type)}}
+    return {"json": body}
+
+
+async def _read_in_thread(file: Any) -> AsyncIterator[bytes]:
+    while chunk := await asyncio.to_thread(file.read, CHUNK):
+        yield chunk
+
+
+@contextlib.asynccontextmanager
+async def _deadline(sent: _Sent, request: Request, seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise WireError(f"No answer to {request.endpoint} within {seconds:g} s.", sent=sent.any) from None
+
+
+@contextlib.contextmanager
+def _translated(sent: _Sent, request: Request) -> Iterator[None]:
+    # The cause is dropped: httpx puts the request, with its URL and headers, on its exceptions.
+    try:
+        yield
+    except httpx.TimeoutException:
+        raise WireError(f"No answer to {request.endpoint}: it took too long.", sent=sent.any) from None
+    except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, ssl.SSLError) as error:
+        what = type(error).__name__
+        if sent.any:
+            raise WireError(f"The connection broke during {request.endpoint} ({what}).", sent=True) from None
+        raise WireError(f"Could not connect for {request.endpoint} ({what}); nothing was sent.", sent=False) from None

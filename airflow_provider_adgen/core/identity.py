@@ -1,0 +1,90 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Who asks for what: the identity of a task, the fingerprint of its request, the idempotency key made of both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+# A name space of our own for UUIDs of version 5.
+_NAMESPACE = uuid.UUID("6f0a0f6e-3f3c-5d0e-9a53-0f6b1f3f2d11")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """
+    The task that pays, without its try number.
+
+    :param dag_id: the DAG.
+    :param run_id: its run.
+    :param task_id: the task.
+    :param map_index: position of a mapped task, -1 otherwise.
+    :param region: loop iteration of a task in a looping group (Airflow 3.4), None otherwise.
+    :param slot: more than 0 where one task owns several jobs.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int = -1
+    region: str | None = None
+    slot: int = 0
+
+    def __str__(self) -> str:
+        mapped = f"[{self.map_index}]" if self.map_index >= 0 else ""
+        return f"{self.dag_id}.{self.task_id}{mapped} in run {self.run_id}"
+
+
+def canonical(value: Any) -> Any:
+    """Return a JSON value with query strings and fragments cut off its URLs: signed links differ from day to day."""
+    if isinstance(value, str) and "://" in value:
+        parts = urlsplit(value)
+        return urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")) if parts.scheme else value
+    if isinstance(value, dict):
+        return {str(key): canonical(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [canonical(item) for item in value]
+    return value
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of a JSON value in canonical form."""
+    text = json.dumps(canonical(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def field_hashes(kind: str, body: dict[str, Any], vendor: str, host: str, conn_id: str) -> dict[str, str]:
+    """Return a short hash per field, so that changed ones can be named without keeping their values."""
+    everything = {**body, "(kind)": kind, "(vendor)": vendor, "(host)": host, "(connection)": conn_id}
+    return {name: digest(value)[:12] for name, value in everything.items()}
+
+
+def fingerprint(kind: str, body: dict[str, Any], vendor: str, host: str, conn_id: str) -> str:
+    """Return the hash of a request and the account it is for; the key is no part of it."""
+    return digest({"kind": kind, "body": body, "vendor": vendor, "host": host, "conn_id": conn_id})
+
+
+def changed_fields(old: dict[str, str], new: dict[str, str]) -> list[str]:
+    """Return the names of the fields whose hashes differ."""
+    return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+
+
+def idempotency_key(identity: Identity, *, epoch: int, fingerprint: str, answered: int, seed: str | None = None) -> str:
+    """
+    Return the key of an attempt: the same whenever and wherever the same attempt is made again.
+
+    :param identity: the task.
+    :param epoch: changes when a user clears the task.
+    :param fingerprint: the request and account.
+    :param answered: earlier attempts that the vendor answered.
+    :param seed: the user's own word in place of DAG, run and task; mapped tasks still differ.
+    """
+    who = [seed] if seed is not None else [identity.dag_id, identity.run_id, identity.task_id]
+    place = [identity.map_index, identity.region, identity.slot]
+    text = json.dumps([who, place, epoch, fingerprint, answered], separators=(",", ":"))
+    return str(uuid.uuid5(_NAMESPACE, text))

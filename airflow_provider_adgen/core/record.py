@@ -1,0 +1,179 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The durable record of what one task bought: data only, no I/O.
+
+A record is a list of attempts, oldest first. Each attempt goes through phases and never back::
+
+    intent ──> withdrawn            nothing was started (refused, or never sent)
+       └─────> submitted ──> done   a job exists; its result was delivered
+
+An attempt that stays ``intent`` is one whose submission nobody can vouch for.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from airflow_provider_adgen.core.errors import AdGenError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Phase = Literal["intent", "withdrawn", "submitted", "done"]
+_ORDER: dict[Phase, int] = {"intent": 0, "withdrawn": 1, "submitted": 2, "done": 3}
+
+
+class RecordUnreadable(AdGenError):
+    """The durable record exists and cannot be read. It never counts as "no job": the task stops, nothing is sent."""
+
+
+class Attempt(BaseModel):
+    """
+    One intended submission.
+
+    :param uid: tells attempts apart, also those of two processes that believe to be the same task.
+    :param written_at: Unix time of this version of it.
+    :param phase: how far it came.
+    :param key: the idempotency key it was sent with, where the vendor has keys.
+    :param epoch: Airflow's ``max_tries`` at the time: changes when a user clears the task.
+    :param try_number: the try that wrote it.
+    :param fingerprint: hash of request and account.
+    :param fields: hash of each request field, to name those that changed.
+    :param kind: the request's word.
+    :param endpoint: where it was posted.
+    :param intended_at: Unix time of the intent.
+    :param post_seconds: the submission's own deadline.
+    :param statuses: what each posting came to: an HTTP status, 0 where no answer arrived.
+    :param sent_at: Unix time of the latest posting's end.
+    :param retry_at: Unix time before which the vendor asked not to be posted to again.
+    :param key_tag: short hash of the account's key at the time.
+    :param answered: the vendor answered this attempt: declined it, or accepted it. Only unanswered ones keep their key.
+    :param unknown: it is settled that nothing can tell whether it was accepted.
+    :param reason: why it was withdrawn or is unknown, scrubbed.
+    :param job_ids: the jobs it started.
+    :param submitted_at: Unix time of the answer.
+    :param makes: kind of the result.
+    :param wait_try: the try that waits for the job.
+    :param wait_until: Unix time at which that try stops waiting.
+    :param price: credits quoted before submitting.
+    :param charged: credits the vendor says it took.
+    :param refunded: credits given back, as documented.
+    :param ended: the status the job ended with, once known.
+    :param result: the dictionary that was returned (``done``), or kept because the vendor gives it only once.
+    """
+
+    model_config = ConfigDict(extra="allow", hide_input_in_errors=True)
+
+    uid: str = Field(default_factory=lambda: uuid.uuid4().hex[:12])
+    written_at: float = 0.0
+    phase: Phase
+    key: str | None = None
+    epoch: int
+    try_number: int = 1
+    fingerprint: str
+    fields: dict[str, str] = Field(default_factory=dict)
+    kind: str
+    endpoint: str = ""
+    intended_at: float
+    post_seconds: float
+    statuses: list[int] = Field(default_factory=list)
+    sent_at: float | None = None
+    retry_at: float | None = None
+    key_tag: str = ""
+    answered: bool = False
+    unknown: bool = False
+    reason: str | None = None
+    job_ids: list[str] = Field(default_factory=list)
+    submitted_at: float | None = None
+    makes: str | None = None
+    wait_try: int | None = None
+    wait_until: float | None = None
+    price: int | None = None
+    charged: int | None = None
+    refunded: int | None = None
+    ended: str | None = None
+    result: dict[str, Any] | None = None
+
+    @property
+    def spent(self) -> int:
+        """Credits this attempt may have cost, less what a documented refund gave back."""
+        if self.phase == "withdrawn":
+            return 0
+        cost = self.charged if self.charged is not None else self.price
+        return max(0, (cost or 0) - (self.refunded or 0))
+
+
+class Record(BaseModel):
+    """
+    All attempts of one task (one slot of it), oldest first.
+
+    :param v: version of this shape.
+    :param attempts: the attempts.
+    """
+
+    model_config = ConfigDict(extra="allow", hide_input_in_errors=True)
+
+    v: Literal[1] = 1
+    attempts: list[Attempt] = Field(default_factory=list)
+
+    @property
+    def last(self) -> Attempt | None:
+        """The latest attempt."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def answered(self) -> int:
+        """How many attempts the vendor answered and are over: part of the next attempt's key."""
+        return sum(1 for attempt in self.attempts if attempt.answered)
+
+    def spent(self, epoch: int) -> int:
+        """
+        Return the credits that one intended generation may have cost so far, less documented refunds.
+
+        :param epoch: a cleared task intends a new generation, with a new epoch.
+        """
+        return sum(attempt.spent for attempt in self.attempts if attempt.epoch == epoch)
+
+    def with_attempt(self, attempt: Attempt) -> Record:
+        """Return the record with *attempt* in its place; an attempt never goes back to an earlier phase or version."""
+        kept = [other for other in self.attempts if other.uid != attempt.uid]
+        old = next((other for other in self.attempts if other.uid == attempt.uid), None)
+        if old is not None and (_ORDER[old.phase], old.written_at) > (_ORDER[attempt.phase], attempt.written_at):
+            attempt = old
+        return Record(attempts=sorted([*kept, attempt], key=lambda one: one.intended_at))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as JSON."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    @classmethod
+    def from_json(cls, value: Any, *, where: str) -> Self:
+        """
+        Read a record.
+
+        :param value: the stored JSON.
+        :param where: the store, for the message.
+        :raises RecordUnreadable: it is not a record of a known version.
+        """
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            name = ".".join(str(part) for part in first["loc"]) or "its shape"
+            raise RecordUnreadable(
+                f"The record of this task's paid generation in {where} cannot be read ({name}: {first['msg']}). "
+                "Nothing was sent, because a job may already be paid for. Repair or remove the record, then retry."
+            ) from None
+
+    @classmethod
+    def merged(cls, records: Iterable[Record]) -> Record:
+        """Merge what several stores or writers hold: of each attempt, the furthest phase."""
+        result = Record()
+        for record in records:
+            for attempt in record.attempts:
+                result = result.with_attempt(attempt)
+        return result

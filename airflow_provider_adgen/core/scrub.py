@@ -1,0 +1,80 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Take keys and signed URLs out of text that comes from outside before it reaches a log, an exception or XCom."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_URL = re.compile(r"\b(?P<scheme>[a-z][a-z0-9+.\-]{1,20})://(?P<rest>[^\s\"'<>\\)\]}]+)", re.IGNORECASE)
+# Forms of keys that the vendors document (adsumo_sk_..., sume_live_...), and the three parts of a JWT.
+_KEY = re.compile(r"\b(?:adsumo_sk_|sume_live_|sume_test_)[\w\-]+|\beyJ[\w\-]{5,}\.[\w\-]+\.[\w\-]+")
+_BEARER = re.compile(r"\b(bearer)\s+[\w\-.~+/=]+", re.IGNORECASE)
+_LONGEST = 500
+
+
+def _short_url(match: re.Match[str]) -> str:
+    host = re.split(r"[/?#]", match["rest"], maxsplit=1)[0].rpartition("@")[2]
+    return f"{match['scheme']}://{host}/…"
+
+
+def scrub(text: str, *secrets: str, longest: int = _LONGEST) -> str:
+    """
+    Return *text* without keys, and with each URL cut to its host.
+
+    :param text: anything a vendor or a library said.
+    :param secrets: exact values to take out as well (the connection's own key).
+    :param longest: characters to keep.
+    """
+    for secret in secrets:
+        if secret and len(secret) >= 4:
+            text = text.replace(secret, "***")
+    text = _KEY.sub("***", text)
+    text = _BEARER.sub(r"\1 ***", text)
+    text = _URL.sub(_short_url, text)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def holds_url(value: Any) -> bool:
+    """Whether a JSON value holds a URL anywhere."""
+    if isinstance(value, str):
+        return "://" in value
+    if isinstance(value, dict):
+        return any(holds_url(item) for item in value.values()) or any(holds_url(key) for key in value)
+    if isinstance(value, list | tuple):
+        return any(holds_url(item) for item in value)
+    return False
+
+
+def without_urls(value: Any) -> Any:
+    """Return a JSON value without the strings that hold a URL; containers are kept, their URLs dropped."""
+    if isinstance(value, dict):
+        return {key: without_urls(item) for key, item in value.items() if not (isinstance(item, str) and "://" in item)}
+    if isinstance(value, list | tuple):
+        return [without_urls(item) for item in value if not (isinstance(item, str) and "://" in item)]
+    return value
+
+
+class Secret:
+    """A string that does not show itself: no repr, no str, no pickle, no JSON."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the value; call it only where the value goes on the wire."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a key is not serialised")

@@ -1,0 +1,235 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What has to be said about a vendor so that everything else can work with it."""
+
+from __future__ import annotations
+
+import abc
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_adgen.core.errors import ApiError, InsufficientCredits, InvalidRequest, error_class
+from airflow_provider_adgen.core.requests import GenerationRequest, build_request
+from airflow_provider_adgen.core.scrub import scrub
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_adgen.core.calls import Answer, Call, Lane, Sequence
+    from airflow_provider_adgen.core.decisions.rates import RateLimit
+    from airflow_provider_adgen.core.vocabulary import CreditBalance, Generation, GenerationStatus
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """
+    What a vendor promises about a submission that is repeated with the same key.
+
+    :param seconds: how long after the first submission a repeat is safe, a margin taken off.
+    :param kinds: the request words it is safe for; None means all.
+    :param longest_key: characters a key may have.
+    :param while_running: what a repeat does while the first request may still be running is documented; otherwise it
+        waits until the first one's deadline.
+    """
+
+    seconds: float
+    kinds: frozenset[str] | None = None
+    longest_key: int = 128
+    while_running: bool = False
+
+    def covers(self, kind: str) -> bool:
+        """Whether requests of this word may be repeated."""
+        return self.kinds is None or kind in self.kinds
+
+
+@dataclass(frozen=True)
+class Promises:
+    """
+    What a vendor's documentation lets us rely on where money is concerned.
+
+    :param idempotency: repeating a submission; None where the vendor has no keys.
+    :param nothing_started: the error statuses of a submission after which, as documented, no job exists.
+    :param refunded: the final statuses for which a refund is documented.
+    :param lists_jobs: it can list jobs, so that a lost submission can be looked for.
+    """
+
+    idempotency: Idempotency | None = None
+    nothing_started: frozenset[int] = frozenset({400, 401, 402, 403, 404, 409, 413, 422, 429})
+    refunded: frozenset[GenerationStatus] = frozenset()
+    lists_jobs: bool = False
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What an error answer says, in the vendor's own words."""
+
+    message: str = ""
+    code: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """Something the vendor's readable documentation does not say and we had to decide."""
+
+    subject: str
+    silent: str
+    decided: str
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """
+    How a job of this vendor can be followed.
+
+    :param first_look: seconds after submission before which a job of that kind is not worth asking for.
+    :param typical: seconds that jobs of that kind usually take, where documented or known.
+    """
+
+    first_look: Mapping[str, float] = field(default_factory=dict)
+    typical: Mapping[str, float] = field(default_factory=dict)
+
+
+class Vendor(abc.ABC):
+    """
+    One vendor: its endpoints as data, its words translated, its promises about money.
+
+    A subclass is the only place where anything of that vendor's API is written. Register an instance under the entry
+    point group ``airflow_provider_adgen.vendors``; the entry's name is the connection type.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    default_base_url: ClassVar[str | None]
+    requests: ClassVar[tuple[type[GenerationRequest], ...]]
+    promises: ClassVar[Promises]
+    tracking: ClassVar[Tracking] = Tracking()
+    patience: ClassVar[float] = 0.0
+    """Seconds for which one of its streams is worth holding open while waiting; 0 for a vendor without."""
+
+    rations: ClassVar[Mapping[Lane, RateLimit]] = {}
+    """Limits we keep by ourselves, because running into them costs more than a 429 (rationed streams)."""
+
+    statuses: ClassVar[Mapping[str, GenerationStatus]]
+    assumptions: ClassVar[tuple[Assumption, ...]] = ()
+    key_form: ClassVar[str] = "API key"
+
+    # --- what every vendor says -----------------------------------------------------------------------------------
+
+    def auth_headers(self, key: str) -> dict[str, str]:
+        """Return the headers that authenticate a request."""
+        return {"Authorization": f"Bearer {key}"}
+
+    @abc.abstractmethod
+    def problem(self, answer: Answer) -> Problem:
+        """Read an error answer; must never raise."""
+
+    @abc.abstractmethod
+    def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:
+        """Return the one paid call that starts *request*."""
+
+    @abc.abstractmethod
+    def fetch(
+        self, job_ids: tuple[str, ...], kind: str | None = None, *, patience: float = 0.0
+    ) -> Sequence[Generation]:
+        """
+        Ask for one generation, all its jobs included; links in it are fresh.
+
+        :param job_ids: the jobs.
+        :param kind: kind of the result, for vendors that do not say it of a job.
+        :param patience: seconds for which a vendor with streams may hold one open; others answer at once.
+        """
+
+    @abc.abstractmethod
+    def credits(self) -> Call[CreditBalance]:
+        """Ask for the account's balance."""
+
+    def check(self) -> Call[Any]:
+        """Return a call that costs nothing and succeeds only with a valid key."""
+        return self.credits()
+
+    def warn(self, key: str, now: float) -> str | None:
+        """Return a warning about the key itself (one that is about to expire), if there is one."""
+        return None
+
+    # --- what some vendors can do ---------------------------------------------------------------------------------
+
+    def overview(self) -> Sequence[None] | None:
+        """Emit the account's recent jobs as :class:`Generation`, many per request; None where it cannot."""
+        return None
+
+    # --- shared by all --------------------------------------------------------------------------------------------
+
+    def status(self, word: Any) -> GenerationStatus | str:
+        """Translate a status word; an unknown word is kept as it came."""
+        text = str(word)
+        return self.statuses.get(text.strip().lower(), text)
+
+    def request_class(self, kind: str) -> type[GenerationRequest]:
+        """
+        Return the request class for a word.
+
+        :raises InvalidRequest: this vendor has no such request.
+        """
+        for model in self.requests:
+            if model.kind == kind:
+                return model
+        known = ", ".join(model.kind for model in self.requests)
+        raise InvalidRequest(f"{self.title} has no request of kind {kind!r}; it has: {known}. Nothing was sent.")
+
+    def parse_request(self, value: Mapping[str, Any]) -> GenerationRequest:
+        """
+        Validate a JSON request ``{"kind": ..., ...}``.
+
+        :raises InvalidRequest: the kind is missing or unknown, or a field is wrong.
+        """
+        fields = dict(value)
+        kind = fields.pop("kind", None)
+        if not isinstance(kind, str):
+            known = ", ".join(model.kind for model in self.requests)
+            raise InvalidRequest(f'A request needs a "kind"; {self.title} has: {known}. Nothing was sent.')
+        return build_request(self.request_class(kind), fields)
+
+    def error(self, answer: Answer, endpoint: str, *secrets: str, retry_after: float | None = None) -> ApiError:
+        """Return the error for an answer with an error status."""
+        problem = self.problem(answer)
+        said = scrub(problem.message, *secrets).strip()
+        cls = error_class(answer.status)
+        fields: dict[str, Any] = {
+            "vendor": self.name,
+            "endpoint": endpoint,
+            "status": answer.status,
+            "code": scrub(problem.code, *secrets, longest=80) if problem.code else None,
+            "request_id": scrub(problem.request_id, *secrets, longest=120) if problem.request_id else None,
+            "retry_after": retry_after,
+        }
+        text = f"{self.title} answered {answer.status} to {endpoint}"
+        if fields["code"]:
+            text += f" ({fields['code']})"
+        text += f": {said}" if said else "."
+        if text[-1] not in ".!?…":
+            text += "."
+        if fields["request_id"]:
+            text += f" Request id: {fields['request_id']}."
+        hint = _HINTS.get(answer.status)
+        if hint:
+            text += f" {hint}"
+        if cls is InsufficientCredits:
+            fields["required"] = _amount(_REQUIRED, said)
+            fields["available"] = _amount(_AVAILABLE, said)
+        return cls(text, **fields)
+
+
+_HINTS = {
+    401: "Check the connection's password: the key is missing, wrong, revoked or expired.",
+    402: "Nothing was started. Top up the account, or ask for less.",
+    403: "The key is valid but may not do this: check the account's plan and state.",
+}
+_REQUIRED = re.compile(r"required[^0-9]{0,20}(\d+)", re.IGNORECASE)
+_AVAILABLE = re.compile(r"available[^0-9]{0,20}(\d+)", re.IGNORECASE)
+
+
+def _amount(pattern: re.Pattern[str], text: str) -> int | None:
+    found = pattern.search(text)
+    return int(found[1]) if found else None

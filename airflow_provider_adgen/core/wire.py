@@ -1,0 +1,337 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Carries out calls, sequences and streams for one connected account.
+
+All policy of the transport is here, once: authentication, deadlines, redirects of a GET on the same host, repeating
+what may be repeated, the account's rate budget, errors. The synchronous hooks run this same code on a loop of their
+own (:mod:`airflow_provider_adgen.core.blocking`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import platform
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import urlencode, urljoin, urlsplit
+
+import tenacity
+
+from airflow_provider_adgen.core.calls import Answer, Call, Emit, Lane, Listen, Sequence, Stream
+from airflow_provider_adgen.core.clock import SYSTEM, Clock
+from airflow_provider_adgen.core.decisions.rates import NEAR, RateBudget, retry_after
+from airflow_provider_adgen.core.errors import (
+    AdGenError,
+    ApiError,
+    RateLimited,
+    ServerError,
+    UnexpectedResponse,
+    WireError,
+)
+from airflow_provider_adgen.core.http import HttpClient, Opened, Request
+from airflow_provider_adgen.core.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from airflow_provider_adgen.core.profile import Profile
+    from airflow_provider_adgen.core.vendor import Vendor
+
+T = TypeVar("T")
+
+ATTEMPTS = 4
+"""How often a repeatable request is sent at most."""
+
+_REDIRECTS = 5
+_USER_AGENT = f"airflow-provider-adgen/{VERSION} Python/{platform.python_version()}"
+
+
+class Wire:
+    """
+    Carries out calls for one connected account, on one event loop.
+
+    :param vendor: the vendor's definition.
+    :param profile: the account.
+    :param budget: the account's rate budget in this process; shared by all its wires.
+    :param clock: time, injected.
+    :param attempts: how often a repeatable request is sent at most.
+    """
+
+    def __init__(
+        self,
+        vendor: Vendor,
+        profile: Profile,
+        *,
+        budget: RateBudget | None = None,
+        clock: Clock = SYSTEM,
+        attempts: int = ATTEMPTS,
+    ) -> None:
+        self.vendor = vendor
+        self.profile = profile
+        self.budget = budget if budget is not None else RateBudget(profile.requests_per_minute, vendor.rations)
+        self._clock = clock
+        self._attempts = attempts
+        self._client: HttpClient | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close what is open; the wire can be used again."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    # --- the three kinds ------------------------------------------------------------------------------------------
+
+    async def call(self, call: Call[T]) -> T:
+        """
+        Carry out one call.
+
+        :raises ApiError: the vendor answered with an error status.
+        :raises WireError: no answer arrived.
+        :raises UnexpectedResponse: the answer cannot be read.
+        """
+        if not call.may_repeat or self._attempts == 1:
+            return call.parse(await self._once(call))
+        retrying = tenacity.AsyncRetrying(
+            sleep=self._clock.sleep,
+            retry=tenacity.retry_if_exception(_worth_repeating),
+            wait=_wait,
+            stop=tenacity.stop_after_attempt(self._attempts),
+            reraise=True,
+        )
+        return call.parse(await retrying(self._once, call))
+
+    async def run(self, sequence: Sequence[T]) -> T:
+        """Carry out a sequence and return its result; what it emits is dropped."""
+        try:
+            order = sequence.send(None)
+            while True:
+                order = sequence.send(None) if isinstance(order, Emit) else _tell(sequence, *await self._do(order))
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        finally:
+            sequence.close()
+
+    async def _do(self, order: Any) -> tuple[Any, AdGenError | None]:
+        """Do what a sequence asks for; return what came of it, or the error it is told."""
+        try:
+            return await (self._listen(order) if isinstance(order, Listen) else self.call(order)), None
+        except (ApiError, WireError, UnexpectedResponse) as error:
+            return None, error
+
+    async def _listen(self, listen: Listen[T]) -> list[T]:
+        heard: list[T] = []
+        with contextlib.suppress(TimeoutError):
+            async with (
+                asyncio.timeout(listen.seconds),
+                contextlib.aclosing(self.stream(listen.stream, silence=listen.seconds)) as items,
+            ):
+                async for item in items:
+                    heard.append(item)
+                    if listen.enough(item):
+                        break
+        return heard
+
+    async def iterate(self, sequence: Sequence[Any]) -> AsyncGenerator[Any]:
+        """Carry out a sequence and yield what it emits, asking for more only when the consumer does."""
+        try:
+            order = sequence.send(None)
+            while True:
+                if isinstance(order, Emit):
+                    for item in order.items:
+                        yield item
+                    order = sequence.send(None)
+                else:
+                    order = _tell(sequence, *await self._do(order))
+        except StopIteration:
+            return
+        finally:
+            sequence.close()
+
+    async def stream(self, stream: Stream[T], *, silence: float) -> AsyncGenerator[T]:
+        """
+        Open a stream and yield what its events are read as, until it ends.
+
+        :param stream: what to open.
+        :param silence: seconds without a byte after which it counts as broken.
+        :raises ApiError: the vendor answered with an error status.
+        :raises WireError: it broke.
+        """
+        await self._pass(stream.lane, stream.endpoint)
+        request = Request(
+            "GET",
+            stream.endpoint,
+            self._url(stream.path, stream.query),
+            {**self._headers(), "Accept": "text/event-stream", "Cache-Control": "no-store"},
+        )
+        async with self._reused().open(request, seconds=silence) as opened:
+            if opened.status != 200:
+                answer = Answer(opened.status, opened.headers, b"".join([part async for part in opened.chunks()]))
+                self._learn(stream.lane, answer)
+                raise self._error(answer, stream.endpoint)
+            self._learn(stream.lane, Answer(opened.status, opened.headers, b""))
+            async for event in opened.events():
+                item = stream.read(event)
+                if item is not None:
+                    yield item
+
+    @contextlib.asynccontextmanager
+    async def open(self, call: Call[Any]) -> AsyncIterator[Opened]:
+        """
+        Carry out a GET of the vendor's own whose answer is a file, and hand out its body unread.
+
+        :raises ApiError: the vendor answered with an error status.
+        """
+        await self._pass(call.lane, call.endpoint)
+        request = Request(
+            call.method, call.endpoint, self._url(call.path, call.query), {**self._headers(), **call.headers}, call.body
+        )
+        async with self._reused().open(request, seconds=self.profile.timeout) as opened:
+            if opened.status >= 300:
+                content = b"".join([part async for part in opened.chunks()])
+                answer = Answer(opened.status, opened.headers, content)
+                self._learn(call.lane, answer)
+                raise self._error(answer, call.endpoint)
+            yield opened
+
+    # --- one request ----------------------------------------------------------------------------------------------
+
+    async def _once(self, call: Call[Any]) -> Answer:
+        if call.foreign_url is not None:
+            return await self._foreign(call)
+        await self._pass(call.lane, call.endpoint)
+        request = Request(
+            call.method,
+            call.endpoint,
+            self._url(call.path, call.query),
+            {**self._headers(), **call.headers},
+            call.body,
+        )
+        if call.paid:
+            client = HttpClient(verify=self.profile.verify, fresh=True)
+            try:
+                answer = await client.send(request, seconds=self.profile.timeout)
+            finally:
+                await client.aclose()
+        else:
+            answer = await self._following_redirects(request)
+        self._learn(call.lane, answer)
+        if not 200 <= answer.status < 300:
+            raise self._error(answer, call.endpoint)
+        return answer
+
+    async def _following_redirects(self, request: Request) -> Answer:
+        for _ in range(_REDIRECTS + 1):
+            answer = await self._reused().send(request, seconds=self.profile.timeout)
+            target = answer.headers.get("location")
+            if answer.status not in {301, 302, 303, 307, 308} or not target or request.method != "GET":
+                return answer
+            url = urljoin(request.url, target)
+            if urlsplit(url)[:2] != urlsplit(request.url)[:2]:
+                raise UnexpectedResponse(
+                    f"{self.vendor.title} redirected {request.endpoint} to another host; that is not followed, because "
+                    "the key would go along.",
+                    vendor=self.vendor.name,
+                    endpoint=request.endpoint,
+                )
+            request = Request("GET", request.endpoint, url, request.headers)
+        raise UnexpectedResponse(
+            f"{self.vendor.title} redirected {request.endpoint} more than {_REDIRECTS} times.",
+            vendor=self.vendor.name,
+            endpoint=request.endpoint,
+        )
+
+    async def _foreign(self, call: Call[Any]) -> Answer:
+        # A storage host sees neither the key nor the connection's extra headers.
+        client = HttpClient(verify=self.profile.verify)
+        try:
+            answer = await client.send(
+                Request(call.method, call.endpoint, call.foreign_url or "", dict(call.headers), call.body),
+                seconds=max(self.profile.timeout, 600.0),
+            )
+        finally:
+            await client.aclose()
+        if not 200 <= answer.status < 300:
+            raise ApiError(
+                f"The storage host answered {answer.status} to {call.endpoint}.",
+                vendor=self.vendor.name,
+                endpoint=call.endpoint,
+                status=answer.status,
+            )
+        return answer
+
+    # --- helpers --------------------------------------------------------------------------------------------------
+
+    def _reused(self) -> HttpClient:
+        if self._client is None:
+            self._client = HttpClient(verify=self.profile.verify)
+        return self._client
+
+    def _url(self, path: str, query: Any) -> str:
+        pairs = [(name, _text(value)) for name, value in dict(query).items() if value is not None]
+        url = self.profile.base_url + path
+        return f"{url}?{urlencode(pairs)}" if pairs else url
+
+    def _headers(self) -> dict[str, str]:
+        return {
+            "Accept": "application/json",
+            "User-Agent": _USER_AGENT,
+            **self.profile.headers,
+            **self.vendor.auth_headers(self.profile.key.reveal()),
+        }
+
+    async def _pass(self, lane: Lane, endpoint: str) -> None:
+        now = self._clock.monotonic()
+        wait = self.budget.delay(lane, now)
+        if wait > NEAR:
+            raise RateLimited(
+                f"{self.vendor.title}'s rate limit allows no {lane} request for another {wait:.0f} s; {endpoint} was "
+                "not sent, and nothing was charged.",
+                vendor=self.vendor.name,
+                endpoint=endpoint,
+                status=429,
+                retry_after=wait,
+            )
+        wait = self.budget.take(lane, now)
+        if wait > 0:
+            await self._clock.sleep(wait)
+
+    def _learn(self, lane: Lane, answer: Answer) -> None:
+        self.budget.learn(lane, answer.status, answer.headers, self._clock.monotonic(), self._clock.now())
+
+    def _error(self, answer: Answer, endpoint: str) -> ApiError:
+        wait = retry_after(answer.headers, self._clock.now()) if answer.status in {429, 503} else None
+        return self.vendor.error(answer, endpoint, self.profile.key.reveal(), retry_after=wait)
+
+
+def _tell(sequence: Sequence[Any], done: Any, error: AdGenError | None) -> Any:
+    # Not a coroutine: a sequence ends with StopIteration, which must not pass through one.
+    return sequence.send(done) if error is None else sequence.throw(error)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _worth_repeating(error: BaseException) -> bool:
+    if isinstance(error, RateLimited):
+        return error.retry_after is None or error.retry_after <= NEAR
+    return isinstance(error, ServerError | WireError)
+
+
+_backoff = tenacity.wait_random_exponential(multiplier=0.5, max=8.0)
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome is not None else None
+    asked = error.retry_after if isinstance(error, ApiError) else None
+    return asked if asked is not None and asked <= NEAR else _backoff(state)

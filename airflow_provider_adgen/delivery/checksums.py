@@ -1,0 +1,47 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Checksums that a storage host sends along with a file, so that more than the length can be checked."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+
+_BYTES = {"sha256": 32, "md5": 16}
+_PAIR = re.compile(r"\s*([A-Za-z0-9-]+)=:?([A-Za-z0-9+/=]+):?")
+
+
+def told(headers: Mapping[str, str]) -> dict[str, bytes]:
+    """
+    Return the checksums of the whole file that an answer's headers hold, by algorithm (``sha256``, ``md5``).
+
+    Read are ``Repr-Digest`` and ``Digest``, Amazon's ``x-amz-checksum-sha256``, Google's ``x-goog-hash`` and
+    ``Content-MD5``; what is unreadable is as if it were not there.
+
+    :param headers: headers of an answer with the whole file, names in lower case.
+    """
+    claims = [("md5", headers.get("content-md5", "")), ("sha256", headers.get("x-amz-checksum-sha256", ""))]
+    lists = ["repr-digest", "digest"]
+    # Google sends the hash of what it has stored, which is not what arrives where it decompresses on the way out.
+    if headers.get("x-goog-stored-content-encoding", "identity") == "identity":
+        lists.append("x-goog-hash")
+    for name in lists:
+        for item in headers.get(name, "").split(","):
+            pair = _PAIR.fullmatch(item.rstrip())
+            if pair is not None:
+                claims.append((pair[1].lower().replace("sha-256", "sha256"), pair[2]))
+    found: dict[str, bytes] = {}
+    for algorithm, text in claims:
+        value = _decoded(text)
+        if value is not None and len(value) == _BYTES.get(algorithm):
+            found[algorithm] = value
+    return found
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        return None

@@ -1,0 +1,97 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a stored file is called: the same name on every try, and never a way out of the destination."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from urllib.parse import unquote, urlsplit
+
+_LONGEST = 80
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+_EXTENSION_OF_TYPE = {
+    "video/mp4": "mp4",
+    "video/x-m4v": "m4v",
+    "video/quicktime": "mov",
+    "video/webm": "webm",
+    "video/x-matroska": "mkv",
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "image/gif": "gif",
+    "image/avif": "avif",
+    "image/svg+xml": "svg",
+    "image/tiff": "tiff",
+    "audio/mpeg": "mp3",
+    "audio/wav": "wav",
+    "audio/mp4": "m4a",
+    "audio/aac": "aac",
+    "audio/ogg": "ogg",
+    "audio/flac": "flac",
+    "application/zip": "zip",
+    "application/gzip": "gz",
+    "application/x-tar": "tar",
+    "application/json": "json",
+}
+_TYPE_OF_EXTENSION = {extension: media_type for media_type, extension in _EXTENSION_OF_TYPE.items()}
+_SAME_TYPE = {
+    "image/jpg": "image/jpeg",
+    "audio/mp3": "audio/mpeg",
+    "audio/x-wav": "audio/wav",
+    "audio/wave": "audio/wav",
+    "audio/vnd.wave": "audio/wav",
+    "audio/x-m4a": "audio/mp4",
+    "audio/x-flac": "audio/flac",
+    "application/x-zip-compressed": "application/zip",
+    "application/x-gzip": "application/gzip",
+}
+_SAME_EXTENSION = {"jpeg": "jpg", "tif": "tiff"}
+_EXTENSION_OF_KIND = {"video": "mp4", "image": "png", "audio": "mp3", "archive": "zip"}
+
+
+def safe(text: str) -> str:
+    """
+    Return *text* as a part of a file name: ASCII letters, digits, dots, dashes, underscores, at most 80 of them.
+
+    Where something had to be changed, a hash of the original keeps two different texts apart.
+    """
+    cleaned = _UNSAFE.sub("-", text).lstrip(".-")
+    if cleaned == text and len(text) <= _LONGEST:
+        return text
+    mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{cleaned[: _LONGEST - 9] or 'x'}-{mark}"
+
+
+def stem(vendor: str, job_id: str) -> str:
+    """Return what the names of all files of one generation begin with."""
+    return f"{safe(vendor)}-{safe(job_id)}"
+
+
+def media_type(content_type: str) -> str:
+    """Return a ``Content-Type`` header without its parameters, in the common spelling; empty where there is none."""
+    bare = content_type.partition(";")[0].strip().lower()
+    return _SAME_TYPE.get(bare, bare)
+
+
+def describe(content_type: str, url: str, kind: str) -> tuple[str, str]:
+    """
+    Return the file extension and the media type of a creative.
+
+    What the host says counts first, then the name in the link, then what kind of creative the vendor says it is.
+
+    :param content_type: the ``Content-Type`` header; empty where there was none.
+    :param url: the link.
+    :param kind: ``image``, ``video``, ``audio`` or ``archive``.
+    """
+    told = media_type(content_type)
+    if told in _EXTENSION_OF_TYPE:
+        return _EXTENSION_OF_TYPE[told], told
+    suffix = unquote(urlsplit(url).path).rpartition(".")[2].lower()
+    extension = _SAME_EXTENSION.get(suffix, suffix)
+    if extension not in _TYPE_OF_EXTENSION:
+        extension = _EXTENSION_OF_KIND[kind]
+    # A type we have no extension for is still better than a guess; octet-stream says nothing.
+    specific = told.startswith(("image/", "video/", "audio/"))
+    return extension, told if specific else _TYPE_OF_EXTENSION[extension]

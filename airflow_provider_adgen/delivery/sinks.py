@@ -1,0 +1,210 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Files that come into being only when they are whole.
+
+A sink takes bytes, and its final name shows nothing before :meth:`Sink.commit`. Everything here blocks: the event loop
+uses it through :class:`airflow_provider_adgen.delivery.deposit.Deposit`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import time
+from typing import IO, Any, Protocol
+
+from airflow_provider_adgen.core.http import CHUNK
+
+# The smallest part that S3 allows: what is not sent yet is held in memory. 10,000 parts make 48 GB.
+_PART = 5 << 20
+_STALE_SECONDS = 3600.0
+
+
+class Sink(Protocol):
+    """Where the bytes of one file go."""
+
+    def write(self, data: bytes) -> None:
+        """Append *data*."""
+
+    def restart(self) -> None:
+        """Forget what was written."""
+
+    def commit(self, size: int, sha256: str) -> None:
+        """
+        Check what was written and give it its final name, replacing what had that name.
+
+        :raises OSError: what was written is not *size* bytes with the hash *sha256*, or it could not be written.
+        """
+
+    def abort(self) -> None:
+        """Leave nothing behind; harmless after :meth:`commit`."""
+
+
+class LocalFile:
+    """
+    A file of this machine: written under a temporary name beside the final one, then renamed.
+
+    :param path: its final path; missing directories are made.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        folder, name = os.path.split(path)
+        os.makedirs(folder, exist_ok=True)
+        _sweep(folder, name)
+        self._temporary = os.path.join(folder, _temporary(name))
+        self._file: IO[bytes] = open(self._temporary, "x+b")  # noqa: SIM115 - it stays open until commit or abort
+
+    def write(self, data: bytes) -> None:
+        """Append *data*."""
+        self._file.write(data)
+
+    def restart(self) -> None:
+        """Forget what was written."""
+        self._file.seek(0)
+        self._file.truncate()
+
+    def commit(self, size: int, sha256: str) -> None:
+        """Read back what was written, compare, rename."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.seek(0)
+        found = hashlib.sha256()
+        while chunk := self._file.read(CHUNK):
+            found.update(chunk)
+        if self._file.tell() != size or found.hexdigest() != sha256:
+            raise OSError("what the disk holds is not what was written")
+        self._file.close()
+        os.replace(self._temporary, self._path)
+        _sync_folder(os.path.dirname(self._path))
+
+    def abort(self) -> None:
+        """Remove the temporary file."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        with contextlib.suppress(OSError):
+            os.unlink(self._temporary)
+
+
+class RemoteFile:
+    """
+    A file of any other file system: a temporary name beside the final one, then a rename.
+
+    :param fs: the fsspec file system.
+    :param path: its final path there; missing directories are made.
+    """
+
+    def __init__(self, fs: Any, path: str) -> None:
+        self._fs = fs
+        self._path = path
+        folder, _, name = path.rpartition("/")
+        if folder:
+            fs.makedirs(folder, exist_ok=True)
+        self._temporary = f"{folder}/{_temporary(name)}"
+        self._file: Any = fs.open(self._temporary, "wb")
+
+    def write(self, data: bytes) -> None:
+        """Append *data*."""
+        self._file.write(data)
+
+    def restart(self) -> None:
+        """Forget what was written."""
+        self._file.close()
+        self._file = self._fs.open(self._temporary, "wb")
+
+    def commit(self, size: int, sha256: str) -> None:
+        """Check the size that the file system reports, rename."""
+        self._file.close()
+        found = self._fs.size(self._temporary)
+        if found is not None and found != size:
+            raise OSError(f"the file system holds {found} of {size} bytes")
+        try:
+            self._fs.mv(self._temporary, self._path)
+        except Exception:
+            # Some servers do not rename onto a file that exists. Anything else fails here once more.
+            if not self._fs.exists(self._path):
+                raise
+            self._fs.rm_file(self._path)
+            self._fs.mv(self._temporary, self._path)
+
+    def abort(self) -> None:
+        """Remove the temporary file."""
+        with contextlib.suppress(Exception):
+            self._file.close()
+        with contextlib.suppress(Exception):
+            if self._fs.exists(self._temporary):
+                self._fs.rm_file(self._temporary)
+
+
+class ObjectUpload:
+    """
+    An object of S3, Google Cloud Storage or Azure: an upload in parts that makes the object when it is completed.
+
+    :param fs: the fsspec file system.
+    :param path: bucket and key.
+    :param options: further options of its ``open``.
+    """
+
+    def __init__(self, fs: Any, path: str, options: dict[str, Any]) -> None:
+        self._fs = fs
+        self._path = path
+        self._options = options
+        self._file: Any = self._open()
+
+    def _open(self) -> Any:
+        return self._fs.open(self._path, "wb", block_size=_PART, **self._options)
+
+    def write(self, data: bytes) -> None:
+        """Append *data*; full parts are sent."""
+        self._file.write(data)
+
+    def restart(self) -> None:
+        """Drop the upload and begin another."""
+        self.abort()
+        self._file = self._open()
+
+    def commit(self, size: int, sha256: str) -> None:
+        """Check that all was handed over, complete the upload."""
+        if self._file.tell() != size:
+            raise OSError(f"the upload holds {self._file.tell()} of {size} bytes")
+        self._file.close()
+
+    def abort(self) -> None:
+        """Drop the upload; a file that is closed, or only garbage-collected, would be completed as far as it got."""
+        file = self._file
+        if file.closed:
+            return
+        with contextlib.suppress(Exception):
+            file.discard()
+        file.forced = True  # closing must not send the rest any more
+        with contextlib.suppress(Exception):
+            file.close()
+        file.closed = True
+
+
+def _temporary(name: str) -> str:
+    return f".{name}.{secrets.token_hex(6)}.part"
+
+
+def _sweep(folder: str, name: str) -> None:
+    """Remove what a process that was killed has left of this same file."""
+    oldest = time.time() - _STALE_SECONDS
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(f".{name}.") and entry.name.endswith(".part"):
+                with contextlib.suppress(OSError):
+                    if entry.stat().st_mtime < oldest:
+                        os.unlink(entry.path)
+
+
+def _sync_folder(folder: str) -> None:
+    # Without it a power cut can undo the rename. Not every file system can.
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,193 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+A finished generation's creatives to object storage.
+
+Blocking callers use ``core.blocking.run(store_generation(...))``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from airflow_provider_adgen.core.clock import SYSTEM, Clock
+from airflow_provider_adgen.core.errors import AdGenError, DownloadError
+from airflow_provider_adgen.core.http import HttpClient, Opened
+from airflow_provider_adgen.core.vocabulary import Creative, Generation
+from airflow_provider_adgen.delivery.deposit import Deposit, NotStored
+from airflow_provider_adgen.delivery.download import Download, Job, failure, pour, refused
+from airflow_provider_adgen.delivery.links import Links
+from airflow_provider_adgen.delivery.names import media_type, stem
+from airflow_provider_adgen.delivery.places import Place, resolve, resolve_file
+from airflow_provider_adgen.delivery.ranges import content_length, decodable, encoding
+
+log = logging.getLogger(__name__)
+
+AT_A_TIME = 3
+"""Creatives of one generation that are fetched at the same time."""
+
+_JSON = "application/json"
+
+
+class StoredFile(NamedTuple):
+    """
+    A file in object storage.
+
+    :param uri: what ``ObjectStoragePath`` finds it by.
+    :param size: bytes.
+    :param sha256: hex digest.
+    """
+
+    uri: str
+    size: int
+    sha256: str
+
+
+async def store_generation(
+    generation: Generation,
+    destination: str,
+    *,
+    refetch: Callable[[], Awaitable[Generation]],
+    verify: bool | str = True,
+    clock: Clock = SYSTEM,
+    timeout: float = 60.0,  # noqa: ASYNC109 - a host's longest silence, not a deadline for the whole
+) -> Generation:
+    """
+    Store every creative below *destination*, and ad copy as JSON; costs nothing, also when repeated.
+
+    Files are named ``<vendor>-<job id>-<n>.<extension>`` and ``<vendor>-<job id>-copy.json``, the same on every try;
+    an earlier try's file is replaced at once when the new one is whole. A creative that is already stored (``uri``, no
+    link) is left alone. When one cannot be stored, the others still are before the error is raised.
+
+    :param generation: what the vendor said last; its links may have expired.
+    :param destination: anything that Airflow's ``ObjectStoragePath`` takes, or a plain path of this machine.
+    :param refetch: asks the vendor for the generation again, for fresh links.
+    :param verify: verification of the storage hosts' certificates: True, False, or the path of a CA bundle.
+    :param clock: time, injected.
+    :param timeout: the longest silence of a storage host, in seconds.
+    :return: a copy whose creatives have ``uri``, ``media_type``, ``size`` and ``sha256``, and no link. The file with ad
+        copy is one more of them, of kind ``archive`` and type ``application/json``.
+    :raises DownloadError: a creative could not be fetched or stored; a retry costs nothing.
+    """
+    label = f"{generation.vendor} job {generation.id}"
+    if not generation.creatives and not generation.variants and generation.kind in {"video", "image", "voice"}:
+        generation = await _asked_again(generation, refetch, label)
+    place = await asyncio.to_thread(resolve, destination)
+    name = stem(generation.vendor, generation.id)
+    copy = await _store_copy(generation, place, f"{name}-copy.json", label) if generation.variants else None
+    media = await _store_creatives(generation, place, name, label, refetch, verify, clock, timeout)
+    if copy is not None:
+        media = [creative for creative in media if creative.uri != copy.uri] + [copy]
+    return generation.model_copy(update={"creatives": media})
+
+
+async def store_stream(opened: Opened, path: str, *, label: str = "The file", may_be_empty: bool = False) -> StoredFile:
+    """
+    Store the body of an answer as one file, whole or not at all.
+
+    :param opened: a successful answer whose body has not been read.
+    :param path: the file's whole path: anything that Airflow's ``ObjectStoragePath`` takes, or one of this machine.
+    :param label: what messages call it.
+    :param may_be_empty: take a body of no bytes.
+    :raises DownloadError: the body broke off, or the destination does not take it.
+    """
+    place, name = await asyncio.to_thread(resolve_file, path)
+    if encoding(opened.headers) and not decodable(encoding(opened.headers)):
+        raise failure(label, f"it came in an encoding that was not asked for ({encoding(opened.headers)[:20]})")
+    stored_as = media_type(opened.headers.get("content-type", ""))
+    deposit = Deposit(lambda: place.sink(name, stored_as))
+    try:
+        broken = await pour(opened, deposit)
+        told = content_length(opened.headers)
+        if broken is not None or (told is not None and told != deposit.size):
+            of = f" of {told}" if told is not None else ""
+            raise failure(label, f"the connection broke after {deposit.size}{of} bytes")
+        if deposit.size == 0 and not may_be_empty:
+            raise failure(label, "it is empty")
+        await deposit.commit()
+    except NotStored as problem:
+        await deposit.abort()
+        raise refused(label, place, name, problem) from None
+    except BaseException:
+        await deposit.abort()
+        raise
+    return StoredFile(place.uri_of(name), deposit.size, deposit.sha256)
+
+
+async def _asked_again(generation: Generation, refetch: Callable[[], Awaitable[Generation]], label: str) -> Generation:
+    """Ask the vendor once more for a generation whose creatives it did not tell."""
+    try:
+        fresh = await refetch()
+    except AdGenError as error:
+        raise failure(f"The result of {label}", f"asking for it failed: {error.message.rstrip('.')}") from None
+    if not fresh.creatives:
+        raise failure(f"The result of {label}", f"the vendor lists none (status {fresh.status})")
+    return fresh
+
+
+async def _store_creatives(
+    generation: Generation,
+    place: Place,
+    name: str,
+    label: str,
+    refetch: Callable[[], Awaitable[Generation]],
+    verify: bool | str,
+    clock: Clock,
+    timeout: float,  # noqa: ASYNC109 - as above
+) -> list[Creative]:
+    media = list(generation.creatives)
+    todo = [index for index, creative in enumerate(media) if creative.uri is None or creative.url is not None]
+    if not todo:
+        return media
+    # In a thread: the certificates are read from disk. It has no auth and no headers of the connection's.
+    client = await asyncio.to_thread(functools.partial(HttpClient, verify=verify, connections=AT_A_TIME))
+    links, turns = Links(generation, refetch), asyncio.Semaphore(AT_A_TIME)
+
+    async def one(index: int) -> None:
+        job = Job(index, media[index].kind, f"Creative {index} of {label}", f"{name}-{index}", place)
+        async with turns:
+            media[index] = await Download(job, links, client, clock, timeout).run()
+
+    try:
+        ended = await asyncio.gather(*map(one, todo), return_exceptions=True)
+    finally:
+        await client.aclose()
+    errors = [error for error in ended if error is not None]
+    for error in errors:
+        if not isinstance(error, DownloadError):
+            raise error
+    if errors and len(todo) > 1:
+        first = errors[0]
+        raise DownloadError(
+            f"{first} Of {len(todo)} creatives, {len(todo) - len(errors)} were stored.",
+            status=first.status if isinstance(first, DownloadError) else None,
+        )
+    if errors:
+        raise errors[0]
+    return media
+
+
+async def _store_copy(generation: Generation, place: Place, name: str, label: str) -> Creative:
+    content = {
+        "vendor": generation.vendor,
+        "id": generation.id,
+        "variants": [variant.model_dump(mode="json") for variant in generation.variants],
+    }
+    deposit = Deposit(lambda: place.sink(name, _JSON))
+    try:
+        await deposit.write(json.dumps(content, ensure_ascii=False, indent=2).encode("utf-8", "replace") + b"\n")
+        await deposit.commit()
+    except NotStored as problem:
+        await deposit.abort()
+        raise refused(f"The copy of {label}", place, name, problem) from None
+    except BaseException:
+        await deposit.abort()
+        raise
+    uri = place.uri_of(name)
+    log.info("Stored the copy of %s: %s, %d bytes.", label, uri, deposit.size)
+    return Creative(kind="archive", uri=uri, media_type=_JSON, size=deposit.size, sha256=deposit.sha256)

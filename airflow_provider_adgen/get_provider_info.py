@@ -1,0 +1,164 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What Airflow is told about this provider: its connection types and their forms, its configuration, its modules.
+
+Every Airflow component calls this when it starts, so it imports nothing but the version.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_adgen.core.version import VERSION
+
+_PACKAGE = "airflow_provider_adgen"
+
+# What each vendor calls itself, its documentation, the base URL to show, and what its API calls the key.
+_VENDORS: dict[str, dict[str, str]] = {
+    "adsumo": {
+        "title": "Adsumo",
+        "hook": "adsumo.AdsumoHook",
+        "docs": "https://www.adsumo.ai/docs/api/v1",
+        "base_url": "https://www.adsumo.ai/api/v1",
+        "key": "adsumo_sk_...",
+    },
+}
+
+# Shown in the connection form, stored in the connection's extra.
+_FIELDS: dict[str, dict[str, Any]] = {
+    "timeout": {
+        "label": "Timeout",
+        "description": "Seconds a request may take in all, a paid one too. Empty means 60.",
+        "schema": {"type": ["number", "null"], "minimum": 1, "maximum": 3600},
+    },
+    "requests_per_minute": {
+        "label": "Requests per minute",
+        "description": "A limit of your own, kept by each process for itself. Empty means only the vendor's limits.",
+        "schema": {"type": ["number", "null"], "minimum": 1},
+    },
+    "verify": {
+        "label": "Verify TLS",
+        "description": 'Empty means yes. The path of a CA bundle, or "false" to accept any certificate.',
+        "schema": {"type": ["string", "null"]},
+    },
+    "headers": {
+        "label": "Headers",
+        "description": "Further headers for the vendor's host, as a JSON object. Never sent to a storage host.",
+        "schema": {"type": ["object", "null"]},
+    },
+    "allow_http": {
+        "label": "Allow plain http",
+        "description": "Send the key unencrypted to hosts other than this machine. Only inside a network of your own.",
+        "schema": {"type": ["boolean", "null"], "default": False},
+    },
+}
+
+_WEBHOOK_SECRET: dict[str, Any] = {
+    "label": "Webhook secret",
+    "description": "The secret that the vendor signs its webhooks with.",
+    "schema": {"type": ["string", "null"], "format": "password"},
+}
+
+# Fields that only some vendors have.
+_OWN_FIELDS: dict[str, dict[str, dict[str, Any]]] = {
+    "adsumo": {"webhook_secret": _WEBHOOK_SECRET},
+}
+
+# Modules that serve every vendor, by the kind of thing in them.
+_SHARED: dict[str, list[str]] = {
+    "operators": [],
+    "sensors": [],
+    "hooks": ["base"],
+    "triggers": [],
+}
+
+# Modules that serve one vendor.
+_OWN: dict[str, dict[str, list[str]]] = {
+    "adsumo": {"operators": [], "sensors": [], "hooks": ["adsumo"]},
+}
+
+_ANY_VENDOR = "AI ad generation"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return what Airflow's providers manager wants to know."""
+    return {
+        "package-name": "airflow-provider-adgen",
+        "name": "AI ad generation",
+        "description": "Pays once for AI-generated ads, waits without holding a worker, and stores what was paid for.",
+        "versions": [VERSION],
+        "integrations": [
+            {"integration-name": _ANY_VENDOR, "tags": ["service"]},
+            *(
+                {"integration-name": vendor["title"], "external-doc-url": vendor["docs"], "tags": ["service"]}
+                for vendor in _VENDORS.values()
+            ),
+        ],
+        "connection-types": [_connection_type(name) for name in _VENDORS],
+        **{kind: _modules(kind) for kind in _SHARED},
+        "config": {"adgen": {"description": "AI ad generation.", "options": _options()}},
+    }
+
+
+def _connection_type(name: str) -> dict[str, Any]:
+    vendor = _VENDORS[name]
+    return {
+        "connection-type": name,
+        "hook-class-name": f"{_PACKAGE}.hooks.{vendor['hook']}",
+        "hook-name": vendor["title"],
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema", "port", "login"],
+            "relabeling": {"password": "API key", "host": "Base URL"},
+            "placeholders": {"password": vendor["key"], "host": vendor["base_url"]},
+        },
+        "conn-fields": {**_FIELDS, **_OWN_FIELDS.get(name, {})},
+    }
+
+
+def _modules(kind: str) -> list[dict[str, Any]]:
+    listed = [(_ANY_VENDOR, _SHARED[kind])]
+    listed += [(_VENDORS[name]["title"], _OWN[name].get(kind, [])) for name in _VENDORS]
+    return [
+        {"integration-name": title, "python-modules": [f"{_PACKAGE}.{kind}.{module}" for module in modules]}
+        for title, modules in listed
+        if modules
+    ]
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "ledger_path": _option(
+            "An object-storage path under which the record of every paid job is kept, for instance "
+            "``s3://conn@bucket/adgen``. Needed below Airflow 3.3, which has no record of its own; from 3.3 on it is a "
+            "second record that also survives what deletes Airflow's. Unset means none.",
+            "string",
+            example="s3://aws_default@my-bucket/adgen-ledger",
+        ),
+        "poll_interval": _option(
+            "Seconds between two looks at a running job, for tasks that do not set ``poll_interval`` themselves.",
+            "float",
+            default="15",
+        ),
+        "max_concurrent_requests": _option(
+            "How many requests to one account a process has under way at once.", "integer", default="8"
+        ),
+        "first_fire_delay": _option(
+            "Seconds that a deferred task waits at least before it can resume. Resumed within a second of being "
+            "deferred, Airflow's scheduler can mistake the task for failed.",
+            "float",
+            default="2",
+        ),
+    }
+
+
+def _option(
+    description: str, kind: str, *, default: str | None = None, example: str | None = None, version_added: str = "0.1.0"
+) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": version_added,
+        "type": kind,
+        "example": example,
+        "default": default,
+    }

@@ -1,0 +1,301 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the hooks of all vendors have in common: from an Airflow connection to the wire, blocking or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+
+from airflow_provider_adgen.compat import BaseHook, aget_connection
+from airflow_provider_adgen.core import blocking
+from airflow_provider_adgen.core.clock import SYSTEM
+from airflow_provider_adgen.core.decisions.rates import RateBudget
+from airflow_provider_adgen.core.errors import AdGenError, AuthenticationError, InvalidRequest
+from airflow_provider_adgen.core.registry import get_vendor
+from airflow_provider_adgen.core.requests import GenerationRequest, identifier
+from airflow_provider_adgen.core.wire import ATTEMPTS, Wire
+from airflow_provider_adgen.hooks.profile import read_profile
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from airflow_provider_adgen.core.calls import Sequence
+    from airflow_provider_adgen.core.profile import Profile
+    from airflow_provider_adgen.core.vendor import Vendor
+    from airflow_provider_adgen.core.vocabulary import CreditBalance, Generation
+
+T = TypeVar("T")
+
+# One budget per account and process: every hook of the process obeys the same 429.
+_budgets: dict[tuple[str, str, str], RateBudget] = {}
+
+
+def budget_of(profile: Profile) -> RateBudget:
+    """Return the process's rate budget of an account."""
+    key = (profile.vendor, profile.base_url, profile.key_tag)
+    budget = _budgets.setdefault(key, RateBudget(profile.requests_per_minute, get_vendor(profile.vendor).rations))
+    budget.per_minute = profile.requests_per_minute
+    return budget
+
+
+class AdGenHook(BaseHook):
+    """
+    An account at an AI-ad vendor.
+
+    Each method has an asynchronous twin with the prefix ``a``. Used as a context manager (``with`` or ``async with``)
+    the hook keeps its connections open between calls; otherwise each call opens and closes its own.
+
+    :param conn_id: the Airflow connection; its type says which vendor, its password holds the key.
+    :param vendor: the vendor's name; given, a connection of another type is refused.
+    """
+
+    conn_name_attr = "conn_id"
+    default_conn_name: ClassVar[str] = ""
+    conn_type: ClassVar[str] = ""
+    hook_name: ClassVar[str] = "AI ad generation"
+
+    def __init__(self, conn_id: str | None = None, *, vendor: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.conn_id = conn_id or self.default_conn_name
+        name = self.conn_type or vendor
+        self._vendor: Vendor | None = get_vendor(name) if name else None
+        self._profile: Profile | None = None
+        self._blocking_wire: Wire | None = None
+        self._async_wire: Wire | None = None
+
+    # --- the connection -------------------------------------------------------------------------------------------
+
+    @property
+    def vendor(self) -> Vendor:
+        """The vendor's definition."""
+        if self._vendor is None:
+            self.profile()
+        if self._vendor is None:
+            raise InvalidRequest(f"Connection {self.conn_id!r} has no type. Nothing was sent.")
+        return self._vendor
+
+    def profile(self, *, refresh: bool = False) -> Profile:
+        """
+        Return the account, looked up once.
+
+        :param refresh: look it up again: the key may have been changed.
+        :raises InvalidRequest: the connection cannot be used.
+        """
+        if self._profile is None or refresh:
+            self._profile = self._read(self.get_connection(self.conn_id))
+        return self._profile
+
+    async def aprofile(self, *, refresh: bool = False) -> Profile:
+        """Return the account without blocking the event loop; see :meth:`profile`."""
+        if self._profile is None or refresh:
+            self._profile = self._read(await aget_connection(self.conn_id))
+        return self._profile
+
+    def _read(self, connection: Any) -> Profile:
+        if self._vendor is None:
+            self._vendor = get_vendor((connection.conn_type or "").replace("-", "_"))
+        profile = read_profile(connection, self._vendor)
+        warning = self._vendor.warn(profile.key.reveal(), SYSTEM.now())
+        if warning:
+            self.log.warning("Connection %s: %s", self.conn_id, warning)
+        return profile
+
+    # --- carrying out calls ---------------------------------------------------------------------------------------
+
+    def _wire(self, profile: Profile, *, attempts: int = ATTEMPTS) -> Wire:
+        return Wire(self.vendor, profile, budget=budget_of(profile), attempts=attempts)
+
+    def run_blocking(self, act: Callable[[Wire], Awaitable[T]], *, attempts: int = ATTEMPTS) -> T:
+        """
+        Run *act* with this account's wire and wait for its result.
+
+        :param act: what to do.
+        :param attempts: how often a repeatable request is sent at most.
+        """
+        profile = self.profile()
+
+        async def acting() -> T:
+            if self._blocking_wire is not None and attempts == ATTEMPTS:
+                return await act(self._blocking_wire)
+            async with self._wire(profile, attempts=attempts) as wire:
+                return await act(wire)
+
+        return blocking.run(acting())
+
+    async def run_async(self, act: Callable[[Wire], Awaitable[T]]) -> T:
+        """Run *act* with this account's wire on the running loop."""
+        profile = await self.aprofile()
+        if self._async_wire is not None:
+            return await act(self._async_wire)
+        async with self._wire(profile) as wire:
+            return await act(wire)
+
+    async def iterate(self, steps: Sequence[None]) -> AsyncIterator[Any]:
+        """Yield what a sequence emits, a page at a time."""
+        profile = await self.aprofile() if self._profile is None else self._profile
+        async with self._wire(profile) as wire:
+            async for item in wire.iterate(steps):
+                yield item
+
+    def __enter__(self) -> Self:
+        self._blocking_wire = self._wire(self.profile())
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        wire, self._blocking_wire = self._blocking_wire, None
+        if wire is not None:
+            blocking.run(wire.aclose())
+
+    async def __aenter__(self) -> Self:
+        self._async_wire = self._wire(await self.aprofile())
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        wire, self._async_wire = self._async_wire, None
+        if wire is not None:
+            await wire.aclose()
+
+    def changed_key(self) -> str:
+        """Read the connection again, because the vendor refused the key, and return the new key's tag."""
+        profile = self.profile(refresh=True)
+        if self._blocking_wire is not None:
+            self._blocking_wire.profile = profile
+        return profile.key_tag
+
+    def with_current_key(self, ask: Callable[[], T]) -> T:
+        """
+        Return ``ask()``; if the vendor refuses the key and the connection holds another one by now, ask once more.
+
+        :param ask: something that spends nothing.
+        """
+        before = self.profile().key_tag
+        try:
+            return ask()
+        except AuthenticationError:
+            if self.changed_key() == before:
+                raise
+        return ask()
+
+    # --- what every vendor can do ---------------------------------------------------------------------------------
+
+    def get_credits(self) -> CreditBalance:
+        """Ask for the account's balance; costs nothing."""
+        return self.run_blocking(lambda wire: wire.call(self.vendor.credits()))
+
+    async def aget_credits(self) -> CreditBalance:
+        """Ask for the account's balance; costs nothing."""
+        return await self.run_async(lambda wire: wire.call(self.vendor.credits()))
+
+    def submit(self, request: GenerationRequest, *, idempotency_key: str | None = None) -> Generation:
+        """
+        Start a paid generation; it costs credits, and is sent exactly once.
+
+        :param request: one of the vendor's request models.
+        :param idempotency_key: sent where the vendor has keys; submitting again with the same key within the vendor's
+            window does not pay again. Refused where the vendor has none.
+        :raises InvalidRequest: the request is another vendor's, or the vendor has no keys.
+        :raises ApiError: the vendor refused it.
+        :raises WireError: no answer arrived; unless ``sent`` is false, it may have been accepted.
+        :raises UnexpectedResponse: it was accepted, and the answer holds no job id.
+        """
+        self.profile()
+        call = self.vendor.submit(request, self._usable_key(request, idempotency_key))
+        return self.run_blocking(lambda wire: wire.call(call))
+
+    async def asubmit(self, request: GenerationRequest, *, idempotency_key: str | None = None) -> Generation:
+        """Start a paid generation; see :meth:`submit`."""
+        await self.aprofile()
+        call = self.vendor.submit(request, self._usable_key(request, idempotency_key))
+        return await self.run_async(lambda wire: wire.call(call))
+
+    def _usable_key(self, request: GenerationRequest, key: str | None) -> str | None:
+        if key is None:
+            return None
+        rule = self.vendor.promises.idempotency
+        if rule is None:
+            raise InvalidRequest(f"{self.vendor.title} has no idempotency keys. Nothing was sent.")
+        if not 0 < len(key) <= rule.longest_key or not key.isascii() or not key.isprintable():
+            raise InvalidRequest(
+                f"An idempotency key for {self.vendor.title} has 1 to {rule.longest_key} printable ASCII characters. "
+                "Nothing was sent."
+            )
+        return key
+
+    def get_generation(self, id: str, *, kind: str | None = None, patience: float = 0.0) -> Generation:  # noqa: A002 - the design's name
+        """
+        Ask for one generation; its links are fresh.
+
+        :param id: the job id; several jobs of one generation are joined by commas.
+        :param kind: ``video``, ``image`` ..., for vendors that do not say it of a job.
+        :param patience: seconds for which a vendor with streams may hold one open.
+        :raises NotFound: the account has no such job.
+        """
+        return self.run_blocking(lambda wire: wire.run(self.vendor.fetch(job_ids(id), kind, patience=patience)))
+
+    async def aget_generation(self, id: str, *, kind: str | None = None, patience: float = 0.0) -> Generation:  # noqa: A002 - as above
+        """Ask for one generation; see :meth:`get_generation`."""
+        await self.aprofile()
+        return await self.run_async(lambda wire: wire.run(self.vendor.fetch(job_ids(id), kind, patience=patience)))
+
+    def download(self, generation: Generation | str, destination: str) -> Generation:
+        """
+        Store a finished generation's creatives; costs nothing.
+
+        :param generation: the generation, or its id.
+        :param destination: an object-storage path.
+        :return: the generation, its creatives with ``uri``, ``size`` and ``sha256`` and without links.
+        :raises DownloadError: a creative could not be fetched or stored.
+        """
+        self.profile()
+        return blocking.run(self.adownload(generation, destination))
+
+    async def adownload(self, generation: Generation | str, destination: str) -> Generation:
+        """Store a finished generation's creatives; see :meth:`download`."""
+        from airflow_provider_adgen.delivery.store import store_generation
+
+        if isinstance(generation, str):
+            generation = await self._refetch(await self.aprofile(), generation, None)
+        ids, kind = ",".join(generation.job_ids), generation.kind
+        profile = await self.aprofile()
+        stored: Generation = await store_generation(
+            generation,
+            destination,
+            refetch=lambda: self._refetch(profile, ids, kind),
+            verify=profile.verify,
+            timeout=profile.timeout,
+        )
+        return stored
+
+    async def _refetch(self, profile: Profile, ids: str, kind: str | None) -> Generation:
+        # Not the wire of a ``with`` block: that may belong to another loop.
+        async with self._wire(profile) as wire:
+            return await wire.run(self.vendor.fetch(job_ids(ids), kind))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Make one call that costs nothing; for Airflow's Test button."""
+        try:
+            self.run_blocking(lambda wire: wire.call(self.vendor.check()))
+        except AdGenError as error:
+            return False, error.message
+        return True, f"{self.vendor.title} accepted the key."
+
+    async def atest_connection(self) -> tuple[bool, str]:
+        """Make one call that costs nothing."""
+        try:
+            await self.aprofile()
+            await self.run_async(lambda wire: wire.call(self.vendor.check()))
+        except AdGenError as error:
+            return False, error.message
+        return True, f"{self.vendor.title} accepted the key."
+
+
+def job_ids(text: str) -> tuple[str, ...]:
+    """
+    Split the id of a generation into its job ids.
+
+    :raises InvalidRequest: there is none.
+    """
+    parts = tuple(part.strip() for part in identifier(text).split(",") if part.strip())
+    if not parts:
+        raise InvalidRequest("A generation's id must not be empty. Nothing was sent.")
+    return parts

@@ -1,0 +1,92 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""The ledger of one task: its record over all configured stores."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen import compat, settings
+from airflow_provider_adgen.core.record import Attempt, Record
+from airflow_provider_adgen.ledger.stores import ObjectStore, StateStore, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_provider_adgen.core.identity import Identity
+
+_WRITE_PAUSES = (0.2, 1.0, 3.0)
+
+
+class Ledger:
+    """
+    The record of one task, read from all stores and written to all.
+
+    :param stores: none means that nothing is kept.
+    :param sleep: waits between attempts to write, injected.
+    :param now: Unix time, injected.
+    """
+
+    def __init__(
+        self,
+        stores: list[Store],
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._stores = stores
+        self._sleep = sleep
+        self._now = now
+        self._record: Record | None = None
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there is a store at all."""
+        return bool(self._stores)
+
+    def record(self) -> Record | None:
+        """
+        Return the record, or None where nothing is kept and this process has written nothing.
+
+        :raises RecordUnreadable: a store cannot be read.
+        """
+        if self._record is None and self._stores:
+            self._record = Record.merged(store.read() for store in self._stores)
+        return self._record
+
+    def write(self, attempt: Attempt, *, patient: bool = False) -> Attempt:
+        """
+        Keep a version of *attempt* in every store, and return it as kept.
+
+        :param attempt: the attempt.
+        :param patient: try again a few times before giving up.
+        """
+        kept = attempt.model_copy(update={"written_at": self._now()})
+        record = (self.record() or Record()).with_attempt(kept)
+        for store in self._stores:
+            self._write(store, kept, record, _WRITE_PAUSES if patient else ())
+        self._record = record
+        return kept
+
+    def _write(self, store: Store, attempt: Attempt, record: Record, pauses: tuple[float, ...]) -> None:
+        for pause in pauses:
+            try:
+                store.write(attempt, record)
+            except Exception:
+                self._sleep(pause)
+            else:
+                return
+        store.write(attempt, record)
+
+
+def task_ledger(context: Mapping[str, Any], identity: Identity) -> Ledger:
+    """Return the ledger of the running task: Airflow's state store where there is one, ``ledger_path`` where set."""
+    stores: list[Store] = []
+    accessor = compat.task_state_store(context)
+    if accessor is not None:
+        stores.append(StateStore(accessor, identity.slot))
+    path = settings.ledger_path()
+    if path is not None:
+        stores.append(ObjectStore(path, identity))
+    return Ledger(stores)

@@ -1,0 +1,131 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where the record of a paid job is kept: Airflow's task state store, and create-only objects in a storage of yours."""
+
+from __future__ import annotations
+
+import abc
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow_provider_adgen import compat
+from airflow_provider_adgen.core.record import Attempt, Record, RecordUnreadable
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.identity import Identity
+
+KEY = "adgen.generation"
+"""The key in Airflow's task state store."""
+
+
+class Store(abc.ABC):
+    """One place that keeps records."""
+
+    @abc.abstractmethod
+    def read(self) -> Record:
+        """
+        Return the record, empty if there is none.
+
+        :raises RecordUnreadable: there may be one, and it cannot be read.
+        """
+
+    @abc.abstractmethod
+    def write(self, attempt: Attempt, record: Record) -> None:
+        """Keep *attempt*, which is part of *record*; raises whatever the store raises."""
+
+
+class StateStore(Store):
+    """
+    Airflow's own task state store (3.3): one JSON value that never expires.
+
+    :param accessor: ``context["task_state_store"]``.
+    :param slot: tells jobs of one task apart.
+    """
+
+    def __init__(self, accessor: Any, slot: int = 0) -> None:
+        self._accessor = accessor
+        self._key = f"{KEY}.{slot}" if slot else KEY
+
+    def read(self) -> Record:
+        """Read the value under our key."""
+        where = f"Airflow's task state store (key {self._key})"
+        try:
+            value = self._accessor.get(self._key)
+        except Exception as error:
+            raise RecordUnreadable(
+                f"{where[0].upper()}{where[1:]} could not be read ({type(error).__name__}). Nothing was sent, because "
+                "a job may already be paid for. Retry when it answers again."
+            ) from None
+        return Record() if value is None else Record.from_json(value, where=where)
+
+    def write(self, attempt: Attempt, record: Record) -> None:
+        """Overwrite the value: the store keeps one per task, and its tries do not run at the same time."""
+        self._accessor.set(self._key, record.to_json(), retention=compat.never_expire())
+
+
+class ObjectStore(Store):
+    """
+    Create-only objects under ``<base>/<dag>/<run>/<task>/<map index>/``, one for each version of each attempt.
+
+    Nothing is overwritten and readers merge, so that two writers cannot destroy what the other wrote.
+
+    :param base: an object-storage path; its connection is named in it (``s3://conn_id@bucket/...``).
+    :param identity: the task.
+    """
+
+    def __init__(self, base: str, identity: Identity) -> None:
+        parts = [identity.dag_id, identity.run_id, identity.task_id, str(identity.map_index)]
+        if identity.region is not None:
+            parts.append(f"region-{identity.region}")
+        if identity.slot:
+            parts.append(f"slot-{identity.slot}")
+        self._base = base
+        self._parts = [quote(part, safe="").replace(".", "%2E") for part in parts]
+
+    def _folder(self) -> Any:
+        from airflow.sdk import ObjectStoragePath
+
+        folder = ObjectStoragePath(self._base)
+        for part in self._parts:
+            folder = folder / part
+        return folder
+
+    def read(self) -> Record:
+        """Read and merge all objects of the task."""
+        try:
+            folder = self._folder()
+            texts = (
+                [(entry.name, entry.read_text()) for entry in folder.iterdir() if entry.name.endswith(".json")]
+                if folder.exists()
+                else []
+            )
+        except Exception as error:
+            raise RecordUnreadable(
+                f"The ledger of paid generations under [adgen] ledger_path could not be read ({type(error).__name__}). "
+                "Nothing was sent, because a job may already be paid for. Retry when the storage answers again."
+            ) from None
+        return Record.merged(self._parse(name, text) for name, text in texts)
+
+    def _parse(self, name: str, text: str) -> Record:
+        where = f"[adgen] ledger_path (object {'/'.join(self._parts)}/{name})"
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = None
+        return Record.from_json(value, where=where)
+
+    def write(self, attempt: Attempt, record: Record) -> None:
+        """Create one object with this version of the attempt."""
+        text = json.dumps(Record(attempts=[attempt]).to_json(), separators=(",", ":"))
+        folder = self._folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"{attempt.intended_at:014.3f}-{attempt.uid}-{attempt.phase}-{uuid.uuid4().hex[:8]}"
+        if folder.protocol == "file":
+            # A file becomes visible whole or not at all; an object store does so by itself.
+            scratch = folder / f".{name}.tmp"
+            scratch.write_text(text)
+            scratch.rename(folder / f"{name}.json")
+        else:
+            (folder / f"{name}.json").write_text(text)

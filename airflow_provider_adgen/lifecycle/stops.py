@@ -1,0 +1,101 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""The sentences with which a task stops instead of spending money."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pendulum
+
+from airflow_provider_adgen.core.decisions.submission import Decision, Why
+from airflow_provider_adgen.core.errors import (
+    AdGenError,
+    DownloadError,
+    GenerationFailed,
+    InvalidRequest,
+    NotFound,
+    SubmissionUnknown,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.record import Attempt
+    from airflow_provider_adgen.core.vendor import Vendor
+    from airflow_provider_adgen.lifecycle.facts import TaskFacts
+
+
+def stop_error(decision: Decision, vendor: Vendor, facts: TaskFacts, *, candidates: str = "") -> AdGenError:
+    """
+    Return the error for a decision to stop.
+
+    :param decision: a decision whose action is ``STOP``.
+    :param vendor: the vendor.
+    :param facts: the task.
+    :param candidates: the vendor's jobs that the lost submission could be, as a sentence.
+    """
+    attempt = decision.attempt
+    if attempt is None:
+        return SubmissionUnknown(
+            f"Try {facts.try_number} of {facts.identity} was not submitted to {vendor.title}: an earlier try may have "
+            "been, and nothing recorded it (Airflow before 3.3 keeps no task state, and [adgen] ledger_path is not "
+            f"set). {vendor.title} has no idempotency keys that would tell. Nothing was sent by this try. Look for the "
+            'job at the vendor; set on_unknown_submission="resubmit" to accept paying twice, and ledger_path so that '
+            "this cannot happen again."
+        )
+    job = ", ".join(attempt.job_ids) or "none known"
+    match decision.why:
+        case Why.CHANGED_INPUT:
+            return InvalidRequest(
+                f"The input of {facts.identity} changed since {vendor.title} job {job} was paid for: "
+                f"{', '.join(decision.changed) or 'unknown fields'}. Nothing was sent. Set on_changed_input to "
+                '"reattach" to take the paid job\'s result, or to "fresh" to pay for a new one.'
+            )
+        case Why.FAILED | Why.CANCELED | Why.EXPIRED:
+            word = {Why.FAILED: "failed", Why.CANCELED: "canceled", Why.EXPIRED: "expired"}[decision.why]
+            advice = (
+                "clear the task to submit it anew"
+                if decision.why == Why.CANCELED
+                else 'clear the task, or set on_failed="resubmit", to submit it anew'
+            )
+            return GenerationFailed(
+                f"{vendor.title} job {job} of {facts.identity} ended as {word}"
+                + (f" ({attempt.reason})" if attempt.reason else "")
+                + f". {_refund(vendor, word)} It was not submitted again: {advice}, which pays again.",
+                generation_id=attempt.job_ids[0] if attempt.job_ids else "",
+                status=word,
+            )
+        case Why.MISSING_JOB:
+            return NotFound(
+                f"{vendor.title} does not know job {job}, which {facts.identity} has recorded as paid. Does the "
+                "connection point to another account or host? Nothing was sent. Put the connection right and retry.",
+                vendor=vendor.name,
+                status=404,
+            )
+        case Why.RESULT_LOST:
+            return DownloadError(
+                f"{vendor.title} gave the result of job {job} ({attempt.kind}) once, with the answer to its "
+                "submission, and it was not stored; the vendor documents no way to get it again. It is paid for. "
+                "Clear the task with on_clear='fresh' to pay for a new one, and set destination so that it is stored."
+            )
+        case _:
+            return _unknown(attempt, vendor, facts, candidates)
+
+
+def _unknown(attempt: Attempt, vendor: Vendor, facts: TaskFacts, candidates: str) -> SubmissionUnknown:
+    when = pendulum.from_timestamp(attempt.intended_at).to_iso8601_string()
+    cost = f"{attempt.price} credits" if attempt.price is not None else "an undocumented number of credits"
+    return SubmissionUnknown(
+        f"Nobody knows whether {vendor.title} accepted the submission that {facts.identity} sent at {when} to "
+        f"{attempt.endpoint} (fingerprint {attempt.fingerprint[:12]})"
+        + (f": {attempt.reason.rstrip('.')}" if attempt.reason else "")
+        + f". Up to {cost} may have been charged. Nothing more is sent until a person decides. "
+        + candidates
+        + 'Set on_unknown_submission="resubmit" and clear the task to submit again and accept paying twice.'
+    )
+
+
+def _refund(vendor: Vendor, word: str) -> str:
+    refunded = any(str(status) == word for status in vendor.promises.refunded)
+    if refunded:
+        return f"{vendor.title} documents that it refunds such jobs."
+    return f"Whether {vendor.title} refunds it is not documented."

@@ -1,0 +1,88 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Waits for a job on the worker, for tasks that do not defer; the same decisions as the triggers' loop."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen.core.decisions.polling import schedule, trouble
+from airflow_provider_adgen.core.errors import AdGenError, AuthenticationError, GenerationTimeout
+from airflow_provider_adgen.core.vocabulary import Generation, GenerationStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_adgen.hooks.base import AdGenHook
+
+
+def timed_out(vendor: str, ids: list[str], seconds: float) -> GenerationTimeout:
+    """Return the error for a job that did not finish in time."""
+    return GenerationTimeout(
+        f"{vendor} job {', '.join(ids)} did not finish within {seconds:g} s. It is paid for and may still finish: a "
+        "retry goes on waiting for it and submits nothing.",
+        generation_id=ids[0],
+    )
+
+
+def wait_for(
+    hook: AdGenHook,
+    generation: Generation,
+    *,
+    interval: float,
+    submitted_at: float,
+    until: float,
+    seconds: float,
+    stop_suspended: bool,
+    sleep: Callable[[float], None],
+    now: Callable[[], float],
+    log: Any,
+) -> Generation:
+    """
+    Ask for *generation* until it is finished.
+
+    :param hook: the account, its connections kept open by the caller.
+    :param generation: the job.
+    :param interval: seconds between looks.
+    :param submitted_at: Unix time of the submission.
+    :param until: Unix time at which to stop.
+    :param seconds: the time that was allowed, for the message.
+    :param stop_suspended: return when the job is suspended for a person's review, too.
+    :raises GenerationTimeout: it did not finish in time.
+    """
+    rng = random.Random()  # noqa: S311 - jitter, not a secret
+    plan = schedule(hook.vendor.tracking, generation.kind, interval)
+    ids = ",".join(generation.job_ids)
+    failures, refreshed, status = 0, False, str(generation.status)
+    pause = plan.after(now() - submitted_at, rng=rng)
+    while True:
+        if now() + pause > until:
+            # One last look at the deadline itself, so that a job that ended meanwhile is not left behind.
+            pause = max(0.0, until - now())
+        sleep(pause)
+        try:
+            patience = max(0.0, min(hook.vendor.patience, until - now()))
+            seen = hook.get_generation(ids, kind=generation.kind, patience=patience)
+        except AdGenError as error:
+            failures += 1
+            found = trouble(error, failures=failures, interval=interval)
+            if isinstance(error, AuthenticationError) and found.refresh and not refreshed:
+                refreshed = True
+                hook.changed_key()
+                pause = 0.0
+            elif found.passing:
+                log.warning("%s Asking again in %.0f s.", error.message, found.seconds)
+                pause = found.seconds
+            else:
+                raise
+        else:
+            failures = 0
+            if seen.finished or (stop_suspended and seen.status == GenerationStatus.SUSPENDED):
+                return seen
+            if str(seen.status) != status:
+                status = str(seen.status)
+                log.info("%s job %s is %s.", hook.vendor.title, ids, status)
+            pause = plan.after(now() - submitted_at, rng=rng)
+        if now() >= until:
+            raise timed_out(hook.vendor.title, generation.job_ids, seconds)

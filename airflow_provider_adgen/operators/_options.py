@@ -1,0 +1,62 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reads operator arguments that templates may have turned into strings."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+
+def seconds(name: str, value: Any) -> float:
+    """
+    Return a time in seconds from seconds or a timedelta.
+
+    :raises ValueError: it is neither, or not positive.
+    """
+    number = value.total_seconds() if isinstance(value, timedelta) else _number(name, value)
+    if not 0 < number < 1e9:
+        raise ValueError(f"{name} must be more than 0 seconds")
+    return number
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be seconds or a timedelta") from None
+
+
+def whole(name: str, value: Any) -> int | None:
+    """
+    Return whole credits, or None where not set.
+
+    :raises ValueError: it is not a whole number of at least 0.
+    """
+    if value is None or value == "":
+        return None
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = int(str(value))
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a whole number of credits") from None
+    if number < 0:
+        raise ValueError(f"{name} must not be negative")
+    return number
+
+
+def one_of(name: str, value: Any, allowed: Collection[Any]) -> Any:
+    """
+    Return *value* if it is allowed.
+
+    :raises ValueError: it is not.
+    """
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(repr(one) for one in allowed)}")
+    return value

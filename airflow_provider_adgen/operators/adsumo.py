@@ -1,0 +1,478 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Adsumo: paid generations, and the products and avatars they are made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_adgen.operators.generate import GenerateOperator
+from airflow_provider_adgen.operators.resource import ResourceOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_COMMON = (*GenerateOperator.template_fields, "extra_fields")
+
+
+class AdsumoTalkingAvatarOperator(GenerateOperator):
+    """
+    Generate a video of an avatar that speaks.
+
+    Costs 20 credits per 250 characters of script, 20 to 160; with a voiceover the price is not documented.
+
+    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+
+    :param avatar_id: UUID of the avatar.
+    :param avatar_type: ``platform``, ``custom`` or ``product``.
+    :param script: the text to speak; with ``voice_id``.
+    :param voice_id: the voice that speaks it.
+    :param voiceover_id: UUID of an existing voiceover, in place of script and voice.
+    :param lipsync_model: ``heygen-avatar4`` (the vendor's default) or ``lipsync-2.0``.
+    :param extra_fields: fields sent along as they are.
+    :param conn_id: the Airflow connection of type ``adsumo``.
+    """
+
+    vendor_name: ClassVar[str | None] = "adsumo"
+    request_kind: ClassVar[str] = "talking-avatar"
+    request_fields: ClassVar[tuple[str, ...]] = (
+        "avatar_id",
+        "avatar_type",
+        "script",
+        "voice_id",
+        "voiceover_id",
+        "lipsync_model",
+        "extra_fields",
+    )
+    template_fields: Sequence[str] = (
+        *_COMMON,
+        "avatar_id",
+        "avatar_type",
+        "script",
+        "voice_id",
+        "voiceover_id",
+        "lipsync_model",
+    )
+
+    def __init__(
+        self,
+        *,
+        avatar_id: str,
+        avatar_type: str,
+        script: str | None = None,
+        voice_id: str | None = None,
+        voiceover_id: str | None = None,
+        lipsync_model: str | None = None,
+        extra_fields: dict[str, Any] | None = None,
+        conn_id: str = "adsumo_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.avatar_id = avatar_id
+        self.avatar_type = avatar_type
+        self.script = script
+        self.voice_id = voice_id
+        self.voiceover_id = voiceover_id
+        self.lipsync_model = lipsync_model
+        self.extra_fields = extra_fields
+
+
+class AdsumoVideoOperator(GenerateOperator):
+    """
+    Generate a video from a text. Its price is not documented.
+
+    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+
+    :param model: ``sora-2``, ``sora-2-pro``, ``veo-3.1``, ``veo-3.1-fast`` or ``kling-2.6``.
+    :param prompt: what the video shows.
+    :param aspect_ratio: for example ``16:9``.
+    :param duration: seconds.
+    :param extra_fields: fields sent along as they are.
+    :param conn_id: the Airflow connection of type ``adsumo``.
+    """
+
+    vendor_name: ClassVar[str | None] = "adsumo"
+    request_kind: ClassVar[str] = "ai-video"
+    request_fields: ClassVar[tuple[str, ...]] = (
+        "model",
+        "prompt",
+        "aspect_ratio",
+        "duration",
+        "extra_fields",
+    )
+    template_fields: Sequence[str] = (
+        *_COMMON,
+        "model",
+        "prompt",
+        "aspect_ratio",
+        "duration",
+    )
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        prompt: str,
+        aspect_ratio: str | None = None,
+        duration: float | str | None = None,
+        extra_fields: dict[str, Any] | None = None,
+        conn_id: str = "adsumo_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.model = model
+        self.prompt = prompt
+        self.aspect_ratio = aspect_ratio
+        self.duration = duration
+        self.extra_fields = extra_fields
+
+
+class AdsumoTextToImageOperator(GenerateOperator):
+    """
+    Generate images from a text. Costs 1 to 4 credits per image by model and resolution.
+
+    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+
+    :param prompt: what the image shows.
+    :param model: ``fast`` or ``pro``.
+    :param aspect_ratio: for example ``1:1``, ``16:9``, ``9:16``.
+    :param quantity: images, 1 to 8 (default 1).
+    :param resolution: ``1k`` (default), ``2k`` or ``4k``.
+    :param extra_fields: fields sent along as they are.
+    :param conn_id: the Airflow connection of type ``adsumo``.
+    """
+
+    vendor_name: ClassVar[str | None] = "adsumo"
+    request_kind: ClassVar[str] = "text-to-image"
+    request_fields: ClassVar[tuple[str, ...]] = (
+        "prompt",
+        "model",
+        "aspect_ratio",
+        "quantity",
+        "resolution",
+        "extra_fields",
+    )
+    template_fields: Sequence[str] = (
+        *_COMMON,
+        "prompt",
+        "model",
+        "aspect_ratio",
+        "quantity",
+        "resolution",
+    )
+
+    def __init__(
+        self,
+        *,
+        prompt: str,
+        model: str,
+        aspect_ratio: str,
+        quantity: int | str | None = None,
+        resolution: str | None = None,
+        extra_fields: dict[str, Any] | None = None,
+        conn_id: str = "adsumo_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.prompt = prompt
+        self.model = model
+        self.aspect_ratio = aspect_ratio
+        self.quantity = quantity
+        self.resolution = resolution
+        self.extra_fields = extra_fields
+
+
+class AdsumoProductShotOperator(GenerateOperator):
+    """
+    Generate photographs of a product in a style. Its price is not documented.
+
+    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+
+    :param product_id: UUID of a product of the account.
+    :param style_id: a style template, for example ``lifestyle-outdoor``.
+    :param model: ``fast`` or ``pro``.
+    :param aspect_ratio: for example ``1:1``, ``16:9``, ``9:16``.
+    :param quantity: images, 1 to 8 (default 1).
+    :param resolution: ``1k`` (default), ``2k`` or ``4k``.
+    :param additional_prompt: guidance appended to the template's prompt.
+    :param extra_fields: fields sent along as they are.
+    :param conn_id: the Airflow connection of type ``adsumo``.
+    """
+
+    vendor_name: ClassVar[str | None] = "adsumo"
+    request_kind: ClassVar[str] = "product-shots"
+    request_fields: ClassVar[tuple[str, ...]] = (
+        "product_id",
+        "style_id",
+        "model",
+        "aspect_ratio",
+        "quantity",
+        "resolution",
+        "additional_prompt",
+        "extra_fields",
+    )
+    template_fields: Sequence[str] = (
+        *_COMMON,
+        "product_id",
+        "style_id",
+        "model",
+        "aspect_ratio",
+        "quantity",
+        "resolution",
+        "additional_prompt",
+    )
+
+    def __init__(
+        self,
+        *,
+        product_id: str,
+        style_id: str,
+        model: str,
+        aspect_ratio: str,
+        quantity: int | str | None = None,
+        resolution: str | None = None,
+        additional_prompt: str | None = None,
+        extra_fields: dict[str, Any] | None = None,
+        conn_id: str = "adsumo_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.product_id = product_id
+        self.style_id = style_id
+        self.model = model
+        self.aspect_ratio = aspect_ratio
+        self.quantity = quantity
+        self.resolution = resolution
+        self.additional_prompt = additional_prompt
+        self.extra_fields = extra_fields
+
+
+class AdsumoTemplateVideoOperator(GenerateOperator):
+    """
+    Generate a video of a product from a template. Its price is not documented.
+
+    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+
+    :param template: the template's name, for example ``ugc``.
+    :param product_id: a product of the account.
+    :param extra_fields: fields sent along as they are.
+    :param conn_id: the Airflow connection of type ``adsumo``.
+    """
+
+    vendor_name: ClassVar[str | None] = "adsumo"
+    request_kind: ClassVar[str] = "template-video"
+    request_fields: ClassVar[tuple[str, ...]] = (
+        "template",
+        "product_id",
+        "extra_fields",
+    )
+    template_fields: Sequence[str] = (
+        *_COMMON,
+        "template",
+        "product_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        template: str,
+        product_id: str,
+        extra_fields: dict[str, Any] | None = None,
+        conn_id: str = "adsumo_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.template = template
+        self.product_id = product_id
+        self.extra_fields = extra_fields
+
+
+class AdsumoTextToSpeechOperator(GenerateOperator):
+    """
+    Generate a voiceover, answered at once. Costs 1 credit.
+
+    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+
+    :param text: what is spoken.
+    :param voice_id: the voice that speaks it.
+    :param model: the voice model; the vendor lists none.
+    :param voice_settings: overrides of the voice's settings.
+    :param extra_fields: fields sent along as they are.
+    :param conn_id: the Airflow connection of type ``adsumo``.
+    """
+
+    vendor_name: ClassVar[str | None] = "adsumo"
+    request_kind: ClassVar[str] = "text-to-speech"
+    request_fields: ClassVar[tuple[str, ...]] = (
+        "text",
+        "voice_id",
+        "model",
+        "voice_settings",
+        "extra_fields",
+    )
+    template_fields: Sequence[str] = (
+        *_COMMON,
+        "text",
+        "voice_id",
+        "model",
+        "voice_settings",
+    )
+
+    def __init__(
+        self,
+        *,
+        text: str,
+        voice_id: str,
+        model: str | None = None,
+        voice_settings: dict[str, Any] | None = None,
+        extra_fields: dict[str, Any] | None = None,
+        conn_id: str = "adsumo_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.text = text
+        self.voice_id = voice_id
+        self.model = model
+        self.voice_settings = voice_settings
+        self.extra_fields = extra_fields
+
+
+class AdsumoCreateProductOperator(ResourceOperator):
+    """
+    Create a product; costs no credits. A retry makes no second one.
+
+    Returns the product as a dictionary; its ``id`` is what product shots and template videos take.
+
+    :param name: its name.
+    :param description: what it is.
+    :param category: for example ``Electronics``.
+    :param image_url: a public image of at most 10 MB.
+    :param price: its price.
+    :param currency: ISO 4217 (the vendor's default is ``USD``).
+    :param link: its page.
+    :param conn_id: the Airflow connection of type ``adsumo``.
+    """
+
+    vendor_name: ClassVar[str] = "adsumo"
+    template_fields: Sequence[str] = (
+        "conn_id",
+        "name",
+        "description",
+        "category",
+        "image_url",
+        "price",
+        "currency",
+        "link",
+    )
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        description: str,
+        category: str,
+        image_url: str,
+        price: float | str | None = None,
+        currency: str | None = None,
+        link: str | None = None,
+        conn_id: str = "adsumo_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.name = name
+        self.description = description
+        self.category = category
+        self.image_url = image_url
+        self.price = price
+        self.currency = currency
+        self.link = link
+
+    def act(self, hook: Any) -> Any:
+        """Create the product."""
+        return hook.create_product(
+            name=self.name,
+            description=self.description,
+            category=self.category,
+            image_url=self.image_url,
+            price=self.price,
+            currency=self.currency,
+            link=self.link,
+        )
+
+
+class AdsumoDeleteProductOperator(ResourceOperator):
+    """
+    Delete a product; costs nothing. One that is gone already counts as deleted.
+
+    :param product_id: UUID of the product.
+    :param conn_id: the Airflow connection of type ``adsumo``.
+    :raises Conflict: it has generations; Adsumo documents no endpoint that deletes those.
+    """
+
+    vendor_name: ClassVar[str] = "adsumo"
+    template_fields: Sequence[str] = ("conn_id", "product_id")
+    gone_is_fine: ClassVar[bool] = True
+
+    def __init__(self, *, product_id: str, conn_id: str = "adsumo_default", **kwargs: Any) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.product_id = product_id
+
+    def act(self, hook: Any) -> Any:
+        """Delete the product."""
+        return hook.delete_product(self.product_id)
+
+
+class AdsumoCreateAvatarOperator(ResourceOperator):
+    """
+    Create a custom avatar from a picture of a face; whether it costs credits is not documented.
+
+    Returns the avatar as a dictionary; its ``id`` goes with ``avatar_type="custom"``.
+
+    :param name: at most 50 characters.
+    :param image_url: a public image of a face, at most 10 MB.
+    :param description: what it is.
+    :param conn_id: the Airflow connection of type ``adsumo``.
+    """
+
+    vendor_name: ClassVar[str] = "adsumo"
+    template_fields: Sequence[str] = ("conn_id", "name", "image_url", "description")
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        image_url: str,
+        description: str | None = None,
+        conn_id: str = "adsumo_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.name = name
+        self.image_url = image_url
+        self.description = description
+
+    def act(self, hook: Any) -> Any:
+        """Create the avatar."""
+        return hook.create_custom_avatar(name=self.name, image_url=self.image_url, description=self.description)
+
+
+class AdsumoDeleteAvatarOperator(ResourceOperator):
+    """
+    Delete a custom avatar; costs nothing. One that is gone already counts as deleted.
+
+    :param avatar_id: UUID of the avatar.
+    :param conn_id: the Airflow connection of type ``adsumo``.
+    :raises Conflict: a video generation uses it.
+    """
+
+    vendor_name: ClassVar[str] = "adsumo"
+    template_fields: Sequence[str] = ("conn_id", "avatar_id")
+    gone_is_fine: ClassVar[bool] = True
+
+    def __init__(self, *, avatar_id: str, conn_id: str = "adsumo_default", **kwargs: Any) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.avatar_id = avatar_id
+
+    def act(self, hook: Any) -> Any:
+        """Delete the avatar."""
+        return hook.delete_custom_avatar(self.avatar_id)

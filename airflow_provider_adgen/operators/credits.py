@@ -1,0 +1,206 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Checks that an account can pay for what is planned, before anything is spent."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+from airflow.sdk import BaseOperator
+
+from airflow_provider_adgen.compat import AirflowFailException, AirflowSkipException, conf
+from airflow_provider_adgen.operators._options import one_of, seconds, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_provider_adgen.core.vocabulary import CreditBalance
+    from airflow_provider_adgen.hooks.base import AdGenHook
+
+_MARGIN = 120.0
+
+
+class CreditCheckOperator(BaseOperator):
+    """
+    Check the account's balance against what is planned. Advisory: it reserves nothing and costs nothing.
+
+    Returns a dictionary: ``remaining`` (None where the vendor does not tell), ``required``, ``sufficient``,
+    ``requests`` (each with ``kind``, ``price`` and ``affordable``) and ``affordable``, the requests that fit into the
+    balance in the order given, as they were passed in (with ``trim`` these are what to submit).
+
+    :param conn_id: the Airflow connection; its type says which vendor.
+    :param required: whole credits that are needed.
+    :param requests: the planned requests, ``{"kind": ..., ...}`` each, in place of ``required``; they are validated and
+        priced from the vendor's documented prices.
+    :param assume_credits: what to count for a request whose price is not documented; without it such a request is
+        refused.
+    :param reserve: credits that must be left over.
+    :param on_insufficient: ``fail``, ``skip`` (the task and what follows), ``wait`` until there are enough, or ``trim``
+        (go on with the affordable part; skipped if that is empty).
+    :param deferrable: wait in the triggerer instead of on a worker (default: Airflow's ``default_deferrable``).
+    :param poll_interval: seconds (or a timedelta) between looks while waiting (default 60).
+    :param timeout: seconds (or a timedelta) to wait at most (default 24 hours).
+    :raises AirflowFailException: the credits do not suffice, a request is wrong, or the key is refused.
+    """
+
+    template_fields: Sequence[str] = ("conn_id", "required", "requests", "assume_credits", "reserve")
+    ui_color = "#fff3c4"
+
+    def __init__(
+        self,
+        *,
+        conn_id: str,
+        required: int | str | None = None,
+        requests: list[dict[str, Any]] | None = None,
+        assume_credits: int | str | None = None,
+        reserve: int | str = 0,
+        on_insufficient: Literal["fail", "skip", "wait", "trim"] = "fail",
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float | timedelta = 60.0,
+        timeout: float | timedelta = 86400.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.conn_id = conn_id
+        self.required = required
+        self.requests = requests
+        self.assume_credits = assume_credits
+        self.reserve = reserve
+        self.on_insufficient = on_insufficient
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Price what is planned and compare it with the balance."""
+        return self._check(until=time.time() + seconds("timeout", self.timeout))
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Check again after the trigger fired."""
+        waited = (event or {}).get("status")
+        return self._check(until=time.time() if waited == "timeout" else time.time() + seconds("timeout", self.timeout))
+
+    def _check(self, *, until: float) -> dict[str, Any]:
+        from airflow_provider_adgen.core.errors import AuthenticationError, InvalidRequest, PermissionDenied
+        from airflow_provider_adgen.hooks.base import AdGenHook
+
+        try:
+            hook = AdGenHook(self.conn_id)
+            prices = self._prices(hook)
+            try:
+                one_of("on_insufficient", self.on_insufficient, ("fail", "skip", "wait", "trim"))
+                reserve = whole("reserve", self.reserve) or 0
+            except ValueError as error:
+                raise InvalidRequest(f"{error}. Nothing was sent.") from None
+            with hook:
+                while True:
+                    balance = hook.with_current_key(hook.get_credits)
+                    report = self._report(balance, prices, reserve)
+                    if report["sufficient"] or self.on_insufficient != "wait" or time.time() >= until:
+                        return self._conclude(hook, report)
+                    self._wait(report["required"] + reserve, until)
+        except (AuthenticationError, InvalidRequest, PermissionDenied) as error:
+            raise AirflowFailException(error.message) from error
+
+    def _prices(self, hook: AdGenHook) -> list[tuple[str, int]]:
+        from airflow_provider_adgen.core.errors import InvalidRequest
+
+        hook.profile()
+        try:
+            required, assumed = whole("required", self.required), whole("assume_credits", self.assume_credits)
+        except ValueError as error:
+            raise InvalidRequest(f"{error}. Nothing was sent.") from None
+        if (required is None) == (self.requests is None):
+            raise InvalidRequest("Give either required or requests. Nothing was sent.")
+        if required is not None:
+            return [("required", required)]
+        prices = []
+        for place, value in enumerate(self.requests or ()):
+            try:
+                request = hook.vendor.parse_request(value)
+            except InvalidRequest as error:
+                raise InvalidRequest(f"Request {place} of the plan: {error.message}") from None
+            price = request.price()
+            if price is None:
+                price = assumed
+            if price is None:
+                raise InvalidRequest(
+                    f"Request {place} of the plan ({request.kind}) has no documented price at {hook.vendor.title}. Say "
+                    "with assume_credits what to count. Nothing was sent."
+                )
+            prices.append((request.kind, price))
+        return prices
+
+    def _report(self, balance: CreditBalance, prices: list[tuple[str, int]], reserve: int) -> dict[str, Any]:
+        required = sum(price for _, price in prices)
+        room = None if balance.remaining is None else balance.remaining - reserve
+        rows, affordable, left, open_ = [], [], room, True
+        for place, (kind, price) in enumerate(prices):
+            # In the order given: once one does not fit, the ones behind it wait for the next run.
+            open_ = open_ and (left is None or price <= left)
+            if open_:
+                left = None if left is None else left - price
+                if self.requests is not None:
+                    affordable.append(self.requests[place])
+            rows.append({"kind": kind, "price": price, "affordable": open_})
+        return {
+            "remaining": balance.remaining,
+            "required": required,
+            "sufficient": room is None or required <= room,
+            "requests": rows if self.requests is not None else [],
+            "affordable": affordable,
+        }
+
+    def _conclude(self, hook: AdGenHook, report: dict[str, Any]) -> dict[str, Any]:
+        from airflow_provider_adgen.core.errors import InsufficientCredits
+
+        title = hook.vendor.title
+        if report["remaining"] is None:
+            self.log.warning("%s does not tell its balance; nothing could be checked.", title)
+        text = f"{report['required']} credits are needed at {title} and {report['remaining']} remain"
+        if report["sufficient"]:
+            self.log.info("%s.", text)
+            return report
+        if self.on_insufficient == "trim" and report["affordable"]:
+            self.log.warning("%s: going on with %d request(s).", text, len(report["affordable"]))
+            return report
+        if self.on_insufficient in {"skip", "trim"}:
+            raise AirflowSkipException(f"{text}. Nothing was charged.")
+        error = InsufficientCredits(
+            f"{text}. Nothing was charged. Top up the account or plan less.",
+            vendor=hook.vendor.name,
+            status=402,
+            required=report["required"],
+            available=report["remaining"],
+        )
+        raise AirflowFailException(error.message) from error
+
+    def _wait(self, required: int, until: float) -> None:
+        interval = seconds("poll_interval", self.poll_interval)
+        if not self.deferrable:
+            time.sleep(max(0.0, min(interval, until - time.time())))
+            return
+        self._defer(required, until, interval)
+
+    def _defer(self, required: int, until: float, interval: float) -> NoReturn:
+        from airflow_provider_adgen.settings import first_fire_delay
+        from airflow_provider_adgen.triggers.credits import CreditTrigger
+
+        now = time.time()
+        self.defer(
+            trigger=CreditTrigger(
+                conn_id=self.conn_id,
+                required=required,
+                poll_interval=interval,
+                since=now,
+                until=until,
+                first_fire_delay=first_fire_delay(),
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=until - now + _MARGIN),
+        )
+        raise AssertionError("defer returns never")

@@ -1,0 +1,401 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Submits one paid generation, waits for it without a worker, stores it: for any vendor."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
+
+from airflow.sdk import BaseOperator
+
+from airflow_provider_adgen.compat import AirflowFailException, AirflowSkipException, conf
+from airflow_provider_adgen.operators._options import one_of, seconds, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_provider_adgen.core.requests import GenerationRequest
+    from airflow_provider_adgen.core.vocabulary import Generation
+    from airflow_provider_adgen.hooks.base import AdGenHook
+    from airflow_provider_adgen.lifecycle.facts import TaskFacts
+    from airflow_provider_adgen.lifecycle.paid import PaidJob, Park, Terms
+
+_FAILED = "__fail__"  # Airflow's word for "resume this task in order to fail it"
+_MARGIN = 120.0
+"""Seconds by which Airflow's deferral timeout comes after the trigger's own deadline."""
+
+
+class GenerateOperator(BaseOperator):
+    """
+    Generate one ad creative with any vendor: submit once, wait, store.
+
+    Money: **one task pays for one generation, or stops and says so.** A retry goes on with the job that is paid for;
+    what it does in every other case is listed in the documentation of decisions. A wrong request is refused before
+    anything is sent.
+
+    :param conn_id: the Airflow connection; its type says which vendor.
+    :param request: ``{"kind": ..., ...}`` with the vendor's fields in snake_case.
+    :param wait_for_completion: wait for the result; otherwise return the submitted generation.
+    :param deferrable: wait in the triggerer instead of on a worker (default: Airflow's ``default_deferrable``).
+    :param poll_interval: seconds (or a timedelta) between looks at the job (default ``[adgen] poll_interval``).
+    :param timeout: seconds (or a timedelta) to wait after the vendor accepted, anew per try. A job that takes longer
+        is still paid for; a retry goes on waiting for it.
+    :param submit_timeout: seconds (or a timedelta) to wait for being allowed to submit (rate limits, credits).
+    :param max_credits: the most that all tries may cost together, less documented refunds. A request whose price is
+        not documented is refused unless ``assume_credits`` is given.
+    :param assume_credits: what to count where no price is documented.
+    :param destination: an object-storage path to store the creatives under (``s3://conn_id@bucket/prefix``).
+    :param on_clear: after a user cleared the task: ``fresh`` (pay for a new one if the recorded one is over) or
+        ``reattach``.
+    :param on_unknown_submission: when nobody knows whether an earlier submission was accepted: ``fail``, or
+        ``resubmit`` and accept paying twice.
+    :param on_failed: when the recorded job failed: ``fail``, ``resubmit`` (pays again), or None: submit again only
+        where the vendor documents a refund.
+    :param on_changed_input: when the input changed between tries: ``fail``, ``reattach`` (take the paid job's result)
+        or ``fresh`` (pay for a new one).
+    :param on_insufficient: without enough credits: ``fail`` at once, or ``wait`` until there are.
+    :param on_suspended: when the vendor suspends the job for a person's review: ``wait``, ``fail`` or ``skip``.
+    :param idempotency_key: a seed for the vendor's idempotency key in place of DAG, run and task; refused where the
+        vendor has no keys.
+    :raises AirflowFailException: a retry cannot help: the request is wrong, the key is refused, credits are missing,
+        or nobody knows whether an earlier submission was accepted.
+    :raises GenerationFailed: the vendor says that the job ended without a result.
+    :raises GenerationTimeout: it did not finish in time; a retry goes on waiting and costs nothing.
+    :raises DownloadError: the result could not be stored; a retry stores it and costs nothing.
+    """
+
+    template_fields: Sequence[str] = ("conn_id", "request", "destination", "idempotency_key", "max_credits")
+    ui_color = "#e8def8"
+
+    vendor_name: ClassVar[str | None] = None
+    """The vendor of a typed operator; None: the connection's type says."""
+
+    request_kind: ClassVar[str] = ""
+    request_fields: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        *,
+        conn_id: str,
+        request: dict[str, Any] | None = None,
+        wait_for_completion: bool = True,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float | timedelta | None = None,
+        timeout: float | timedelta = 7200.0,
+        submit_timeout: float | timedelta = 86400.0,
+        max_credits: int | str | None = None,
+        assume_credits: int | None = None,
+        destination: str | None = None,
+        on_clear: Literal["fresh", "reattach"] = "fresh",
+        on_unknown_submission: Literal["fail", "resubmit"] = "fail",
+        on_failed: Literal["fail", "resubmit"] | None = None,
+        on_changed_input: Literal["fail", "reattach", "fresh"] = "fail",
+        on_insufficient: Literal["fail", "wait"] = "fail",
+        on_suspended: Literal["wait", "fail", "skip"] = "wait",
+        idempotency_key: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.conn_id = conn_id
+        self.request = request
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.timeout = timeout
+        self.submit_timeout = submit_timeout
+        self.max_credits = max_credits
+        self.assume_credits = assume_credits
+        self.destination = destination
+        self.on_clear = on_clear
+        self.on_unknown_submission = on_unknown_submission
+        self.on_failed = on_failed
+        self.on_changed_input = on_changed_input
+        self.on_insufficient = on_insufficient
+        self.on_suspended = on_suspended
+        self.idempotency_key = idempotency_key
+        self._leg_started = 0.0
+
+    # --- Airflow's entry points -----------------------------------------------------------------------------------
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Submit, wait, store; return the generation as a dictionary."""
+        return self._guarded(context, resumed=False, event=None)
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Go on after the trigger fired."""
+        return self._guarded(context, resumed=True, event=event)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a deferral, also after one that went wrong: the paid job may be fine."""
+        if next_method == _FAILED:
+            reason = (next_kwargs or {}).get("error", "unknown")
+            self.log.warning("The trigger ended without an event (%s); asking the vendor once.", reason)
+            return self._guarded(context, resumed=True, event=None)
+        return super().resume_execution(next_method, next_kwargs, context)
+
+    # --- the request ----------------------------------------------------------------------------------------------
+
+    def request_value(self) -> dict[str, Any]:
+        """Return the request as JSON, after templates were rendered."""
+        if not self.request_kind:
+            return dict(self.request or {})
+        return {"kind": self.request_kind, **{name: getattr(self, name) for name in self.request_fields}}
+
+    def _hook(self) -> AdGenHook:
+        from airflow_provider_adgen.hooks.base import AdGenHook
+
+        hook = AdGenHook(self.conn_id, vendor=self.vendor_name)
+        hook.profile()
+        return hook
+
+    def _check_options(self) -> Terms:
+        from airflow_provider_adgen.core.decisions.submission import Policy
+        from airflow_provider_adgen.core.errors import InvalidRequest
+        from airflow_provider_adgen.lifecycle.paid import Terms
+
+        try:
+            if self.destination and not self.wait_for_completion:
+                raise ValueError("destination needs wait_for_completion=True: there is nothing to store before the end")
+            if self.poll_interval is not None:
+                seconds("poll_interval", self.poll_interval)
+            one_of("on_suspended", self.on_suspended, ("wait", "fail", "skip"))
+            return Terms(
+                policy=Policy(
+                    on_clear=one_of("on_clear", self.on_clear, ("fresh", "reattach")),
+                    on_unknown_submission=one_of(
+                        "on_unknown_submission", self.on_unknown_submission, ("fail", "resubmit")
+                    ),
+                    on_failed=one_of("on_failed", self.on_failed, (None, "fail", "resubmit")),
+                    on_changed_input=one_of("on_changed_input", self.on_changed_input, ("fail", "reattach", "fresh")),
+                ),
+                max_credits=whole("max_credits", self.max_credits),
+                assume_credits=whole("assume_credits", self.assume_credits),
+                on_insufficient=one_of("on_insufficient", self.on_insufficient, ("fail", "wait")),
+                submit_timeout=seconds("submit_timeout", self.submit_timeout),
+                wait_seconds=seconds("timeout", self.timeout),
+                seed=self.idempotency_key or None,
+            )
+        except ValueError as error:
+            raise InvalidRequest(f"{error}. Nothing was sent.") from None
+
+    # --- the life of a generation ---------------------------------------------------------------------------------
+
+    def _guarded(self, context: Context, *, resumed: bool, event: dict[str, Any] | None) -> dict[str, Any]:
+        from airflow_provider_adgen.core.errors import (
+            AuthenticationError,
+            InsufficientCredits,
+            InvalidRequest,
+            NotFound,
+            PermissionDenied,
+            SubmissionUnknown,
+        )
+        from airflow_provider_adgen.lifecycle.facts import TaskFacts
+
+        self._leg_started = time.time()
+        try:
+            terms = self._check_options()
+            hook = self._hook()
+            request = hook.vendor.parse_request(self.request_value())
+            with hook:
+                return self._advance(context, TaskFacts.of(context), hook, request, terms, resumed, event)
+        except (
+            AuthenticationError,
+            InsufficientCredits,
+            InvalidRequest,
+            NotFound,
+            PermissionDenied,
+            SubmissionUnknown,
+        ) as error:
+            raise AirflowFailException(error.message) from error
+
+    def _advance(
+        self,
+        context: Context,
+        facts: TaskFacts,
+        hook: AdGenHook,
+        request: GenerationRequest,
+        terms: Terms,
+        resumed: bool,
+        event: dict[str, Any] | None,
+    ) -> dict[str, Any]:
+        from airflow_provider_adgen.ledger.ledger import task_ledger
+        from airflow_provider_adgen.lifecycle.paid import PaidJob, Park
+
+        known = str((event or {}).get("id", ""))
+        # Only triggers that wait for a job carry its id; the others waited for being allowed to submit.
+        parked = resumed and event is not None and not known
+        job = PaidJob(
+            hook=hook,
+            request=request,
+            ledger=task_ledger(context, facts.identity),
+            facts=facts,
+            terms=terms,
+            sleep=time.sleep,
+            now=time.time,
+            log=self.log,
+        )
+        ids = tuple(one for one in known.split(",") if one)
+        while True:
+            try:
+                generation = job.obtain(resumed=resumed and not parked, event_ids=ids)
+                break
+            except Park as park:
+                self._park(park)
+        return self._see_through(context, hook, job, generation, resumed=resumed and not parked)
+
+    def _see_through(
+        self, context: Context, hook: AdGenHook, job: PaidJob, generation: Generation, *, resumed: bool
+    ) -> dict[str, Any]:
+        delivered = generation.finished and any(one.uri for one in generation.creatives)
+        if delivered or not self.wait_for_completion:
+            return self._hand_over(context, job, generation)
+        if not generation.finished:
+            submitted_at, until = job.waiting()
+            if resumed:
+                ids = ",".join(generation.job_ids)
+                kind = generation.kind
+                generation = hook.with_current_key(lambda: hook.get_generation(ids, kind=kind))
+            if not generation.finished and not self._suspended(generation):
+                generation = self._wait(hook, generation, submitted_at, until, resumed=resumed)
+        if not generation.succeeded:
+            self._ended(job, generation)
+        generation = job.with_credits(generation)
+        if self.destination:
+            generation = job.with_credits(hook.download(generation, self.destination))
+        return self._hand_over(context, job, generation)
+
+    def _wait(
+        self, hook: AdGenHook, generation: Generation, submitted_at: float, until: float, *, resumed: bool
+    ) -> Generation:
+        from airflow_provider_adgen.lifecycle.waiting import timed_out, wait_for
+
+        allowed = seconds("timeout", self.timeout)
+        if resumed and time.time() >= until:
+            raise timed_out(hook.vendor.title, generation.job_ids, allowed)
+        interval = self._interval()
+        if self.deferrable:
+            self._defer_for(hook, generation, submitted_at, until, interval)
+        return wait_for(
+            hook,
+            generation,
+            interval=interval,
+            submitted_at=submitted_at,
+            until=min(until, self._worker_deadline()),
+            seconds=allowed,
+            stop_suspended=self.on_suspended != "wait",
+            sleep=time.sleep,
+            now=time.time,
+            log=self.log,
+        )
+
+    def _defer_for(
+        self, hook: AdGenHook, generation: Generation, submitted_at: float, until: float, interval: float
+    ) -> NoReturn:
+        from airflow_provider_adgen.settings import first_fire_delay
+        from airflow_provider_adgen.triggers.generation import GenerationTrigger
+
+        self.defer(
+            trigger=GenerationTrigger(
+                conn_id=self.conn_id,
+                vendor=hook.vendor.name,
+                job_ids=generation.job_ids,
+                kind=generation.kind,
+                stop_suspended=self.on_suspended != "wait",
+                poll_interval=interval,
+                since=submitted_at,
+                until=until,
+                first_fire_delay=first_fire_delay(),
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=max(0.0, until - time.time()) + _MARGIN),
+        )
+        raise AssertionError("defer returns never")
+
+    def _park(self, park: Park) -> None:
+        """Wait for being allowed to submit: in the triggerer, or here."""
+        self.log.info("Cannot submit yet (%s); trying again in %.0f s.", park.reason, park.seconds)
+        if not self.deferrable:
+            time.sleep(park.seconds)
+            return
+        from airflow_provider_adgen.triggers.base import WaitTrigger
+        from airflow_provider_adgen.triggers.credits import CreditTrigger
+
+        now = time.time()
+        if park.credits is not None:
+            until = now + seconds("submit_timeout", self.submit_timeout)
+            self.defer(
+                trigger=CreditTrigger(
+                    conn_id=self.conn_id, required=park.credits, poll_interval=park.seconds, since=now, until=until
+                ),
+                method_name="execute_complete",
+                timeout=timedelta(seconds=until - now + _MARGIN),
+            )
+        self.defer(
+            trigger=WaitTrigger(moment=now + park.seconds),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=park.seconds + _MARGIN),
+        )
+
+    def _suspended(self, generation: Generation) -> bool:
+        from airflow_provider_adgen.core.vocabulary import GenerationStatus
+
+        return self.on_suspended != "wait" and generation.status == GenerationStatus.SUSPENDED
+
+    def _ended(self, job: PaidJob, generation: Generation) -> NoReturn:
+        """Say how a job ended that has no result."""
+        from airflow_provider_adgen.core.errors import GenerationFailed
+        from airflow_provider_adgen.core.scrub import scrub
+
+        title, ids = job.vendor.title, ", ".join(generation.job_ids)
+        if self._suspended(generation):
+            text = f"{title} job {ids} is suspended until a person reviews it at {title}. It is paid for."
+            if self.on_suspended == "skip":
+                raise AirflowSkipException(text)
+            raise GenerationFailed(text, generation_id=generation.id, status="suspended")
+        job.ended(generation)
+        refunded = generation.status in job.vendor.promises.refunded
+        raise GenerationFailed(
+            f"{title} job {ids} ended as {generation.status}"
+            + (f": {scrub(generation.error).rstrip('.')}" if generation.error else "")
+            + ". "
+            + (
+                f"{title} documents that it refunds such jobs."
+                if refunded
+                else f"Whether {title} refunds it is not documented."
+            ),
+            generation_id=generation.id,
+            status=str(generation.status),
+        )
+
+    def _hand_over(self, context: Context, job: PaidJob, generation: Generation) -> dict[str, Any]:
+        result = generation.to_xcom(urls=not self.destination)
+        job.delivered(result)
+        ti = context["ti"]
+        ti.xcom_push(key="id", value=result["id"])
+        ti.xcom_push(key="uris", value=[one["uri"] for one in result["creatives"] if one["uri"]])
+        self.log.info(
+            "%s job %s is %s%s.",
+            job.vendor.title,
+            result["id"],
+            result["status"],
+            f"; stored {len(result['creatives'])} file(s)" if self.destination else "",
+        )
+        return result
+
+    # --- helpers --------------------------------------------------------------------------------------------------
+
+    def _interval(self) -> float:
+        from airflow_provider_adgen.settings import poll_interval
+
+        return seconds("poll_interval", self.poll_interval if self.poll_interval is not None else poll_interval())
+
+    def _worker_deadline(self) -> float:
+        """End before Airflow's ``execution_timeout`` does, so that the reason is ours to tell."""
+        if self.execution_timeout is None:
+            return float("inf")
+        allowed = self.execution_timeout.total_seconds()
+        return self._leg_started + max(1.0, allowed - max(5.0, allowed * 0.05))

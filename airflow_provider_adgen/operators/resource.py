@@ -1,0 +1,60 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Base of operators that make one call which is no paid generation."""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+
+from airflow_provider_adgen.compat import AirflowFailException
+from airflow_provider_adgen.operators._hooks import typed_hook
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class ResourceOperator(BaseOperator):
+    """
+    Makes one call with the vendor's own hook and returns what it answered as a dictionary.
+
+    :param conn_id: the Airflow connection.
+    :raises AirflowFailException: a retry cannot help: the arguments are wrong or the key is refused.
+    """
+
+    vendor_name: ClassVar[str]
+    gone_is_fine: ClassVar[bool] = False
+
+    def __init__(self, *, conn_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.conn_id = conn_id
+
+    @abc.abstractmethod
+    def act(self, hook: Any) -> Any:
+        """Make the call; return a model, a JSON value or None."""
+
+    def execute(self, context: Context) -> Any:
+        """Make the call."""
+        from airflow_provider_adgen.core.errors import (
+            AuthenticationError,
+            InsufficientCredits,
+            InvalidRequest,
+            NotFound,
+            PermissionDenied,
+        )
+
+        try:
+            hook = typed_hook(self.vendor_name, self.conn_id)
+            answer = hook.with_current_key(lambda: self.act(hook))
+        except NotFound as error:
+            if self.gone_is_fine:
+                self.log.info("It was gone already.")
+                return None
+            raise AirflowFailException(error.message) from error
+        except (AuthenticationError, InsufficientCredits, InvalidRequest, PermissionDenied) as error:
+            raise AirflowFailException(error.message) from error
+        if hasattr(answer, "model_dump"):
+            return answer.model_dump(mode="json")
+        return answer

@@ -1,0 +1,163 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""CutX: projects and products."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow_provider_adgen.sandbox.frame.answers import Answer, Invalid, Refusal
+from airflow_provider_adgen.sandbox.frame.checks import is_uuid, query_choice, query_number
+from airflow_provider_adgen.sandbox.frame.clock import iso
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.sandbox.frame.call import Call
+    from airflow_provider_adgen.sandbox.frame.documents import Document
+    from airflow_provider_adgen.sandbox.frame.world import World
+
+_SPACE = uuid.UUID("c07f0000-0000-4000-8000-000000000000")
+# The most items a list gives; the pages show 20 and 50 and name no maximum: the sandbox's own choice.
+LONGEST_LIST = 200
+
+
+def furnish(world: World, vendor: str, account: str) -> None:
+    """Give a new account a project with a product: every generation names both."""
+    project = str(uuid.uuid5(_SPACE, f"project {account}"))
+    world.documents.put(vendor, account, "project", project, {"name": "First project", "description": None})
+    data = scraped("https://shop.example/trail-shoe")
+    world.documents.put(
+        vendor, account, "product", str(uuid.uuid5(_SPACE, f"product {account}")), {**data, "project": project}
+    )
+
+
+def scraped(url: str) -> dict[str, Any]:
+    """Make up what a product page says: the sandbox fetches nothing."""
+    parts = urlsplit(url)
+    words = [word for word in parts.path.replace("-", " ").replace("_", " ").replace("/", " ").split() if word]
+    name = " ".join(words).rpartition(".")[0] or " ".join(words) or (parts.hostname or "Product")
+    price = 10 + uuid.uuid5(_SPACE, url).int % 9000 / 100
+    return {
+        "name": name.capitalize(),
+        "description": f"What {parts.hostname} says of {name}.",
+        "price": f"{price:.2f}",
+        "currency": "USD",
+        "brand": (parts.hostname or "").removeprefix("www.").partition(".")[0].capitalize(),
+        "category": "General",
+        "source_url": url,
+        "features": ["Light", "Durable", "Made to last"],
+    }
+
+
+def find(call: Call, kind: str, name: str) -> Document:
+    """Find an account's project or product.
+
+    :raises Refusal: 404 when it is not there.
+    """
+    found = call.world.documents.get(call.vendor.name, kind, name, call.account.id)
+    if found is None:
+        raise Refusal(404, f"{kind.capitalize()} not found")
+    return found
+
+
+def _of_project(call: Call, project: str) -> list[Document]:
+    found, _ = call.world.documents.page(call.vendor.name, call.account.id, "product")
+    return [product for product in found if product.data["project"] == project]
+
+
+def _picture(call: Call, product: Document) -> str:
+    return call.picture("product", f"{product.data['name'].replace(' ', '-')}.png")
+
+
+def list_products(call: Call) -> Answer:
+    """GET /api/products: an account's projects, or with ``projectId`` that project's products."""
+    project = call.query.get("projectId")
+    if project is None:
+        limit = query_number(call.query, "limit", 20, 1, LONGEST_LIST)
+        found, _ = call.world.documents.page(call.vendor.name, call.account.id, "project", limit=limit)
+        return Answer(200, {"projects": [_project(call, item) for item in found]})
+    if not is_uuid(project):
+        raise Invalid("projectId", "must be a UUID")
+    find(call, "project", project)
+    limit = query_number(call.query, "limit", 50, 1, LONGEST_LIST)
+    names = ("name", "description", "price", "currency", "brand", "category", "source_url")
+    shown = [
+        {
+            "id": product.id,
+            **{name: product.data[name] for name in names},
+            "image_url": _picture(call, product),
+            "created_at": iso(product.created),
+        }
+        for product in _of_project(call, project)[:limit]
+    ]
+    return Answer(200, {"products": shown})
+
+
+def _project(call: Call, project: Document) -> dict[str, Any]:
+    jobs = call.world.store.number(
+        "SELECT count(*) FROM jobs WHERE vendor = ? AND account = ? AND json_extract(request, '$.projectId') = ?"
+        " AND outcome = 'completed' AND ends <= ? AND type != 'copy'",
+        (call.vendor.name, call.account.id, project.id, call.now),
+    )
+    return {
+        "id": project.id,
+        "name": project.data["name"],
+        "description": project.data["description"],
+        # Counts are strings in the page's example.
+        "product_count": str(len(_of_project(call, project.id))),
+        "asset_count": str(jobs),
+        "created_at": iso(project.created),
+        "updated_at": iso(project.created),
+    }
+
+
+def create_project(call: Call) -> Answer:
+    """POST /api/products, which makes a project."""
+    fields = call.fields()
+    data = {"name": fields.needed("name", longest=200), "description": fields.text("description", longest=1000)}
+    call.checked()
+    project = call.world.documents.put(call.vendor.name, call.account.id, "project", str(uuid.uuid4()), data)
+    shown = {
+        "id": project.id,
+        **data,
+        "user_id": call.account.id,
+        "status": "active",
+        "created_at": iso(project.created),
+    }
+    return Answer(201, {"project": shown})
+
+
+def ingest(call: Call) -> Answer:
+    """POST /api/products/ingest, which costs nothing."""
+    fields = call.fields()
+    url = fields.address("url", required=True) or ""
+    project = fields.identifier("projectId", required=True) or ""
+    call.checked()
+    find(call, "project", project)
+    data = {**scraped(url), "project": project}
+    product = call.world.documents.put(call.vendor.name, call.account.id, "product", str(uuid.uuid4()), data)
+    image = {"id": str(uuid.uuid5(_SPACE, product.id)), "url": _picture(call, product), "is_primary": True}
+    shown = {"id": product.id, **{key: value for key, value in data.items() if key != "project"}, "images": [image]}
+    return Answer(201, {"product": shown})
+
+
+def list_assets(call: Call) -> Answer:
+    """GET /api/assets. Its answer could not be read; this is the shape of the other lists."""
+    project = call.query.get("projectId")
+    wanted = query_choice(call.query, "type", ("image", "video"))
+    limit = query_number(call.query, "limit", 20, 1, LONGEST_LIST)
+    offset = query_number(call.query, "offset", 0, 0)
+    jobs, _ = call.world.jobs.page(call.vendor.name, call.account.id, status="completed")
+    shown = [
+        {
+            "id": str(uuid.uuid5(_SPACE, job.id)),
+            "type": form,
+            "url": call.link(job.id, name),
+            "created_at": iso(job.ends),
+        }
+        for job in jobs
+        for form, name in (("image", "asset.png") if job.type == "static_ad" else ("video", "asset.mp4"),)
+        if job.type != "copy" and project in (None, job.request["projectId"]) and wanted in (None, form)
+    ]
+    return Answer(200, {"assets": shown[offset : offset + limit]})

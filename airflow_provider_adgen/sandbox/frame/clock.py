@@ -1,0 +1,60 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""The sandbox's clock."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def iso(moment: float) -> str:
+    """Write a moment (seconds since the epoch) the way the vendors' examples do: ``2026-01-15T12:00:00Z``."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Clock:
+    """Time as the sandbox sees it: the machine's own, plus what :meth:`advance` added.
+
+    It runs at the machine's pace, so that timestamps, link lifetimes and rate windows agree with a client's clock.
+    Only the length of jobs is divided by ``speed``.
+
+    :param speed: by how much typical job durations are divided.
+    :param offset: seconds already advanced (restored after a restart).
+    :param wall: where the machine's time comes from; a test may inject its own.
+    """
+
+    def __init__(self, speed: float = 1.0, offset: float = 0.0, wall: Callable[[], float] = time.time) -> None:
+        self.speed = speed
+        self.offset = offset
+        self._wall = wall
+        self._changed = asyncio.Event()
+
+    def now(self) -> float:
+        """Give the current moment in seconds since the epoch."""
+        return self._wall() + self.offset
+
+    def advance(self, seconds: float) -> None:
+        """Move time forward and wake whoever sleeps until a moment."""
+        self.offset += seconds
+        self.wake()
+
+    def wake(self) -> None:
+        """Make every sleeper look again (after a job's end was changed)."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def sleep_until(self, moment: float) -> None:
+        """Sleep until the moment is reached or somebody called :meth:`wake`; the caller looks at the time again."""
+        remaining = moment - self.now()
+        if remaining <= 0:
+            return
+        try:
+            await asyncio.wait_for(self._changed.wait(), timeout=min(remaining, 60.0))
+        except TimeoutError:
+            return

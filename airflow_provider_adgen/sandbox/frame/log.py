@@ -1,0 +1,88 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""The log of every request that the sandbox received."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+# What is kept: enough for a long test, bounded so that a sandbox left running does not grow for ever.
+KEPT_REQUESTS = 50_000
+KEPT_BODY_BYTES = 65_536
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request. ``status`` is None while it has no answer, or was dropped without one."""
+
+    seq: int
+    time: float
+    vendor: str
+    method: str
+    path: str
+    query: str
+    headers: list[tuple[str, str]]
+    body: bytes = b""
+    body_size: int = 0
+    account: str | None = None
+    status: int | None = None
+    fault: str | None = None
+
+    def keep_body(self, body: bytes) -> None:
+        """Note the body, or its beginning."""
+        self.body, self.body_size = body[:KEPT_BODY_BYTES], len(body)
+
+    def plain(self, known_keys: set[str]) -> dict[str, Any]:
+        """Give the entry as JSON data. A credential that is not one of the sandbox's own keys is hidden."""
+        headers: dict[str, str] = {}
+        for name, value in self.headers:
+            if name in ("authorization", "x-api-key", "cookie") and not any(key in value for key in known_keys):
+                value = "(hidden)"
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        try:
+            body = self.body.decode()
+        except UnicodeDecodeError:
+            body = "base64:" + base64.b64encode(self.body).decode()
+        return {
+            "seq": self.seq,
+            "time": self.time,
+            "vendor": self.vendor,
+            "method": self.method,
+            "path": self.path,
+            "query": self.query,
+            "headers": headers,
+            "body": body,
+            "body_size": self.body_size,
+            "account": self.account,
+            "status": self.status,
+            "fault": self.fault,
+        }
+
+
+class RequestLog:
+    """Requests, oldest first, bounded."""
+
+    def __init__(self) -> None:
+        self._entries: deque[Entry] = deque(maxlen=KEPT_REQUESTS)
+        self._numbers = itertools.count(1)
+
+    def open(
+        self, moment: float, vendor: str, method: str, path: str, query: str, headers: list[tuple[bytes, bytes]]
+    ) -> Entry:
+        """Begin an entry."""
+        plain = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers]
+        entry = Entry(next(self._numbers), moment, vendor, method, path, query, plain)
+        self._entries.append(entry)
+        return entry
+
+    def all(self) -> list[Entry]:
+        """List what is kept."""
+        return list(self._entries)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries.clear()

@@ -1,0 +1,136 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Base of the sensors: poke on a worker, or defer to the connection's shared poll loop."""
+
+from __future__ import annotations
+
+import abc
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseSensorOperator
+
+from airflow_provider_adgen.compat import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferralError,
+    TaskDeferralTimeout,
+    conf,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_adgen.hooks.base import AdGenHook
+    from airflow_provider_adgen.triggers.base import ErrandTrigger
+
+_MARGIN = 120.0
+
+
+class AdGenSensor(BaseSensorOperator):
+    """
+    Waits for something at a vendor; costs nothing.
+
+    :param conn_id: the Airflow connection.
+    :param deferrable: wait in the triggerer instead of on a worker (default: Airflow's ``default_deferrable``).
+    """
+
+    def __init__(
+        self,
+        *,
+        conn_id: str,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.conn_id = conn_id
+        self.deferrable = deferrable
+
+    @abc.abstractmethod
+    def look(self, hook: AdGenHook) -> bool:
+        """Ask once; return whether there is nothing more to wait for, or raise."""
+
+    @abc.abstractmethod
+    def trigger(self, hook: AdGenHook, **waiting: Any) -> ErrandTrigger:
+        """Return the trigger that waits for it."""
+
+    def result(self) -> Any:
+        """Return what goes into XCom, after a look that found it."""
+        return None
+
+    def poke(self, context: Context) -> bool | Any:
+        """Ask once."""
+        from airflow.sdk import PokeReturnValue
+
+        return PokeReturnValue(True, self.result()) if self._look() else False
+
+    def execute(self, context: Context) -> Any:
+        """Poke until it is there, or defer after a first look."""
+        if not self.deferrable:
+            return super().execute(context)
+        return self._go_on(until=time.time() + self.timeout)
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
+        """Look once more after the trigger fired."""
+        return self._go_on(until=0.0 if (event or {}).get("status") == "timeout" else None)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Let Airflow treat a trigger that failed as it does for all sensors (``soft_fail``, ``never_fail``)."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except (TaskDeferralError, TaskDeferralTimeout) as error:
+            raise AirflowSensorTimeout(str(error)) from error
+
+    def _go_on(self, *, until: float | None) -> Any:
+        if self._look():
+            return self.result()
+        now = time.time()
+        if until is not None and now >= until:
+            text = f"It did not happen within {self.timeout:g} s; nothing was charged by waiting."
+            if self.soft_fail:
+                raise AirflowSkipException(text)
+            raise AirflowSensorTimeout(text)
+        until = until if until is not None else now + self.timeout
+        from airflow_provider_adgen.hooks.base import AdGenHook
+        from airflow_provider_adgen.settings import first_fire_delay
+
+        waiting = {
+            "conn_id": self.conn_id,
+            "poll_interval": self.poke_interval,
+            "since": now,
+            "until": until,
+            "first_fire_delay": first_fire_delay(),
+        }
+        self.defer(
+            trigger=self.trigger(AdGenHook(self.conn_id), **waiting),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=until - now + _MARGIN),
+        )
+
+    def _look(self) -> bool:
+        from airflow_provider_adgen.core.errors import (
+            AuthenticationError,
+            GenerationFailed,
+            InvalidRequest,
+            NotFound,
+            PermissionDenied,
+            RateLimited,
+            ServerError,
+            WireError,
+        )
+        from airflow_provider_adgen.hooks.base import AdGenHook
+
+        try:
+            hook = AdGenHook(self.conn_id)
+            return hook.with_current_key(lambda: self.look(hook))
+        except (RateLimited, ServerError, WireError) as error:
+            self.log.warning("%s Asking again later.", error.message)
+            return False
+        except GenerationFailed as error:
+            if self.soft_fail:
+                raise AirflowSkipException(error.message) from error
+            raise AirflowFailException(error.message) from error
+        except (AuthenticationError, InvalidRequest, NotFound, PermissionDenied) as error:
+            raise AirflowFailException(error.message) from error

@@ -1,0 +1,62 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Waits for a generation that was submitted elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen.sensors.base import AdGenSensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_adgen.hooks.base import AdGenHook
+    from airflow_provider_adgen.triggers.base import ErrandTrigger
+
+
+class GenerationSensor(AdGenSensor):
+    """
+    Wait until a generation is completed; costs nothing. Returns it as a dictionary, links included.
+
+    :param conn_id: the Airflow connection.
+    :param generation_id: the job id (several jobs of one generation are joined by commas).
+    :raises AirflowFailException: the job ended without a result, or the account has no such job.
+    """
+
+    template_fields: Sequence[str] = ("conn_id", "generation_id")
+
+    def __init__(self, *, generation_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.generation_id = generation_id
+        self._found: dict[str, Any] | None = None
+
+    def look(self, hook: AdGenHook) -> bool:
+        """Ask for the generation once."""
+        from airflow_provider_adgen.core.errors import GenerationFailed
+        from airflow_provider_adgen.core.scrub import scrub
+
+        seen = hook.get_generation(self.generation_id)
+        if not seen.finished:
+            self.log.debug("%s is %s.", seen.id, seen.status)
+            return False
+        if not seen.succeeded:
+            why = f": {scrub(seen.error).rstrip('.')}" if seen.error else ""
+            raise GenerationFailed(
+                f"{hook.vendor.title} job {seen.id} ended as {seen.status}{why}.",
+                generation_id=seen.id,
+                status=str(seen.status),
+            )
+        self._found = seen.to_xcom(urls=True)
+        return True
+
+    def result(self) -> Any:
+        """Return the generation as a dictionary."""
+        return self._found
+
+    def trigger(self, hook: AdGenHook, **waiting: Any) -> ErrandTrigger:
+        """Wait for the generation in the triggerer."""
+        from airflow_provider_adgen.hooks.base import job_ids
+        from airflow_provider_adgen.triggers.generation import GenerationTrigger
+
+        return GenerationTrigger(vendor=hook.vendor.name, job_ids=list(job_ids(self.generation_id)), **waiting)

@@ -1,0 +1,30 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""The ``[adgen]`` section of Airflow's configuration; ``get_provider_info`` documents each option."""
+
+from __future__ import annotations
+
+from airflow_provider_adgen import compat
+
+SECTION = "adgen"
+
+
+def poll_interval() -> float:
+    """Return ``poll_interval``: seconds between looks at a job (default 15)."""
+    return float(compat.conf.getfloat(SECTION, "poll_interval", fallback=15.0))
+
+
+def first_fire_delay() -> float:
+    """Return ``first_fire_delay``: seconds before a trigger may fire first (default 2)."""
+    return float(compat.conf.getfloat(SECTION, "first_fire_delay", fallback=2.0))
+
+
+def max_concurrent_requests() -> int:
+    """Return ``max_concurrent_requests``: requests of one connection under way at a time in a triggerer (default 8)."""
+    return int(compat.conf.getint(SECTION, "max_concurrent_requests", fallback=8))
+
+
+def ledger_path() -> str | None:
+    """Return ``ledger_path``: an object-storage path for records of paid jobs (no default)."""
+    path = (compat.conf.get(SECTION, "ledger_path", fallback="") or "").strip()
+    return path or None

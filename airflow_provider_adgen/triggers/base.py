@@ -1,0 +1,126 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What all triggers of this package have in common: a deadline, a first-fire delay, one event, then the end."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_adgen.triggers.loop import Word, poll_loop
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from airflow_provider_adgen.triggers.loop import Errand
+
+TIMEOUT = "timeout"
+"""Status word of an event: our own deadline passed."""
+
+UNREACHABLE = "unreachable"
+"""Status word of an event: the vendor cannot be asked; the worker asks once more and raises what it finds."""
+
+
+def _event(subject: str, status: str) -> TriggerEvent:
+    # Airflow logs events whole: an id and a word, nothing else.
+    return TriggerEvent({"id": subject, "status": status})  # type: ignore[no-untyped-call]  # not annotated
+
+
+class ErrandTrigger(BaseTrigger):
+    """
+    Waits for one errand of the connection's shared poll loop.
+
+    It carries ids and never a key, yields one event (id and status word) and returns. Its deadline comes before
+    Airflow's own for the deferral. Being cancelled only unsubscribes it: nothing is cancelled at the vendor.
+
+    :param conn_id: the connection.
+    :param poll_interval: seconds between looks.
+    :param since: Unix time at which the waiting began.
+    :param until: Unix time at which to give up.
+    :param first_fire_delay: seconds before it may fire first; the scheduler may still be closing the first leg.
+    """
+
+    def __init__(
+        self, *, conn_id: str, poll_interval: float, since: float, until: float, first_fire_delay: float = 2.0
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow does not annotate it
+        self.conn_id = conn_id
+        self.poll_interval = poll_interval
+        self.since = since
+        self.until = until
+        self.first_fire_delay = first_fire_delay
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return class path and arguments; no key, no link."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "conn_id": self.conn_id,
+                "poll_interval": self.poll_interval,
+                "since": self.since,
+                "until": self.until,
+                "first_fire_delay": self.first_fire_delay,
+                **self.own_arguments(),
+            },
+        )
+
+    @abc.abstractmethod
+    def own_arguments(self) -> dict[str, Any]:
+        """Return the subclass's own arguments for :meth:`serialize`."""
+
+    @abc.abstractmethod
+    def subject(self) -> str:
+        """Return the id the event carries."""
+
+    @abc.abstractmethod
+    def errand(self) -> Errand:
+        """Return what to wait for."""
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, then yield one event."""
+        started = time.monotonic()
+        status = await self._wait()
+        await asyncio.sleep(max(0.0, self.first_fire_delay - (time.monotonic() - started)))
+        yield _event(self.subject(), status)
+
+    async def _wait(self) -> str:
+        try:
+            async with asyncio.timeout(max(0.0, self.until - time.time())):
+                news = poll_loop(self.conn_id).follow(self.errand())
+                async with contextlib.aclosing(news):
+                    async for item in news:
+                        if item.word == Word.OVER:
+                            return item.text
+                        if item.word == Word.UNREACHABLE:
+                            self.log.warning("%s", item.text)
+                            return UNREACHABLE
+                        self.log.info("%s is %s.", self.subject() or self.conn_id, item.text)
+        except TimeoutError:
+            return TIMEOUT
+        return UNREACHABLE
+
+
+class WaitTrigger(BaseTrigger):
+    """
+    Fires at a point in time.
+
+    :param moment: Unix time.
+    """
+
+    def __init__(self, *, moment: float) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # as above
+        self.moment = moment
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return class path and arguments."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {"moment": self.moment}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Sleep, then yield one event."""
+        await asyncio.sleep(max(0.0, self.moment - time.time()))
+        yield _event("", "waited")

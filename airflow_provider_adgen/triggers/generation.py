@@ -1,0 +1,70 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Waits for one generation without a worker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen.core.decisions.polling import schedule
+from airflow_provider_adgen.core.registry import get_vendor
+from airflow_provider_adgen.core.vocabulary import GenerationStatus
+from airflow_provider_adgen.triggers.base import ErrandTrigger
+from airflow_provider_adgen.triggers.loop import Errand, Look
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.wire import Wire
+
+
+class GenerationTrigger(ErrandTrigger):
+    """
+    Waits until a generation is finished, whichever way it ends.
+
+    :param vendor: the vendor's name.
+    :param job_ids: all job ids of the generation.
+    :param kind: ``video``, ``image`` ...
+    :param stop_suspended: fire when the job is suspended for a person's review, too.
+    """
+
+    def __init__(
+        self,
+        *,
+        vendor: str,
+        job_ids: list[str],
+        kind: str | None = None,
+        stop_suspended: bool = False,
+        **waiting: Any,
+    ) -> None:
+        super().__init__(**waiting)
+        self.vendor = vendor
+        self.job_ids = list(job_ids)
+        self.kind = kind
+        self.stop_suspended = stop_suspended
+
+    def own_arguments(self) -> dict[str, Any]:
+        """Return vendor, ids and kind."""
+        return {
+            "vendor": self.vendor,
+            "job_ids": self.job_ids,
+            "kind": self.kind,
+            "stop_suspended": self.stop_suspended,
+        }
+
+    def subject(self) -> str:
+        """Return the job ids."""
+        return ",".join(self.job_ids)
+
+    def errand(self) -> Errand:
+        """Ask the vendor for the generation until it is finished."""
+        ids, kind, stop_suspended = tuple(self.job_ids), self.kind, self.stop_suspended
+        vendor = get_vendor(self.vendor)
+
+        async def look(wire: Wire) -> Look:
+            seen = await wire.run(wire.vendor.fetch(ids, kind, patience=vendor.patience))
+            over = seen.finished or (stop_suspended and seen.status == GenerationStatus.SUSPENDED)
+            return Look(str(seen.status), over)
+
+        plan = schedule(vendor.tracking, self.kind or "", self.poll_interval)
+        return Errand(
+            key=("generation", ids, stop_suspended), look=look, plan=plan, since=self.since, holds=vendor.patience > 0
+        )

@@ -1,0 +1,307 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Adsumo's endpoints below ``https://www.adsumo.ai/api/v1``, one function each (page Resources where not said)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from urllib.parse import quote
+
+from pydantic import Field
+
+from airflow_provider_adgen.core.calls import (
+    Answer,
+    Call,
+    Emit,
+    Sequence,
+    nothing,
+    read_json,
+    read_model,
+    read_object,
+    unreadable,
+)
+from airflow_provider_adgen.core.requests import Arguments, Number, Text, WebUrl, identifier
+from airflow_provider_adgen.core.vocabulary import CreditBalance, Model
+from airflow_provider_adgen.vendors.adsumo.models import (
+    Avatar,
+    Balance,
+    GenerationItem,
+    Pagination,
+    Product,
+    Voice,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+NAME = "adsumo"
+PAGE = 100
+"""The largest page Adsumo answers."""
+
+M = TypeVar("M", bound=Model)
+
+
+class _Page(Arguments):
+    limit: Annotated[int, Field(ge=1, le=100)] = PAGE
+    offset: Annotated[int, Field(ge=0)] = 0
+
+
+class _NewProduct(Arguments):
+    name: Text
+    description: Text
+    category: Text
+    image_url: WebUrl
+    price: Annotated[Number, Field(ge=0)] | None = None
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
+    link: WebUrl | None = None
+
+
+class _NewAvatar(Arguments):
+    name: Annotated[str, Field(min_length=1, max_length=50)]
+    image_url: WebUrl
+    description: Text | None = None
+
+
+class _VoiceFilter(_Page):
+    gender: Literal["male", "female", "other"] | None = None
+    age_group: Literal["kid", "young_adult", "adult", "senior"] | None = None
+    accent: (
+        Literal["american", "british", "french", "danish", "swedish", "german", "norwegian", "spanish", "neutral"]
+        | None
+    ) = None
+    style: Literal["professional", "casual", "energetic", "whisper", "speaker"] | None = None
+
+
+class _GenerationFilter(_Page):
+    type: Literal["talking-avatar", "ai-video", "image"] | None = None
+    status: Literal["processing", "completed", "failed"] | None = None
+
+
+def _one(model: type[M], endpoint: str) -> Callable[[Answer], M]:
+    return lambda answer: read_model(model, read_object(answer, NAME, endpoint), NAME, endpoint)
+
+
+def _rows(value: Any, endpoint: str) -> list[Any]:
+    rows = value.get("data") if isinstance(value, dict) else value
+    if not isinstance(rows, list):
+        raise unreadable(NAME, endpoint, "data", "is not a list")
+    return rows
+
+
+def _pages(path: str, model: type[M], query: Mapping[str, Any]) -> Sequence[None]:
+    """Emit every item of a list, page after page."""
+    endpoint = f"GET {path}"
+    offset = query["offset"]
+
+    def parse(answer: Answer) -> tuple[list[M], Pagination]:
+        value = read_json(answer, NAME, endpoint)
+        items = [read_model(model, row, NAME, endpoint) for row in _rows(value, endpoint)]
+        told = value.get("pagination") if isinstance(value, dict) else None
+        return items, read_model(Pagination, told if isinstance(told, dict) else {}, NAME, endpoint)
+
+    while True:
+        items, page = yield Call(
+            method="GET", path=path, endpoint=endpoint, parse=parse, query={**query, "offset": offset}
+        )
+        yield Emit(items)
+        offset += len(items)
+        # The total is the vendor's word; a page that is not full ends the list where it gives none.
+        if not items or (offset >= page.total if page.total is not None else len(items) < query["limit"]):
+            return
+
+
+def list_products(*, limit: int = PAGE, offset: int = 0) -> Sequence[None]:
+    """
+    Iterate over the account's products, all pages. ``GET /products``.
+
+    :param limit: products per request, 1 to 100.
+    :param offset: products to skip.
+    """
+    return _pages("/products", Product, _Page.check("list_products", limit=limit, offset=offset).body())
+
+
+def create_product(
+    *,
+    name: str,
+    description: str,
+    category: str,
+    image_url: str,
+    price: float | None = None,
+    currency: str | None = None,
+    link: str | None = None,
+) -> Call[Product]:
+    """
+    Create a product. ``POST /products``; costs no credits, and carries a key so that repeating it makes no second one.
+
+    :param name: its name.
+    :param description: what it is.
+    :param category: for example ``Electronics``.
+    :param image_url: a public image of at most 10 MB.
+    :param price: its price.
+    :param currency: ISO 4217 (the vendor's default is ``USD``).
+    :param link: its page.
+    :raises InvalidRequest: a field breaks a documented rule.
+    """
+    body = _NewProduct.check(
+        "create_product",
+        name=name,
+        description=description,
+        category=category,
+        image_url=image_url,
+        price=price,
+        currency=currency,
+        link=link,
+    ).body()
+    return _create("/products", body, Product)
+
+
+def _create(path: str, body: dict[str, Any], model: type[M]) -> Call[M]:
+    return Call(
+        method="POST",
+        path=path,
+        endpoint=f"POST {path}",
+        parse=_one(model, f"POST {path}"),
+        body=body,
+        headers={"Idempotency-Key": str(uuid.uuid4())},
+        repeatable=True,
+    )
+
+
+def get_product(product_id: str) -> Call[Product]:
+    """
+    Read one product. ``GET /products/{id}``.
+
+    :param product_id: UUID of the product.
+    :raises NotFound: it does not exist or is another team's.
+    """
+    endpoint = "GET /products/{id}"
+    return Call(method="GET", path=f"/products/{_id(product_id)}", endpoint=endpoint, parse=_one(Product, endpoint))
+
+
+def delete_product(product_id: str) -> Call[None]:
+    """
+    Delete a product. ``DELETE /products/{id}``.
+
+    :param product_id: UUID of the product.
+    :raises NotFound: it does not exist or is another team's.
+    :raises Conflict: it has generations; Adsumo documents no endpoint that deletes those.
+    """
+    return Call(method="DELETE", path=f"/products/{_id(product_id)}", endpoint="DELETE /products/{id}", parse=nothing)
+
+
+def _avatars(path: str) -> Sequence[None]:
+    endpoint = f"GET {path}"
+
+    def parse(answer: Answer) -> list[Avatar]:
+        # The page of custom avatars says "an array"; platform avatars come in "data".
+        return [read_model(Avatar, row, NAME, endpoint) for row in _rows(read_json(answer, NAME, endpoint), endpoint)]
+
+    items = yield Call(method="GET", path=path, endpoint=endpoint, parse=parse)
+    yield Emit(items)
+
+
+def list_avatars() -> Sequence[None]:
+    """Iterate over the platform's avatars. ``GET /avatars``; the vendor documents no pages."""
+    return _avatars("/avatars")
+
+
+def list_custom_avatars() -> Sequence[None]:
+    """Iterate over the team's own avatars. ``GET /avatars/custom``; the vendor documents no pages."""
+    return _avatars("/avatars/custom")
+
+
+def create_custom_avatar(*, name: str, image_url: str, description: str | None = None) -> Call[Avatar]:
+    """
+    Create an avatar from a picture of a face. ``POST /avatars/custom``; whether it costs credits is not documented.
+
+    :param name: at most 50 characters.
+    :param image_url: a public image of a face, at most 10 MB.
+    :param description: what it is.
+    :raises InvalidRequest: a field breaks a documented rule.
+    """
+    body = _NewAvatar.check("create_custom_avatar", name=name, image_url=image_url, description=description).body()
+    return _create("/avatars/custom", body, Avatar)
+
+
+def delete_custom_avatar(avatar_id: str) -> Call[None]:
+    """
+    Delete a custom avatar. ``DELETE /avatars/custom/{id}``.
+
+    :param avatar_id: UUID of the avatar.
+    :raises NotFound: it does not exist or is another team's.
+    :raises Conflict: a video generation uses it.
+    """
+    return Call(
+        method="DELETE",
+        path=f"/avatars/custom/{_id(avatar_id)}",
+        endpoint="DELETE /avatars/custom/{id}",
+        parse=nothing,
+    )
+
+
+def list_voices(
+    *,
+    gender: str | None = None,
+    age_group: str | None = None,
+    accent: str | None = None,
+    style: str | None = None,
+    limit: int = PAGE,
+    offset: int = 0,
+) -> Sequence[None]:
+    """
+    Iterate over voices, all pages. ``GET /voices`` (page Voiceovers).
+
+    :param gender: ``male``, ``female`` or ``other``.
+    :param age_group: ``kid``, ``young_adult``, ``adult`` or ``senior``.
+    :param accent: ``american``, ``british``, ``french``, ``danish``, ``swedish``, ``german``, ``norwegian``,
+        ``spanish`` or ``neutral``.
+    :param style: ``professional``, ``casual``, ``energetic``, ``whisper`` or ``speaker``.
+    :param limit: voices per request, 1 to 100.
+    :param offset: voices to skip.
+    :raises InvalidRequest: a filter is not one of those.
+    """
+    query = _VoiceFilter.check(
+        "list_voices", gender=gender, age_group=age_group, accent=accent, style=style, limit=limit, offset=offset
+    ).body()
+    return _pages("/voices", Voice, query)
+
+
+def generation_items(
+    *,
+    type: str | None = None,  # noqa: A002 - the vendor's own name
+    status: str | None = None,
+    limit: int = PAGE,
+    offset: int = 0,
+) -> Sequence[None]:
+    """Emit generations as the vendor lists them. ``GET /generations``."""
+    query = _GenerationFilter.check("list_generations", type=type, status=status, limit=limit, offset=offset).body()
+    return _pages("/generations", GenerationItem, query)
+
+
+def generation_item(generation_id: str) -> Call[GenerationItem]:
+    """Read one generation as the vendor shows it. ``GET /generations/{id}``."""
+    endpoint = "GET /generations/{id}"
+    return Call(
+        method="GET",
+        path=f"/generations/{_id(generation_id)}",
+        endpoint=endpoint,
+        parse=_one(GenerationItem, endpoint),
+    )
+
+
+def get_credits() -> Call[CreditBalance]:
+    """Ask for the team's credits. ``GET /account/credits``."""
+    endpoint = "GET /account/credits"
+
+    def parse(answer: Answer) -> CreditBalance:
+        balance = read_model(Balance, read_object(answer, NAME, endpoint), NAME, endpoint)
+        return CreditBalance(
+            remaining=balance.credits_remaining, used=balance.credits_used, limit=balance.credits_limit
+        )
+
+    return Call(method="GET", path="/account/credits", endpoint=endpoint, parse=parse)
+
+
+def _id(value: str) -> str:
+    return quote(identifier(value), safe="")

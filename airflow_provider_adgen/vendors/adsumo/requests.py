@@ -1,0 +1,201 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Adsumo's paid requests and their documented prices (API v1: pages Overview, Videos, Images, Voiceovers)."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from airflow_provider_adgen.core.requests import Count, GenerationRequest, Number, Ratio, Text
+from airflow_provider_adgen.core.vocabulary import Kind
+
+CREDITS_PER_IMAGE: dict[str, dict[str, int]] = {
+    "fast": {"1k": 1, "2k": 2, "4k": 2},
+    "pro": {"1k": 2, "2k": 2, "4k": 4},
+}
+"""Text-to-image, credits per image by model and resolution (page Images)."""
+
+AVATAR_CREDITS_PER_BLOCK = 20
+AVATAR_BLOCK_CHARACTERS = 250
+AVATAR_MOST_CREDITS = 160
+"""Talking avatar: 20 credits per 250 characters of script, at least 20, at most 160 (page Videos)."""
+
+SPEECH_CREDITS = 1
+"""Text-to-speech: credits per voiceover (page Voiceovers)."""
+
+
+class AdsumoRequest(GenerationRequest):
+    """
+    Base of Adsumo's requests.
+
+    :cvar path: the endpoint it is posted to.
+    """
+
+    path: ClassVar[str]
+
+
+class TalkingAvatar(AdsumoRequest):
+    """
+    A video of an avatar that speaks. ``POST /videos/talking-avatar``.
+
+    Needs ``script`` and ``voice_id``, or ``voiceover_id``; where both are given the vendor takes the voiceover.
+
+    :param avatar_id: UUID of the avatar.
+    :param avatar_type: ``platform``, ``custom`` or ``product``.
+    :param script: the text to speak.
+    :param voice_id: the voice that speaks it.
+    :param voiceover_id: UUID of an existing voiceover, in place of script and voice.
+    :param lipsync_model: ``heygen-avatar4`` (the vendor's default) or ``lipsync-2.0``.
+    """
+
+    kind: ClassVar[str] = "talking-avatar"
+    makes: ClassVar[Kind] = "video"
+    path: ClassVar[str] = "/videos/talking-avatar"
+
+    avatar_id: Text
+    avatar_type: Literal["platform", "custom", "product"]
+    script: Text | None = None
+    voice_id: Text | None = None
+    voiceover_id: Text | None = None
+    lipsync_model: Literal["heygen-avatar4", "lipsync-2.0"] | None = None
+
+    @model_validator(mode="after")
+    def _has_something_to_say(self) -> Self:
+        if self.voiceover_id is None and (self.script is None or self.voice_id is None):
+            raise ValueError("give script and voice_id, or voiceover_id")
+        return self
+
+    def price(self) -> int | None:
+        """Return the price of the script; None with a voiceover, whose price is not documented."""
+        if self.voiceover_id is not None or self.script is None:
+            return None
+        blocks = max(1, math.ceil(len(self.script) / AVATAR_BLOCK_CHARACTERS))
+        return min(AVATAR_MOST_CREDITS, AVATAR_CREDITS_PER_BLOCK * blocks)
+
+
+class AiVideo(AdsumoRequest):
+    """
+    A video from a text. ``POST /videos/ai-video``. Its price is not documented.
+
+    :param model: ``sora-2``, ``sora-2-pro``, ``veo-3.1``, ``veo-3.1-fast`` or ``kling-2.6``.
+    :param prompt: what the video shows.
+    :param aspect_ratio: for example ``16:9``; which ones a model takes is not documented.
+    :param duration: seconds; which ones a model takes is not documented.
+    """
+
+    kind: ClassVar[str] = "ai-video"
+    makes: ClassVar[Kind] = "video"
+    path: ClassVar[str] = "/videos/ai-video"
+
+    model: Literal["sora-2", "sora-2-pro", "veo-3.1", "veo-3.1-fast", "kling-2.6"]
+    prompt: Text
+    aspect_ratio: Ratio | None = None
+    duration: Annotated[Number, Field(gt=0)] | None = None
+
+
+class TextToImage(AdsumoRequest):
+    """
+    Images from a text. ``POST /images/text-to-image``.
+
+    ``quantity`` and ``resolution`` are always sent, so that what is quoted is what is asked for.
+
+    :param prompt: what the image shows.
+    :param model: ``fast`` or ``pro``.
+    :param aspect_ratio: for example ``1:1``, ``16:9``, ``9:16``.
+    :param quantity: images, 1 to 8 (default 1).
+    :param resolution: ``1k`` (default), ``2k`` or ``4k``.
+    """
+
+    kind: ClassVar[str] = "text-to-image"
+    makes: ClassVar[Kind] = "image"
+    path: ClassVar[str] = "/images/text-to-image"
+
+    prompt: Text
+    model: Literal["fast", "pro"]
+    aspect_ratio: Ratio
+    quantity: Annotated[Count, Field(ge=1, le=8)] = 1
+    resolution: Literal["1k", "2k", "4k"] = "1k"
+
+    def price(self) -> int | None:
+        """Return credits per image times quantity."""
+        return CREDITS_PER_IMAGE[self.model][self.resolution] * self.quantity
+
+
+class ProductShots(AdsumoRequest):
+    """
+    Product photographs in a style. ``POST /images/product-shots``. Its price is not documented.
+
+    :param product_id: UUID of a product of the account.
+    :param style_id: a style template, for example ``lifestyle-outdoor``.
+    :param model: ``fast`` or ``pro``.
+    :param aspect_ratio: for example ``1:1``, ``16:9``, ``9:16``.
+    :param quantity: images, 1 to 8 (default 1).
+    :param resolution: ``1k`` (default), ``2k`` or ``4k``.
+    :param additional_prompt: guidance appended to the template's prompt.
+    """
+
+    kind: ClassVar[str] = "product-shots"
+    makes: ClassVar[Kind] = "image"
+    path: ClassVar[str] = "/images/product-shots"
+
+    product_id: Text
+    style_id: Text
+    model: Literal["fast", "pro"]
+    aspect_ratio: Ratio
+    quantity: Annotated[Count, Field(ge=1, le=8)] = 1
+    resolution: Literal["1k", "2k", "4k"] = "1k"
+    additional_prompt: Text | None = None
+
+
+class TemplateVideo(AdsumoRequest):
+    """
+    A video of a product from a template. ``POST /videos/generate``, known from one example of the Overview page only.
+
+    :param template: the template's name, for example ``ugc``.
+    :param product_id: a product of the account.
+    """
+
+    kind: ClassVar[str] = "template-video"
+    makes: ClassVar[Kind] = "video"
+    path: ClassVar[str] = "/videos/generate"
+
+    template: Text
+    product_id: Text
+
+
+class TextToSpeech(AdsumoRequest):
+    """
+    A voiceover, answered at once. ``POST /voiceovers/text-to-speech``, 1 credit.
+
+    :param text: what is spoken.
+    :param voice_id: the voice that speaks it.
+    :param model: the voice model; the vendor lists none.
+    :param voice_settings: overrides of the voice's settings; their shape is not documented.
+    """
+
+    kind: ClassVar[str] = "text-to-speech"
+    makes: ClassVar[Kind] = "voice"
+    path: ClassVar[str] = "/voiceovers/text-to-speech"
+    synchronous: ClassVar[bool] = True
+
+    text: Text
+    voice_id: Text
+    model: Text | None = None
+    voice_settings: dict[str, Any] | None = None
+
+    def price(self) -> int | None:
+        """Return 1: the documented price of a voiceover."""
+        return SPEECH_CREDITS
+
+
+REQUESTS: tuple[type[AdsumoRequest], ...] = (
+    TalkingAvatar,
+    AiVideo,
+    TextToImage,
+    ProductShots,
+    TemplateVideo,
+    TextToSpeech,
+)

@@ -1,0 +1,96 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Make ``constraints/dev-airflow-*.txt`` anew: every package that developing and testing on one Airflow takes, pinned.
+
+``python -m tools.constraints`` (needs uv). The newest Airflow is resolved with today's packages. The oldest is resolved
+with what there was when it was current, and with the oldest series of each of this package's own dependencies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parent.parent
+HEADER = """\
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+# Made by `python -m tools.constraints`: do not edit.
+"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """
+    One file of constraints.
+
+    :param file: its name.
+    :param airflow: the Airflow to pin.
+    :param oldest: pin this package's own dependencies to the oldest series that it declares.
+    :param before: ignore what was published after this day.
+    """
+
+    file: str
+    airflow: str
+    oldest: bool = False
+    before: str | None = None
+
+
+TARGETS = (
+    Target("dev-airflow-3.3.txt", "3.3.2"),
+    Target("dev-airflow-3.0.txt", "3.0.6", oldest=True, before="2025-09-05"),
+)
+
+
+def requirements(target: Target) -> list[str]:
+    """Return what has to be resolved for *target*."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    own = [*project["dependencies"], *project["optional-dependencies"]["sandbox"]]
+    lines = [f"apache-airflow=={target.airflow}"]
+    for text in own:
+        requirement = Requirement(text)
+        if requirement.name == "apache-airflow":
+            continue
+        floor = next(part.version for part in requirement.specifier if part.operator == ">=")
+        lines.append(f"{requirement.name}=={floor}.*" if target.oldest else text)
+    tools = (ROOT / "constraints" / "dev-requirements.txt").read_text().splitlines()
+    return lines + [line for line in tools if line and not line.startswith("#")]
+
+
+def pins(target: Target, uv: list[str]) -> str:
+    """Resolve *target* for every Python from 3.11 on and return the pins, with markers where they differ."""
+    command = [*uv, "pip", "compile", "-", "--universal", "--python-version", "3.11", "--quiet"]
+    command += ["--no-header", "--no-annotate", "--no-emit-package", "airflow-provider-adgen"]
+    if target.before:
+        command += ["--exclude-newer", target.before]
+    done = subprocess.run(
+        command, input="\n".join(requirements(target)), text=True, stdout=subprocess.PIPE, cwd=ROOT, check=True
+    )
+    return done.stdout
+
+
+def main() -> int:
+    """Write the files; return the exit status."""
+    parser = argparse.ArgumentParser(description="Make constraints/dev-airflow-*.txt anew.")
+    parser.add_argument("files", nargs="*", help="only these (default: all)")
+    only = set(parser.parse_args().files)
+    found = shutil.which("uv")
+    for target in TARGETS:
+        if only and target.file not in only:
+            continue
+        text = pins(target, [found] if found else [sys.executable, "-m", "uv"])
+        (ROOT / "constraints" / target.file).write_text(HEADER + text)
+        print(f"constraints/{target.file}: {len(text.splitlines())} pins for Airflow {target.airflow}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a demo run has made, whether the vendor's ledger agrees, and how to say so."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tools.airflow_api import ApiFailed
+from tools.gallery import Section, gallery_page, local_path, section_of_task, sections_of_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tools.airflow_api import Run
+
+FAILED = frozenset({"failed", "upstream_failed"})
+
+
+@dataclass(frozen=True)
+class Made:
+    """
+    What the tasks of a run returned.
+
+    :param by_task: the generations of each task, in the order of its map index.
+    :param manifest: the campaign's manifest and its file, where the DAG writes one.
+    """
+
+    by_task: Mapping[str, Sequence[Mapping[str, Any]]]
+    manifest: tuple[Path, Mapping[str, Any]] | None
+
+    @property
+    def generations(self) -> list[Mapping[str, Any]]:
+        """All generations."""
+        return [generation for made in self.by_task.values() for generation in made]
+
+    @property
+    def sections(self) -> list[Section]:
+        """The gallery's sections: by product where there is a manifest, otherwise by task."""
+        if self.manifest is not None:
+            return sections_of_manifest(self.manifest[1])
+        return [section_of_task(task, made) for task, made in self.by_task.items()]
+
+
+def collect(run: Run) -> Made:
+    """Read what the tasks of a run returned from their XComs."""
+    by_task: dict[str, list[Mapping[str, Any]]] = {}
+    manifest = None
+    for one in run.tasks():
+        if one["state"] != "success":
+            continue
+        try:
+            value = run.xcom(one["task_id"], map_index=one["map_index"])
+        except ApiFailed as error:
+            if error.status == 404:  # it returned nothing
+                continue
+            raise
+        if not isinstance(value, dict):
+            continue
+        path = local_path(value.get("manifest"))
+        if {"vendor", "job_ids", "creatives"} <= value.keys():
+            by_task.setdefault(one["task_id"], []).append(value)
+        elif path is not None:
+            manifest = (path, json.loads(path.read_text(encoding="utf-8")))
+    return Made(by_task, manifest)
+
+
+def audit(generations: Sequence[Mapping[str, Any]], charges: Sequence[Mapping[str, Any]]) -> list[str]:
+    """
+    Compare the vendor's ledger with what the run has made; return what does not agree.
+
+    :param generations: what the operators returned.
+    :param charges: every charge since the sandbox started.
+    """
+    made = {job for generation in generations for job in generation["job_ids"]}
+    paid = Counter(str(charge["job_id"]) for charge in charges)
+    return [
+        *(f"job {job} was made and the ledger has no charge for it" for job in sorted(made - paid.keys())),
+        *(f"job {job} was paid for and no task returned it" for job in sorted(paid.keys() - made)),
+        *(f"job {job} was charged {times} times" for job, times in sorted(paid.items()) if times > 1),
+    ]
+
+
+def say_made(made: Made, root: Path) -> list[str]:
+    """Return a line for each thing that was made: where it is and how large."""
+    lines = []
+    for section in made.sections:
+        lines.append(section.heading)
+        for generation in section.generations:
+            for creative in generation["creatives"]:
+                path = local_path(creative.get("uri"))
+                where = shown(path, root) if path else str(creative.get("uri") or "not stored")
+                lines.append(f"  {generation['kind']:<6} {_size(creative.get('size')):>9}  {where}")
+            lines += [
+                f"  {generation['kind']:<6} {variant.get('hook') or ''}" for variant in generation.get("variants") or ()
+            ]
+    return lines
+
+
+def write_gallery(path: Path, title: str, made: Made, spent: Sequence[tuple[str, str]]) -> None:
+    """
+    Write the gallery.
+
+    :param path: the page's file.
+    :param title: its heading.
+    :param spent: labels and numbers to show beside the counts.
+    """
+    creatives = [creative for generation in made.generations for creative in generation["creatives"]]
+    facts = [
+        ("Generations", str(len(made.generations))),
+        ("Files", str(len(creatives))),
+        ("Size", _size(sum(creative.get("size") or 0 for creative in creatives))),
+        *spent,
+    ]
+    path.write_text(gallery_page(title, facts, made.sections, path.parent), encoding="utf-8")
+
+
+def say_failures(run: Run, lines: int = 15) -> list[str]:
+    """Return which tasks of a run failed, each with the end of its log."""
+    said = []
+    for one in run.tasks():
+        if one["state"] not in FAILED:
+            continue
+        name = one["task_id"] + (f" [{one['map_index']}]" if one["map_index"] >= 0 else "")
+        if one["state"] == "upstream_failed":
+            said.append(f"{name} did not run, because a task before it failed.")
+            continue
+        said.append(f"{name} failed on try {one['try_number']}. The end of its log:")
+        try:
+            log = run.log(one["task_id"], one["try_number"], one["map_index"])
+        except ApiFailed as error:
+            log = f"(not readable: {error})"
+        said += [f"  {line}" for line in log.splitlines()[-lines:]]
+    return said
+
+
+def shown(path: Path, root: Path) -> str:
+    """Return a path as short as it can be typed from the checkout."""
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _size(size: int | None) -> str:
+    if size is None:
+        return "?"
+    return f"{size} B" if size < 1000 else f"{size / 1000:,.0f} kB" if size < 10**6 else f"{size / 10**6:,.1f} MB"
