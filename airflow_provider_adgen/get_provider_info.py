@@ -67,15 +67,15 @@ _OWN_FIELDS: dict[str, dict[str, dict[str, Any]]] = {
 
 # Modules that serve every vendor, by the kind of thing in them.
 _SHARED: dict[str, list[str]] = {
-    "operators": [],
-    "sensors": [],
+    "operators": ["credits", "download", "generate", "resource"],
+    "sensors": ["base", "credits", "generation"],
     "hooks": ["base"],
-    "triggers": [],
+    "triggers": ["base", "credits", "generation"],
 }
 
 # Modules that serve one vendor.
 _OWN: dict[str, dict[str, list[str]]] = {
-    "adsumo": {"operators": [], "sensors": [], "hooks": ["adsumo"]},
+    "adsumo": {"operators": ["adsumo"], "hooks": ["adsumo"]},
 }
 
 _ANY_VENDOR = "AI ad generation"

@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import Asset, ObjectStoragePath, Param, dag, get_current_context, task
+from airflow.sdk import Asset, ObjectStoragePath, Param, dag, get_current_context, literal, task
 
 from airflow_provider_adgen.operators.adsumo import AdsumoTextToImageOperator, AdsumoVideoOperator
 from airflow_provider_adgen.operators.credits import CreditCheckOperator
@@ -77,12 +77,17 @@ def video_request(entry: dict[str, Any]) -> dict[str, Any]:
 
 def image_arguments(entry: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of one mapped image task."""
-    return {**entry["image"], "destination": entry["folder"]}
+    return as_text({**entry["image"], "destination": entry["folder"]})
 
 
 def video_arguments(entry: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of one mapped video task."""
-    return {**entry["video"], "destination": entry["folder"]}
+    return as_text({**entry["video"], "destination": entry["folder"]})
+
+
+def as_text(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Keep Airflow from rendering them: what a catalogue says is text, and ``{{ ... }}`` in it must stay harmless."""
+    return {name: literal(value) for name, value in arguments.items()}
 
 
 @dag(
@@ -134,9 +139,7 @@ def adgen_campaign_refresh() -> None:
         return plan
 
     @task(outlets=[MANIFEST])
-    def write_manifest(
-        plan: list[dict[str, Any]], images: list[dict[str, Any]], videos: list[dict[str, Any]]
-    ) -> dict[str, Any]:
+    def write_manifest(plan: Any, images: Any, videos: Any) -> dict[str, Any]:
         """Write down what was made for each product, where it is and what it cost."""
         from airflow_provider_adgen.campaigns.manifest import build_manifest, describe_product, manifest_text
 
@@ -161,11 +164,12 @@ def adgen_campaign_refresh() -> None:
         return summary
 
     plan = plan_campaign()
+    whole_plan: Any = plan.map(image_request).concat(plan.map(video_request))
 
     check_credits = CreditCheckOperator(
         task_id="check_credits",
         conn_id=CONN_ID,
-        requests=plan.map(image_request).concat(plan.map(video_request)),
+        requests=whole_plan,
         assume_credits="{{ params.video_credits }}",
     )
     make_images = AdsumoTextToImageOperator.partial(

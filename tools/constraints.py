@@ -36,16 +36,18 @@ class Target:
     :param airflow: the Airflow to pin.
     :param oldest: pin this package's own dependencies to the oldest series that it declares.
     :param before: ignore what was published after this day.
+    :param tools: the files that list what is needed beside the package.
     """
 
     file: str
     airflow: str
     oldest: bool = False
     before: str | None = None
+    tools: tuple[str, ...] = ("dev-requirements.txt",)
 
 
 TARGETS = (
-    Target("dev-airflow-3.3.txt", "3.3.2"),
+    Target("dev-airflow-3.3.txt", "3.3.2", tools=("dev-requirements.txt", "dev-requirements-newest.txt")),
     Target("dev-airflow-3.0.txt", "3.0.6", oldest=True, before="2025-09-05"),
 )
 
@@ -61,8 +63,9 @@ def requirements(target: Target) -> list[str]:
             continue
         floor = next(part.version for part in requirement.specifier if part.operator == ">=")
         lines.append(f"{requirement.name}=={floor}.*" if target.oldest else text)
-    tools = (ROOT / "constraints" / "dev-requirements.txt").read_text().splitlines()
-    return lines + [line for line in tools if line and not line.startswith("#")]
+    for name in target.tools:
+        lines += (ROOT / "constraints" / name).read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def pins(target: Target, uv: list[str]) -> str:

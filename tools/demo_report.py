@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,22 +101,29 @@ def say_made(made: Made, root: Path) -> list[str]:
     return lines
 
 
-def write_gallery(path: Path, title: str, made: Made, spent: Sequence[tuple[str, str]]) -> None:
+def write_gallery(path: Path, title: str, made: Made, charges: Sequence[Mapping[str, Any]]) -> None:
     """
     Write the gallery.
 
     :param path: the page's file.
     :param title: its heading.
-    :param spent: labels and numbers to show beside the counts.
+    :param charges: the vendor's ledger.
     """
+    paid: Counter[str] = Counter()
+    for charge in charges:
+        paid[str(charge["job_id"])] += charge["credits"]
+    sections = [
+        replace(section, generations=[{**one, "paid": paid.get(one["id"])} for one in section.generations])
+        for section in made.sections
+    ]
     creatives = [creative for generation in made.generations for creative in generation["creatives"]]
     facts = [
         ("Generations", str(len(made.generations))),
         ("Files", str(len(creatives))),
         ("Size", _size(sum(creative.get("size") or 0 for creative in creatives))),
-        *spent,
+        ("Credits", str(paid.total())),
     ]
-    path.write_text(gallery_page(title, facts, made.sections, path.parent), encoding="utf-8")
+    path.write_text(gallery_page(title, facts, sections, path.parent), encoding="utf-8")
 
 
 def say_failures(run: Run, lines: int = 15) -> list[str]:

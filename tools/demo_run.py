@@ -1,7 +1,7 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The demo: a sandbox of the vendors and a whole Airflow on this machine, a campaign run through them, and what came of it.
+The demo: a sandbox of the vendors and a whole Airflow on this machine, a campaign run, and what came of it.
 
 It needs no account and costs nothing. Everything it writes is in ``.demo/``, which is emptied when it starts; every
 process it starts is gone when it ends. Environment variables steer it:
@@ -63,7 +63,7 @@ def main() -> int:
 
     :return: the exit status: 0 when the run succeeded and the ledger agrees, 130 after Ctrl-C.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
         with _folder(HOME):
@@ -204,7 +204,7 @@ class Demo:
                 f"{len(made.generations)} generations: each was paid for once."
             )
         gallery = self._home / "gallery.html"
-        write_gallery(gallery, f"What {self._dag_id} has made", made, [("Credits spent", str(spent))])
+        write_gallery(gallery, f"What {self._dag_id} has made", made, charges)
         _say("")
         if made.manifest is not None:
             _say(f"  Manifest  {shown(made.manifest[0], ROOT)}")
@@ -235,12 +235,12 @@ def _credits(connections: Mapping[str, Mapping[str, Any]]) -> dict[str, int | No
     async def ask(name: str, connection: Mapping[str, Any]) -> int | None:
         key = Secret(connection["password"])
         profile = Profile(vendor=name, conn_id="demo", base_url=connection["host"], key=key)
-        vendor = get_vendor(name)
-        async with Wire(vendor, profile) as wire:
-            try:
+        try:
+            vendor = get_vendor(name)
+            async with Wire(vendor, profile) as wire:
                 return (await wire.call(vendor.credits())).remaining
-            except AdGenError:
-                return None
+        except AdGenError:
+            return None
 
     async def ask_all() -> list[int | None]:
         return list(await asyncio.gather(*(ask(name, one) for name, one in connections.items())))

@@ -26,7 +26,7 @@ class Section:
 
     :param heading: a product's title, or a task.
     :param notes: short facts for the line below it.
-    :param generations: dictionaries in the manifest's shape.
+    :param generations: dictionaries in the manifest's shape; ``paid`` may add the credits that the vendor's ledger has.
     """
 
     heading: str
@@ -105,7 +105,7 @@ def _generation(heading: str, generation: Mapping[str, Any], folder: Path) -> st
     rows = [
         ("Prompt", escape(str(prompt)) if prompt else ""),
         ("Settings", escape(settings)),
-        ("Price", escape(_price(generation.get("credits") or {}))),
+        ("Price", escape(_price(generation.get("credits") or {}, generation.get("paid")))),
         ("Job", f"<code>{escape(str(generation.get('vendor')))} {escape(str(generation.get('id')))}</code>"),
     ]
     facts = "".join(f"<dt>{label}</dt><dd>{value}</dd>" for label, value in rows if value)
@@ -124,7 +124,8 @@ def _creative(heading: str, creative: Mapping[str, Any], folder: Path) -> str:
         if kind == "image":
             shown = f'<a href="{link}"><img src="{link}" alt="{name}" loading="lazy"></a>'
         elif kind == "video":
-            shown = f'<video controls preload="metadata" src="{link}" aria-label="{name}"></video>'
+            # The fragment makes browsers show a picture of the film instead of nothing.
+            shown = f'<video controls preload="metadata" src="{link}#t=0.1" aria-label="{name}"></video>'
         elif kind == "audio":
             shown = f'<audio controls preload="metadata" src="{link}" aria-label="{name}"></audio>'
         else:
@@ -148,6 +149,8 @@ def _variant(variant: Mapping[str, Any]) -> str:
     return f'<blockquote dir="auto">{"".join(parts)}</blockquote>'
 
 
-def _price(cost: Mapping[str, Any]) -> str:
-    said = [f"{value} {word}" for word in ("quoted", "charged", "refunded") if (value := cost.get(word)) is not None]
-    return f"{', '.join(said)} (credits)" if said else "the vendor does not tell"
+def _price(told: Mapping[str, Any], paid: int | None) -> str:
+    said = [f"{value} {word}" for word in ("quoted", "charged", "refunded") if (value := told.get(word)) is not None]
+    if paid is not None:
+        said.append(f"{paid} in the vendor's ledger")
+    return f"{', '.join(said)} (credits)" if said else "not told by the vendor"

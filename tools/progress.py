@@ -26,6 +26,8 @@ _WORDS = {
 }
 """What a state of Airflow's means to someone who watches; any other is work to come."""
 _ORDER = ("done", "running", "waiting", "starting", "to be retried", "to come", "skipped", "not run", "failed")
+_PASSING = frozenset({"to come", "starting", "running"})
+"""What is not worth a line where lines stay."""
 _MARKS = {"done": "█", "running": "▓", "waiting": "▒", "skipped": "·", "not run": "·", "failed": "✗"}
 _PLAIN_MARKS = {"done": "#", "running": "+", "waiting": "~", "skipped": ".", "not run": ".", "failed": "x"}
 _BAR = 20
@@ -80,10 +82,11 @@ class Progress:
             self._redraw(elapsed, counts)
             return
         for task in self._tasks:
-            words = say_counts(counts.get(task, Counter()))
-            if words and words != self._said.get(task) and words != "1 to come":
-                self._said[task] = words
-                self._out.write(f"  {clock(elapsed):>5}  {task}: {words}\n")
+            states = counts.get(task, Counter())
+            news = say_counts(Counter({word: number for word, number in states.items() if word not in _PASSING}))
+            if news and news != self._said.get(task):
+                self._said[task] = news
+                self._out.write(f"  {clock(elapsed):>5}  {task}: {say_counts(states)}\n")
         self._out.flush()
 
     def _redraw(self, elapsed: float, counts: dict[str, Counter[str]]) -> None:

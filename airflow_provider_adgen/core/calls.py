@@ -177,14 +177,19 @@ class Listen(Generic[E]):
     """
     A step of a sequence that follows a stream for a while; what the stream yielded is sent back as a list.
 
+    A stream that breaks after it yielded something counts as one that ended. A rate limit is waited for within half of
+    the time; a longer one is :class:`RateLimited`, and nothing is sent.
+
     :param stream: what to open.
     :param seconds: how long to listen at most.
-    :param enough: tells by the latest item that there is nothing more to hear.
+    :param enough: tells by the latest item that the end is near.
+    :param linger: how long to go on listening after that, for what a vendor may say at the very end.
     """
 
     stream: Stream[E]
     seconds: float
     enough: Callable[[E], bool] = field(repr=False)
+    linger: float = 0.0
 
 
 def unreadable(vendor: str, endpoint: str, fieldname: str, why: str) -> UnexpectedResponse:

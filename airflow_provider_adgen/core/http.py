@@ -56,7 +56,7 @@ def _not_ours(_record: logging.LogRecord) -> bool:
 
 # httpx logs every URL at INFO and httpcore every header at DEBUG, signed links among them: ours are kept out of the
 # logs, other users' of these libraries are not touched.
-for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy"):
+for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks"):
     logging.getLogger(_name).addFilter(_not_ours)
 
 

@@ -3,8 +3,8 @@
 """
 Named points in the life of a paid generation at which a chaos test can kill the process.
 
-Off unless the environment variable ``ADGEN_SEAM`` is set when this module is imported; then a call is one comparison
-with None.
+Off unless the environment variable ``ADGEN_SEAMS`` names a directory when this module is imported: a call is then one
+comparison with None.
 """
 
 from __future__ import annotations
@@ -13,22 +13,19 @@ import os
 import signal
 from pathlib import Path
 
-_ARMED = os.environ.get("ADGEN_SEAM")
+_ARMED = os.environ.get("ADGEN_SEAMS")
 
 
 def seam(point: str) -> None:
     """
-    Die here by SIGKILL if a test asked for it: ``ADGEN_SEAM=<point>=<marker file>``, once per marker file.
+    Die here by SIGKILL if a test put a file of this name into the directory; the file is used up.
 
     :param point: the name of this place.
     """
     if _ARMED is None:
         return
-    wanted, _, marker = _ARMED.partition("=")
-    if wanted != point:
-        return
     try:
-        Path(marker).touch(exist_ok=False)
-    except FileExistsError:  # it already happened once: this is the try that must survive
+        (Path(_ARMED) / point).unlink()
+    except FileNotFoundError:
         return
     os.kill(os.getpid(), signal.SIGKILL)

@@ -128,15 +128,24 @@ class Wire:
 
     async def _listen(self, listen: Listen[T]) -> list[T]:
         heard: list[T] = []
-        with contextlib.suppress(TimeoutError):
-            async with (
-                asyncio.timeout(listen.seconds),
-                contextlib.aclosing(self.stream(listen.stream, silence=listen.seconds)) as items,
-            ):
+        loop = asyncio.get_running_loop()
+        until, ending = loop.time() + listen.seconds, False
+        # Not longer than that, or a rationed connection is used up by waiting for it.
+        events = self.stream(listen.stream, silence=listen.seconds, near=min(NEAR, listen.seconds / 2))
+        try:
+            async with asyncio.timeout_at(until) as timer, contextlib.aclosing(events) as items:
                 async for item in items:
                     heard.append(item)
-                    if listen.enough(item):
-                        break
+                    if not ending and listen.enough(item):
+                        if listen.linger <= 0:
+                            break
+                        ending = True
+                        timer.reschedule(min(until, loop.time() + listen.linger))
+        except TimeoutError:
+            pass
+        except WireError:
+            if not heard:
+                raise
         return heard
 
     async def iterate(self, sequence: Sequence[Any]) -> AsyncGenerator[Any]:
@@ -155,16 +164,17 @@ class Wire:
         finally:
             sequence.close()
 
-    async def stream(self, stream: Stream[T], *, silence: float) -> AsyncGenerator[T]:
+    async def stream(self, stream: Stream[T], *, silence: float, near: float = NEAR) -> AsyncGenerator[T]:
         """
         Open a stream and yield what its events are read as, until it ends.
 
         :param stream: what to open.
         :param silence: seconds without a byte after which it counts as broken.
+        :param near: seconds up to which a rate limit is waited for.
         :raises ApiError: the vendor answered with an error status.
         :raises WireError: it broke.
         """
-        await self._pass(stream.lane, stream.endpoint)
+        await self._pass(stream.lane, stream.endpoint, near)
         request = Request(
             "GET",
             stream.endpoint,
@@ -287,10 +297,10 @@ class Wire:
             **self.vendor.auth_headers(self.profile.key.reveal()),
         }
 
-    async def _pass(self, lane: Lane, endpoint: str) -> None:
+    async def _pass(self, lane: Lane, endpoint: str, near: float = NEAR) -> None:
         now = self._clock.monotonic()
         wait = self.budget.delay(lane, now)
-        if wait > NEAR:
+        if wait > near:
             raise RateLimited(
                 f"{self.vendor.title}'s rate limit allows no {lane} request for another {wait:.0f} s; {endpoint} was "
                 "not sent, and nothing was charged.",

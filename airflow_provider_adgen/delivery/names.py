@@ -58,7 +58,7 @@ def safe(text: str) -> str:
     Where something had to be changed, a hash of the original keeps two different texts apart.
     """
     cleaned = _UNSAFE.sub("-", text).lstrip(".-")
-    if cleaned == text and len(text) <= _LONGEST:
+    if text and cleaned == text and len(text) <= _LONGEST:
         return text
     mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{cleaned[: _LONGEST - 9] or 'x'}-{mark}"

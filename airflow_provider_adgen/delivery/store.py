@@ -9,7 +9,6 @@ Blocking callers use ``core.blocking.run(store_generation(...))``.
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -145,7 +144,7 @@ async def _store_creatives(
     if not todo:
         return media
     # In a thread: the certificates are read from disk. It has no auth and no headers of the connection's.
-    client = await asyncio.to_thread(functools.partial(HttpClient, verify=verify, connections=AT_A_TIME))
+    client = await asyncio.to_thread(HttpClient, verify=verify)
     links, turns = Links(generation, refetch), asyncio.Semaphore(AT_A_TIME)
 
     async def one(index: int) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 from airflow.sdk import BaseOperator
 
 from airflow_provider_adgen.compat import AirflowFailException, AirflowSkipException, conf
+from airflow_provider_adgen.core.seams import seam
 from airflow_provider_adgen.operators._options import one_of, seconds, whole
 
 if TYPE_CHECKING:
@@ -193,6 +194,7 @@ class GenerateOperator(BaseOperator):
             PermissionDenied,
             SubmissionUnknown,
         )
+        from airflow_provider_adgen.delivery.places import check_destination
         from airflow_provider_adgen.lifecycle.facts import TaskFacts
 
         self._leg_started = time.time()
@@ -200,6 +202,9 @@ class GenerateOperator(BaseOperator):
             terms = self._check_options()
             hook = self._hook()
             request = hook.vendor.parse_request(self.request_value())
+            if self.destination and not resumed:
+                # A path that cannot be stored to is said before anything is paid for.
+                check_destination(self.destination)
             with hook:
                 return self._advance(context, TaskFacts.of(context), hook, request, terms, resumed, event)
         except (
@@ -265,6 +270,7 @@ class GenerateOperator(BaseOperator):
             self._ended(job, generation)
         generation = job.with_credits(generation)
         if self.destination:
+            seam("before-store")
             generation = job.with_credits(hook.download(generation, self.destination))
         return self._hand_over(context, job, generation)
 
@@ -373,7 +379,9 @@ class GenerateOperator(BaseOperator):
 
     def _hand_over(self, context: Context, job: PaidJob, generation: Generation) -> dict[str, Any]:
         result = generation.to_xcom(urls=not self.destination)
+        seam("before-done")
         job.delivered(result)
+        seam("after-done")
         ti = context["ti"]
         ti.xcom_push(key="id", value=result["id"])
         ti.xcom_push(key="uris", value=[one["uri"] for one in result["creatives"] if one["uri"]])

@@ -87,7 +87,7 @@ def main(given: Sequence[str] | None = None) -> int:
         if options.port_file:
             write_port(options.port_file, sandbox.port)
         print(sandbox.url, flush=True)
-        for vendor in sandbox.overview()["vendors"]:
+        for vendor in sandbox.vendors():
             print(f"export AIRFLOW_CONN_{vendor.upper()}_DEFAULT='{sandbox.connection_json(vendor)}'", flush=True)
         stopped.wait()
     finally:

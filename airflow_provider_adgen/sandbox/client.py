@@ -26,6 +26,7 @@ class SandboxClient:
 
     def __init__(self, base_url: str) -> None:
         self._url = base_url.rstrip("/")
+        self._vendors: dict[str, dict[str, str]] = {}
         # No proxies: the sandbox is on this machine or the next.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -52,13 +53,19 @@ class SandboxClient:
         found: dict[str, Any] = self._ask("GET", "/")
         return found
 
+    def vendors(self) -> dict[str, dict[str, str]]:
+        """Give the host and the key of each vendor, by its name. They never change, so they are asked for once."""
+        if not self._vendors:
+            self._vendors = self.overview()["vendors"]
+        return self._vendors
+
     def host_for(self, vendor: str) -> str:
         """Give the base URL to put into a connection's host."""
-        return str(self.overview()["vendors"][vendor]["host"])
+        return self.vendors()[vendor]["host"]
 
     def key_for(self, vendor: str) -> str:
         """Give the key of a vendor's first account, to put into a connection's password."""
-        return str(self.overview()["vendors"][vendor]["key"])
+        return self.vendors()[vendor]["key"]
 
     def connection(self, vendor: str, **extra: Any) -> dict[str, Any]:
         """Give an Airflow connection to a vendor's sandbox.

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_adgen.triggers.loop import Word, poll_loop
+from airflow_provider_adgen.triggers.errands import Word
+from airflow_provider_adgen.triggers.loop import poll_loop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from airflow_provider_adgen.triggers.loop import Errand
+    from airflow_provider_adgen.triggers.errands import Errand
 
 TIMEOUT = "timeout"
 """Status word of an event: our own deadline passed."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.decisions.polling import Schedule
 from airflow_provider_adgen.triggers.base import ErrandTrigger
-from airflow_provider_adgen.triggers.loop import Errand, Look
+from airflow_provider_adgen.triggers.errands import Errand, Look
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.wire import Wire

@@ -10,7 +10,7 @@ from airflow_provider_adgen.core.decisions.polling import schedule
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.core.vocabulary import GenerationStatus
 from airflow_provider_adgen.triggers.base import ErrandTrigger
-from airflow_provider_adgen.triggers.loop import Errand, Look
+from airflow_provider_adgen.triggers.errands import Errand, Look
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.wire import Wire
@@ -65,6 +65,14 @@ class GenerationTrigger(ErrandTrigger):
             return Look(str(seen.status), over)
 
         plan = schedule(vendor.tracking, self.kind or "", self.poll_interval)
+        holds = vendor.patience > 0
         return Errand(
-            key=("generation", ids, stop_suspended), look=look, plan=plan, since=self.since, holds=vendor.patience > 0
+            key=("generation", ids, stop_suspended),
+            look=look,
+            plan=plan,
+            since=self.since,
+            # A list tells of single jobs; what several add up to, and streams, are the vendor's own to read.
+            job=ids[0] if len(ids) == 1 and not holds else None,
+            stop_words=frozenset({GenerationStatus.SUSPENDED}) if stop_suspended else frozenset(),
+            holds=holds,
         )

@@ -12,84 +12,31 @@ connection up itself: that is only safe in a trigger's own coroutine, so it asks
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 import random
 import time
 import weakref
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from airflow_provider_adgen.core.decisions.polling import Schedule, trouble
+from airflow_provider_adgen.core.decisions.polling import Listing, trouble
 from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.core.wire import Wire
 from airflow_provider_adgen.hooks.base import AdGenHook, budget_of
 from airflow_provider_adgen.settings import max_concurrent_requests
+from airflow_provider_adgen.triggers.errands import Errand, Look, News, Word
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
+    from collections.abc import AsyncGenerator, Hashable
 
+    from airflow_provider_adgen.core.calls import Sequence
     from airflow_provider_adgen.core.profile import Profile
 
 log = logging.getLogger(__name__)
 
 _RESTART_PAUSE = 1.0
-
-
-@dataclass(frozen=True)
-class Look:
-    """
-    What one look at an errand found.
-
-    :param word: the status as it is now.
-    :param over: there is nothing more to wait for.
-    """
-
-    word: str
-    over: bool
-
-
-@dataclass(frozen=True)
-class Errand:
-    """
-    Something to ask for until it is over.
-
-    :param key: tells errands apart; waiters with the same key share the looks.
-    :param look: asks once.
-    :param plan: when to ask.
-    :param since: Unix time at which it began.
-    :param holds: a look may hold a stream open for long, so it does not count against the requests under way.
-    """
-
-    key: Hashable
-    look: Callable[[Wire], Awaitable[Look]] = field(repr=False)
-    plan: Schedule
-    since: float
-    holds: bool = False
-
-
-class Word(StrEnum):
-    """What news are about."""
-
-    STATUS = "status"
-    OVER = "over"
-    UNREACHABLE = "unreachable"
-    NEEDS_CONNECTION = "needs connection"
-    RESTART = "restart"
-
-
-@dataclass(frozen=True)
-class News:
-    """
-    News about an errand.
-
-    :param word: what it is about.
-    :param text: the status word, or why the vendor cannot be asked.
-    """
-
-    word: Word
-    text: str = ""
 
 
 @dataclass
@@ -100,6 +47,8 @@ class _Watch:
     failures: int = 0
     refreshed: bool = False
     busy: bool = False
+    alone: bool = False
+    ended: bool = False
     status: str = ""
 
     def tell(self, news: News) -> None:
@@ -124,6 +73,8 @@ class PollLoop:
         self._looking_up = asyncio.Lock()
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret
         self._limit = max_concurrent_requests()
+        self._listing = Listing()
+        self._passing = False
 
     # --- for waiters ----------------------------------------------------------------------------------------------
 
@@ -180,6 +131,9 @@ class PollLoop:
                 # Handed over (a restart, another triggerer): spread the first looks over one interval.
                 first = errand.plan.interval * self._rng.random()
             watch = self._watches[errand.key] = _Watch(errand, due=time.monotonic() + first)
+        elif watch.ended:
+            # It ended for the waiters before; whoever comes now hears it from the vendor.
+            watch.ended, watch.due = False, time.monotonic()
         if inbox not in watch.inboxes:
             watch.inboxes.append(inbox)
         if self._task is None or self._task.done():
@@ -203,6 +157,10 @@ class PollLoop:
             watch.inboxes.remove(inbox)
         if not watch.inboxes:
             del self._watches[key]
+            self._wake.set()
+        elif watch.due == float("inf") and not watch.ended:
+            # It may have been the one that was asked to read the connection.
+            watch.due = time.monotonic()
             self._wake.set()
 
     # --- the loop -------------------------------------------------------------------------------------------------
@@ -232,8 +190,10 @@ class PollLoop:
 
     def _start_due(self, looks: set[asyncio.Task[None]]) -> None:
         now = time.monotonic()
+        idle = [one for one in self._watches.values() if not one.busy]
+        due = sorted((one for one in idle if one.due <= now), key=lambda watch: watch.due)
+        due = self._start_pass(due, idle, looks)
         free = self._limit - sum(1 for one in self._watches.values() if one.busy and not one.errand.holds)
-        due = sorted((one for one in self._watches.values() if not one.busy and one.due <= now), key=lambda w: w.due)
         for watch in due:
             if not watch.errand.holds:
                 if free <= 0:
@@ -241,6 +201,58 @@ class PollLoop:
                 free -= 1
             watch.busy = True
             looks.add(asyncio.create_task(self._look(watch)))
+
+    def _start_pass(self, due: list[_Watch], idle: list[_Watch], looks: set[asyncio.Task[None]]) -> list[_Watch]:
+        """Ask for many jobs by listing, where that takes fewer requests; return what is left to ask for singly."""
+        wire = self._wire
+        steps = wire.vendor.overview() if wire is not None else None
+        if wire is None or steps is None or not any(one.errand.job is not None and not one.alone for one in due):
+            return due
+        if self._passing:
+            # The next pass takes them along.
+            return [one for one in due if one.errand.job is None or one.alone]
+        now = time.monotonic()
+        # Those that are nearly due come along: they cost nothing more.
+        covered = [
+            one
+            for one in idle
+            if one.errand.job is not None and not one.alone and one.due <= now + one.errand.plan.interval / 2
+        ]
+        if not self._listing.worth(len(covered), now):
+            return due
+        for watch in covered:
+            watch.busy = True
+        self._passing = True
+        looks.add(asyncio.create_task(self._pass(wire, steps, covered)))
+        return [one for one in due if not one.busy]
+
+    async def _pass(self, wire: Wire, steps: Sequence[None], covered: list[_Watch]) -> None:
+        """Read the vendor's list of jobs until all of *covered* were seen, or it is not worth reading on."""
+        missing = {one.errand.job: one for one in covered}
+        profile, seen, wanted = str(self._profiles), 0, len(covered)
+        try:
+            async with contextlib.aclosing(wire.iterate(steps)) as jobs:
+                async for job in jobs:
+                    seen += 1
+                    watch = missing.pop(job.id, None)
+                    if watch is not None:
+                        self._found(watch, watch.errand.listed(job))
+                    if not missing or self._listing.enough(seen, wanted, len(missing)):
+                        break
+        except AdGenError as error:
+            for watch in missing.values():
+                self._failed(watch, error, profile)
+            missing = {}
+        except Exception:
+            log.exception("Listing the jobs of connection %s failed.", self.conn_id)
+        finally:
+            self._passing = False
+            self._listing.learn(seen, wanted, len(missing), time.monotonic())
+            for watch in covered:
+                watch.busy = False
+            for watch in missing.values():
+                # The list did not show it: that says nothing about the job, so it is asked for by itself.
+                watch.alone, watch.due = True, time.monotonic()
 
     async def _until_something_happens(self, looks: set[asyncio.Task[None]]) -> None:
         waking = asyncio.create_task(self._wake.wait())
@@ -276,13 +288,13 @@ class PollLoop:
             else:
                 self._found(watch, found)
         finally:
-            watch.busy = False
+            watch.busy = watch.alone = False
 
     def _found(self, watch: _Watch, found: Look) -> None:
         watch.failures = 0
         watch.refreshed = False
         if found.over:
-            watch.due = float("inf")
+            watch.due, watch.ended = float("inf"), True
             watch.tell(News(Word.OVER, found.word))
             return
         if found.word != watch.status:
@@ -300,7 +312,7 @@ class PollLoop:
         elif what.passing:
             watch.due = time.monotonic() + what.seconds
         else:
-            watch.due = float("inf")
+            watch.due, watch.ended = float("inf"), True
             watch.tell(News(Word.UNREACHABLE, error.message))
 
     def _forget(self) -> None:

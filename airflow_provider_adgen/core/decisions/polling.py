@@ -96,3 +96,39 @@ def trouble(error: AdGenError, *, failures: int, interval: float) -> Trouble:
     if isinstance(error, WireError | UnexpectedResponse):
         return Trouble(passing=True, seconds=riding)
     return Trouble(passing=False)
+
+
+PAGE = 100
+"""Jobs a vendor shows in one request, as we count when weighing a list against single requests."""
+
+_SHY = 60.0
+
+
+@dataclass
+class Listing:
+    """
+    Weighs reading the vendor's list of jobs against asking for each job by itself.
+
+    The order of the lists is not documented, so what a pass found is what the next one is judged by.
+
+    :param pages: requests the last pass took, at least.
+    :param shy_until: monotonic time until which lists are left alone, because one showed too few of our jobs.
+    """
+
+    pages: int = 1
+    shy_until: float = 0.0
+
+    def worth(self, due: int, now: float) -> bool:
+        """Whether listing is likely to take fewer requests than asking for *due* jobs singly."""
+        return now >= self.shy_until and due > self.pages + 1
+
+    def enough(self, seen: int, wanted: int, missing: int) -> bool:
+        """Whether to stop reading: what is missing costs less by itself than the pages that may still hold it."""
+        return seen % PAGE == 0 and seen // PAGE >= 2 + 2 * (wanted // PAGE) + missing
+
+    def learn(self, seen: int, wanted: int, missing: int, now: float) -> None:
+        """Remember what a pass of *seen* jobs took and left out."""
+        self.pages = max(1, -(-seen // PAGE))
+        if missing * 2 > wanted:
+            self.shy_until = now + _SHY
+            self.pages = 1

@@ -109,6 +109,9 @@ class RateBudget:
         """Take in what an answer says: a 429 stops its lane, and so does a window that is used up."""
         wait = retry_after(headers, wall)
         if status == 429:
-            self.stop(lane, now + (1.0 if wait is None else wait))
+            # A refused connection may count against a ration as well: not another one at once.
+            ration = self.rations.get(lane)
+            untold = ration.seconds / ration.requests if ration is not None else 1.0
+            self.stop(lane, now + (untold if wait is None else wait))
         elif wait is not None and headers.get("x-ratelimit-remaining", "").strip() == "0":
             self.stop(lane, now + wait)

@@ -124,9 +124,9 @@ class CutX(Vendor):
         """Give a typical duration."""
         return generation.SECONDS[kind]
 
-    def furnish(self, world: World, account: str) -> None:
+    def furniture(self, account: str) -> list[tuple[str, str, dict[str, Any]]]:
         """Give a new account a project and a product."""
-        products.furnish(world, self.name, account)
+        return products.furniture(account)
 
     def artwork(self, world: World, owner: str, name: str) -> Artwork | Blob | None:
         """Give a job's picture or film."""

@@ -15,21 +15,20 @@ from airflow_provider_adgen.sandbox.frame.clock import iso
 if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.frame.call import Call
     from airflow_provider_adgen.sandbox.frame.documents import Document
-    from airflow_provider_adgen.sandbox.frame.world import World
 
 _SPACE = uuid.UUID("c07f0000-0000-4000-8000-000000000000")
 # The most items a list gives; the pages show 20 and 50 and name no maximum: the sandbox's own choice.
 LONGEST_LIST = 200
 
 
-def furnish(world: World, vendor: str, account: str) -> None:
+def furniture(account: str) -> list[tuple[str, str, dict[str, Any]]]:
     """Give a new account a project with a product: every generation names both."""
     project = str(uuid.uuid5(_SPACE, f"project {account}"))
-    world.documents.put(vendor, account, "project", project, {"name": "First project", "description": None})
-    data = scraped("https://shop.example/trail-shoe")
-    world.documents.put(
-        vendor, account, "product", str(uuid.uuid5(_SPACE, f"product {account}")), {**data, "project": project}
-    )
+    product = scraped("https://shop.example/trail-shoe")
+    return [
+        ("project", project, {"name": "First project", "description": None}),
+        ("product", str(uuid.uuid5(_SPACE, f"product {account}")), {**product, "project": project}),
+    ]
 
 
 def scraped(url: str) -> dict[str, Any]:

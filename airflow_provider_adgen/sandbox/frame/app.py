@@ -48,6 +48,12 @@ async def read_body(receive: Receive, longest: int = LONGEST_BODY) -> bytes | No
     return b"".join(pieces) if size <= longest else None
 
 
+async def slow(fault: Fault | None, when: str) -> None:
+    """Wait as a slow fault says; one that stalls in the middle of the body waits while it is sent."""
+    if fault is not None and fault.strikes("slow", when) and fault.bytes is None:
+        await asyncio.sleep(fault.seconds)
+
+
 class Application:
     """The sandbox as an ASGI application.
 
@@ -60,7 +66,7 @@ class Application:
         self.world = world
         self.media = media
         self.connections = Connections()
-        self._control = Control(world)
+        self._control = Control(world, self.connections)
         self._replays = Replays(world.store, world.clock)
         self._access_log = access_log
         self._prefixes = [(vendor.prefix, vendor) for vendor in world.vendors.values()]
@@ -124,6 +130,7 @@ class Application:
             answer = await self.media.answer(
                 method, full_path, QueryParams(scope["query_string"]), headers, body, expired
             )
+            await slow(fault, "after")
         elif vendor is None:
             answer = Answer(404, {"error": f"The sandbox serves nothing at {full_path}"})
         else:
@@ -133,9 +140,7 @@ class Application:
             if fault.kind == "drop":
                 await sender.drop(reset=fault.reset)
                 return None
-            if fault.kind == "status":
-                answer = self._fault_status(fault, vendor)
-            answer = spoil(answer, fault)
+            answer = spoil(self._instead(fault, vendor) or answer, fault)
         entry.status = answer.status
         await sender.send(answer, fault)
         return answer.status
@@ -145,23 +150,23 @@ class Application:
 
         :return: whether that was the end of it.
         """
-        if fault.strikes("slow", "before"):
-            await asyncio.sleep(fault.seconds)
+        await slow(fault, "before")
         if fault.strikes("drop", "before"):
             await sender.drop(reset=fault.reset)
             return True
-        answer: Answer | None = None
-        if fault.strikes("status", "before"):
-            answer = self._fault_status(fault, vendor)
-        elif fault.strikes("redirect", "before"):
-            answer = Answer(fault.status, body=b"", headers={"location": fault.location}, content_type="text/plain")
+        answer = self._instead(fault, vendor) if fault.when == "before" else None
         if answer is None:
             return False
         entry.status = answer.status
         await sender.send(answer)
         return True
 
-    def _fault_status(self, fault: Fault, vendor: Vendor | None) -> Answer:
+    def _instead(self, fault: Fault, vendor: Vendor | None) -> Answer | None:
+        """Give what is answered instead; None where a fault leaves the answer or only spoils it."""
+        if fault.kind == "redirect":
+            return Answer(fault.status, body=b"", headers={"location": fault.location}, content_type="text/plain")
+        if fault.kind != "status":
+            return None
         if fault.body is not None:
             return Answer(fault.status, body=fault.body.encode(), headers=fault.headers(), content_type="text/plain")
         message = fault.message or "Injected by a test of the sandbox"
@@ -247,12 +252,14 @@ class Application:
     async def _run(self, call: Call, endpoint: Endpoint, fault: Fault | None) -> Answer:
         header = call.vendor.idempotency_header
         key = call.headers.get(header) if header and call.method == "POST" else None
-        if not key:
-            return await self._handled(call, endpoint, None, fault)
         async with self._replays.turn(call.vendor.name, call.account.id, key):
-            return await self._handled(call, endpoint, key, fault)
+            try:
+                return await self._handled(call, endpoint, key)
+            finally:
+                # Accepted and charged; within the key's turn, so that a second request with the same key waits.
+                await slow(fault, "after")
 
-    async def _handled(self, call: Call, endpoint: Endpoint, key: str | None, fault: Fault | None) -> Answer:
+    async def _handled(self, call: Call, endpoint: Endpoint, key: str | None) -> Answer:
         """Run the handler, or replay its first answer; charge, job and kept answer are one transaction."""
         vendor, account = call.vendor.name, call.account.id
         kept = self._replays.find(vendor, account, key) if key else None
@@ -268,7 +275,4 @@ class Application:
         if answer.not_before is not None:
             while self.world.clock.now() < answer.not_before:
                 await self.world.clock.sleep_until(answer.not_before)
-        if fault is not None and fault.strikes("slow", "after"):
-            # Accepted and charged; within the key's turn, so that a second request with the same key waits.
-            await asyncio.sleep(fault.seconds)
         return answer

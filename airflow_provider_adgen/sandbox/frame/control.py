@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from airflow_provider_adgen.sandbox.frame.accounts import Account
+    from airflow_provider_adgen.sandbox.frame.sending import Connections
     from airflow_provider_adgen.sandbox.frame.world import World
 
 Body = Mapping[str, Any]
@@ -30,10 +31,12 @@ class Control:
     """Answers the control API. It wants no key: it is for the machine that the sandbox runs on.
 
     :param world: the state.
+    :param connections: the open connections, to be counted.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, connections: Connections) -> None:
         self._world = world
+        self._connections = connections
         self._routes: dict[tuple[str, str], Callable[[Body], Any]] = {
             ("GET", "/"): self._overview,
             ("GET", "/ledger"): self._ledger,
@@ -89,6 +92,7 @@ class Control:
             "offset": world.clock.offset,
             "speed": world.clock.speed,
             "base_url": world.base_url,
+            "connections": self._connections.count(),
             "vendors": {
                 vendor.name: {"host": world.base_url + vendor.prefix, "key": vendor.default_key}
                 for vendor in world.vendors.values()

@@ -44,7 +44,7 @@ class Fault:
     :param message: the message of ``status``.
     :param body: the text of ``not_json``, or the raw body of ``status`` instead of the vendor's envelope.
     :param seconds: of ``slow``, in real time.
-    :param bytes: how much of the body ``truncate`` sends.
+    :param bytes: how much of the body ``truncate`` sends; for ``slow``: how much is sent before it stalls.
     :param fields: for ``missing_fields``, dotted names (``job.id``).
     :param values: for ``patch``.
     :param location: of ``redirect``.

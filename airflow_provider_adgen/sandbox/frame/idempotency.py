@@ -37,8 +37,11 @@ class Replays:
         self._turns: dict[tuple[str, str, str], tuple[asyncio.Lock, int]] = {}
 
     @asynccontextmanager
-    async def turn(self, vendor: str, account: str, key: str) -> AsyncIterator[None]:
-        """Let one request with a key run at a time; the second one finds the first one's answer."""
+    async def turn(self, vendor: str, account: str, key: str | None) -> AsyncIterator[None]:
+        """Let one request with a key run at a time; the second one finds the first one's answer. No key: no waiting."""
+        if not key:
+            yield
+            return
         name = (vendor, account, key)
         lock, waiting = self._turns.get(name, (asyncio.Lock(), 0))
         self._turns[name] = (lock, waiting + 1)

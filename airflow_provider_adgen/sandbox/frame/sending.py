@@ -44,6 +44,10 @@ class Connections:
         client = scope.get("client")
         return self._transports.get((client[0], client[1])) if client else None
 
+    def count(self) -> int:
+        """Count the open connections."""
+        return len(self._transports)
+
     def abort_all(self) -> None:
         """Close every connection at once."""
         for transport in list(self._transports.values()):
@@ -88,6 +92,10 @@ class Sender:
             await self._pieces(body[:cut], more=True)
             await self.drop()
             return
+        if fault is not None and fault.kind == "slow" and fault.bytes is not None:
+            await self._pieces(body[: fault.bytes], more=True)
+            await asyncio.sleep(fault.seconds)
+            body = body[fault.bytes :]
         await self._pieces(body, more=False)
 
     async def _start(self, status: int, headers: dict[str, str]) -> None:

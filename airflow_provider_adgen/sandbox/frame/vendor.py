@@ -164,5 +164,6 @@ class Vendor(ABC):
         """Give the vendor-specific data of a new account."""
         return {}
 
-    def furnish(self, world: World, account: str) -> None:
-        """Give a new account the things that its vendor's requests name and that are made elsewhere."""
+    def furniture(self, account: str) -> list[tuple[str, str, dict[str, Any]]]:
+        """List the documents (kind, id, data) of a new account: what requests name and no endpoint makes."""
+        return []

@@ -103,7 +103,8 @@ class World:
             data = vendor.account_data()
             self.accounts.add(vendor.name, account, key, balance=balance, expires=expires, data=data)
             if new:
-                vendor.furnish(self, account)
+                for kind, name, document in vendor.furniture(account):
+                    self.documents.put(vendor.name, account, kind, name, document)
 
     def reset(self) -> None:
         """Begin anew: no jobs, no charges, no faults, the first settings, time as it is on the machine."""

@@ -92,6 +92,36 @@ class TestSpoiltAnswers:
         assert send(adsumo).status_code == 200
         assert len(sandbox.charges) == 2
 
+    def test_slow_where_it_is_refused_or_replayed_or_a_file(
+        self, sandbox: Sandbox, adsumo: httpx.Client, media: httpx.Client
+    ) -> None:
+        def lasted(ask: Callable[[], httpx.Response], status: int) -> float:
+            sandbox.fault("slow", "adsumo", seconds=0.2)
+            begun = time.monotonic()
+            assert ask().status_code == status
+            return time.monotonic() - begun
+
+        sandbox.settings(adsumo={"job_seconds": 0})
+        made = send(adsumo, **{"Idempotency-Key": "one"}).json()
+        assert lasted(lambda: send(adsumo, **{"Idempotency-Key": "one"}), 200) >= 0.2
+        assert lasted(lambda: adsumo.post("/videos/ai-video", json={}), 400) >= 0.2
+        link = adsumo.get(f"/generations/{made['generation_id']}").json()["result_url"]
+        assert lasted(lambda: media.get(link), 200) >= 0.2
+
+    def test_a_download_that_stalls(self, sandbox: Sandbox, adsumo: httpx.Client, media: httpx.Client) -> None:
+        sandbox.settings(adsumo={"job_seconds": 0})
+        made = send(adsumo).json()["generation_id"]
+        link = adsumo.get(f"/generations/{made}").json()["result_url"]
+        whole = media.get(link).content
+        sandbox.fault("slow", "adsumo", path="/media/*", seconds=0.3, bytes=500)
+        got = b""
+        with pytest.raises(httpx.ReadTimeout), media.stream("GET", link, timeout=0.1) as answer:
+            for piece in answer.iter_raw():
+                got += piece
+        assert got == whole[:500]
+        sandbox.fault("slow", "adsumo", path="/media/*", seconds=0.05, bytes=500)
+        assert media.get(link).content == whole
+
     def test_truncated(self, sandbox: Sandbox, adsumo: httpx.Client) -> None:
         sandbox.fault("truncate", "adsumo")
         with pytest.raises(httpx.RemoteProtocolError, match=r"peer closed|incomplete"):
@@ -124,6 +154,9 @@ class TestSpoiltAnswers:
         answer = send(adsumo)
         assert (answer.status_code, answer.headers["location"]) == (307, "http://example.com/elsewhere")
         assert sandbox.charges == []
+        sandbox.fault("redirect", "adsumo", when="after", location="/elsewhere")
+        assert send(adsumo).status_code == 302
+        assert len(sandbox.charges) == 1
 
 
 class TestWhichRequestsAreStruck:

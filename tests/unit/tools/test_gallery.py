@@ -68,7 +68,7 @@ def test_media_are_linked_relative_to_the_page(tmp_path: Path) -> None:
     )
     folder = "creatives/a%20b%231%25"
     assert [image["src"] for image in seen.all("img")] == [f"{folder}/i.png"]
-    assert [video["src"] for video in seen.all("video")] == [f"{folder}/v.mp4"]
+    assert [video["src"] for video in seen.all("video")] == [f"{folder}/v.mp4#t=0.1"]
     assert [audio["src"] for audio in seen.all("audio")] == [f"{folder}/a.mp3"]
     assert [link["href"] for link in seen.all("a")] == [f"{folder}/i.png", f"{folder}/z.zip"]
     assert all("controls" in player for player in seen.all("video") + seen.all("audio"))
@@ -106,7 +106,8 @@ def test_ad_copy_is_shown_and_nothing_in_it_becomes_markup(tmp_path: Path) -> No
 
 
 def test_an_untold_price_is_not_a_price_of_nothing(tmp_path: Path) -> None:
-    assert "the vendor does not tell" in page(tmp_path, generation("copy", credits={})).text
+    assert "not told by the vendor" in page(tmp_path, generation("copy", credits={})).text
+    assert "20 in the vendor's ledger (credits)" in page(tmp_path, generation("copy", credits={}, paid=20)).text
 
 
 def test_sections_of_a_manifest_and_of_a_task() -> None:

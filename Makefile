@@ -1,0 +1,87 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+
+# What a person types. `make test` is everything; `make demo` shows it without an account.
+.PHONY: help demo test lint format type unit unit-oldest integration e2e e2e-oldest docs package clean
+.DEFAULT_GOAL := help
+
+NEWEST := .venv
+OLDEST := .venv-oldest
+NEWEST_READY := $(NEWEST)/.ready
+OLDEST_READY := $(OLDEST)/.ready
+INPUTS := pyproject.toml tools/make_venv.sh constraints/dev-requirements.txt
+
+# Each worker imports Airflow once; more of them than cores only get in each other's way.
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+help:
+	@echo 'make demo         a campaign on a real Airflow against the sandbox; KEEP=1 leaves it running, DAG=name picks one'
+	@echo 'make test         everything below'
+	@echo 'make lint type    ruff; strict mypy      (make format puts right what ruff can)'
+	@echo 'make unit         unit tests on the newest Airflow    (PYTEST_ARGS="-k word")'
+	@echo 'make unit-oldest  the same on Airflow 3.0 and the oldest dependencies'
+	@echo 'make integration  tests against the sandbox over HTTP'
+	@echo 'make e2e          tests on a whole Airflow            (make e2e-oldest: on Airflow 3.0)'
+	@echo 'make docs         build the documentation'
+	@echo 'make package      build the wheel and look at it in an environment of its own'
+	@echo 'make clean        remove what the above made'
+
+demo: $(NEWEST_READY)
+	$(NEWEST)/bin/python -m tools.demo
+
+# One after the other, the quick ones first: the first failure ends it.
+test:
+	$(MAKE) lint type
+	$(MAKE) unit
+	$(MAKE) integration
+	$(MAKE) unit-oldest
+	$(MAKE) package
+	$(MAKE) e2e
+	$(MAKE) docs
+	@echo 'make test: all passed.'
+
+lint: $(NEWEST_READY)
+	$(NEWEST)/bin/ruff check .
+	$(NEWEST)/bin/ruff format --check .
+
+format: $(NEWEST_READY)
+	$(NEWEST)/bin/ruff check --fix .
+	$(NEWEST)/bin/ruff format .
+
+type: $(NEWEST_READY)
+	$(NEWEST)/bin/mypy
+
+unit: $(NEWEST_READY)
+	$(NEWEST)/bin/python -m pytest tests/unit -n $(WORKERS) $(PYTEST_ARGS)
+
+unit-oldest: $(OLDEST_READY)
+	$(OLDEST)/bin/python -m pytest tests/unit -n $(WORKERS) $(PYTEST_ARGS)
+
+integration: $(NEWEST_READY)
+	$(NEWEST)/bin/python -m pytest tests/integration -n $(WORKERS) $(PYTEST_ARGS)
+
+e2e: $(NEWEST_READY)
+	$(NEWEST)/bin/python -m pytest tests/e2e $(PYTEST_ARGS)
+
+e2e-oldest: $(OLDEST_READY)
+	$(OLDEST)/bin/python -m pytest tests/e2e $(PYTEST_ARGS)
+
+docs: $(NEWEST_READY)
+	@if [ -f mkdocs.yml ]; then $(NEWEST)/bin/python -m mkdocs build --strict --quiet --site-dir build/docs; \
+	elif [ -f docs/conf.py ]; then $(NEWEST)/bin/python -m sphinx -W --keep-going -q docs build/docs; \
+	else echo 'There is no documentation to build: neither mkdocs.yml nor docs/conf.py is there.'; fi
+
+package: $(NEWEST_READY)
+	$(NEWEST)/bin/python -m tools.check_package
+
+$(NEWEST_READY): $(INPUTS) constraints/dev-requirements-newest.txt constraints/dev-airflow-3.3.txt
+	@tools/make_venv.sh $(NEWEST) 3.3 'python3 python3.13 python3.12 python3.11' 3.13 \
+		-r constraints/dev-requirements-newest.txt
+
+$(OLDEST_READY): $(INPUTS) constraints/dev-airflow-3.0.txt
+	@tools/make_venv.sh $(OLDEST) 3.0 'python3.11 python3.12 python3' 3.12
+
+clean:
+	rm -rf $(NEWEST) $(OLDEST) build dist .demo .work .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

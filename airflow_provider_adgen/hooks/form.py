@@ -1,0 +1,52 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The connection form for Airflow before 3.2, which asks the hook class for it; later ones read the provider info.
+
+Both say the same, because this is made from the provider info.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_adgen.get_provider_info import get_provider_info
+
+
+def add_form(hook_class: type, conn_type: str) -> None:
+    """
+    Give *hook_class* the two methods that Airflow looks for in the class itself, not in its bases.
+
+    :param hook_class: the hook of one vendor.
+    :param conn_type: its connection type; one that the provider info does not know is left alone.
+    """
+    entries = {entry["connection-type"]: entry for entry in get_provider_info()["connection-types"]}
+    if conn_type not in entries:
+        return
+    entry = entries[conn_type]
+
+    def get_ui_field_behaviour() -> dict[str, Any]:
+        """Return which standard fields are hidden, and what the others are called."""
+        return {key.replace("-", "_"): value for key, value in entry["ui-field-behaviour"].items()}
+
+    def get_connection_form_widgets() -> dict[str, Any]:
+        """Return the fields that are stored in the connection's extra; needs wtforms."""
+        return {name: _field(field) for name, field in entry["conn-fields"].items()}
+
+    for method in (get_ui_field_behaviour, get_connection_form_widgets):
+        setattr(hook_class, method.__name__, staticmethod(method))
+
+
+def _field(field: dict[str, Any]) -> Any:
+    # Looked up at the time of the call: the API server puts stand-ins in their places.
+    import wtforms
+
+    schema = field["schema"]
+    if schema.get("format") == "password":
+        kind = wtforms.PasswordField
+    elif "boolean" in schema["type"]:
+        kind = wtforms.BooleanField
+    else:
+        # There are no fields for other numbers than whole ones, nor for objects; what is typed is read as text.
+        kind = wtforms.StringField
+    return kind(field["label"], description=field["description"], default=schema.get("default"))

@@ -1,0 +1,118 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""CinematicAds: routes, envelope, settings, rate limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_adgen.sandbox.cinematicads import stream, user, workflows
+from airflow_provider_adgen.sandbox.frame.answers import Answer, Refusal
+from airflow_provider_adgen.sandbox.frame.vendor import Endpoint, Vendor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_adgen.sandbox.frame.call import Call
+    from airflow_provider_adgen.sandbox.frame.limits import Window
+    from airflow_provider_adgen.sandbox.frame.world import World
+    from airflow_provider_adgen.sandbox.media.artwork import Artwork, Blob
+
+
+class CinematicAds(Vendor):
+    """CinematicAds. A failed workflow's credits come back, as documented; no idempotency is."""
+
+    name = "cinematicads"
+    prefix = "/cinematicads"
+    default_key = "ca_sandbox"
+    settings: ClassVar[Mapping[str, Any]] = {
+        # The page names three limits and lost whose they are; taken to be those of starting workflows, of streams and
+        # of everything else.
+        "rate_limits": {"workflow": [10, 3600], "stream": [10, 3600], "*": [100, 60]},
+        # Retry-After is not documented; X-RateLimit-Reset is.
+        "retry_after": "none",
+        "submit_status": 200,
+        # The answer to POST /api/workflow: "top" (as the example) or "data" (as the text).
+        "workflow_shape": "top",
+        # The other answers: "data" or "top".
+        "response_shape": "data",
+        # GET /api/user/projects: "list" (data is the list) or "named" (projects in it).
+        "projects_shape": "list",
+        # Whether a project carries the jobId of its workflow; not documented.
+        "project_job_id": True,
+        "credits_key": "credits",
+        # A workflow of several formats: "first" (one videoUrl) or "list" (videos too).
+        "multiple_videos": "first",
+        # The key of what is a picture and no video (staticad, painpoint, ad-optimizer): only videoUrl is documented.
+        "stills_key": "videoUrl",
+        # Event names: "plain" (step, progress, result) or "workflow" (workflow.step, ...).
+        "sse_names": "plain",
+        # A failure on the stream: "result" (with success false), "error", "workflow.failed" or "close".
+        "sse_failure": "result",
+        # Whether a new connection is told what happened before it.
+        "sse_replay": True,
+        # Seconds between comments that keep a connection alive.
+        "sse_heartbeat": 15,
+        # Seconds after which the server ends a stream; None: never.
+        "sse_seconds": None,
+        # The method that writes the brand: "any", "POST" or "PUT"; not documented.
+        "brand_method": "any",
+        # Types that answer 403.
+        "reserved_types": [],
+    }
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """List the routes."""
+        return [
+            Endpoint("POST", "/api/workflow", workflows.start, "workflow"),
+            Endpoint("GET", "/api/workflow/stream", stream.stream, "stream"),
+            Endpoint("GET", "/api/batch/status", workflows.batch),
+            Endpoint("GET", "/api/user/credits", user.get_credits),
+            Endpoint("GET", "/api/user/stats", user.stats),
+            Endpoint("GET", "/api/user/analytics", user.analytics),
+            Endpoint("GET", "/api/user/projects", user.projects),
+            Endpoint("GET", "/api/user/projects/export", user.export_projects),
+            Endpoint("GET", "/api/user/brand", user.get_brand),
+            Endpoint("POST", "/api/user/brand", user.update_brand),
+            Endpoint("PUT", "/api/user/brand", user.update_brand),
+            Endpoint("POST", "/api/user/brand/knowledge/urls", user.add_url),
+            Endpoint("POST", "/api/user/brand/knowledge/files", user.add_file),
+            Endpoint("GET", "/api/export", user.export_video),
+            Endpoint("POST", "/api/export", user.export_video),
+            Endpoint("GET", "/api/models/status", self.models, public=True),
+            Endpoint("GET", "/api/health", self.health, public=True),
+        ]
+
+    def envelope(self, refusal: Refusal) -> Any:
+        """Word a refusal as documented: ``{"success": false, "error": "..."}``."""
+        return {"success": False, "error": refusal.message}
+
+    def refunds(self, outcome: str) -> bool:
+        """Say that a failed workflow is refunded, as documented; nothing is said of other ends."""
+        return outcome == "failed"
+
+    def seconds(self, kind: str, request: Mapping[str, Any]) -> float:
+        """Give a typical duration."""
+        return workflows.STILL_SECONDS if kind in workflows.STILLS else workflows.SECONDS
+
+    def limit_headers(self, window: Window) -> dict[str, str]:
+        """Give the documented headers; Reset is in seconds since the epoch."""
+        return {
+            "X-RateLimit-Limit": str(window.limit),
+            "X-RateLimit-Remaining": str(window.remaining),
+            "X-RateLimit-Reset": str(int(-(-window.ends // 1))),
+        }
+
+    def artwork(self, world: World, owner: str, name: str) -> Artwork | Blob | None:
+        """Give a job's film."""
+        job = world.jobs.get(self.name, owner)
+        return None if job is None else workflows.artwork(job, name)
+
+    def models(self, call: Call) -> Answer:
+        """GET /api/models/status."""
+        ready = {"available": True}
+        return user.answered(call, {"text": ready, "image": ready, "video": ready})
+
+    def health(self, call: Call) -> Answer:
+        """GET /api/health."""
+        return Answer(200, {"success": True, "status": "ok", "version": "sandbox"})

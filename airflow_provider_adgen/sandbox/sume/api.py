@@ -1,0 +1,202 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sume: routes, envelope, settings, account, brand and avatars."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_adgen.sandbox.frame.answers import Answer, Insufficient, Invalid, Refusal
+from airflow_provider_adgen.sandbox.frame.vendor import Endpoint, Vendor
+from airflow_provider_adgen.sandbox.sume import creates, jobs, uploads
+from airflow_provider_adgen.sandbox.sume.catalogue import AVATARS, BRAND
+from airflow_provider_adgen.sandbox.sume.lists import page
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_adgen.sandbox.frame.call import Call
+    from airflow_provider_adgen.sandbox.frame.documents import Document
+    from airflow_provider_adgen.sandbox.frame.world import World
+    from airflow_provider_adgen.sandbox.media.artwork import Artwork, Blob
+
+# Only `insufficient_credits` is documented; the other words are the sandbox's own.
+CODES = {
+    400: "validation_error",
+    401: "unauthorized",
+    402: "insufficient_credits",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "payload_too_large",
+    429: "rate_limited",
+    500: "internal_error",
+    502: "upstream_error",
+    503: "unavailable",
+}
+
+
+class Sume(Vendor):
+    """Sume. Credits are reserved when a job is accepted; no idempotency and no refund is documented."""
+
+    name = "sume"
+    prefix = "/sume/api/v1"
+    default_key = "sume_live_sandbox"
+    settings: ClassVar[Mapping[str, Any]] = {
+        # Status of an accepted create; not documented.
+        "submit_status": 202,
+        "presign_status": 200,
+        # "documented" (image: job.id; the others: job_id), "job" or "job_id" for all.
+        "create_shape": "documented",
+        # "jobs" (a list of objects), "job_ids" (a list of ids, and the first as job_id) or "primary" (job and jobs).
+        "face_swap_shape": "jobs",
+        # URLs in GET /jobs/{id}: "result_url", "list" (result_urls too) or "none" (only in the result).
+        "job_urls": "result_url",
+        # "typed" (images or videos), "urls" or "outputs".
+        "result_shape": "typed",
+        # GET /jobs/{id}/result before completion: "conflict" or "empty".
+        "early_result": "conflict",
+        # GET /assets/{id} before ingest is done: "processing" or "not_found".
+        "early_asset": "processing",
+        # "media_url" or "clip_url" (with source_media_url).
+        "scene_url": "media_url",
+        # "flat", "short" or "nested"; the keys are not documented.
+        "credits_shape": "flat",
+        # How many jobs may run at once in a workspace (429 beyond); None for any number.
+        "active_limit": 100,
+        # Seconds until an uploaded video is searchable; None: 30 divided by the speed.
+        "ingest_seconds": None,
+        "upload_max_bytes": 200 * 1024 * 1024,
+        # How long a presigned upload URL is valid.
+        "upload_seconds": 900,
+        # Names under which the URL of a reference analysis is taken.
+        "reference_fields": list(creates.REFERENCE_FIELDS),
+    }
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """List the routes."""
+        return [
+            Endpoint("GET", "/me", self.me),
+            Endpoint("GET", "/credits", self.credits),
+            Endpoint("GET", "/brand", self.brands),
+            Endpoint("GET", "/brand/current", self.current_brand),
+            Endpoint("GET", "/avatars", self.avatars),
+            Endpoint("GET", "/avatars/{avatar_id}", self.avatar),
+            Endpoint("GET", "/jobs", jobs.list_jobs),
+            Endpoint("GET", "/jobs/{job_id}", jobs.get_job),
+            Endpoint("GET", "/jobs/{job_id}/result", jobs.get_result),
+            Endpoint("POST", "/images/generations", creates.image, "submit"),
+            Endpoint("POST", "/videos/generations", creates.video, "submit"),
+            Endpoint("POST", "/ads/videos", creates.ad, "submit"),
+            Endpoint("POST", "/face-swap", creates.face_swap, "submit"),
+            Endpoint("POST", "/reference-analysis", creates.reference_analysis, "submit"),
+            Endpoint("POST", "/uploads/presign", uploads.presign, "write"),
+            Endpoint("POST", "/assets", uploads.finalize, "write"),
+            Endpoint("GET", "/assets", uploads.list_assets),
+            Endpoint("GET", "/assets/{asset_id}", uploads.get_asset),
+        ]
+
+    def token(self, headers: Mapping[str, str]) -> str | None:
+        """Read the key: bearer, or the legacy ``X-Api-Key``."""
+        return super().token(headers) or headers.get("x-api-key")
+
+    def envelope(self, refusal: Refusal) -> Any:
+        """Word a refusal as documented, with ``request_id`` at the top level."""
+        message, details = refusal.message, dict[str, Any]()
+        if isinstance(refusal, Insufficient):
+            message = "Not enough credits for this request."
+            details = {"required": refusal.required, "available": refusal.available}
+        elif isinstance(refusal, Invalid) and refusal.field:
+            details = {"field": refusal.field}
+        code = refusal.code or CODES.get(refusal.status, "internal_error")
+        error = {"code": code, "message": message, "details": details}
+        return {"error": error, "request_id": f"req_{uuid.uuid4().hex[:24]}"}
+
+    def forbidden(self) -> Refusal:
+        """Refuse a workspace without access."""
+        return Refusal(403, "The workspace has no access to the API.")
+
+    def seconds(self, kind: str, request: Mapping[str, Any]) -> float:
+        """Give a typical duration."""
+        return creates.SECONDS[kind]
+
+    def furniture(self, account: str) -> list[tuple[str, str, dict[str, Any]]]:
+        """Give a new workspace its Brand DNA."""
+        return [("brand", f"brand_{account}", BRAND)]
+
+    def artwork(self, world: World, owner: str, name: str) -> Artwork | Blob | None:
+        """Give a job's picture or film, or an uploaded file."""
+        job = world.jobs.get(self.name, owner)
+        return uploads.blob(world, owner) if job is None else jobs.artwork(job, name)
+
+    def uploaded(self, world: World, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Take a presigned upload."""
+        return uploads.uploaded(world, self.name, name, headers, body)
+
+    def me(self, call: Call) -> Answer:
+        """GET /me."""
+        name = call.account.id
+        return Answer(
+            200,
+            {
+                "object": "account",
+                "user": {"id": f"user_{name}", "name": name.capitalize()},
+                "workspace": {"id": f"workspace_{name}", "name": name.capitalize()},
+                "api_key": {"prefix": call.key.key[:10], "scopes": ["generate", "read"]},
+            },
+        )
+
+    def credits(self, call: Call) -> Answer:
+        """GET /credits. The keys are not documented; a setting chooses among three shapes."""
+        monthly, remaining = call.account.credit_limit, call.account.balance
+        active, limit = call.world.jobs.running(self.name, call.account.id), call.setting("active_limit")
+        shape = call.setting("credits_shape")
+        if shape == "nested":
+            amounts = {"monthly": monthly, "bonus": 0, "remaining": remaining}
+            capacity = {"active": active, "limit": limit}
+            return Answer(200, {"object": "credits", "plan": {"name": "pro"}, "credits": amounts, "capacity": capacity})
+        shown = {
+            "object": "credits",
+            "plan": "pro",
+            "monthly_credits": monthly,
+            "bonus_credits": 0,
+            "remaining" if shape == "short" else "remaining_credits": remaining,
+            "active_generations": active,
+            "active_generation_limit": limit,
+        }
+        return Answer(200, shown)
+
+    def _brand(self, call: Call, brand: Document) -> dict[str, Any]:
+        data = {key: value for key, value in brand.data.items() if key != "pictures"}
+        images = [{"reference_url": call.picture("brand", f"{name}.png")} for name in brand.data["pictures"]]
+        return {"id": brand.id, "object": "brand", **data, "images": images}
+
+    def brands(self, call: Call) -> Answer:
+        """GET /brand."""
+        found, _ = call.world.documents.page(self.name, call.account.id, "brand")
+        domain = call.query.get("domain")
+        return page(call, [self._brand(call, brand) for brand in found if domain in (None, brand.data["domain"])])
+
+    def current_brand(self, call: Call) -> Answer:
+        """GET /brand/current."""
+        found, _ = call.world.documents.page(self.name, call.account.id, "brand", limit=1)
+        if not found:
+            raise Refusal(404, "The workspace has no brand.")
+        return Answer(200, self._brand(call, found[0]))
+
+    def _avatar(self, call: Call, name: str) -> dict[str, Any]:
+        avatar = AVATARS[name]
+        picture = call.picture("avatar", f"{avatar['name']}.png")
+        return {"id": name, "object": "avatar", **avatar, "media": {"thumbnail_url": picture}}
+
+    def avatars(self, call: Call) -> Answer:
+        """GET /avatars."""
+        return page(call, [self._avatar(call, name) for name in AVATARS])
+
+    def avatar(self, call: Call) -> Answer:
+        """GET /avatars/{avatarId}."""
+        if call.params["avatar_id"] not in AVATARS:
+            raise Refusal(404, "There is no such avatar in this workspace.")
+        return Answer(200, self._avatar(call, call.params["avatar_id"]))

@@ -1,0 +1,150 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sume: reading jobs and their results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen.sandbox.frame.answers import Answer, Refusal
+from airflow_provider_adgen.sandbox.frame.checks import query_choice
+from airflow_provider_adgen.sandbox.frame.clock import iso
+from airflow_provider_adgen.sandbox.media.artwork import Artwork
+from airflow_provider_adgen.sandbox.sume.lists import cursor_of, limit_of, listed
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.sandbox.frame.call import Call
+    from airflow_provider_adgen.sandbox.frame.jobs import Job
+
+IMAGE, VIDEO, AD, SWAP = "image_generation", "video_generation", "ad_video_generation", "face_swap"
+ANALYSIS = "reference_analysis"
+TYPES = (IMAGE, VIDEO, AD, SWAP, ANALYSIS)
+# Where each running status begins, as a share of the job's time.
+PHASES = {"queued": (0.0, 0.15), "running": (0.15, 0.4), "processing": (0.4, 1.0)}
+ENDED = ("completed", "failed", "canceled", "expired")
+
+
+def status_of(job: Job, now: float) -> str:
+    """Give the job's status in Sume's words."""
+    if job.over(now):
+        return job.outcome
+    done = job.progress(now)
+    return next(word for word, (first, last) in PHASES.items() if first <= done < last or last == 1.0)
+
+
+def file_names(job: Job) -> list[str]:
+    """List a job's files."""
+    if job.type == IMAGE:
+        return [f"image-{number + 1}.png" for number in range(int(job.request["image_count"]))]
+    return [] if job.type == ANALYSIS else ["video.mp4"]
+
+
+def _links(call: Call, job: Job) -> list[str]:
+    return [call.link(job.id, name) for name in file_names(job)]
+
+
+def shown(call: Call, job: Job) -> dict[str, Any]:
+    """Show a job. The keys are not documented; ``job_urls`` chooses how it gives the URLs of its files."""
+    status = status_of(job, call.now)
+    ended = status in ENDED
+    links = _links(call, job) if status == "completed" else []
+    how = call.setting("job_urls")
+    data: dict[str, Any] = {
+        "id": job.id,
+        "object": "job",
+        "type": job.type,
+        "status": status,
+        "created_at": iso(job.created),
+        "completed_at": iso(job.ends) if ended else None,
+        "error": {"code": f"generation_{status}", "message": job.message or f"The generation {status}"}
+        if ended and status != "completed"
+        else None,
+        "result_url": links[0] if links and how != "none" else None,
+    }
+    if how == "list":
+        data["result_urls"] = links
+    return data
+
+
+def list_jobs(call: Call) -> Answer:
+    """GET /jobs, newest first."""
+    kind = query_choice(call.query, "type", TYPES)
+    status = query_choice(call.query, "status", (*PHASES, *ENDED))
+    limit = limit_of(call)
+    running = status in PHASES
+    jobs, _ = call.world.jobs.page(
+        call.vendor.name,
+        call.account.id,
+        kind=kind,
+        status="processing" if running else status,
+        progress=PHASES[status] if status is not None and running else None,
+        after=cursor_of(call),
+        limit=limit + 1,
+    )
+    return listed([shown(call, job) for job in jobs[:limit]], jobs[limit - 1].seq if len(jobs) > limit else None)
+
+
+def _find(call: Call) -> Job:
+    job = call.world.jobs.get(call.vendor.name, call.params["job_id"], call.account.id)
+    if job is None:
+        raise Refusal(404, "There is no such job in this workspace.")
+    return job
+
+
+def get_job(call: Call) -> Answer:
+    """GET /jobs/{jobId}."""
+    return Answer(200, shown(call, _find(call)))
+
+
+def get_result(call: Call) -> Answer:
+    """GET /jobs/{jobId}/result. What it answers before the job is completed is not documented: a setting chooses."""
+    job = _find(call)
+    data = shown(call, job)
+    if data["status"] != "completed":
+        if call.setting("early_result") == "conflict":
+            raise Refusal(409, "The job is not completed.", "job_not_completed")
+        return Answer(200, {**data, "result": None})
+    return Answer(200, {**data, "result": _result(call, job)})
+
+
+def _result(call: Call, job: Job) -> dict[str, Any]:
+    if job.type == ANALYSIS:
+        return {"analysis": analysis(job)}
+    links, form = _links(call, job), "image" if job.type == IMAGE else "video"
+    shape = call.setting("result_shape")
+    if shape == "urls":
+        return {"urls": links}
+    if shape == "outputs":
+        return {"outputs": [{"type": form, "url": link} for link in links]}
+    return {f"{form}s": [{"url": link} for link in links]}
+
+
+def analysis(job: Job) -> dict[str, Any]:
+    """Make up what a reference clip consists of."""
+    return {
+        "source_url": job.request["url"],
+        "summary": "A creator shows the product in use and ends with an offer.",
+        "hook": "You have been doing this wrong.",
+        "structure": [
+            {"segment": "hook", "start_time_seconds": 0.0, "end_time_seconds": 2.5},
+            {"segment": "demonstration", "start_time_seconds": 2.5, "end_time_seconds": 11.0},
+            {"segment": "call_to_action", "start_time_seconds": 11.0, "end_time_seconds": 14.0},
+        ],
+        "cta_present": True,
+    }
+
+
+def artwork(job: Job, name: str) -> Artwork | None:
+    """Give what a job's file shows."""
+    names, request = file_names(job), job.request
+    if name not in names:
+        return None
+    title = f"Sume sandbox / {job.type}"
+    text = str(request.get("prompt") or request.get("script") or f"A face swapped for {request.get('avatar_id')}")
+    ratio = str(request.get("aspect_ratio") or ("1:1" if job.type == IMAGE else "9:16"))
+    number = names.index(name)
+    if job.type == IMAGE:
+        return Artwork(
+            "png", f"{title} {number + 1} of {len(names)}", text, ratio, seed=f"{job.id} {number}", short_side=512
+        )
+    return Artwork("mp4", title, text, ratio, seed=job.id)

@@ -1,0 +1,80 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a waiter hands to the poll loop, and what it hears from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable
+
+    from airflow_provider_adgen.core.decisions.polling import Schedule
+    from airflow_provider_adgen.core.vocabulary import Generation
+    from airflow_provider_adgen.core.wire import Wire
+
+
+@dataclass(frozen=True)
+class Look:
+    """
+    What one look at an errand found.
+
+    :param word: the status as it is now.
+    :param over: there is nothing more to wait for.
+    """
+
+    word: str
+    over: bool
+
+
+@dataclass(frozen=True)
+class Errand:
+    """
+    Something to ask for until it is over.
+
+    :param key: tells errands apart; waiters with the same key share the looks.
+    :param look: asks once.
+    :param plan: when to ask.
+    :param since: Unix time at which it began.
+    :param job: the vendor's job id, if a list of jobs can tell whether it is over.
+    :param stop_words: status words of a listed job that end the errand, although the job is not finished.
+    :param holds: a look may hold a stream open for long, so it does not count against the requests under way.
+    """
+
+    key: Hashable
+    look: Callable[[Wire], Awaitable[Look]] = field(repr=False)
+    plan: Schedule
+    since: float
+    job: str | None = None
+    stop_words: frozenset[str] = frozenset()
+    holds: bool = False
+
+    def listed(self, seen: Generation) -> Look:
+        """Return what a list says of this errand's job."""
+        word = str(seen.status)
+        return Look(word, seen.finished or word in self.stop_words)
+
+
+class Word(StrEnum):
+    """What news are about."""
+
+    STATUS = "status"
+    OVER = "over"
+    UNREACHABLE = "unreachable"
+    NEEDS_CONNECTION = "needs connection"
+    RESTART = "restart"
+
+
+@dataclass(frozen=True)
+class News:
+    """
+    News about an errand.
+
+    :param word: what it is about.
+    :param text: the status word, or why the vendor cannot be asked.
+    """
+
+    word: Word
+    text: str = ""

@@ -1,0 +1,390 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+CinematicAds' endpoints below ``https://cinematicads.studio``, one function each (page ``/en/api-docs``).
+
+The page shows a method for ``POST /api/workflow`` alone. Where another one is as likely, it is tried when the server
+does not know the first.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from airflow_provider_adgen.core.calls import (
+    Answer,
+    Call,
+    Emit,
+    FileBody,
+    Multipart,
+    Sequence,
+    Stream,
+    nothing,
+    read_json,
+    read_model,
+    unreadable,
+)
+from airflow_provider_adgen.core.errors import ApiError, InvalidRequest
+from airflow_provider_adgen.core.requests import Arguments, HttpsUrl, Text, WebUrl, identifier
+from airflow_provider_adgen.core.scrub import scrub
+from airflow_provider_adgen.core.vocabulary import CreditBalance, Model
+from airflow_provider_adgen.vendors.cinematicads import models, shapes
+from airflow_provider_adgen.vendors.cinematicads.tracking import read_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NAME = "cinematicads"
+
+KNOWLEDGE_TYPES: dict[str, str] = {
+    "pdf": "application/pdf",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "csv": "text/csv",
+    "txt": "text/plain",
+}
+"""What the knowledge base takes, by the file name's extension."""
+
+KNOWLEDGE_BYTES = 10 << 20
+"""The largest knowledge file: "Max 10MB", read as 10 MiB so that nothing is refused here that the vendor might take."""
+
+# What a server answers to a method that it does not have.
+_NO_METHOD = frozenset({404, 405, 501})
+
+M = TypeVar("M", bound=Model)
+
+
+def _calendar_day(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.date().isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, str):
+        try:
+            if date.fromisoformat(value.strip()).isoformat() == value.strip():
+                return value.strip()
+        except ValueError:  # told below, with the form that is needed
+            pass
+        raise ValueError("a date YYYY-MM-DD is needed")
+    return value
+
+
+Day = Annotated[str, BeforeValidator(_calendar_day)]
+
+
+class _StatsFilter(Arguments):
+    start_date: Day | None = Field(default=None, serialization_alias="startDate")
+    end_date: Day | None = Field(default=None, serialization_alias="endDate")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.start_date and self.end_date and self.start_date > self.end_date:
+            raise ValueError("start_date must not be after end_date")
+        return self
+
+
+class _AnalyticsFilter(Arguments):
+    period: Literal["7d", "30d", "90d"] | None = None
+
+
+class _Colors(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True)
+
+    primary: Text | None = None
+    secondary: Text | None = None
+    accent: Text | None = None
+
+
+class _BrandProfile(Arguments):
+    name: Text
+    industry: Text | None = None
+    tone: Text | None = None
+    target_audience: Text | None = Field(default=None, serialization_alias="targetAudience")
+    colors: _Colors | None = None
+
+
+class _KnowledgeUrl(Arguments):
+    url: WebUrl
+
+
+class _ExportSource(Arguments):
+    source: HttpsUrl
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+def read_answer(answer: Answer, endpoint: str) -> Any:
+    """
+    Return an answer's JSON.
+
+    :raises UnexpectedResponse: it is not JSON, or says ``success: false`` in spite of its status.
+    """
+    value = read_json(answer, NAME, endpoint)
+    if isinstance(value, dict) and value.get("success") is False:
+        raise unreadable(NAME, endpoint, "success", f"is false ({scrub(shapes.told_error(value)) or 'no reason told'})")
+    return value
+
+
+def _content(value: Any, endpoint: str, *inner: str) -> dict[str, Any]:
+    """Return what an answer is about: top-level fields, those of ``data``, those of an object named *inner*."""
+    if not isinstance(value, dict):
+        raise unreadable(NAME, endpoint, "", "is not a JSON object")
+    fields = shapes.payload(value)
+    for name in inner:
+        if isinstance(fields.get(name), dict):
+            fields = {**{key: item for key, item in fields.items() if key != name}, **fields[name]}
+    return fields
+
+
+def _reader(model: type[M], endpoint: str, *inner: str) -> Callable[[Answer], M]:
+    return lambda answer: read_model(model, _content(read_answer(answer, endpoint), endpoint, *inner), NAME, endpoint)
+
+
+def _get(path: str, model: type[M], *inner: str, query: dict[str, Any] | None = None) -> Call[M]:
+    endpoint = f"GET {path}"
+    return Call(method="GET", path=path, endpoint=endpoint, parse=_reader(model, endpoint, *inner), query=query or {})
+
+
+def _either(*calls: Call[Any]) -> Sequence[Any]:
+    """Make the first call; where the server does not know its method, make the next."""
+    unknown: ApiError | None = None
+    for call in calls:
+        try:
+            return (yield call)
+        except ApiError as error:
+            if error.status not in _NO_METHOD:
+                raise
+            unknown = unknown or error
+    raise unknown or InvalidRequest("There is nothing to call. Nothing was sent.")
+
+
+# --- workflows ----------------------------------------------------------------------------------------------------
+
+
+def workflow_stream(job_id: str) -> Stream[models.WorkflowEvent]:
+    """Follow a workflow. ``GET /api/workflow/stream?jobId=``; connections are rationed (10 an hour)."""
+    return Stream(
+        path="/api/workflow/stream",
+        endpoint="GET /api/workflow/stream",
+        read=read_event,
+        query={"jobId": identifier(job_id)},
+    )
+
+
+def get_batch_status(batch_id: str) -> Call[models.BatchStatus]:
+    """
+    Ask how far a batch of workflows is. ``GET /api/batch/status?batchId=``.
+
+    :param batch_id: the batch; how one is made is not documented.
+    :raises NotFound: the account has no such batch.
+    """
+    inner = ("batch", "status", "stats", "counts", "summary")
+    return _get("/api/batch/status", models.BatchStatus, *inner, query={"batchId": identifier(batch_id)})
+
+
+# --- the account --------------------------------------------------------------------------------------------------
+
+_REMAINING = ("remaining", "creditsremaining", "remainingcredits", "available", "availablecredits", "creditsavailable")
+_BALANCE = ("balance", "creditbalance", "creditsbalance", "credits", "current")
+_USED = ("used", "creditsused", "usedcredits")
+_LIMIT = ("limit", "creditslimit", "creditlimit", "total", "totalcredits", "creditstotal", "quota")
+
+
+def get_credits() -> Call[CreditBalance]:
+    """Ask for the account's credits. ``GET /api/user/credits``; the name of the number is not documented."""
+    endpoint = "GET /api/user/credits"
+
+    def parse(answer: Answer) -> CreditBalance:
+        value = read_answer(answer, endpoint)
+        bare = shapes.number(value.get("data") if isinstance(value, dict) else value)
+        fields = shapes.plain(shapes.payload(value))
+        inner = next((shapes.plain(fields[name]) for name in _BALANCE if isinstance(fields.get(name), dict)), None)
+        fields = inner if inner is not None else fields
+        found = shapes.number(shapes.first(fields, (*_REMAINING, *_BALANCE)))
+        remaining = found if found is not None else bare
+        if remaining is None:
+            raise unreadable(NAME, endpoint, "credits", "is missing")
+        return CreditBalance(
+            remaining=int(remaining // 1),
+            used=shapes.whole(shapes.first(fields, _USED)),
+            limit=shapes.whole(shapes.first(fields, _LIMIT)),
+        )
+
+    return Call(method="GET", path="/api/user/credits", endpoint=endpoint, parse=parse)
+
+
+def check() -> Call[None]:
+    """Ask for the account's credits only to see whether the key is accepted."""
+    return Call(method="GET", path="/api/user/credits", endpoint="GET /api/user/credits", parse=nothing)
+
+
+def get_stats(*, start_date: str | date | None = None, end_date: str | date | None = None) -> Call[models.Stats]:
+    """
+    Ask for statistics: projects by type, credits used, success rate. ``GET /api/user/stats``.
+
+    :param start_date: first day, ``YYYY-MM-DD``.
+    :param end_date: last day, ``YYYY-MM-DD``.
+    :raises InvalidRequest: it is not a day, or the first comes after the last.
+    """
+    query = _StatsFilter.check("get_stats", start_date=start_date, end_date=end_date).body()
+    return _get("/api/user/stats", models.Stats, "stats", query=query)
+
+
+def get_analytics(*, period: str | None = None) -> Call[models.Analytics]:
+    """
+    Ask for trends, usage by type, credit distribution and peak hours. ``GET /api/user/analytics``.
+
+    :param period: ``7d``, ``30d`` (the vendor's default) or ``90d``.
+    :raises InvalidRequest: it is none of those.
+    """
+    query = _AnalyticsFilter.check("get_analytics", period=period).body()
+    return _get("/api/user/analytics", models.Analytics, "analytics", query=query)
+
+
+def raw_projects() -> Call[list[dict[str, Any]]]:
+    """Ask for all projects as the vendor sends them. ``GET /api/user/projects``."""
+    endpoint = "GET /api/user/projects"
+
+    def parse(answer: Answer) -> list[dict[str, Any]]:
+        value = read_answer(answer, endpoint)
+        for _ in range(3):  # a list, or under data, or under data.projects
+            if isinstance(value, dict):
+                value = next((value[name] for name in ("projects", "items", "results", "data") if name in value), None)
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise unreadable(NAME, endpoint, "projects", "is not a list of objects")
+        return value
+
+    return Call(method="GET", path="/api/user/projects", endpoint=endpoint, parse=parse)
+
+
+def list_projects() -> Sequence[None]:
+    """Iterate over all projects, the latest first. ``GET /api/user/projects``; the vendor documents no pages."""
+    found: list[dict[str, Any]] = yield raw_projects()
+    yield Emit([models.project(item) for item in found])
+
+
+# --- the brand ----------------------------------------------------------------------------------------------------
+
+_BRAND = "/api/user/brand"
+
+
+def get_brand() -> Call[models.Brand]:
+    """Read the brand profile. ``GET /api/user/brand``; one that was never set has no name."""
+    return _get(_BRAND, models.Brand, "brand", "profile")
+
+
+def update_brand(
+    *,
+    name: str,
+    industry: str | None = None,
+    tone: str | None = None,
+    target_audience: str | None = None,
+    colors: dict[str, str] | None = None,
+) -> Sequence[models.Brand]:
+    """
+    Create or update the brand profile, which all later generations use. ``POST /api/user/brand``, or ``PUT``.
+
+    :param name: the brand's name.
+    :param industry: its sector.
+    :param tone: how it speaks.
+    :param target_audience: whom it speaks to.
+    :param colors: ``{"primary": ..., "secondary": ..., "accent": ...}``.
+    :return: the profile, with what was sent where the answer does not say.
+    :raises InvalidRequest: a field breaks a documented rule.
+    """
+    body = _BrandProfile.check(
+        "update_brand", name=name, industry=industry, tone=tone, target_audience=target_audience, colors=colors
+    ).body()
+
+    def call(method: str) -> Call[models.Brand]:
+        endpoint = f"{method} {_BRAND}"
+
+        def parse(answer: Answer) -> models.Brand:
+            said = _content(read_answer(answer, endpoint), endpoint, "brand", "profile") if answer.content else {}
+            told = {key: item for key, item in said.items() if item is not None and key != "message"}
+            if "audience" in told:
+                told["targetAudience"] = told.pop("audience")
+            return read_model(models.Brand, {**body, **told}, NAME, endpoint)
+
+        return Call(method=method, path=_BRAND, endpoint=endpoint, parse=parse, body=body)
+
+    return _either(call("POST"), call("PUT"))
+
+
+def add_knowledge_url(url: str) -> Call[models.KnowledgeItem]:
+    """
+    Add a page to the brand's knowledge base; the vendor reads and indexes it. ``POST /api/user/brand/knowledge/urls``.
+
+    :param url: the page.
+    :raises InvalidRequest: it is not an http(s) URL.
+    """
+    body = _KnowledgeUrl.check("add_knowledge_url", url=url).body()
+    return _add("/api/user/brand/knowledge/urls", body)
+
+
+def add_knowledge_file(name: str, file: FileBody) -> Call[models.KnowledgeItem]:
+    """
+    Add a file to the brand's knowledge base. ``POST /api/user/brand/knowledge/files``, multipart.
+
+    :param name: its name; the extension says what it is.
+    :param file: its content.
+    :raises InvalidRequest: it is of another kind than PDF, DOCX, XLSX, CSV or TXT, is empty, or has more than 10 MB.
+    """
+    extension = PurePosixPath(name).suffix.lower().removeprefix(".")
+    if extension not in KNOWLEDGE_TYPES:
+        known = ", ".join(kind.upper() for kind in KNOWLEDGE_TYPES)
+        raise InvalidRequest(f"add_knowledge_file: {name!r} is none of {known}. Nothing was sent.")
+    if not 0 < file.size <= KNOWLEDGE_BYTES:
+        raise InvalidRequest(
+            f"add_knowledge_file: {name!r} has {file.size} bytes; 1 to {KNOWLEDGE_BYTES} are taken. Nothing was sent."
+        )
+    return _add("/api/user/brand/knowledge/files", Multipart("file", name, KNOWLEDGE_TYPES[extension], file))
+
+
+def _add(path: str, body: Any) -> Call[models.KnowledgeItem]:
+    endpoint = f"POST {path}"
+    read = _reader(models.KnowledgeItem, endpoint, "item", "url", "file", "knowledge")
+
+    def parse(answer: Answer) -> models.KnowledgeItem:
+        return read(answer) if answer.content else models.KnowledgeItem()
+
+    return Call(method="POST", path=path, endpoint=endpoint, parse=parse, body=body)
+
+
+# --- files and the service ----------------------------------------------------------------------------------------
+
+
+def projects_archive() -> Call[None]:
+    """Ask for all projects as a ZIP of videos and metadata. ``GET /api/user/projects/export``."""
+    path = "/api/user/projects/export"
+    return Call(method="GET", path=path, endpoint=f"GET {path}", parse=nothing, headers={"Accept": "application/zip, */*"})
+
+
+def video_file(source: str) -> tuple[Call[None], Call[None]]:
+    """
+    Ask for a generated video as MP4. ``GET /api/export?source=``, or ``POST`` with a body.
+
+    :param source: the video's https URL, on a domain that the vendor allows.
+    :raises InvalidRequest: it is not an https URL.
+    """
+    fields = _ExportSource.check("export_video", source=source).body()
+    path, headers = "/api/export", {"Accept": "video/mp4, */*"}
+    return (
+        Call(method="GET", path=path, endpoint=f"GET {path}", parse=nothing, headers=headers, query=fields),
+        Call(method="POST", path=path, endpoint=f"POST {path}", parse=nothing, headers=headers, body=fields),
+    )
+
+
+def get_models_status() -> Call[models.ModelsStatus]:
+    """Ask which capabilities (text, image, video) are available. ``GET /api/models/status``."""
+    return _get("/api/models/status", models.ModelsStatus, "models", "capabilities")
+
+
+def get_health() -> Call[models.Health]:
+    """Ask for the service's status and version. ``GET /api/health``."""
+    return _get("/api/health", models.Health)

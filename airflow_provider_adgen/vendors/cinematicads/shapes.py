@@ -1,0 +1,238 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Finds what we need in answers whose names and nesting CinematicAds does not document.
+
+A name is compared without case, ``_`` and ``-``. Nothing here raises, whatever JSON it is given.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+_DEEPEST = 4
+
+# Parts of an answer that tell of something else than the thing itself.
+_ELSEWHERE = ("parent", "source", "original", "template", "previous", "reference", "remix")
+
+_JOB_NAMES = ("jobid", "workflowid", "workflowjobid", "runid")
+_JOBS = ("job", "jobs", "workflow", "workflows")
+_ID_NAMES = ("id", "uuid", "externalid", "requestid", "projectid")
+
+_VIDEO = ("videourl", "videourls", "videos", "video", "finalvideourl", "finalvideo", "mp4")
+_IMAGE = ("imageurl", "imageurls", "images", "image", "finalimageurl", "finalimage")
+_EITHER = ("formats", "resulturl", "outputurl", "downloadurl", "mediaurl", "outputs", "results", "urls", "creatives")
+_NESTED = ("data", "result", "output", "outputs", "results")
+_LINK = ("url", "videourl", "imageurl", "downloadurl", "mediaurl", "src", "href")
+_MEDIA = (".mp4", ".mov", ".m4v", ".webm", ".png", ".jpg", ".jpeg", ".webp", ".gif", ".zip")
+_FORMAT = re.compile(r"^(\d{1,2})[:x_\-/](\d{1,2})$")
+_SHAPE_WORDS = frozenset({"vertical", "square", "horizontal", "landscape", "portrait"})
+# Query parameters that sign a link: they differ each time the same file is linked to.
+_SIGNING = re.compile(
+    r"^(x-(amz|goog)-.*|signature|sig|expires|exp|policy|token|key-pair-id|awsaccesskeyid|googleaccessid|s[etvpr]|"
+    r"st|spr|hmac)$",
+    re.IGNORECASE,
+)
+
+
+def plain(value: Any) -> dict[str, Any]:
+    """Return an object's fields by their plain names, the first of each; nothing for what is not an object."""
+    fields: dict[str, Any] = {}
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if item is not None:
+                fields.setdefault(str(key).lower().replace("_", "").replace("-", ""), item)
+    return fields
+
+
+def payload(value: Any) -> dict[str, Any]:
+    """Return what an answer is about: the fields of ``data`` and those beside it, without the envelope's own."""
+    if not isinstance(value, dict):
+        return {}
+    fields = {key: item for key, item in value.items() if key not in {"success", "error", "data"}}
+    data = value.get("data")
+    if isinstance(data, dict):
+        return {**fields, **data}
+    return fields if data is None else {**fields, "data": data}
+
+
+def first(fields: Mapping[str, Any], names: Iterable[str]) -> Any:
+    """Return the value under the first of some plain names; None where none is there."""
+    return next((fields[name] for name in names if name in fields), None)
+
+
+def word(value: Any) -> str | None:
+    """Return a string that says something, or a whole number as a string."""
+    if isinstance(value, str):
+        return value.strip() or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def number(value: Any) -> float | None:
+    """Return a finite number, also from a string of digits."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def whole(value: Any) -> int | None:
+    """Return a whole number; None for anything else, parts of a credit included."""
+    found = number(value)
+    return int(found) if found is not None and found.is_integer() else None
+
+
+def told_error(value: Any) -> str:
+    """Return what an answer gives as its error: documented as a bare string, read as an object as well."""
+    fields = {**plain(payload(value)), **plain(value)}
+    said = first(fields, ("error", "reason", "errormessage"))
+    if isinstance(said, dict):
+        said = first(plain(said), ("message", "error", "detail", "code"))
+    if not isinstance(said, str) or not said.strip():
+        said = fields.get("message")
+    return said.strip() if isinstance(said, str) else ""
+
+
+# --- jobs ---------------------------------------------------------------------------------------------------------
+
+
+def job_id(value: Any) -> str | None:
+    """Return the id of the job that an answer or a project is about, under any of the names it may have."""
+    return named_job(value) or word(first(plain(payload(value)), _ID_NAMES))
+
+
+def named_job(value: Any) -> str | None:
+    """Return the id that is named after jobs, if there is one."""
+    return next(iter(_named(payload(value), 0)), None)
+
+
+def is_about(value: Any, job: str) -> bool:
+    """Whether an object is about *job*: by the ids that are named after jobs, or else by its own."""
+    fields = payload(value)
+    named = _named(fields, 0)
+    own = plain(fields)
+    return job in (named or [word(own.get(name)) for name in _ID_NAMES])
+
+
+def _named(value: Any, depth: int) -> list[str]:
+    """Return the ids named after jobs, at the outermost level that has any."""
+    fields = plain(value)
+    found = [word(fields.get(name)) for name in _JOB_NAMES]
+    found += [word(plain(one).get("id")) for name in _JOBS for one in _objects(fields.get(name))]
+    here = [one for one in found if one is not None]
+    if here or depth >= _DEEPEST:
+        return here
+    inner = [one for name, item in fields.items() if not name.startswith(_ELSEWHERE) for one in _objects(item)]
+    return [one for each in inner for one in _named(each, depth + 1)]
+
+
+def _objects(value: Any) -> list[Any]:
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
+
+
+# --- links --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Link:
+    """
+    A link to a finished file.
+
+    :param url: where it is; kept out of reprs.
+    :param format: its aspect ratio, where that is told.
+    :param expires: when it stops working, as the vendor says it.
+    """
+
+    url: str = field(repr=False)
+    format: str | None = None
+    expires: Any = None
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What is the same whenever the same file is linked to."""
+        parts = urlsplit(self.url)
+        query = [pair for pair in parse_qsl(parts.query) if not _SIGNING.match(pair[0])]
+        return (parts.netloc.lower(), parts.path, *sorted(query))
+
+
+def is_link(value: Any) -> bool:
+    """Whether it is an http(s) URL with a host."""
+    if not isinstance(value, str) or not value.startswith(("https://", "http://")):
+        return False
+    try:
+        return bool(urlsplit(value).hostname)
+    except ValueError:
+        return False
+
+
+def links(value: Any, kind: str | None, *, own_url: bool = False) -> list[Link]:
+    """
+    Return the links to finished files in an answer, each file once.
+
+    :param value: an event's data, or a project.
+    :param kind: ``video`` never takes images (they may be key frames); ``image`` takes videos only without images.
+    :param own_url: a bare ``url`` is the file, too; elsewhere that may be the source that the user gave.
+    """
+    found = list(_under(value, (*_VIDEO, *_EITHER) if kind != "image" else (*_IMAGE, *_EITHER), 0))
+    if kind == "image" and not found:
+        found = list(_under(value, _VIDEO, 0))
+    if kind not in {"video", "image"}:
+        found += _under(value, _IMAGE, 0)
+    if not found:
+        url = plain(payload(value)).get("url")
+        if is_link(url) and (own_url or urlsplit(url).path.lower().endswith(_MEDIA)):
+            found = [Link(url)]
+    return distinct(found)
+
+
+def distinct(found: Iterable[Link]) -> list[Link]:
+    """Return each file's link once, at its first place; the latest link of a file is the freshest."""
+    kept: dict[tuple[Any, ...], Link] = {}
+    for link in found:
+        before = kept.get(link.identity)
+        kept[link.identity] = link if before is None else Link(link.url, link.format or before.format, link.expires)
+    return list(kept.values())
+
+
+def _under(value: Any, names: tuple[str, ...], depth: int) -> Iterator[Link]:
+    fields = plain(value)
+    for name in names:
+        if name in fields:
+            yield from _gather(fields[name], None, 0)
+    if depth < _DEEPEST:
+        for name in _NESTED:
+            if isinstance(fields.get(name), dict):
+                yield from _under(fields[name], names, depth + 1)
+
+
+def _gather(value: Any, shape: str | None, depth: int) -> Iterator[Link]:
+    if is_link(value):
+        yield Link(value, shape)
+    elif isinstance(value, list) and depth < _DEEPEST:
+        for item in value:
+            yield from _gather(item, shape, depth + 1)
+    elif isinstance(value, dict) and depth < _DEEPEST:
+        fields = plain(value)
+        told = word(first(fields, ("format", "aspectratio", "ratio")))
+        url = next((fields[name] for name in _LINK if is_link(fields.get(name))), None)
+        if url is not None:
+            expires = first(fields, ("expiresat", "expiry", "urlexpiresat"))
+            yield Link(url, _ratio(told) or told or shape, expires)
+            return
+        for key, item in value.items():
+            named = _ratio(str(key))
+            if named is not None or str(key).lower() in _SHAPE_WORDS:
+                yield from _gather(item, named or str(key).lower(), depth + 1)
+
+
+def _ratio(text: str | None) -> str | None:
+    found = _FORMAT.match(text.strip()) if text else None
+    return f"{found[1]}:{found[2]}" if found else None

@@ -1,0 +1,240 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""CinematicAds in the words that all vendors share: submit, fetch, overview, status words, promises about money."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow_provider_adgen.core.calls import Answer, Call, Emit, Lane, Listen, Sequence, read_object, unreadable
+from airflow_provider_adgen.core.decisions.rates import RateLimit
+from airflow_provider_adgen.core.errors import (
+    AdGenError,
+    ApiError,
+    AuthenticationError,
+    InvalidRequest,
+    NotFound,
+    UnexpectedResponse,
+    WireError,
+)
+from airflow_provider_adgen.core.requests import identifier
+from airflow_provider_adgen.core.scrub import scrub
+from airflow_provider_adgen.core.vendor import Problem, Promises, Vendor
+from airflow_provider_adgen.core.vocabulary import Creative, Credits, Generation, GenerationStatus, read_time
+from airflow_provider_adgen.vendors.cinematicads import api, shapes
+from airflow_provider_adgen.vendors.cinematicads.assumptions import ASSUMPTIONS
+from airflow_provider_adgen.vendors.cinematicads.requests import KIND_OF_TYPE, REQUESTS, Workflow
+from airflow_provider_adgen.vendors.cinematicads.tracking import (
+    STATUSES,
+    Listener,
+    Told,
+    listed,
+    merged,
+    of_project,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.requests import GenerationRequest
+    from airflow_provider_adgen.core.vendor import Assumption
+    from airflow_provider_adgen.core.vocabulary import CreditBalance, Kind
+    from airflow_provider_adgen.vendors.cinematicads.models import WorkflowEvent
+
+log = logging.getLogger(__name__)
+
+QUICK = 3.0
+"""Seconds for which one quick look listens, when the list does not carry the job."""
+
+LINGER = 2.0
+"""Seconds for which a stream is still heard after the job has ended: a result per format is possible."""
+
+_FILE_OF_SUFFIX: dict[str, Literal["image", "video", "archive"]] = {
+    "mp4": "video",
+    "mov": "video",
+    "webm": "video",
+    "png": "image",
+    "jpg": "image",
+    "jpeg": "image",
+    "webp": "image",
+    "gif": "image",
+    "zip": "archive",
+}
+
+
+class CinematicAdsVendor(Vendor):
+    """CinematicAds, as its documentation page of 2026 has it."""
+
+    name: ClassVar[str] = "cinematicads"
+    title: ClassVar[str] = "CinematicAds"
+    default_base_url: ClassVar[str | None] = "https://cinematicads.studio"
+    requests: ClassVar[tuple[type[GenerationRequest], ...]] = REQUESTS
+    promises: ClassVar[Promises] = Promises(
+        # The documented errors but 500 and 503, of which it is not said whether anything was queued or charged.
+        nothing_started=frozenset({400, 401, 402, 403, 404, 429}),
+        refunded=frozenset({GenerationStatus.FAILED}),
+        lists_jobs=True,
+    )
+    patience: ClassVar[float] = 600.0
+    rations: ClassVar[Mapping[Lane, RateLimit]] = {Lane.STREAM: RateLimit(10, 3600.0)}
+    statuses: ClassVar[dict[str, GenerationStatus]] = STATUSES
+    assumptions: ClassVar[tuple[Assumption, ...]] = ASSUMPTIONS
+
+    def problem(self, answer: Answer) -> Problem:
+        """Read ``{"success": false, "error": "..."}``."""
+        try:
+            value = answer.json()
+        except ValueError:  # an error page of a proxy: the status alone must do
+            return Problem()
+        fields = shapes.plain(value)
+        said = fields.get("error")
+        code = shapes.word(shapes.first(shapes.plain(said), ("code", "type")) or fields.get("code"))
+        return Problem(shapes.told_error(value), code, shapes.word(fields.get("requestid")))
+
+    def status(self, word: Any) -> GenerationStatus | str:
+        """Translate a status word; ``in progress`` and ``in-progress`` are ``in_progress``."""
+        text = str(word)
+        return self.statuses.get(re.sub(r"[\s\-]+", "_", text.strip().lower()), text)
+
+    def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:
+        """Return the paid ``POST /api/workflow``; the vendor has no idempotency keys."""
+        if not isinstance(request, Workflow):
+            raise InvalidRequest(f"CinematicAds has no request {type(request).__name__}. Nothing was sent.")
+        endpoint = "POST /api/workflow"
+
+        def parse(answer: Answer) -> Generation:
+            value = read_object(answer, self.name, endpoint)
+            job = shapes.job_id(value)
+            if job is None:
+                said = scrub(shapes.told_error(value)).rstrip(".")
+                raise unreadable(self.name, endpoint, "jobId", f"is missing{f' ({said})' if said else ''}")
+            fields = shapes.plain(shapes.payload(value))
+            word = shapes.word(fields.get("status"))
+            generation = self._generation(
+                job,
+                request.makes,
+                Told(
+                    status=self.status(word) if word else GenerationStatus.QUEUED,
+                    links=shapes.links(value, request.makes),
+                    charged=shapes.whole(fields.get("cost")),
+                    details={"message": fields["message"]} if isinstance(fields.get("message"), str) else {},
+                ),
+            )
+            generation.credits.quoted = request.price()
+            return generation
+
+        return Call(
+            method="POST",
+            path="/api/workflow",
+            endpoint=endpoint,
+            parse=parse,
+            body=request.body(),
+            lane=Lane.SUBMIT,
+            paid=True,
+        )
+
+    def fetch(
+        self, job_ids: tuple[str, ...], kind: str | None = None, *, patience: float = 0.0
+    ) -> Sequence[Generation]:
+        """
+        Look for one job in the list of projects and on its stream; there is no endpoint for one job.
+
+        The list is asked before a stream is held open, too: whether a stream tells a late listener what it missed is
+        not documented, and one that does not would be held in vain for a job that is over. A job that neither knows
+        is under way: it is never an error that the list does not carry it.
+
+        :param job_ids: one job.
+        :param kind: kind of the result.
+        :param patience: seconds for which the stream may be held open; 0 is one quick look.
+        """
+        job = identifier(job_ids[0])
+        found, refused = yield from self._ask_list(job, kind)
+        if found is not None and (found.whole(kind) or (patience <= 0 and not found.finished and not found.contradicts)):
+            return self._generation(job, kind, found)
+        # A job known to be over gets a quick look for its links only.
+        hold = QUICK if found is not None and found.finished else max(patience, QUICK)
+        heard, deaf = yield from self._listen(job, kind, hold)
+        failed = heard is not None and heard.finished and heard.status != GenerationStatus.COMPLETED
+        if heard is not None and not failed and patience > 0:
+            # Time has passed; and a stream's result may name one video of several.
+            again, _ = yield from self._ask_list(job, kind)
+            found = again if again is not None else found
+        if deaf and refused is not None and found is None:
+            raise refused
+        return self._generation(job, kind, merged(heard, found) or Told(status=GenerationStatus.PROCESSING))
+
+    def _ask_list(self, job: str, kind: str | None) -> Sequence[tuple[Told | None, AdGenError | None]]:
+        """Look the job up in the list; what went wrong comes second, unless it says something of the list alone."""
+        try:
+            projects: list[dict[str, Any]] = yield api.raw_projects()
+        except AuthenticationError:
+            raise
+        except NotFound:
+            return None, None
+        except UnexpectedResponse as error:
+            log.warning("%s Jobs are followed by their streams alone.", error.message)
+            return None, None
+        except (ApiError, WireError) as error:
+            return None, error
+        return listed(projects, job, kind, self.status), None
+
+    def _listen(self, job: str, kind: str | None, seconds: float) -> Sequence[tuple[Told | None, bool]]:
+        """Listen to the job's stream; second comes whether it could not be opened (rationed, unknown, broken)."""
+        listener = Listener(job, kind, self.status)
+        try:
+            events: list[WorkflowEvent] = yield Listen(
+                api.workflow_stream(job), seconds=seconds, enough=listener.ends, linger=LINGER
+            )
+        except AuthenticationError:
+            raise
+        except (ApiError, WireError, UnexpectedResponse) as error:
+            log.debug("The stream of job %s tells nothing: %s", job, error.message)
+            return None, True
+        return listener.hear(events), False
+
+    def overview(self) -> Sequence[None]:
+        """Emit all projects that have an id, as generations."""
+        projects: list[dict[str, Any]] = yield api.raw_projects()
+        named = [(shapes.job_id(one), one) for one in projects]
+        yield Emit([self._generation(job, None, of_project(one, None, self.status)) for job, one in named if job])
+
+    def credits(self) -> Call[CreditBalance]:
+        """Ask ``GET /api/user/credits``."""
+        return api.get_credits()
+
+    def check(self) -> Call[None]:
+        """Ask for the credits and accept any answer: what the number is called is not documented."""
+        return api.check()
+
+    def _generation(self, job: str, kind: str | None, told: Told) -> Generation:
+        status = told.status if told.status is not None else GenerationStatus.PROCESSING
+        made: Kind | str = kind or (KIND_OF_TYPE.get(told.type or "") or "video")
+        done = status == GenerationStatus.COMPLETED
+        shapes_of = [link.format for link in told.links]
+        return Generation.model_validate(
+            {
+                "vendor": self.name,
+                "id": job,
+                "kind": made,
+                "status": status,
+                "creatives": [_creative(link, made) for link in told.links] if done else [],
+                "credits": Credits(charged=told.charged, refunded=told.refunded),
+                "created_at": told.created,
+                "completed_at": told.completed,
+                "error": told.error,
+                "progress": told.progress,
+                "details": {**told.details, **({"creative_formats": shapes_of} if done and any(shapes_of) else {})},
+            }
+        )
+
+
+def _creative(link: shapes.Link, kind: str) -> Creative:
+    suffix = link.url.split("?", 1)[0].rpartition(".")[2].lower()
+    default: Literal["image", "video"] = "image" if kind == "image" else "video"
+    return Creative(
+        kind=_FILE_OF_SUFFIX.get(suffix, default), url=link.url, expires_at=read_time(link.expires)
+    )
+
+
+VENDOR = CinematicAdsVendor()

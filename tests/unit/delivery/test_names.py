@@ -1,0 +1,47 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from airflow_provider_adgen.delivery.names import describe, safe, stem
+
+
+@pytest.mark.parametrize("text", ["gen_1", "6f1c9c3e-1b2d-4d0c-9a41-0d7f3c2b1a00", "A.b", "x" * 80])
+def test_an_ordinary_id_is_kept(text):
+    assert safe(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["..", ".", "../../etc/passwd", "a/b", "a\\b", "a\0b", ".hidden", "-rf", "", "x" * 81, "ünïcode", "a b", "\ud800"],
+)
+def test_anything_else_is_made_harmless(text):
+    name = safe(text)
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}", name)
+    assert ".." not in name.split("/")
+    assert safe(text) == name, "the same on every try"
+
+
+def test_different_ids_never_share_a_name():
+    ids = ["a/b", "a-b", "a\\b", "a b", "../a/b", "x" * 81, "x" * 82, "ä", "ö", ".", ".."]
+    assert len({safe(text) for text in ids}) == len(ids)
+    assert stem("adsumo", "gen_1") == "adsumo-gen_1"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "url", "kind", "expected"),
+    [
+        ("Video/MP4", "", "video", ("mp4", "video/mp4")),
+        ("audio/x-wav", "https://x/y.mp3", "audio", ("wav", "audio/wav")),
+        ("", "https://x/y.JPEG?z=a.png#b.gif", "image", ("jpg", "image/jpeg")),
+        ("text/plain", "https://x/a%2Emp4", "video", ("mp4", "video/mp4")),
+        ("application/octet-stream", "https://x/y.exe", "archive", ("zip", "application/zip")),
+        ("image/heic", "https://x/y", "image", ("png", "image/heic")),
+        ("", "https://x/..%2F..%2Fetc", "video", ("mp4", "video/mp4")),
+    ],
+)
+def test_extension_and_type(content_type, url, kind, expected):
+    assert describe(content_type, url, kind) == expected
