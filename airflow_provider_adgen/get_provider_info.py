@@ -23,6 +23,13 @@ _VENDORS: dict[str, dict[str, str]] = {
         "base_url": "https://www.adsumo.ai/api/v1",
         "key": "adsumo_sk_...",
     },
+    "cinematicads": {
+        "title": "CinematicAds",
+        "hook": "cinematicads.CinematicAdsHook",
+        "docs": "https://cinematicads.studio/en/api-docs",
+        "base_url": "https://cinematicads.studio",
+        "key": "API key of your account settings",
+    },
 }
 
 # Shown in the connection form, stored in the connection's extra.
@@ -76,6 +83,12 @@ _SHARED: dict[str, list[str]] = {
 # Modules that serve one vendor.
 _OWN: dict[str, dict[str, list[str]]] = {
     "adsumo": {"operators": ["adsumo"], "hooks": ["adsumo"]},
+    "cinematicads": {
+        "operators": ["cinematicads"],
+        "sensors": ["cinematicads"],
+        "hooks": ["cinematicads"],
+        "triggers": ["cinematicads"],
+    },
 }
 
 _ANY_VENDOR = "AI ad generation"

@@ -22,7 +22,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import Asset, ObjectStoragePath, Param, dag, get_current_context, literal, task
+from airflow.sdk import Asset, ObjectStoragePath, Param, dag, get_current_context, task
+from airflow.sdk.definitions.template import literal  # in 3.0 airflow.sdk itself does not offer it yet
 
 from airflow_provider_adgen.operators.adsumo import AdsumoTextToImageOperator, AdsumoVideoOperator
 from airflow_provider_adgen.operators.credits import CreditCheckOperator

@@ -12,6 +12,11 @@ if __name__ == "__main__":
             "The demo needs Python 3.11 or newer, and this is Python %d.%d (%s).\n"
             "Name a newer one: make demo PYTHON=python3.12" % (sys.version_info[0], sys.version_info[1], sys.executable)
         )
-    from tools.demo_run import main
-
+    try:
+        from tools.demo_run import main
+    except ImportError as error:
+        sys.exit(
+            "The demo cannot start (%s): packages are missing from %s. make demo installs them."
+            % (error, sys.executable)
+        )
     sys.exit(main())

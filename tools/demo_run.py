@@ -3,8 +3,8 @@
 """
 The demo: a sandbox of the vendors and a whole Airflow on this machine, a campaign run, and what came of it.
 
-It needs no account and costs nothing. Everything it writes is in ``.demo/``, which is emptied when it starts; every
-process it starts is gone when it ends. Environment variables steer it:
+It needs no account and costs nothing. Everything it writes is in ``.demo/``, or in the directory that is its argument;
+that is emptied when it starts. Every process it starts is gone when it ends. Environment variables steer it:
 
 ``DAG``
     the DAG to run (default ``adgen_campaign_refresh``).
@@ -20,11 +20,13 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import signal
 import socket
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_adgen.core.errors import AdGenError
@@ -41,7 +43,6 @@ from tools.progress import Progress, clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
     from types import FrameType
 
 DEFAULT_DAG = "adgen_campaign_refresh"
@@ -51,6 +52,8 @@ SPEED = 20
 
 _LONGEST = 600.0
 """Seconds a run may take."""
+
+_LOCK = "demo.lock"
 
 
 class DemoFailed(Exception):
@@ -65,16 +68,16 @@ def main() -> int:
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    home = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else HOME
     try:
-        with _folder(HOME):
-            return Demo(HOME, os.environ.get("DAG") or DEFAULT_DAG).run(
-                port=_port(os.environ.get("PORT", "")), keep=os.environ.get("KEEP", "") not in {"", "0"}
-            )
+        dag_id, port = find_dag(os.environ.get("DAG") or DEFAULT_DAG), find_port(os.environ.get("PORT", ""))
+        with own_folder(home):
+            return Demo(home, dag_id).run(port=port, keep=os.environ.get("KEEP", "") not in {"", "0"})
     except DemoFailed as error:
         _say(f"\n{error}")
         return 1
     except (ApiFailed, ProcessDied, TimeoutError) as error:
-        _say(f"\nThe demo has failed: {error}\nThe logs are in {shown(HOME, ROOT)}/.")
+        _say(f"\nThe demo has failed: {error}\nThe logs are in {shown(home, ROOT)}/.")
         return 1
     except KeyboardInterrupt:
         _say("\nStopped. Nothing of the demo is running any more.")
@@ -141,7 +144,8 @@ class Demo:
     def _campaign(
         self, stack: AirflowStack, sandbox: SandboxClient, connections: Mapping[str, Mapping[str, Any]]
     ) -> bool:
-        dag = self._find_dag(stack)
+        stack.airflow.wait_for_dag(self._dag_id)
+        dag = stack.api("GET", f"dags/{self._dag_id}/details")
         before = _credits(connections)
         conf = {"destination": f"file://{self._home / 'creatives'}"} if "destination" in (dag["params"] or {}) else {}
         run = stack.trigger_dag(self._dag_id, conf)
@@ -156,17 +160,6 @@ class Demo:
             )
         _say(f"Done in {clock(time.monotonic() - began)}.\n")
         return self._report(run, sandbox, before, _credits(connections))
-
-    def _find_dag(self, stack: AirflowStack) -> dict[str, Any]:
-        present = {path.stem for path in (ROOT / "example_dags").glob("*.py")}
-        try:
-            stack.airflow.wait_for_dag(self._dag_id)
-        except TimeoutError:
-            raise DemoFailed(
-                f"There is no DAG {self._dag_id!r}. DAG= takes one of: {', '.join(sorted(present))}."
-            ) from None
-        found: dict[str, Any] = stack.api("GET", f"dags/{self._dag_id}/details")
-        return found
 
     def _follow(self, stack: AirflowStack, run: Run) -> str:
         tasks = stack.api("GET", f"dags/{self._dag_id}/tasks")["tasks"]
@@ -248,7 +241,21 @@ def _credits(connections: Mapping[str, Mapping[str, Any]]) -> dict[str, int | No
     return dict(zip(connections, asyncio.run(ask_all()), strict=True))
 
 
-def _port(text: str) -> int | None:
+def find_dag(dag_id: str) -> str:
+    """
+    Return the DAG that was asked for.
+
+    :raises DemoFailed: no example has it; better said now than after Airflow has started.
+    """
+    files = sorted((ROOT / "example_dags").glob("*.py"))
+    if any(re.search(rf"\b{re.escape(dag_id)}\b", path.read_text(encoding="utf-8")) for path in files):
+        return dag_id
+    raise DemoFailed(
+        f"No example has a DAG {dag_id!r}. Try DAG= with one of: {', '.join(path.stem for path in files)}."
+    )
+
+
+def find_port(text: str) -> int | None:
     """
     Return the port that was asked for, None for any.
 
@@ -271,22 +278,22 @@ def _port(text: str) -> int | None:
 
 
 @contextlib.contextmanager
-def _folder(home: Path) -> Iterator[None]:
+def own_folder(home: Path) -> Iterator[None]:
     """
     Hold an empty directory.
 
-    :raises DemoFailed: another demo of this checkout has it.
+    :raises DemoFailed: another demo has it, or it holds what no demo has written.
     """
-    home.mkdir(exist_ok=True)
-    with (home / "lock").open("w") as lock:
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / _LOCK).exists() and any(home.iterdir()):
+        raise DemoFailed(f"{home} holds files that no demo wrote, so it is not emptied. Choose another directory.")
+    with (home / _LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DemoFailed(
-                "Another demo of this checkout is running. End it first, with Ctrl-C where it runs."
-            ) from None
+            raise DemoFailed("Another demo of this checkout is running. End it first: Ctrl-C where it runs.") from None
         for old in home.iterdir():
-            if old.name == "lock":
+            if old.name == _LOCK:
                 continue
             if old.is_dir() and not old.is_symlink():
                 shutil.rmtree(old)

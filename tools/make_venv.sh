@@ -27,11 +27,16 @@ if [ -z "$python" ]; then
     exit 1
 fi
 
-echo "Making $directory: Airflow $airflow on $("$python" --version 2>&1). This takes a few minutes the first time."
-rm -rf "$directory"
-if ! "$python" -m venv "$directory"; then
-    echo "$python cannot make environments. On Debian and Ubuntu that takes the package python3-venv." >&2
-    exit 1
+if [ -e "$directory/.ready" ] && "$directory/bin/python" -c '' 2>/dev/null; then
+    echo "Bringing $directory up to date: Airflow $airflow on $("$directory/bin/python" --version 2>&1)."
+    rm "$directory/.ready"
+else
+    echo "Making $directory: Airflow $airflow on $("$python" --version 2>&1). This takes a few minutes the first time."
+    rm -rf "$directory"
+    if ! "$python" -m venv "$directory"; then
+        echo "$python cannot make environments. On Debian and Ubuntu that takes the package python3-venv." >&2
+        exit 1
+    fi
 fi
 
 export PIP_DISABLE_PIP_VERSION_CHECK=1

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import IO, Any
 
 from airflow_provider_adgen.core.calls import FileBody
 from airflow_provider_adgen.core.errors import InvalidRequest
@@ -44,11 +44,17 @@ def open_source(source: Any) -> SourceFile:
         path = source if isinstance(source, ObjectStoragePath) else ObjectStoragePath(text)
         return SourceFile(path.name, FileBody(partial(path.open, "rb"), int(path.stat().st_size)))
     except Exception as problem:  # whatever a file system raises: botocore's errors, a missing connection, ...
-        raise InvalidRequest(f"{scrub(text) or 'An empty path'} cannot be read ({reason(problem)}). Nothing was sent.") from None
+        raise InvalidRequest(
+            f"{scrub(text) or 'An empty path'} cannot be read ({reason(problem)}). Nothing was sent."
+        ) from None
+
+
+def _opened(path: str) -> IO[bytes]:
+    return open(path, "rb")
 
 
 def _local(text: str) -> SourceFile:
     path = os.path.abspath(os.path.expanduser(text.strip()))
     if not os.path.isfile(path):
         raise FileNotFoundError("there is no such file")
-    return SourceFile(os.path.basename(path), FileBody(partial(open, path, "rb"), os.path.getsize(path)))
+    return SourceFile(os.path.basename(path), FileBody(partial(_opened, path), os.path.getsize(path)))

@@ -17,6 +17,7 @@ from airflow_provider_adgen.hooks.base import AdGenHook
 from airflow_provider_adgen.hooks.endpoints import calling, listing, running
 from airflow_provider_adgen.vendors.cinematicads import VENDOR, api
 from airflow_provider_adgen.vendors.cinematicads.models import Project
+from airflow_provider_adgen.vendors.cinematicads.shapes import Link
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -70,9 +71,7 @@ class CinematicAdsHook(AdGenHook):
         stream = api.workflow_stream(job_id)
         return blocking.iterate(self._events(self.profile(), stream, silence))
 
-    async def astream_workflow(
-        self, job_id: str, *, silence: float = VENDOR.patience
-    ) -> AsyncGenerator[WorkflowEvent]:
+    async def astream_workflow(self, job_id: str, *, silence: float = VENDOR.patience) -> AsyncGenerator[WorkflowEvent]:
         """Iterate over a workflow's events; see :meth:`stream_workflow`."""
         stream = api.workflow_stream(job_id)
         async with contextlib.aclosing(self._events(await self.aprofile(), stream, silence)) as events:
@@ -179,6 +178,6 @@ def _file_path(destination: str, name: str, suffix: str) -> str:
 
 
 def _video_path(source: str, destination: str) -> str:
-    # From the path alone: a signature in the query differs from link to link.
-    mark = hashlib.sha256(source.split("?", 1)[0].encode()).hexdigest()[:12]
+    # A signature in the query differs from link to link; the name must not.
+    mark = hashlib.sha256(repr(Link(source).identity).encode()).hexdigest()[:12]
     return _file_path(destination, f"cinematicads-video-{mark}", ".mp4")

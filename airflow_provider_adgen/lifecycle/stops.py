@@ -17,6 +17,7 @@ from airflow_provider_adgen.core.errors import (
     NotFound,
     SubmissionUnknown,
 )
+from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED, variable_name
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.record import Attempt
@@ -90,7 +91,8 @@ def _unknown(attempt: Attempt, vendor: Vendor, facts: TaskFacts, candidates: str
         + (f": {attempt.reason.rstrip('.')}" if attempt.reason else "")
         + f". Up to {cost} may have been charged. Nothing more is sent until a person decides. "
         + candidates
-        + 'Set on_unknown_submission="resubmit" and clear the task to submit again and accept paying twice.'
+        + f"To resolve it, set the Airflow Variable {variable_name(attempt.uid)} to the id of the job it started, or "
+        f'to "{NOT_SUBMITTED}", and clear the task; or set on_unknown_submission="resubmit" to accept paying twice.'
     )
 
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.vocabulary import Generation
     from airflow_provider_adgen.hooks.base import AdGenHook
     from airflow_provider_adgen.lifecycle.facts import TaskFacts
-    from airflow_provider_adgen.lifecycle.paid import PaidJob, Park, Terms
+    from airflow_provider_adgen.lifecycle.paid import PaidJob
+    from airflow_provider_adgen.lifecycle.terms import Park, Terms
 
 _FAILED = "__fail__"  # Airflow's word for "resume this task in order to fail it"
 _MARGIN = 120.0
@@ -156,7 +157,7 @@ class GenerateOperator(BaseOperator):
     def _check_options(self) -> Terms:
         from airflow_provider_adgen.core.decisions.submission import Policy
         from airflow_provider_adgen.core.errors import InvalidRequest
-        from airflow_provider_adgen.lifecycle.paid import Terms
+        from airflow_provider_adgen.lifecycle.terms import Terms
 
         try:
             if self.destination and not self.wait_for_completion:
@@ -228,7 +229,8 @@ class GenerateOperator(BaseOperator):
         event: dict[str, Any] | None,
     ) -> dict[str, Any]:
         from airflow_provider_adgen.ledger.ledger import task_ledger
-        from airflow_provider_adgen.lifecycle.paid import PaidJob, Park
+        from airflow_provider_adgen.lifecycle.paid import PaidJob
+        from airflow_provider_adgen.lifecycle.terms import Park
 
         known = str((event or {}).get("id", ""))
         # Only triggers that wait for a job carry its id; the others waited for being allowed to submit.
@@ -243,6 +245,11 @@ class GenerateOperator(BaseOperator):
             now=time.time,
             log=self.log,
         )
+        if resumed and event is None and not job.keeps:
+            # The trigger died and nothing else remembers the job: what was pushed before deferring does.
+            known = str(
+                context["ti"].xcom_pull(task_ids=self.task_id, key="id", map_indexes=facts.identity.map_index) or ""
+            )
         ids = tuple(one for one in known.split(",") if one)
         while True:
             try:
@@ -259,12 +266,14 @@ class GenerateOperator(BaseOperator):
         if delivered or not self.wait_for_completion:
             return self._hand_over(context, job, generation)
         if not generation.finished:
-            submitted_at, until = job.waiting()
+            submitted_at, until = job.book.waiting()
             if resumed:
                 ids = ",".join(generation.job_ids)
                 kind = generation.kind
                 generation = hook.with_current_key(lambda: hook.get_generation(ids, kind=kind))
             if not generation.finished and not self._suspended(generation):
+                if self.deferrable and not job.keeps and not resumed:
+                    context["ti"].xcom_push(key="id", value=",".join(generation.job_ids))
                 generation = self._wait(hook, generation, submitted_at, until, resumed=resumed)
         if not generation.succeeded:
             self._ended(job, generation)
@@ -362,7 +371,8 @@ class GenerateOperator(BaseOperator):
             if self.on_suspended == "skip":
                 raise AirflowSkipException(text)
             raise GenerationFailed(text, generation_id=generation.id, status="suspended")
-        job.ended(generation)
+        if (last := job.book.last) is not None and last.phase == "submitted":
+            job.book.ended(last, generation)
         refunded = generation.status in job.vendor.promises.refunded
         raise GenerationFailed(
             f"{title} job {ids} ended as {generation.status}"
@@ -380,7 +390,7 @@ class GenerateOperator(BaseOperator):
     def _hand_over(self, context: Context, job: PaidJob, generation: Generation) -> dict[str, Any]:
         result = generation.to_xcom(urls=not self.destination)
         seam("before-done")
-        job.delivered(result)
+        job.book.delivered(result)
         seam("after-done")
         ti = context["ti"]
         ti.xcom_push(key="id", value=result["id"])

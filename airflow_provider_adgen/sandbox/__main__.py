@@ -9,12 +9,13 @@ import json
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def read_settings(text: str) -> dict[str, Any]:
@@ -46,6 +47,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         "--credits", type=int, default=1000, help="credits of each vendor's first account (default 1000)"
     )
     parser.add_argument("--settings", type=read_settings, metavar="JSON|@FILE", help="settings by section")
+    parser.add_argument("--show-settings", action="store_true", help="print every setting with its default, and end")
     parser.add_argument("--port-file", metavar="PATH", help="file to write the port to, once it listens")
     parser.add_argument("--access-log", action="store_true", help="a line per request on stderr")
     return parser.parse_args(given)
@@ -64,9 +66,13 @@ def main(given: Sequence[str] | None = None) -> int:
     :return: the exit status.
     """
     options = arguments(given)
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    if options.show_settings:
+        from airflow_provider_adgen.sandbox.registry import default_settings
+
+        print(json.dumps(default_settings(), indent=2))
+        return 0
+    # Blocked in every thread and waited for below: no handler runs, so none can run at a bad moment.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     from airflow_provider_adgen.sandbox.server import Sandbox
 
     sandbox = Sandbox(
@@ -89,7 +95,7 @@ def main(given: Sequence[str] | None = None) -> int:
         print(sandbox.url, flush=True)
         for vendor in sandbox.vendors():
             print(f"export AIRFLOW_CONN_{vendor.upper()}_DEFAULT='{sandbox.connection_json(vendor)}'", flush=True)
-        stopped.wait()
+        signal.sigwait(ENDING)
     finally:
         sandbox.stop()
     return 0

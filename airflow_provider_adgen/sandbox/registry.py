@@ -4,15 +4,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.sandbox.adsumo.api import Adsumo
 from airflow_provider_adgen.sandbox.cinematicads.api import CinematicAds
 from airflow_provider_adgen.sandbox.cutx.api import CutX
+from airflow_provider_adgen.sandbox.frame.settings import COMMON, MEDIA
 from airflow_provider_adgen.sandbox.sume.api import Sume
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.frame.vendor import Vendor
+
+
+def default_settings() -> dict[str, dict[str, Any]]:
+    """Give every setting with its default, by section; what each means is said where it is defined."""
+    return {"media": dict(MEDIA)} | {vendor.name: {**COMMON, **vendor.settings} for vendor in make_vendors()}
 
 
 def make_vendors() -> list[Vendor]:

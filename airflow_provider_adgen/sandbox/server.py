@@ -112,8 +112,8 @@ class Sandbox(SandboxClient):
             listener.close()
             raise
         self._port = listener.getsockname()[1]
-        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host, self._host)  # noqa: S104 - compared, not bound
-        self._url = f"http://[{shown}]:{self._port}" if ":" in shown.strip("[]") else f"http://{shown}:{self._port}"
+        shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104 - compared, not bound
+        self._url = f"http://[{shown}]:{self._port}" if ":" in shown else f"http://{shown}:{self._port}"
         ready = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(listener, ready), name="adgen-sandbox", daemon=True)
         self._thread.start()
@@ -142,6 +142,7 @@ class Sandbox(SandboxClient):
         except BaseException as error:
             self._failure = error
         finally:
+            listener.close()
             ready.set()
 
     async def _serve(self, listener: socket.socket, ready: threading.Event) -> None:

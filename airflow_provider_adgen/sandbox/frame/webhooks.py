@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+import traceback
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
@@ -58,9 +60,13 @@ class Webhooks:
             await asyncio.sleep(TICK)
             if not self._world.store.number("SELECT count(*) FROM keys WHERE webhook_url IS NOT NULL"):
                 continue
-            self._world.settle()
-            waiting = self._world.store.rows("SELECT * FROM deliveries WHERE next IS NOT NULL ORDER BY seq LIMIT 20")
-            await asyncio.gather(*(self._deliver(row) for row in waiting))
+            try:
+                self._world.settle()
+                rows = self._world.store.rows("SELECT * FROM deliveries WHERE next IS NOT NULL ORDER BY seq LIMIT 20")
+                await asyncio.gather(*(self._deliver(row) for row in rows))
+            except Exception:
+                # A mistake of the sandbox itself: said loudly, and the next round is tried all the same.
+                traceback.print_exc(file=sys.stderr)
 
     async def _deliver(self, row: sqlite3.Row) -> None:
         world = self._world

@@ -226,8 +226,8 @@ class World:
         host = self.settings.get("media", "host")
         port = f":{parts.port}" if parts.port else ""
         if host is None:
-            other = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}
-            host = other.get(parts.hostname or "", parts.hostname or "localhost")
+            other = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}.get(parts.hostname or "")
+            return f"http://{other}{port}" if other else f"http://{parts.netloc}"
         return f"http://{host}" if ":" in host else f"http://{host}{port}"
 
     def link(self, vendor: str, owner: str, name: str, base_url: str, *, expired: bool = False) -> str:

@@ -362,7 +362,9 @@ def _add(path: str, body: Any) -> Call[models.KnowledgeItem]:
 def projects_archive() -> Call[None]:
     """Ask for all projects as a ZIP of videos and metadata. ``GET /api/user/projects/export``."""
     path = "/api/user/projects/export"
-    return Call(method="GET", path=path, endpoint=f"GET {path}", parse=nothing, headers={"Accept": "application/zip, */*"})
+    return Call(
+        method="GET", path=path, endpoint=f"GET {path}", parse=nothing, headers={"Accept": "application/zip, */*"}
+    )
 
 
 def video_file(source: str) -> tuple[Call[None], Call[None]]:

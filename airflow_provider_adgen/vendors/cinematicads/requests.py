@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AliasChoices,
@@ -17,7 +17,9 @@ from pydantic import (
 )
 
 from airflow_provider_adgen.core.requests import GenerationRequest, Text, WebUrl
-from airflow_provider_adgen.core.vocabulary import Kind
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.vocabulary import Kind
 
 CREDITS: dict[str, dict[str, int]] = {
     "cinematic": {"standard": 1, "premium": 2},
@@ -82,8 +84,8 @@ class Workflow(GenerationRequest):
     """
     One workflow of the video studio. ``POST /api/workflow``.
 
-    ``quality`` is always sent, so that what is quoted is what is asked for. What avatar, influencer, staticad, painpoint
-    and ad-optimizer take beside these fields is not documented: ``extra_fields`` sends it.
+    ``quality`` is always sent, so that what is quoted is what is asked for. What avatar, influencer, staticad,
+    painpoint and ad-optimizer take beside these fields is not documented: ``extra_fields`` sends it.
 
     :param workflow_type: ``avatar``, ``cinematic``, ``clone``, ``factory``, ``influencer``, ``brand``, ``staticad``,
         ``painpoint`` or ``ad-optimizer`` (the vendor's ``type``, which is accepted as well).

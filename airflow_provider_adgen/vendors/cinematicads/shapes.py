@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import parse_qsl, urlsplit
 
 _DEEPEST = 4
@@ -115,11 +115,12 @@ def named_job(value: Any) -> str | None:
 
 
 def is_about(value: Any, job: str) -> bool:
-    """Whether an object is about *job*: by the ids that are named after jobs, or else by its own."""
-    fields = payload(value)
-    named = _named(fields, 0)
-    own = plain(fields)
-    return job in (named or [word(own.get(name)) for name in _ID_NAMES])
+    """Whether an object is about *job*: by its own job id, or else by the ids of its jobs, or its own id."""
+    fields = plain(payload(value))
+    own = [word(fields[name]) for name in _JOB_NAMES if name in fields]
+    if any(own):
+        return job in own
+    return job in _named(fields, 0) or any(word(fields.get(name)) == job for name in _ID_NAMES)
 
 
 def _named(value: Any, depth: int) -> list[str]:
@@ -163,7 +164,7 @@ class Link:
         return (parts.netloc.lower(), parts.path, *sorted(query))
 
 
-def is_link(value: Any) -> bool:
+def is_link(value: Any) -> TypeGuard[str]:
     """Whether it is an http(s) URL with a host."""
     if not isinstance(value, str) or not value.startswith(("https://", "http://")):
         return False

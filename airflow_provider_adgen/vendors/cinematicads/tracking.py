@@ -7,13 +7,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.calls import Event
 from airflow_provider_adgen.core.vocabulary import FINISHED, GenerationStatus
 from airflow_provider_adgen.vendors.cinematicads import shapes
 from airflow_provider_adgen.vendors.cinematicads.models import WorkflowEvent
-from airflow_provider_adgen.vendors.cinematicads.shapes import Link
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.calls import Event
+    from airflow_provider_adgen.vendors.cinematicads.shapes import Link
 
 STATUSES: dict[str, GenerationStatus] = {
     "queued": GenerationStatus.QUEUED,
@@ -106,9 +108,7 @@ class Told:
 
     def whole(self, kind: str | None) -> bool:
         """Whether nothing is missing: it has ended, and if it has a result, there are links to it."""
-        return self.finished and (
-            self.status != GenerationStatus.COMPLETED or bool(self.links) or kind == "analysis"
-        )
+        return self.finished and (self.status != GenerationStatus.COMPLETED or bool(self.links) or kind == "analysis")
 
     @property
     def contradicts(self) -> bool:
@@ -178,7 +178,7 @@ class Listener:
         told = Told()
         completed = False
         for event in events:
-            another = shapes.named_job(event.data)
+            another = shapes.word(shapes.plain(shapes.payload(event.data)).get("jobid"))
             if event.name not in _NAMES or (another is not None and another != self._job):
                 continue
             status = self._status(event)
@@ -264,16 +264,16 @@ def listed(
     return told
 
 
-def _together(one: GenerationStatus | str | None, other: GenerationStatus | str | None) -> GenerationStatus | str | None:
+def _together(
+    one: GenerationStatus | str | None, other: GenerationStatus | str | None
+) -> GenerationStatus | str | None:
     for status in (one, other):
         if status not in FINISHED:
             return status
     return GenerationStatus.COMPLETED if GenerationStatus.COMPLETED in (one, other) else one
 
 
-def of_project(
-    value: Mapping[str, Any], kind: str | None, translate: Callable[[str], GenerationStatus | str]
-) -> Told:
+def of_project(value: Mapping[str, Any], kind: str | None, translate: Callable[[str], GenerationStatus | str]) -> Told:
     """Return what one project says; one without a status word is over when it has files."""
     fields = shapes.plain(shapes.payload(value))
     type_ = shapes.word(shapes.first(fields, ("type", "workflowtype", "mode")))

@@ -150,7 +150,9 @@ class CinematicAdsVendor(Vendor):
         """
         job = identifier(job_ids[0])
         found, refused = yield from self._ask_list(job, kind)
-        if found is not None and (found.whole(kind) or (patience <= 0 and not found.finished and not found.contradicts)):
+        if found is not None and (
+            found.whole(kind) or (patience <= 0 and not found.finished and not found.contradicts)
+        ):
             return self._generation(job, kind, found)
         # A job known to be over gets a quick look for its links only.
         hold = QUICK if found is not None and found.finished else max(patience, QUICK)
@@ -232,9 +234,7 @@ class CinematicAdsVendor(Vendor):
 def _creative(link: shapes.Link, kind: str) -> Creative:
     suffix = link.url.split("?", 1)[0].rpartition(".")[2].lower()
     default: Literal["image", "video"] = "image" if kind == "image" else "video"
-    return Creative(
-        kind=_FILE_OF_SUFFIX.get(suffix, default), url=link.url, expires_at=read_time(link.expires)
-    )
+    return Creative(kind=_FILE_OF_SUFFIX.get(suffix, default), url=link.url, expires_at=read_time(link.expires))
 
 
 VENDOR = CinematicAdsVendor()

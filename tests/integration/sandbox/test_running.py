@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -111,8 +112,27 @@ class TestProcess:
             assert "Traceback" not in ended.stderr
             assert ended.stderr
 
+    def test_it_shows_its_settings(self) -> None:
+        ended = subprocess.run([*COMMAND, "--show-settings"], capture_output=True, text=True, timeout=20, check=True)
+        shown = json.loads(ended.stdout)
+        assert set(shown) == {"media", "adsumo", "cutx", "sume", "cinematicads"}
+        with Sandbox() as sandbox:
+            assert sandbox.settings() == shown
+
 
 class TestInProcess:
+    def test_it_listens_on_another_address(self) -> None:
+        everywhere = "0.0.0.0"  # noqa: S104 - what the test is about
+        for host, name in ((everywhere, "127.0.0.1"), ("::1", "[::1]"), ("::", "[::1]")):
+            if ":" in host and not socket.has_ipv6:
+                continue
+            with Sandbox(host=host) as sandbox:
+                assert sandbox.url == f"http://{name}:{sandbox.port}"
+                key = {"Authorization": f"Bearer {sandbox.key_for('adsumo')}"}
+                found = httpx.get(sandbox.host_for("adsumo") + "/avatars", headers=key).json()["data"][0]
+                expected = "localhost" if name == "127.0.0.1" else name
+                assert found["thumbnail_url"].startswith(f"http://{expected}:{sandbox.port}/media/")
+
     def test_two_run_side_by_side_and_stop(self) -> None:
         with Sandbox() as one, Sandbox(credits=5) as two:
             assert one.url != two.url
@@ -236,3 +256,34 @@ class TestLoad:
         assert len({charge["job_id"] for charge in charges}) == 300
         assert [charge["balance_after"] for charge in charges] == list(range(99_999, 99_699, -1))
         assert sandbox.balance("adsumo") == 99_700
+
+
+def test_the_fixture_works_in_somebody_elses_tests(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["airflow_provider_adgen.sandbox.pytest_plugin"]\n')
+    (tmp_path / "test_theirs.py").write_text(
+        "import urllib.request\n"
+        "def test_fresh(adgen_sandbox):\n"
+        "    assert adgen_sandbox.balance('sume') == 1000\n"
+        "    adgen_sandbox.set_credits('sume', 1)\n"
+        "def test_fresh_again(adgen_sandbox):\n"
+        "    assert adgen_sandbox.balance('sume') == 1000\n"
+        "    assert adgen_sandbox.connection('sume')['conn_type'] == 'sume'\n"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+        str(tmp_path),
+    ]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, env=with_package())
+    assert "2 passed" in ended.stdout, ended.stdout + ended.stderr
+
+
+def with_package() -> dict[str, str]:
+    """The environment, with this package to be found from any directory."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}

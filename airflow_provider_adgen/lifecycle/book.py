@@ -1,0 +1,229 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writes one task's attempts into its ledger: what is intended, what came of it. It sends nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest, RateLimited
+from airflow_provider_adgen.core.identity import field_hashes, fingerprint, idempotency_key
+from airflow_provider_adgen.core.record import Attempt, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_adgen.core.decisions.posting import Verdict
+    from airflow_provider_adgen.core.profile import Profile
+    from airflow_provider_adgen.core.requests import GenerationRequest
+    from airflow_provider_adgen.core.vendor import Vendor
+    from airflow_provider_adgen.core.vocabulary import Generation
+    from airflow_provider_adgen.ledger.ledger import Ledger
+    from airflow_provider_adgen.lifecycle.facts import TaskFacts
+    from airflow_provider_adgen.lifecycle.terms import Terms
+
+
+class Book:
+    """
+    One task's attempts.
+
+    :param vendor: the vendor.
+    :param profile: the account.
+    :param request: what to generate, validated.
+    :param ledger: the task's record.
+    :param facts: the task.
+    :param terms: what the DAG's author allows.
+    :param now: Unix time, injected.
+    :param log: where to say what could not be written.
+    """
+
+    def __init__(
+        self,
+        *,
+        vendor: Vendor,
+        profile: Profile,
+        request: GenerationRequest,
+        ledger: Ledger,
+        facts: TaskFacts,
+        terms: Terms,
+        now: Callable[[], float],
+        log: Any,
+    ) -> None:
+        self._vendor = vendor
+        self._request = request
+        self._ledger = ledger
+        self._facts = facts
+        self._terms = terms
+        self._now = now
+        self._log = log
+        identity = (request.kind, request.body(), vendor.name, profile.host, profile.conn_id)
+        self.fingerprint = fingerprint(*identity)
+        self.fields = field_hashes(*identity)
+
+    def record(self) -> Record | None:
+        """Return the record, or None where nothing is kept and nothing was written by this process."""
+        return self._ledger.record()
+
+    @property
+    def last(self) -> Attempt | None:
+        """The latest attempt."""
+        record = self.record()
+        return record.last if record is not None else None
+
+    # --- before the submission ------------------------------------------------------------------------------------
+
+    def price(self) -> int | None:
+        """Return what this generation counts for: its documented price, or ``assume_credits``."""
+        documented = self._request.price()
+        return documented if documented is not None else self._terms.assume_credits
+
+    def check_budget(self) -> None:
+        """
+        Check ``max_credits``.
+
+        :raises InvalidRequest: the price is not known, or it is too much together with earlier attempts.
+        """
+        limit = self._terms.max_credits
+        if limit is None:
+            return
+        price = self.price()
+        if price is None:
+            raise InvalidRequest(
+                f"max_credits={limit} cannot be kept: {self._vendor.title} documents no price for a "
+                f"{self._request.kind} request. Say with assume_credits what to count. Nothing was sent."
+            )
+        record = self.record()
+        spent = record.spent(self._facts.epoch) if record is not None else 0
+        if spent + price > limit:
+            raise InvalidRequest(
+                f"This {self._request.kind} request costs {price} credits and earlier attempts of "
+                f"{self._facts.identity} may have cost {spent}: together more than max_credits={limit}. Nothing was "
+                "sent."
+            )
+
+    def intend(self, before: Attempt | None, profile: Profile) -> Attempt:
+        """Write the intent of a new attempt; whatever the store raises keeps it from being posted."""
+        return self._ledger.write(
+            Attempt(
+                phase="intent",
+                key=self._key(before),
+                epoch=self._facts.epoch,
+                try_number=self._facts.try_number,
+                fingerprint=self.fingerprint,
+                fields=self.fields,
+                kind=self._request.kind,
+                endpoint=self._vendor.submit(self._request, None).endpoint,
+                intended_at=self._now(),
+                post_seconds=profile.timeout,
+                key_tag=profile.key_tag,
+                makes=self._request.makes,
+                price=self.price(),
+            )
+        )
+
+    def _key(self, before: Attempt | None) -> str | None:
+        if self._vendor.promises.idempotency is None:
+            return None
+        if before is not None and not before.answered and before.key and before.fingerprint == self.fingerprint:
+            # Nobody answered it: with the same key the vendor may still recognise it.
+            return before.key
+        record = self.record()
+        return idempotency_key(
+            self._facts.identity,
+            epoch=self._facts.epoch,
+            fingerprint=self.fingerprint,
+            answered=record.answered if record is not None else 0,
+            seed=self._terms.seed,
+        )
+
+    # --- what came of it ------------------------------------------------------------------------------------------
+
+    def submitted(self, attempt: Attempt, generation: Generation) -> None:
+        """Write that a job exists. It is paid for: if it cannot be written, that is said and it goes on."""
+        keep = generation.finished and self._request.synchronous and bool(generation.variants)
+        self._insist(
+            attempt.model_copy(
+                update={
+                    "phase": "submitted",
+                    "answered": True,
+                    "job_ids": list(generation.job_ids),
+                    "submitted_at": self._now(),
+                    "sent_at": self._now(),
+                    "charged": generation.credits.charged,
+                    "wait_try": self._facts.try_number,
+                    "wait_until": self._now() + self._terms.wait_seconds,
+                    # Copy is given once, with this answer: it is kept before anything else can go wrong.
+                    "result": generation.to_xcom(urls=False) if keep else None,
+                }
+            ),
+            f"{self._vendor.title} job {', '.join(generation.job_ids)} is paid for and could not be recorded. If this "
+            "task fails now, attach that job instead of submitting again",
+        )
+
+    def adopt(self, attempt: Attempt, job_ids: list[str]) -> None:
+        """Write that *attempt* is known to have started these jobs."""
+        changes = {"phase": "submitted", "answered": True, "job_ids": job_ids, "submitted_at": self._now()}
+        self._ledger.write(attempt.model_copy(update=changes), patient=True)
+
+    def withdrawn(self, attempt: Attempt, verdict: Verdict, error: AdGenError) -> None:
+        """Write that nothing was started; if it cannot be written, the intent stays and a later try stops."""
+        self._insist(
+            attempt.model_copy(update={**self._outcome(attempt, verdict, error), "phase": "withdrawn"}),
+            "Nothing was started, which could not be recorded: a later try will ask a person",
+        )
+
+    def dismissed(self, attempt: Attempt) -> None:
+        """Write that a person says *attempt* started nothing."""
+        reason = "a person declared that it was not submitted"
+        self._ledger.write(attempt.model_copy(update={"phase": "withdrawn", "reason": reason}), patient=True)
+
+    def unanswered(self, attempt: Attempt, verdict: Verdict, error: AdGenError) -> None:
+        """Write that nobody knows."""
+        changes = {**self._outcome(attempt, verdict, error), "unknown": verdict.unknown}
+        self._ledger.write(attempt.model_copy(update=changes), patient=True)
+
+    def _outcome(self, attempt: Attempt, verdict: Verdict, error: AdGenError) -> dict[str, Any]:
+        asked = error.retry_after if isinstance(error, RateLimited) else None
+        return {
+            "statuses": [*attempt.statuses, verdict.status],
+            "sent_at": self._now(),
+            "answered": attempt.answered or verdict.answered,
+            "reason": error.message,
+            "retry_at": None if asked is None else self._now() + asked,
+        }
+
+    def closed(self, attempt: Attempt) -> None:
+        """Write the refund of a job that ended badly, where one is documented, before another is submitted."""
+        cost = attempt.charged if attempt.charged is not None else attempt.price
+        if attempt.ended in self._vendor.promises.refunded and cost is not None:
+            self._ledger.write(attempt.model_copy(update={"refunded": cost}), patient=True)
+
+    def ended(self, attempt: Attempt, generation: Generation) -> None:
+        """Write that the job ended without a result."""
+        changes = {"ended": str(generation.status), "reason": generation.error}
+        self._ledger.write(attempt.model_copy(update=changes), patient=True)
+
+    def delivered(self, result: dict[str, Any]) -> None:
+        """Write that the result was delivered: *result* without its links."""
+        last = self.last
+        if last is None or last.phase not in {"submitted", "done"}:
+            return
+        creatives = [{**one, "url": None, "expires_at": None} for one in result.get("creatives", [])]
+        kept = {**result, "creatives": creatives}
+        self._ledger.write(last.model_copy(update={"phase": "done", "result": kept}), patient=True)
+
+    def waiting(self) -> tuple[float, float]:
+        """Return the Unix times at which the job was submitted and at which this try stops waiting for it."""
+        now, last = self._now(), self.last
+        if last is None or last.phase not in {"submitted", "done"}:
+            return now, now + self._terms.wait_seconds
+        if last.wait_try != self._facts.try_number or last.wait_until is None:
+            changes = {"wait_try": self._facts.try_number, "wait_until": now + self._terms.wait_seconds}
+            last = self._ledger.write(last.model_copy(update=changes), patient=True)
+        return last.submitted_at or now, last.wait_until or now + self._terms.wait_seconds
+
+    def _insist(self, attempt: Attempt, otherwise: str) -> None:
+        try:
+            self._ledger.write(attempt, patient=True)
+        except Exception as error:  # said below, and the caller goes on: money was decided already
+            self._log.error("%s (%s).", otherwise, type(error).__name__)

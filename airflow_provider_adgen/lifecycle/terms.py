@@ -1,0 +1,48 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the DAG's author allows, and the signal that nothing can be submitted now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from airflow_provider_adgen.core.decisions.submission import Policy
+
+
+class Park(Exception):  # not an error: the caller waits
+    """
+    Nothing can be submitted now; come back later.
+
+    :param seconds: how long from now.
+    :param reason: why, for the log.
+    :param credits: come back when the account has so many credits, if that is what is missing.
+    """
+
+    def __init__(self, seconds: float, reason: str, *, credits: int | None = None) -> None:  # noqa: A002 - money's own word
+        super().__init__(reason)
+        self.seconds = seconds
+        self.reason = reason
+        self.credits = credits
+
+
+@dataclass(frozen=True)
+class Terms:
+    """
+    What the DAG's author allows; see :class:`GenerateOperator`.
+
+    :param policy: what to do about earlier attempts.
+    :param max_credits: the most that all tries together may cost.
+    :param assume_credits: what to count where no price is documented.
+    :param on_insufficient: ``fail`` or ``wait``.
+    :param submit_timeout: seconds to wait for being allowed to submit.
+    :param seed: replaces DAG, run and task in the idempotency key.
+    :param wait_seconds: how long a try waits for the job.
+    """
+
+    policy: Policy = field(default_factory=Policy)
+    max_credits: int | None = None
+    assume_credits: int | None = None
+    on_insufficient: str = "fail"
+    submit_timeout: float = 24 * 3600.0
+    seed: str | None = None
+    wait_seconds: float = 7200.0

@@ -1,0 +1,199 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""CinematicAds: paid workflows, the brand they use, what it knows, and the export of projects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_adgen.operators.generate import GenerateOperator
+from airflow_provider_adgen.operators.resource import ResourceOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class CinematicAdsWorkflowOperator(GenerateOperator):
+    """
+    Run one workflow of CinematicAds' video studio.
+
+    Costs 1 to 25 credits by type and quality; a workflow that fails is refunded, as the vendor documents. The vendor
+    has no idempotency keys, so a submission whose answer was lost stops the task.
+
+    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+
+    :param workflow_type: ``avatar``, ``cinematic``, ``clone``, ``factory``, ``influencer``, ``brand``, ``staticad``,
+        ``painpoint`` or ``ad-optimizer`` (the vendor's ``type``).
+    :param url: the source; required for ``clone`` and ``factory``.
+    :param concept: the creative concept, for ``cinematic`` and ``brand``.
+    :param quality: ``standard`` (default) or ``premium``.
+    :param models: ``{"image": ..., "video": ..., "voice": ...}``; the vendor does not document their names.
+    :param formats: a list of ``9:16``, ``1:1`` and ``16:9``.
+    :param seasonal: ``ramadan`` or ``eid``.
+    :param framework: ``pas``, ``aida``, ``sb7``, ``cialdini``, ``uvp`` or ``bant``.
+    :param hitl: pause after art direction until a person has reviewed it at the vendor; see ``on_suspended``.
+    :param extra_fields: fields sent along as they are, for the inputs that the vendor does not document.
+    :param conn_id: the Airflow connection of type ``cinematicads``.
+    """
+
+    vendor_name: ClassVar[str | None] = "cinematicads"
+    request_kind: ClassVar[str] = "workflow"
+    request_fields: ClassVar[tuple[str, ...]] = (
+        "workflow_type",
+        "url",
+        "concept",
+        "quality",
+        "models",
+        "formats",
+        "seasonal",
+        "framework",
+        "hitl",
+        "extra_fields",
+    )
+    template_fields: Sequence[str] = (
+        *GenerateOperator.template_fields,
+        "extra_fields",
+        "workflow_type",
+        "url",
+        "concept",
+        "quality",
+        "models",
+        "formats",
+        "seasonal",
+        "framework",
+        "hitl",
+    )
+
+    def __init__(
+        self,
+        *,
+        workflow_type: str,
+        url: str | None = None,
+        concept: str | None = None,
+        quality: str = "standard",
+        models: dict[str, str] | None = None,
+        formats: list[str] | str | None = None,
+        seasonal: str | None = None,
+        framework: str | None = None,
+        hitl: bool | str | None = None,
+        extra_fields: dict[str, Any] | None = None,
+        conn_id: str = "cinematicads_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.workflow_type = workflow_type
+        self.url = url
+        self.concept = concept
+        self.quality = quality
+        self.models = models
+        self.formats = formats
+        self.seasonal = seasonal
+        self.framework = framework
+        self.hitl = hitl
+        self.extra_fields = extra_fields
+
+
+class CinematicAdsBrandOperator(ResourceOperator):
+    """
+    Create or update the brand profile, which all later generations use; costs no credits.
+
+    Returns the profile as a dictionary. Repeating it changes nothing.
+
+    :param name: the brand's name.
+    :param industry: its sector.
+    :param tone: how it speaks.
+    :param target_audience: whom it speaks to.
+    :param colors: ``{"primary": ..., "secondary": ..., "accent": ...}``.
+    :param conn_id: the Airflow connection of type ``cinematicads``.
+    """
+
+    vendor_name: ClassVar[str] = "cinematicads"
+    template_fields: Sequence[str] = ("conn_id", "name", "industry", "tone", "target_audience", "colors")
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        industry: str | None = None,
+        tone: str | None = None,
+        target_audience: str | None = None,
+        colors: dict[str, str] | None = None,
+        conn_id: str = "cinematicads_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.name = name
+        self.industry = industry
+        self.tone = tone
+        self.target_audience = target_audience
+        self.colors = colors
+
+    def act(self, hook: Any) -> Any:
+        """Write the profile."""
+        return hook.update_brand(
+            name=self.name,
+            industry=self.industry,
+            tone=self.tone,
+            target_audience=self.target_audience,
+            colors=self.colors,
+        )
+
+
+class CinematicAdsKnowledgeOperator(ResourceOperator):
+    """
+    Add a page or a file to the brand's knowledge base; costs no credits. Give one of the two.
+
+    Whether the vendor notices that something was added before is not documented, so a retry may add it twice.
+
+    :param url: a page that the vendor reads and indexes.
+    :param source: a PDF, DOCX, XLSX, CSV or TXT of at most 10 MB: a path of the worker or of object storage.
+    :param conn_id: the Airflow connection of type ``cinematicads``.
+    :raises AirflowFailException: neither or both are given, or the file is not one that is taken.
+    """
+
+    vendor_name: ClassVar[str] = "cinematicads"
+    template_fields: Sequence[str] = ("conn_id", "url", "source")
+
+    def __init__(
+        self,
+        *,
+        url: str | None = None,
+        source: str | None = None,
+        conn_id: str = "cinematicads_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.url = url
+        self.source = source
+
+    def act(self, hook: Any) -> Any:
+        """Add the page or the file."""
+        from airflow_provider_adgen.core.errors import InvalidRequest
+
+        if bool(self.url) == bool(self.source):
+            raise InvalidRequest("Give url or source, one of them. Nothing was sent.")
+        return hook.add_knowledge_url(self.url) if self.url else hook.add_knowledge_file(self.source)
+
+
+class CinematicAdsExportProjectsOperator(ResourceOperator):
+    """
+    Store all projects of the account, videos and metadata, as one ZIP in object storage; costs no credits.
+
+    The archive is streamed. Returns ``{"kind": "archive", "uri": ..., "size": ..., "sha256": ...}``.
+
+    :param destination: the file's own path where it ends in ``.zip``, else the folder in which it becomes
+        ``cinematicads-projects.zip``. A file of that name is replaced.
+    :param conn_id: the Airflow connection of type ``cinematicads``.
+    :raises DownloadError: it could not be stored; a retry costs nothing.
+    """
+
+    vendor_name: ClassVar[str] = "cinematicads"
+    template_fields: Sequence[str] = ("conn_id", "destination")
+
+    def __init__(self, *, destination: str, conn_id: str = "cinematicads_default", **kwargs: Any) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.destination = destination
+
+    def act(self, hook: Any) -> Any:
+        """Store the archive."""
+        return hook.export_projects(self.destination).model_dump(mode="json", exclude={"url", "expires_at"})

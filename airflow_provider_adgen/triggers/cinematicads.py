@@ -1,0 +1,49 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Waits for a batch of CinematicAds workflows without a worker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen.core.decisions.polling import Schedule
+from airflow_provider_adgen.triggers.base import ErrandTrigger
+from airflow_provider_adgen.triggers.errands import Errand, Look
+from airflow_provider_adgen.vendors.cinematicads import api
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.wire import Wire
+
+
+class BatchTrigger(ErrandTrigger):
+    """
+    Waits until every workflow of a batch has ended, or too many have failed.
+
+    :param batch_id: the batch.
+    :param max_failed: fire when more workflows than that have failed, too.
+    """
+
+    def __init__(self, *, batch_id: str, max_failed: int | None = None, **waiting: Any) -> None:
+        super().__init__(**waiting)
+        self.batch_id = batch_id
+        self.max_failed = max_failed
+
+    def own_arguments(self) -> dict[str, Any]:
+        """Return the batch and how many of it may fail."""
+        return {"batch_id": self.batch_id, "max_failed": self.max_failed}
+
+    def subject(self) -> str:
+        """Return the batch's id."""
+        return self.batch_id
+
+    def errand(self) -> Errand:
+        """Ask for the batch until nothing more can change."""
+        batch_id, allowed = self.batch_id, self.max_failed
+
+        async def look(wire: Wire) -> Look:
+            batch = await wire.call(api.get_batch_status(batch_id))
+            over = batch.finished or (allowed is not None and batch.failed > allowed)
+            return Look(f"{batch.completed + batch.failed} of {batch.total} ended", over)
+
+        plan = Schedule(interval=self.poll_interval)
+        return Errand(key=("batch", batch_id, allowed), look=look, plan=plan, since=self.since)
