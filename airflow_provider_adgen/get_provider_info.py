@@ -30,6 +30,13 @@ _VENDORS: dict[str, dict[str, str]] = {
         "base_url": "https://cinematicads.studio",
         "key": "API key of your account settings",
     },
+    "sume": {
+        "title": "Sume",
+        "hook": "sume.SumeHook",
+        "docs": "https://docs.sume.so",
+        "base_url": "https://www.sume.so/api/v1",
+        "key": "sume_live_...",
+    },
 }
 
 # Shown in the connection form, stored in the connection's extra.
@@ -89,6 +96,7 @@ _OWN: dict[str, dict[str, list[str]]] = {
         "hooks": ["cinematicads"],
         "triggers": ["cinematicads"],
     },
+    "sume": {"operators": ["sume"], "sensors": ["sume"], "hooks": ["sume"], "triggers": ["sume"]},
 }
 
 _ANY_VENDOR = "AI ad generation"

@@ -49,7 +49,7 @@ PARAMS = {
         type=["null", "integer"],
         minimum=1,
         title="Limit",
-        description="Make ads for the first products only. Empty: for all of them.",
+        description="Make ads for the first products only. Empty: for all, of which Airflow maps 1024 by default.",
     ),
     "conn_id": Param("adsumo_default", type="string", title="Adsumo connection"),
     "image_model": Param("fast", enum=["fast", "pro"], title="Image model"),

@@ -271,8 +271,12 @@ class AirflowStack:
         """
         self.programs.kill(component, number, whole=whole)
 
-    def restart(self, component: str, *, grace: float = 8.0) -> None:
-        """Stop a component if it still runs, start it anew with the present :attr:`env`, wait until it is healthy."""
+    def restart(self, component: str, *, grace: float | None = None) -> None:
+        """
+        Stop a component if it still runs, start it anew with the present :attr:`env`, wait until it is healthy.
+
+        :param grace: seconds it gets to end by itself (a triggerer may take more than ten); None means four.
+        """
         self.programs.stop(component, grace=grace)
         started = time.time()
         self.launch(component)

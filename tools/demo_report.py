@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from tools.airflow_api import Run
 
-FAILED = frozenset({"failed", "upstream_failed"})
+_TAIL = 20
+"""Lines of a log that are shown."""
 
 
 @dataclass(frozen=True)
@@ -126,23 +127,46 @@ def write_gallery(path: Path, title: str, made: Made, charges: Sequence[Mapping[
     path.write_text(gallery_page(title, facts, sections, path.parent), encoding="utf-8")
 
 
-def say_failures(run: Run, lines: int = 15) -> list[str]:
-    """Return which tasks of a run failed, each with the end of its log."""
-    said = []
+def say_failures(run: Run, logs: Path, root: Path) -> list[str]:
+    """
+    Return which tasks of a run failed, each with the end of its log.
+
+    :param logs: Airflow's folder of logs.
+    :param root: the checkout.
+    """
+    said, not_run = [], []
     for one in run.tasks():
-        if one["state"] not in FAILED:
-            continue
-        name = one["task_id"] + (f" [{one['map_index']}]" if one["map_index"] >= 0 else "")
         if one["state"] == "upstream_failed":
-            said.append(f"{name} did not run, because a task before it failed.")
+            not_run.append(one["task_id"])
+        if one["state"] != "failed":
             continue
-        said.append(f"{name} failed on try {one['try_number']}. The end of its log:")
-        try:
-            log = run.log(one["task_id"], one["try_number"], one["map_index"])
-        except ApiFailed as error:
-            log = f"(not readable: {error})"
-        said += [f"  {line}" for line in log.splitlines()[-lines:]]
+        mapped = one["map_index"] >= 0
+        place = logs / f"dag_id={run.dag_id}" / f"run_id={run.run_id}" / f"task_id={one['task_id']}"
+        log = (place / f"map_index={one['map_index']}" if mapped else place) / f"attempt={one['try_number']}.log"
+        name = f"{one['task_id']} [{one['map_index']}]" if mapped else one["task_id"]
+        said.append(f"{name} failed on try {one['try_number']}. The end of {shown(log, root)}:")
+        said += [f"  {line}" for line in read_log(log)[-_TAIL:]]
+    if not_run:
+        said.append(f"Did not run because of that: {', '.join(sorted(set(not_run)))}.")
     return said
+
+
+def read_log(path: Path) -> list[str]:
+    """Return a task's log as lines for people: level, message and what was raised."""
+    lines: list[str] = []
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
+        try:
+            entry = json.loads(text)
+            event, raised = str(entry["event"]), entry.get("error_detail") or []
+        except (ValueError, KeyError, TypeError, AttributeError):
+            lines.append(text)
+            continue
+        if event.startswith("::"):
+            continue
+        lines.append(f"{entry.get('level', '')}: {event}")
+        for error in raised:
+            lines += f"  {error['exc_type']}: {error['exc_value']}".splitlines()
+    return lines
 
 
 def shown(path: Path, root: Path) -> str:

@@ -124,7 +124,9 @@ class Demo:
                 good = self._campaign(stack, sandbox, connections)
                 if keep:
                     _say(f"\nStill running, to look around; Ctrl-C ends it.\n  Airflow  {stack.base_url}")
-                    signal.pause()
+                    with contextlib.suppress(KeyboardInterrupt):
+                        signal.pause()
+                    _say("\nEnding …")
                 else:
                     _say("\nKEEP=1 make demo leaves Airflow running to look around.")
         return 0 if good else 1
@@ -154,10 +156,11 @@ class Demo:
         state = self._follow(stack, run)
         _say("")
         if state != "success":
-            raise DemoFailed(
-                "\n".join([f"The run has ended as {state}.", *say_failures(run)])
-                + f"\n\nAll logs are in {shown(stack.work / 'logs', ROOT)}/."
-            )
+            _say(f"The run has ended as {state}.")
+            for line in say_failures(run, stack.work / "logs", ROOT):
+                _say(line)
+            _say(f"\nAll logs are in {shown(stack.work / 'logs', ROOT)}/.")
+            return False
         _say(f"Done in {clock(time.monotonic() - began)}.\n")
         return self._report(run, sandbox, before, _credits(connections))
 

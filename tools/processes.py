@@ -152,7 +152,7 @@ class Programs:
     """
 
     logs: Path
-    grace: float = 8.0
+    grace: float = 4.0
     _running: dict[str, Program] = field(default_factory=dict)
     _guard: subprocess.Popen[bytes] | None = None
 

@@ -148,7 +148,7 @@ class HttpClient:
             built = self._client.build_request(
                 request.method,
                 request.url,
-                headers=dict(request.headers),
+                headers={**request.headers, **_length(request.body)},
                 timeout=httpx.Timeout(seconds),
                 extensions={"trace": sent.trace, "timeout": httpx.Timeout(seconds).as_dict()},
                 **await _content(request.body, files),
@@ -208,6 +208,11 @@ async def _content(body: Any, files: contextlib.ExitStack) -> dict[str, Any]:
         file = files.enter_context(await asyncio.to_thread(body.file.open))
         return {"files": {body.name: (body.file_name, await asyncio.to_thread(file.read), body.content_type)}}
     return {"json": body}
+
+
+def _length(body: Any) -> dict[str, str]:
+    # Without it httpx sends the file in chunks, which S3 refuses for a presigned upload.
+    return {"Content-Length": str(body.size)} if isinstance(body, FileBody) else {}
 
 
 async def _read_in_thread(file: Any) -> AsyncIterator[bytes]:

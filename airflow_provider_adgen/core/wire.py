@@ -269,7 +269,8 @@ class Wire:
         finally:
             await client.aclose()
         if not 200 <= answer.status < 300:
-            raise ApiError(
+            cls = ServerError if answer.status >= 500 else ApiError
+            raise cls(
                 f"The storage host answered {answer.status} to {call.endpoint}.",
                 vendor=self.vendor.name,
                 endpoint=call.endpoint,

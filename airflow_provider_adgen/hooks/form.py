@@ -8,6 +8,7 @@ Both say the same, because this is made from the provider info.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from airflow_provider_adgen.get_provider_info import get_provider_info
@@ -38,8 +39,8 @@ def add_form(hook_class: type, conn_type: str) -> None:
 
 
 def _field(field: dict[str, Any]) -> Any:
-    # Looked up at the time of the call: the API server puts stand-ins in their places.
-    import wtforms
+    # Looked up at the time of the call: the API server puts stand-ins in their places. Many an Airflow has no wtforms.
+    wtforms = import_module("wtforms")
 
     schema = field["schema"]
     if schema.get("format") == "password":

@@ -395,6 +395,9 @@ class GenerateOperator(BaseOperator):
         ti = context["ti"]
         ti.xcom_push(key="id", value=result["id"])
         ti.xcom_push(key="uris", value=[one["uri"] for one in result["creatives"] if one["uri"]])
+        if generation.succeeded and generation.error:
+            # Several jobs of one request, of which some have a result.
+            self.log.warning("%s job %s: %s", job.vendor.title, result["id"], generation.error)
         self.log.info(
             "%s job %s is %s%s.",
             job.vendor.title,

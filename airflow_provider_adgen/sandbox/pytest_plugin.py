@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pytest fixture that runs the sandbox, for this package's tests and for anybody's DAG tests.
 
-``pytest_plugins = ["airflow_provider_adgen.sandbox.pytest_plugin"]`` in a top-level conftest.py makes it known.
+pytest finds it by itself where the package is installed (with its extra ``sandbox``).
 """
 
 from __future__ import annotations

@@ -48,7 +48,8 @@ def _tracked(connections: Connections) -> type[asyncio.Protocol]:
 class Sandbox(SandboxClient):
     """A sandbox in this process, on a port of its own.
 
-    ``with Sandbox(speed=100) as sandbox:`` starts it and stops it. It is controlled by the methods of
+    ``with Sandbox(speed=100) as sandbox:`` starts it and stops it. Stopped and started again it has the same port, and
+    with ``state`` it knows everything it knew. It is controlled by the methods of
     :class:`~airflow_provider_adgen.sandbox.client.SandboxClient`, over HTTP like anybody else.
 
     :param host: address to listen on.
@@ -114,7 +115,7 @@ class Sandbox(SandboxClient):
         self._port = listener.getsockname()[1]
         shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104 - compared, not bound
         self._url = f"http://[{shown}]:{self._port}" if ":" in shown else f"http://{shown}:{self._port}"
-        ready = threading.Event()
+        ready, self._failure = threading.Event(), None
         self._thread = threading.Thread(target=self._run, args=(listener, ready), name="adgen-sandbox", daemon=True)
         self._thread.start()
         ready.wait()
@@ -175,12 +176,12 @@ class Sandbox(SandboxClient):
         stopping = asyncio.create_task(event.wait())
         await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = server.force_exit = True
-        app.connections.abort_all()
         webhooks.cancel()
         stopping.cancel()
-        try:
-            await serving
-        finally:
+        # Again and again: a client may connect until the listener is closed, and uvicorn waits for who is connected.
+        while not serving.done():
             app.connections.abort_all()
-            media.close()
-            world.close()
+            await asyncio.wait({serving}, timeout=0.05)
+        media.close()
+        world.close()
+        serving.result()

@@ -17,6 +17,7 @@ from airflow_provider_adgen.sandbox.frame.call import Call
 from airflow_provider_adgen.sandbox.frame.control import Control
 from airflow_provider_adgen.sandbox.frame.faults import Fault, retry_after_header
 from airflow_provider_adgen.sandbox.frame.idempotency import Replays, fingerprint
+from airflow_provider_adgen.sandbox.frame.log import KEPT_BODY_BYTES, KEPT_UPLOAD_BYTES
 from airflow_provider_adgen.sandbox.frame.sending import Connections, Sender, spoil
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Application:
         )
         storage = full_path.startswith(("/media/", "/upload/"))
         body = await read_body(receive, self.media.longest_upload if storage else LONGEST_BODY)
-        entry.keep_body(body or b"")
+        entry.keep_body(body or b"", KEPT_UPLOAD_BYTES if storage else KEPT_BODY_BYTES)
         fault = world.faults.take(name, method, path, full_path)
         if fault is not None:
             entry.fault = fault.kind

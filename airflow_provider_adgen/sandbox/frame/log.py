@@ -13,6 +13,8 @@ from typing import Any
 # What is kept: enough for a long test, bounded so that a sandbox left running does not grow for ever.
 KEPT_REQUESTS = 50_000
 KEPT_BODY_BYTES = 65_536
+# Of an upload's body only the beginning is kept: it is in the store already.
+KEPT_UPLOAD_BYTES = 1_024
 
 
 @dataclass(slots=True)
@@ -32,9 +34,9 @@ class Entry:
     status: int | None = None
     fault: str | None = None
 
-    def keep_body(self, body: bytes) -> None:
+    def keep_body(self, body: bytes, most: int = KEPT_BODY_BYTES) -> None:
         """Note the body, or its beginning."""
-        self.body, self.body_size = body[:KEPT_BODY_BYTES], len(body)
+        self.body, self.body_size = body[:most], len(body)
 
     def plain(self, known_keys: set[str]) -> dict[str, Any]:
         """Give the entry as JSON data. A credential that is not one of the sandbox's own keys is hidden."""

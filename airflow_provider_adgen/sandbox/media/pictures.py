@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import colorsys
 import io
+import unicodedata
 from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -42,9 +43,14 @@ def _font(size: int) -> FreeTypeFont | BitmapFont:
     return ImageFont.load_default(size=size)
 
 
+def _drawable(text: str) -> str:
+    # The one font that comes with Pillow has no accented letters: é is drawn as e rather than as a box.
+    return "".join(mark for mark in unicodedata.normalize("NFKD", text) if not unicodedata.combining(mark))
+
+
 def _lines(draw: ImageDraw.ImageDraw, text: str, font: FreeTypeFont | BitmapFont, width: int, most: int) -> list[str]:
     lines, current = list[str](), ""
-    for word in text.split():
+    for word in _drawable(text).split():
         longer = f"{current} {word}".strip()
         if draw.textlength(longer, font=font) <= width or not current:
             current = longer
@@ -68,7 +74,7 @@ def draw(artwork: Artwork) -> Image.Image:
     pen = ImageDraw.Draw(image)
     unit = min(width, height)
     margin, title_size, text_size = unit // 18, max(10, unit // 22), max(12, unit // 14)
-    pen.text((margin, margin), artwork.title, font=_font(title_size), fill=(255, 255, 255))
+    pen.text((margin, margin), _drawable(artwork.title), font=_font(title_size), fill=(255, 255, 255))
     top = margin + title_size * 2
     box_top = height
     if artwork.product:

@@ -100,6 +100,8 @@ class _Colors(BaseModel):
 
 
 class _BrandProfile(Arguments):
+    model_config = ConfigDict(str_strip_whitespace=True)
+
     name: Text
     industry: Text | None = None
     tone: Text | None = None

@@ -82,12 +82,12 @@ class TestStatus:
 
 class TestSpoiltAnswers:
     def test_slow(self, sandbox: Sandbox, adsumo: httpx.Client) -> None:
-        sandbox.fault("slow", "adsumo", seconds=0.3)
+        sandbox.fault("slow", "adsumo", seconds=15)
         started = time.monotonic()
         with pytest.raises(httpx.ReadTimeout):
             adsumo.post("/videos/ai-video", json=VIDEO, timeout=0.1)
         assert len(sandbox.charges) == 1
-        assert time.monotonic() - started < 0.3
+        assert time.monotonic() - started < 15
         sandbox.fault("slow", "adsumo", seconds=0.2, when="before")
         assert send(adsumo).status_code == 200
         assert len(sandbox.charges) == 2

@@ -1,0 +1,351 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sume: paid generations, and the uploads they start from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_adgen.compat import AirflowFailException
+from airflow_provider_adgen.operators.generate import GenerateOperator
+from airflow_provider_adgen.operators.resource import ResourceOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+_COMMON = GenerateOperator.template_fields
+
+
+class SumeImageOperator(GenerateOperator):
+    """
+    Generate images from a text. "May reserve or spend credits"; the price is not documented.
+
+    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+
+    :param prompt: what the image shows.
+    :param aspect_ratio: for example ``1:1``, ``4:5``, ``9:16``.
+    :param resolution: a preference; its values are not documented.
+    :param quality: a preference; its values are not documented.
+    :param image_count: images, at least 1. The vendor recommends one per request as reliable.
+    :param n: the vendor's other name for ``image_count``; give one of the two.
+    :param reference_image_urls: https images, for example ``reference_url`` of a brand's images.
+    :param extra_fields: fields sent along as they are.
+    :param conn_id: the Airflow connection of type ``sume``.
+    """
+
+    vendor_name: ClassVar[str | None] = "sume"
+    request_kind: ClassVar[str] = "image"
+    request_fields: ClassVar[tuple[str, ...]] = (
+        "prompt",
+        "aspect_ratio",
+        "resolution",
+        "quality",
+        "image_count",
+        "n",
+        "reference_image_urls",
+        "extra_fields",
+    )
+    template_fields: Sequence[str] = (*_COMMON, *request_fields)
+
+    def __init__(
+        self,
+        *,
+        prompt: str,
+        aspect_ratio: str | None = None,
+        resolution: str | None = None,
+        quality: str | None = None,
+        image_count: int | str | None = None,
+        n: int | str | None = None,
+        reference_image_urls: list[str] | None = None,
+        extra_fields: dict[str, Any] | None = None,
+        conn_id: str = "sume_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.prompt = prompt
+        self.aspect_ratio = aspect_ratio
+        self.resolution = resolution
+        self.quality = quality
+        self.image_count = image_count
+        self.n = n
+        self.reference_image_urls = reference_image_urls
+        self.extra_fields = extra_fields
+
+
+class SumeVideoOperator(GenerateOperator):
+    """
+    Generate a video from a text. "May reserve or spend credits"; the price is not documented.
+
+    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+
+    :param prompt: what the video shows.
+    :param aspect_ratio: for example ``9:16``.
+    :param duration: seconds.
+    :param generate_audio: ask for sound, where supported.
+    :param resolution: a preference, for example ``480p`` or ``720p``.
+    :param extra_fields: fields sent along as they are.
+    :param conn_id: the Airflow connection of type ``sume``.
+    """
+
+    vendor_name: ClassVar[str | None] = "sume"
+    request_kind: ClassVar[str] = "video"
+    request_fields: ClassVar[tuple[str, ...]] = (
+        "prompt",
+        "aspect_ratio",
+        "duration",
+        "generate_audio",
+        "resolution",
+        "extra_fields",
+    )
+    template_fields: Sequence[str] = (*_COMMON, *request_fields)
+
+    def __init__(
+        self,
+        *,
+        prompt: str,
+        aspect_ratio: str | None = None,
+        duration: float | str | None = None,
+        generate_audio: bool | str | None = None,
+        resolution: str | None = None,
+        extra_fields: dict[str, Any] | None = None,
+        conn_id: str = "sume_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.prompt = prompt
+        self.aspect_ratio = aspect_ratio
+        self.duration = duration
+        self.generate_audio = generate_audio
+        self.resolution = resolution
+        self.extra_fields = extra_fields
+
+
+class SumeAdVideoOperator(GenerateOperator):
+    """
+    Generate a video ad from a script. Reserves credits before accepting; the price is not documented.
+
+    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+
+    :param script: 3 to 1800 characters.
+    :param ad_format: ``talking_heads`` (the vendor's default), ``ugc_ads`` or ``video``.
+    :param avatar_id: the avatar; it or ``avatar_slug`` is needed but for ``ad_format="video"``.
+    :param avatar_slug: the avatar by its slug, in place of ``avatar_id``.
+    :param locale: ``en`` or ``ko``.
+    :param duration_seconds: seconds; the vendor may clamp it to what the format supports.
+    :param reference_image_urls: at most 9 https images.
+    :param reference_video_urls: videos, only with ``ad_format="video"``.
+    :param extra_fields: fields sent along as they are.
+    :param conn_id: the Airflow connection of type ``sume``.
+    """
+
+    vendor_name: ClassVar[str | None] = "sume"
+    request_kind: ClassVar[str] = "ad-video"
+    request_fields: ClassVar[tuple[str, ...]] = (
+        "script",
+        "ad_format",
+        "avatar_id",
+        "avatar_slug",
+        "locale",
+        "duration_seconds",
+        "reference_image_urls",
+        "reference_video_urls",
+        "extra_fields",
+    )
+    template_fields: Sequence[str] = (*_COMMON, *request_fields)
+
+    def __init__(
+        self,
+        *,
+        script: str,
+        ad_format: str | None = None,
+        avatar_id: str | None = None,
+        avatar_slug: str | None = None,
+        locale: str | None = None,
+        duration_seconds: float | str | None = None,
+        reference_image_urls: list[str] | None = None,
+        reference_video_urls: list[str] | None = None,
+        extra_fields: dict[str, Any] | None = None,
+        conn_id: str = "sume_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.script = script
+        self.ad_format = ad_format
+        self.avatar_id = avatar_id
+        self.avatar_slug = avatar_slug
+        self.locale = locale
+        self.duration_seconds = duration_seconds
+        self.reference_image_urls = reference_image_urls
+        self.reference_video_urls = reference_video_urls
+        self.extra_fields = extra_fields
+
+
+class SumeFaceSwapOperator(GenerateOperator):
+    """
+    Put other faces into a video. Reserves credits per avatar and job; the price is not documented.
+
+    The vendor may answer with several jobs. All are waited for, and the videos of all are returned and stored. If some
+    end without a result and others complete, the task succeeds with those: they are paid for. What became of the
+    others is logged as a warning, and is in the result's ``error`` and ``details["jobs"]``.
+
+    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+
+    :param source_video_url: ``media_url`` of an upload with purpose ``face_swap_source_video``.
+    :param avatar_ids: 1 to 5 avatars; each is paid for.
+    :param duration_seconds: seconds, at most 15.
+    :param trim_start_seconds: where the source begins.
+    :param trim_end_seconds: where the source ends.
+    :param aspect_ratio: ``16:9``, ``9:16``, ``1:1``, ``4:3``, ``3:4`` or ``21:9``.
+    :param extra_fields: fields sent along as they are.
+    :param conn_id: the Airflow connection of type ``sume``.
+    """
+
+    vendor_name: ClassVar[str | None] = "sume"
+    request_kind: ClassVar[str] = "face-swap"
+    request_fields: ClassVar[tuple[str, ...]] = (
+        "source_video_url",
+        "avatar_ids",
+        "duration_seconds",
+        "trim_start_seconds",
+        "trim_end_seconds",
+        "aspect_ratio",
+        "extra_fields",
+    )
+    template_fields: Sequence[str] = (*_COMMON, *request_fields)
+
+    def __init__(
+        self,
+        *,
+        source_video_url: str,
+        avatar_ids: list[str],
+        duration_seconds: float | str | None = None,
+        trim_start_seconds: float | str | None = None,
+        trim_end_seconds: float | str | None = None,
+        aspect_ratio: str | None = None,
+        extra_fields: dict[str, Any] | None = None,
+        conn_id: str = "sume_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.source_video_url = source_video_url
+        self.avatar_ids = avatar_ids
+        self.duration_seconds = duration_seconds
+        self.trim_start_seconds = trim_start_seconds
+        self.trim_end_seconds = trim_end_seconds
+        self.aspect_ratio = aspect_ratio
+        self.extra_fields = extra_fields
+
+
+class SumeReferenceAnalysisOperator(GenerateOperator):
+    """
+    Analyse a public video. Requires credits; the price is not documented.
+
+    The result has no file: it is in the returned ``details``, of which 4 KB go through XCom, and no URLs.
+    ``SumeHook.get_job_result`` has all of it.
+
+    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+
+    :param url: a public TikTok or Instagram Reel URL.
+    :param url_field: the name under which the URL is sent; the vendor's readable pages do not show it.
+    :param extra_fields: fields sent along as they are.
+    :param conn_id: the Airflow connection of type ``sume``.
+    """
+
+    vendor_name: ClassVar[str | None] = "sume"
+    request_kind: ClassVar[str] = "reference-analysis"
+    request_fields: ClassVar[tuple[str, ...]] = (
+        "url",
+        "url_field",
+        "extra_fields",
+    )
+    template_fields: Sequence[str] = (*_COMMON, *request_fields)
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        url_field: str = "url",
+        extra_fields: dict[str, Any] | None = None,
+        conn_id: str = "sume_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.url = url
+        self.url_field = url_field
+        self.extra_fields = extra_fields
+
+
+class SumeUploadOperator(ResourceOperator):
+    """
+    Upload a video from any object storage, streamed; costs no credits. A retry uploads it again.
+
+    Returns a dictionary; pushes ``asset_id`` and ``media_url`` as XComs of their own. A ``media_url`` is only told for
+    a face swap, which needs it: the vendor calls it sensitive, and Airflow shows what is in XCom.
+
+    :param source: a path of this machine, or anything that ``ObjectStoragePath`` takes.
+    :param purpose: ``asset_library_video`` (wait for its ``asset_id`` with an ``AssetSensor``) or
+        ``face_swap_source_video`` (its ``media_url`` is a face swap's ``source_video_url``).
+    :param content_type: MIME type (default: by the file's name).
+    :param field_names: other names on the wire for ``file_name``, ``content_type``, ``size`` and ``purpose`` of the
+        presign request, which the vendor's readable pages do not show.
+    :param asset_fields: fields to send along when the upload is finalised for the Asset Library.
+    :param conn_id: the Airflow connection of type ``sume``.
+    :raises AirflowFailException: a retry cannot help: the file cannot be read or is too large, an argument is wrong,
+        or the key is refused.
+    """
+
+    vendor_name: ClassVar[str] = "sume"
+    template_fields: Sequence[str] = ("conn_id", "source", "purpose", "content_type", "field_names", "asset_fields")
+
+    def __init__(
+        self,
+        *,
+        source: Any,
+        purpose: str,
+        content_type: str | None = None,
+        field_names: dict[str, str] | None = None,
+        asset_fields: dict[str, Any] | None = None,
+        conn_id: str = "sume_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.source = source
+        self.purpose = purpose
+        self.content_type = content_type
+        self.field_names = field_names
+        self.asset_fields = asset_fields
+
+    def act(self, hook: Any) -> Any:
+        """Upload the file."""
+        done = hook.upload(
+            self.source,
+            self.purpose,
+            content_type=self.content_type,
+            field_names=self.field_names,
+            asset_fields=self.asset_fields,
+        )
+        asset = done.asset
+        return {
+            "purpose": done.purpose,
+            "file_name": done.file_name,
+            "content_type": done.content_type,
+            "size": done.size,
+            "media_url": done.media_url if asset is None else None,
+            "asset_id": done.asset_id,
+            "job_ids": asset.job_ids if asset is not None else [],
+            "status": asset.status if asset is not None else None,
+        }
+
+    def execute(self, context: Context) -> Any:
+        """Upload the file, and push what the next task needs."""
+        from airflow_provider_adgen.core.errors import PayloadTooLarge
+
+        try:
+            result = super().execute(context)
+        except PayloadTooLarge as error:
+            raise AirflowFailException(error.message) from error
+        for key in ("asset_id", "media_url"):
+            context["ti"].xcom_push(key=key, value=result[key])
+        return result

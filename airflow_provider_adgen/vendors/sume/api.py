@@ -1,0 +1,363 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sume's endpoints below ``https://www.sume.so/api/v1``, one function each (page API reference where not said)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from urllib.parse import quote
+
+from pydantic import Field, field_validator
+
+from airflow_provider_adgen.core.calls import (
+    Answer,
+    Call,
+    Emit,
+    Sequence,
+    read_json,
+    read_model,
+    read_object,
+    unreadable,
+)
+from airflow_provider_adgen.core.errors import ApiError, InvalidRequest
+from airflow_provider_adgen.core.requests import Arguments, Count, Number, Text, identifier
+from airflow_provider_adgen.core.vocabulary import CreditBalance, read_time
+from airflow_provider_adgen.vendors.sume import shapes
+from airflow_provider_adgen.vendors.sume.models import Account, Asset, Avatar, Brand, Job, SumeModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NAME = "sume"
+PAGE = 100
+"""Jobs asked for at a time where many are wanted; the largest page is not documented."""
+
+T = TypeVar("T")
+M = TypeVar("M", bound=SumeModel)
+
+_Limit = Annotated[Count, Field(ge=1)]
+
+
+class _Page(Arguments):
+    limit: _Limit | None = None
+    cursor: Text | None = None
+
+
+class _BrandFilter(_Page):
+    domain: Text | None = None
+
+
+class _JobFilter(_Page):
+    type: Text | None = None
+    status: Text | None = None
+
+
+class _AssetFilter(_Page):
+    q: Text | None = None
+    search_mode: Literal["auto", "text"] | None = None
+    source_type: Text | None = None
+    segment_type: Text | None = None
+    brand: Text | None = None
+    product: Text | None = None
+    tag: Text | None = None
+    keyword: Text | None = None
+    cta_present: bool | None = None
+    min_duration_seconds: Annotated[Number, Field(ge=0)] | None = None
+    max_duration_seconds: Annotated[Number, Field(ge=0)] | None = None
+    created_after: Text | None = None
+    created_before: Text | None = None
+    sort: Literal["relevance", "created_at_desc", "created_at_asc", "duration_desc"] | None = None
+
+    @field_validator("created_after", "created_before", mode="before")
+    @classmethod
+    def _a_time(cls, value: Any) -> Any:
+        text = value.isoformat() if hasattr(value, "isoformat") else value
+        if read_time(text if isinstance(text, str) else None) is None:
+            raise ValueError("a time in ISO 8601 is needed")
+        return text
+
+
+def path_id(value: Any) -> str:
+    """
+    Return an id as one part of a path.
+
+    :raises InvalidRequest: it is empty, or cannot be one.
+    """
+    try:
+        return quote(identifier(value), safe="")
+    except UnicodeEncodeError:
+        raise InvalidRequest("An id must be readable text. Nothing was sent.") from None
+
+
+def one(model: type[M], endpoint: str, *wrappings: str) -> Callable[[Answer], M]:
+    """Return a reader of one *model*, bare or wrapped in one of the fields *wrappings*."""
+
+    def read(answer: Answer) -> M:
+        value = shapes.unwrapped(read_object(answer, NAME, endpoint), *wrappings)
+        return read_model(model, value, NAME, endpoint)
+
+    return read
+
+
+def _rows(value: Any, endpoint: str) -> list[Any]:
+    rows = value.get("data") if isinstance(value, dict) else value
+    if not isinstance(rows, list):
+        raise unreadable(NAME, endpoint, "data", "is not a list")
+    return rows
+
+
+def pages(
+    path: str, read: Callable[[Any, str], T | None], query: Mapping[str, Any], wish: int | None = None
+) -> Sequence[None]:
+    """
+    Emit every item of a list, page after page.
+
+    :param path: the list.
+    :param read: turns a row into an item; None leaves it out.
+    :param query: filters; ``limit`` and ``cursor`` where the caller asks for them.
+    :param wish: a page's size, asked for until the vendor refuses it: the largest is not documented.
+    """
+    endpoint = f"GET {path}"
+
+    def parse(answer: Answer) -> tuple[list[T], str | None]:
+        value = read_json(answer, NAME, endpoint)
+        items = [read(row, endpoint) for row in _rows(value, endpoint)]
+        return [item for item in items if item is not None], _next(value, endpoint)
+
+    cursor, seen = query.get("cursor"), set[str]()
+    while True:
+        asked = {**query, **({"limit": wish} if wish is not None else {}), "cursor": cursor}
+        try:
+            items, cursor = yield Call(method="GET", path=path, endpoint=endpoint, parse=parse, query=asked)
+        except ApiError as error:
+            if error.status != 400 or wish is None:
+                raise
+            wish = None
+            continue
+        yield Emit(items)
+        if cursor is None:
+            return
+        if cursor in seen:
+            raise unreadable(NAME, endpoint, "next_cursor", "repeats itself, so the list would never end")
+        seen.add(cursor)
+
+
+def _next(value: Any, endpoint: str) -> str | None:
+    if not isinstance(value, dict):
+        return None
+    more, cursor = value.get("has_more"), value.get("next_cursor")
+    if more is False or (more is None and not cursor):
+        return None
+    if not isinstance(cursor, str | int) or isinstance(cursor, bool) or cursor == "":
+        raise unreadable(NAME, endpoint, "next_cursor", "is missing, although there is more")
+    return str(cursor)
+
+
+def row(model: type[M]) -> Callable[[Any, str], M]:
+    """Return a reader of a list's row."""
+    return lambda value, endpoint: read_model(model, value, NAME, endpoint)
+
+
+def get_me() -> Call[Account]:
+    """Ask whom the key belongs to: user, workspace, key. ``GET /me``; costs nothing."""
+    return Call(method="GET", path="/me", endpoint="GET /me", parse=one(Account, "GET /me", "account"))
+
+
+def get_credits() -> Call[CreditBalance]:
+    """Ask for the workspace's credits. ``GET /credits``; costs nothing."""
+    endpoint = "GET /credits"
+    return Call(
+        method="GET",
+        path="/credits",
+        endpoint=endpoint,
+        parse=lambda answer: shapes.balance(read_object(answer, NAME, endpoint)),
+    )
+
+
+def list_brands(*, domain: str | None = None, limit: int | None = None, cursor: str | None = None) -> Sequence[None]:
+    """
+    Iterate over the workspace's brand profiles, all pages. ``GET /brand``.
+
+    :param domain: only that of this web domain.
+    :param limit: profiles per request; the vendor's default and most are not documented.
+    :param cursor: where to go on.
+    """
+    query = _BrandFilter.check("list_brands", domain=domain, limit=limit, cursor=cursor).body()
+    return pages("/brand", row(Brand), query)
+
+
+def get_current_brand() -> Call[Brand]:
+    """Read the brand profile that the vendor selects for the workspace. ``GET /brand/current``."""
+    endpoint = "GET /brand/current"
+    return Call(method="GET", path="/brand/current", endpoint=endpoint, parse=one(Brand, endpoint, "brand"))
+
+
+def list_avatars(*, limit: int | None = None, cursor: str | None = None) -> Sequence[None]:
+    """
+    Iterate over the avatars that the key may use, all pages. ``GET /avatars``.
+
+    :param limit: avatars per request; the vendor's default and most are not documented.
+    :param cursor: where to go on.
+    """
+    return pages("/avatars", row(Avatar), _Page.check("list_avatars", limit=limit, cursor=cursor).body())
+
+
+def get_avatar(avatar_id: str) -> Call[Avatar]:
+    """
+    Read one avatar. ``GET /avatars/{avatarId}``.
+
+    :param avatar_id: the avatar.
+    :raises NotFound: the workspace has no such avatar.
+    """
+    endpoint = "GET /avatars/{avatarId}"
+    return Call(
+        method="GET",
+        path=f"/avatars/{path_id(avatar_id)}",
+        endpoint=endpoint,
+        parse=one(Avatar, endpoint, "avatar"),
+    )
+
+
+def list_jobs(
+    *,
+    type: str | None = None,  # noqa: A002 - the vendor's own name
+    status: str | None = None,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> Sequence[None]:
+    """
+    Iterate over the workspace's jobs, all pages. ``GET /jobs``.
+
+    :param type: for example ``video_generation``; the vendor's list of types could not be read.
+    :param status: for example ``queued``, ``running``, ``processing``, ``completed``, ``failed``.
+    :param limit: jobs per request; the vendor's default and most are not documented.
+    :param cursor: where to go on.
+    """
+    query = _JobFilter.check("list_jobs", type=type, status=status, limit=limit, cursor=cursor).body()
+    return pages("/jobs", lambda value, endpoint: read_job(value, endpoint), query)
+
+
+def read_job(value: Any, endpoint: str, job_id: str | None = None) -> Job:
+    """
+    Read a job, bare or wrapped.
+
+    :param value: a JSON value.
+    :param endpoint: where it came from.
+    :param job_id: the job that was asked for; without one the value must say which it is.
+    :raises UnexpectedResponse: it is no object, or says no id or no status.
+    """
+    if not isinstance(value, dict):
+        raise unreadable(NAME, endpoint, "", "is not a JSON object")
+    fields = shapes.unwrapped(value, "job")
+    identity = job_id or shapes.readable_id(fields.get("id")) or shapes.readable_id(fields.get("job_id"))
+    if identity is None:
+        raise unreadable(NAME, endpoint, "id", "is missing")
+    return read_model(Job, {**fields, "id": identity, "result": shapes.output(fields)}, NAME, endpoint)
+
+
+def get_job(job_id: str) -> Call[Job]:
+    """Read one job. ``GET /jobs/{jobId}``."""
+    endpoint = "GET /jobs/{jobId}"
+    return Call(
+        method="GET",
+        path=f"/jobs/{path_id(job_id)}",
+        endpoint=endpoint,
+        parse=lambda answer: read_job(read_json(answer, NAME, endpoint), endpoint, job_id),
+    )
+
+
+def get_job_result(job_id: str) -> Call[Job]:
+    """
+    Read one job with its output in ``result``. ``GET /jobs/{jobId}/result``.
+
+    What is answered before the job is completed is not documented.
+
+    :param job_id: the job.
+    :raises NotFound: the workspace has no such job, or there is no output (yet).
+    """
+    endpoint = "GET /jobs/{jobId}/result"
+
+    def parse(answer: Answer) -> Job:
+        value = read_json(answer, NAME, endpoint)
+        if isinstance(value, dict) and "status" not in shapes.unwrapped(value, "job"):
+            # An answer that has nothing but the output: only a completed job has one.
+            value = {**value, "status": "completed"}
+        return read_job(value, endpoint, job_id)
+
+    return Call(method="GET", path=f"/jobs/{path_id(job_id)}/result", endpoint=endpoint, parse=parse)
+
+
+def list_assets(
+    *,
+    q: str | None = None,
+    search_mode: str | None = None,
+    source_type: str | None = None,
+    segment_type: str | None = None,
+    brand: str | None = None,
+    product: str | None = None,
+    tag: str | None = None,
+    keyword: str | None = None,
+    cta_present: bool | None = None,
+    min_duration_seconds: float | None = None,
+    max_duration_seconds: float | None = None,
+    created_after: Any = None,
+    created_before: Any = None,
+    sort: str | None = None,
+    limit: int | None = None,
+    cursor: str | None = None,
+) -> Sequence[None]:
+    """
+    Iterate over the scenes of the Asset Library, all pages. ``GET /assets`` (page Asset Library).
+
+    :param q: what to search for.
+    :param search_mode: ``auto`` or ``text``.
+    :param source_type: for example ``generated`` or ``upload``.
+    :param segment_type: the part of an ad, for example a hook.
+    :param brand: only scenes of this brand.
+    :param product: only scenes of this product.
+    :param tag: only scenes with this tag.
+    :param keyword: only scenes with this keyword.
+    :param cta_present: only scenes with, or without, a call to action.
+    :param min_duration_seconds: the shortest.
+    :param max_duration_seconds: the longest.
+    :param created_after: ISO 8601, or a datetime.
+    :param created_before: ISO 8601, or a datetime.
+    :param sort: ``relevance``, ``created_at_desc``, ``created_at_asc`` or ``duration_desc``.
+    :param limit: scenes per request; the vendor's default and most are not documented.
+    :param cursor: where to go on.
+    :raises InvalidRequest: a filter is not one of those.
+    """
+    query = _AssetFilter.check(
+        "list_assets",
+        q=q,
+        search_mode=search_mode,
+        source_type=source_type,
+        segment_type=segment_type,
+        brand=brand,
+        product=product,
+        tag=tag,
+        keyword=keyword,
+        cta_present=cta_present,
+        min_duration_seconds=min_duration_seconds,
+        max_duration_seconds=max_duration_seconds,
+        created_after=created_after,
+        created_before=created_before,
+        sort=sort,
+        limit=limit,
+        cursor=cursor,
+    ).body()
+    return pages("/assets", row(Asset), query)
+
+
+def get_asset(asset_id: str) -> Call[Asset]:
+    """
+    Read one scene. ``GET /assets/{assetId}``.
+
+    :param asset_id: the scene, or what an upload was answered with.
+    :raises NotFound: the workspace has no such scene; perhaps not yet.
+    """
+    endpoint = "GET /assets/{assetId}"
+    return Call(
+        method="GET", path=f"/assets/{path_id(asset_id)}", endpoint=endpoint, parse=one(Asset, endpoint, "asset")
+    )

@@ -1,0 +1,219 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sume's paid requests (public API v1, page API reference). No price of any of them is documented."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from airflow_provider_adgen.core.requests import Count, GenerationRequest, HttpsUrl, Number, Ratio, Text, WebUrl
+from airflow_provider_adgen.core.vocabulary import Kind
+
+OWNER_FIELDS = frozenset({"workspace_id", "user_id", "email", "owner", "owner_id", "owner_email"})
+"""What a body must not say: Sume takes workspace and owner from the key (pages API reference, Authentication)."""
+
+WIRE_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
+"""What the name of a field may look like."""
+
+Seconds = Annotated[Number, Field(ge=0)]
+
+
+def no_owner(fields: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return *fields*.
+
+    :raises ValueError: they name an owner.
+    """
+    named = sorted(OWNER_FIELDS & set(fields))
+    if named:
+        raise ValueError(f"must not hold {', '.join(named)}: Sume takes workspace and owner from the key")
+    return fields
+
+
+class SumeRequest(GenerationRequest):
+    """
+    Base of Sume's requests.
+
+    :cvar path: the endpoint it is posted to.
+    """
+
+    path: ClassVar[str]
+
+    @field_validator("extra_fields")
+    @classmethod
+    def _says_no_owner(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return no_owner(value)
+
+
+class Image(SumeRequest):
+    """
+    Images from a text. ``POST /images/generations``. "May reserve or spend credits"; its price is not documented.
+
+    :param prompt: what the image shows.
+    :param aspect_ratio: for example ``1:1``, ``4:5``, ``9:16``; which ones are taken is not documented.
+    :param resolution: a preference; its values are not documented.
+    :param quality: a preference; its values are not documented.
+    :param image_count: images, at least 1. The vendor recommends one image per request as reliable.
+    :param n: the same under the vendor's other name for it; give one of the two.
+    :param reference_image_urls: https images, for example ``reference_url`` of a brand's images.
+    """
+
+    kind: ClassVar[str] = "image"
+    makes: ClassVar[Kind] = "image"
+    path: ClassVar[str] = "/images/generations"
+
+    prompt: Text
+    aspect_ratio: Ratio | None = None
+    resolution: Text | None = None
+    quality: Text | None = None
+    image_count: Annotated[Count, Field(ge=1)] | None = None
+    n: Annotated[Count, Field(ge=1)] | None = None
+    reference_image_urls: list[HttpsUrl] | None = None
+
+    @model_validator(mode="after")
+    def _one_count(self) -> Self:
+        if self.image_count is not None and self.n is not None:
+            raise ValueError("give image_count or n, not both")
+        return self
+
+
+class Video(SumeRequest):
+    """
+    A video from a text. ``POST /videos/generations``. "May reserve or spend credits"; its price is not documented.
+
+    :param prompt: what the video shows.
+    :param aspect_ratio: for example ``9:16``; which ones are taken is not documented.
+    :param duration: seconds; the range is not documented (the vendor's command line takes 4 to 15).
+    :param generate_audio: ask for sound, where supported.
+    :param resolution: a preference, for example ``480p`` or ``720p``.
+    """
+
+    kind: ClassVar[str] = "video"
+    makes: ClassVar[Kind] = "video"
+    path: ClassVar[str] = "/videos/generations"
+
+    prompt: Text
+    aspect_ratio: Ratio | None = None
+    duration: Annotated[Number, Field(gt=0)] | None = None
+    generate_audio: bool | None = None
+    resolution: Text | None = None
+
+
+class AdVideo(SumeRequest):
+    """
+    A video ad from a script. ``POST /ads/videos``. Reserves credits before accepting; its price is not documented.
+
+    :param script: 3 to 1800 characters.
+    :param ad_format: ``talking_heads`` (the vendor's default), ``ugc_ads`` or ``video``.
+    :param avatar_id: the avatar; it or ``avatar_slug`` is needed but for ``ad_format="video"``.
+    :param avatar_slug: the avatar by its slug, in place of ``avatar_id``.
+    :param locale: ``en`` or ``ko``.
+    :param duration_seconds: seconds; the vendor may clamp it to what the format supports.
+    :param reference_image_urls: at most 9 https images.
+    :param reference_video_urls: videos, only with ``ad_format="video"``.
+    """
+
+    kind: ClassVar[str] = "ad-video"
+    makes: ClassVar[Kind] = "video"
+    path: ClassVar[str] = "/ads/videos"
+
+    script: Annotated[str, Field(min_length=3, max_length=1800)]
+    ad_format: Literal["talking_heads", "ugc_ads", "video"] | None = None
+    avatar_id: Text | None = None
+    avatar_slug: Text | None = None
+    locale: Literal["en", "ko"] | None = None
+    duration_seconds: Annotated[Number, Field(gt=0)] | None = None
+    reference_image_urls: Annotated[list[HttpsUrl], Field(max_length=9)] | None = None
+    reference_video_urls: list[WebUrl] | None = None
+
+    @model_validator(mode="after")
+    def _format_has_what_it_needs(self) -> Self:
+        if self.avatar_id is not None and self.avatar_slug is not None:
+            raise ValueError("give avatar_id or avatar_slug, not both")
+        if self.ad_format != "video":
+            if self.avatar_id is None and self.avatar_slug is None:
+                raise ValueError("avatar_id or avatar_slug is needed unless ad_format is video")
+            if self.reference_video_urls:
+                raise ValueError("reference_video_urls needs ad_format video")
+        return self
+
+
+class FaceSwap(SumeRequest):
+    """
+    A video with other faces. ``POST /face-swap``. Reserves credits per avatar and job; no price is documented.
+
+    The vendor may answer with several jobs. All are tracked, and the result has the videos of all of them.
+
+    :param source_video_url: the ``media_url`` of an upload with purpose ``face_swap_source_video``.
+    :param avatar_ids: 1 to 5 avatars; each is paid for.
+    :param duration_seconds: seconds, at most 15.
+    :param trim_start_seconds: where the source begins.
+    :param trim_end_seconds: where the source ends.
+    :param aspect_ratio: ``16:9``, ``9:16``, ``1:1``, ``4:3``, ``3:4`` or ``21:9``.
+    """
+
+    kind: ClassVar[str] = "face-swap"
+    makes: ClassVar[Kind] = "video"
+    path: ClassVar[str] = "/face-swap"
+
+    source_video_url: WebUrl
+    avatar_ids: Annotated[list[Text], Field(min_length=1, max_length=5)]
+    duration_seconds: Annotated[Number, Field(gt=0, le=15)] | None = None
+    trim_start_seconds: Seconds | None = None
+    trim_end_seconds: Seconds | None = None
+    aspect_ratio: Literal["16:9", "9:16", "1:1", "4:3", "3:4", "21:9"] | None = None
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> Self:
+        end = self.trim_end_seconds
+        if end is not None and end <= (self.trim_start_seconds or 0):
+            raise ValueError("trim_end_seconds must come after trim_start_seconds")
+        return self
+
+
+def _social_video(value: str) -> str:
+    parts = urlsplit(value)
+    host = (parts.hostname or "").lower()
+    if host == "tiktok.com" or host.endswith(".tiktok.com"):
+        return value
+    if host == "instagram.com" or host.endswith(".instagram.com"):
+        if {"reel", "reels"} & set(parts.path.lower().split("/")):
+            return value
+        raise ValueError("an Instagram URL must be a Reel's (/reel/...)")
+    raise ValueError("a public TikTok or Instagram Reel URL is needed")
+
+
+class ReferenceAnalysis(SumeRequest):
+    """
+    An analysis of a public video. ``POST /reference-analysis``. Requires credits; no price is documented.
+
+    The result has no file; it is in the generation's ``details``.
+
+    :param url: a public TikTok or Instagram Reel URL.
+    :param url_field: the name under which the URL is sent. The vendor's readable pages do not show it; ``url`` is the
+        likeliest. A wrong one is refused by the vendor (400), and nothing is charged.
+    """
+
+    kind: ClassVar[str] = "reference-analysis"
+    makes: ClassVar[Kind] = "analysis"
+    path: ClassVar[str] = "/reference-analysis"
+
+    url: Annotated[WebUrl, AfterValidator(_social_video)]
+    url_field: Annotated[str, Field(pattern=WIRE_NAME)] = "url"
+
+    @model_validator(mode="after")
+    def _field_is_free(self) -> Self:
+        no_owner({self.url_field: self.url})
+        if self.url_field in self.extra_fields:
+            raise ValueError(f"extra_fields repeats {self.url_field}, which url_field names")
+        return self
+
+    def body(self) -> dict[str, Any]:
+        """Return the JSON body: the URL under the name chosen for it."""
+        return {self.url_field: self.url, **self.extra_fields}
+
+
+REQUESTS: tuple[type[SumeRequest], ...] = (Image, Video, AdVideo, FaceSwap, ReferenceAnalysis)

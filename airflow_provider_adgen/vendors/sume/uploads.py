@@ -1,0 +1,234 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Files to Sume: presign, put, finalise; and how far the Asset Library is (page Asset Library)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from airflow_provider_adgen.core.calls import Answer, Call, Sequence, nothing, read_model, read_object, unreadable
+from airflow_provider_adgen.core.errors import InvalidRequest, NotFound
+from airflow_provider_adgen.core.requests import Arguments, Count, Text
+from airflow_provider_adgen.vendors.sume import api, shapes
+from airflow_provider_adgen.vendors.sume.models import Asset, AssetUpload, Upload, Uploaded
+from airflow_provider_adgen.vendors.sume.requests import WIRE_NAME, no_owner
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.calls import FileBody
+
+ASSET_LIBRARY = "asset_library_video"
+FACE_SWAP = "face_swap_source_video"
+
+# The wire's own: they belong to the connection, not to the file.
+_NOT_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
+
+
+class _NewUpload(Arguments):
+    file_name: Text
+    content_type: Annotated[str, Field(pattern=r"^[\w.+-]+/[\w.+-]+$")]
+    size: Annotated[Count, Field(ge=1)]
+    purpose: Literal["asset_library_video", "face_swap_source_video"]
+
+
+class _FieldNames(Arguments):
+    """Under which names the fields of a presign request are sent."""
+
+    file_name: Annotated[str, Field(pattern=WIRE_NAME)] = "file_name"
+    content_type: Annotated[str, Field(pattern=WIRE_NAME)] = "content_type"
+    size: Annotated[str, Field(pattern=WIRE_NAME)] = "size"
+    purpose: Annotated[str, Field(pattern=WIRE_NAME)] = "purpose"
+
+
+class _NewAsset(Arguments):
+    object_key: Text
+    fields: dict[str, Any]
+
+    @field_validator("fields")
+    @classmethod
+    def _says_no_owner(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return no_owner(value)
+
+
+def presign_upload(
+    file_name: str,
+    content_type: str,
+    size: int,
+    purpose: str,
+    *,
+    field_names: Mapping[str, str] | None = None,
+) -> Call[Upload]:
+    """
+    Ask for leave to upload one file. ``POST /uploads/presign``; costs nothing.
+
+    The vendor says *what* it wants and its readable pages do not show under which names. They are sent as these
+    parameters are called; ``field_names`` changes that.
+
+    :param file_name: the file's name, without folders.
+    :param content_type: its MIME type, for example ``video/mp4``.
+    :param size: bytes.
+    :param purpose: ``asset_library_video`` or ``face_swap_source_video``.
+    :param field_names: other names on the wire, for example ``{"size": "size_bytes"}``.
+    :raises InvalidRequest: an argument is wrong.
+    :raises PayloadTooLarge: the file is too large; the most is not documented.
+    """
+    given = _NewUpload.check(
+        "presign_upload", file_name=file_name, content_type=content_type, size=size, purpose=purpose
+    ).body()
+    names = _FieldNames.check("presign_upload, field_names", **dict(field_names or {})).body()
+    if len(set(names.values())) < len(names):
+        raise InvalidRequest("presign_upload: field_names gives one name to two fields. Nothing was sent.")
+    endpoint = "POST /uploads/presign"
+    return Call(
+        method="POST",
+        path="/uploads/presign",
+        endpoint=endpoint,
+        parse=api.one(Upload, endpoint, "upload"),
+        body={names[name]: value for name, value in given.items()},
+        repeatable=True,
+    )
+
+
+def finalize_asset(object_key: str, **fields: Any) -> Call[AssetUpload]:
+    """
+    Tell the Asset Library that a file was uploaded; it then takes the video in. ``POST /assets``.
+
+    :param object_key: what :meth:`presign_upload` answered.
+    :param fields: further fields, sent as they are; the vendor's readable pages show none.
+    :raises Conflict: it was finalised before, or the file is not there.
+    """
+    given = _NewAsset.check("finalize_asset", object_key=object_key, fields=fields)
+    endpoint = "POST /assets"
+
+    def parse(answer: Answer) -> AssetUpload:
+        value = read_object(answer, api.NAME, endpoint)
+        fields = shapes.unwrapped(value, "asset_upload")
+        asset = fields.get("asset")
+        several = fields.get("assets")
+        first = several[0] if isinstance(several, list) and several else None
+        candidates = [fields.get("asset_id"), *_ids(asset), *_ids(first)]
+        jobs = [job.id for job in shapes.job_refs({key: value.get(key) for key in ("job_id", "job", "jobs")}).jobs]
+        candidates.append(fields.get("id"))
+        found = next((one for one in map(shapes.readable_id, candidates) if one is not None and one not in jobs), None)
+        if found is None and not jobs:
+            raise unreadable(api.NAME, endpoint, "asset_id", "is missing")
+        return read_model(AssetUpload, {**fields, "asset_id": found, "job_ids": jobs}, api.NAME, endpoint)
+
+    return Call(
+        method="POST",
+        path="/assets",
+        endpoint=endpoint,
+        parse=parse,
+        body={**given.fields, "object_key": given.object_key},
+    )
+
+
+def _ids(value: Any) -> list[Any]:
+    return [value.get("id"), value.get("asset_id")] if isinstance(value, dict) else [value]
+
+
+def upload(
+    file_name: str,
+    content_type: str,
+    body: FileBody,
+    purpose: str,
+    *,
+    field_names: Mapping[str, str] | None = None,
+    asset_fields: Mapping[str, Any] | None = None,
+) -> Sequence[Uploaded]:
+    """
+    Upload one file: presign, put the bytes with the required headers only, finalise where the purpose needs it.
+
+    The storage host sees neither the key nor any header of the connection's.
+
+    :param file_name: the file's name.
+    :param content_type: its MIME type.
+    :param body: its content; opened anew for each attempt.
+    :param purpose: ``asset_library_video`` or ``face_swap_source_video``.
+    :param field_names: see :func:`presign_upload`.
+    :param asset_fields: further fields of :func:`finalize_asset`.
+    """
+    if asset_fields and purpose != ASSET_LIBRARY:
+        raise InvalidRequest(f"upload: asset_fields needs the purpose {ASSET_LIBRARY}. Nothing was sent.")
+    further = {name: value for name, value in (asset_fields or {}).items() if name != "object_key"}
+    # Now, and not after the bytes were sent.
+    _NewAsset.check("upload, asset_fields", object_key="-", fields=further)
+    leave: Upload = yield presign_upload(file_name, content_type, body.size, purpose, field_names=field_names)
+    needed = "object_key" if purpose == ASSET_LIBRARY else "media_url"
+    if not getattr(leave, needed):
+        raise unreadable(api.NAME, "POST /uploads/presign", needed, "is missing")
+    yield Call(
+        method="PUT",
+        path="",
+        endpoint="PUT (upload to storage)",
+        parse=nothing,
+        body=body,
+        headers={name: text for name, text in leave.required_headers.items() if name.lower() not in _NOT_OURS},
+        foreign_url=leave.upload_url,
+        repeatable=True,
+    )
+    asset = None
+    if purpose == ASSET_LIBRARY and leave.object_key:
+        asset = yield finalize_asset(leave.object_key, **further)
+    return Uploaded(
+        purpose=purpose,
+        file_name=file_name,
+        content_type=content_type,
+        size=body.size,
+        object_key=leave.object_key,
+        media_url=leave.media_url,
+        asset=asset,
+    )
+
+
+# --- ingestion ----------------------------------------------------------------------------------------------------
+
+READY = frozenset({"ready", "completed", "indexed", "available", "active", "processed", "ingested"})
+"""Words that are taken to mean that a video was taken in; none is documented."""
+
+FAILED = frozenset({"failed", "error", "rejected", "canceled", "cancelled", "expired"})
+"""Words that are taken to mean that it will never be."""
+
+UNKNOWN = "unknown"
+"""What is said of an asset that the vendor does not know (yet)."""
+
+
+@dataclass(frozen=True)
+class Ingestion:
+    """
+    How far the Asset Library is with a video.
+
+    :param state: what it means.
+    :param word: what the vendor says, for people.
+    :param asset: the asset, once the vendor knows it.
+    """
+
+    state: Literal["waiting", "ready", "failed"]
+    word: str
+    asset: Asset | None = field(default=None, repr=False)
+
+
+def ingestion(asset_id: str, *, ready: frozenset[str] = frozenset()) -> Sequence[Ingestion]:
+    """
+    Ask how far the Asset Library is with a video.
+
+    Scenes are not searchable until a video was taken in, so an asset that is not known counts as waiting.
+
+    :param asset_id: the asset.
+    :param ready: further status words that mean it is ready, in lower case.
+    """
+    try:
+        asset: Asset = yield api.get_asset(asset_id)
+    except NotFound:
+        return Ingestion("waiting", UNKNOWN)
+    if asset.status is None:
+        # The vendor's illustration of a scene has no status; it has its video, "when available".
+        there = bool(asset.media_url)
+        return Ingestion("ready" if there else "waiting", "ready" if there else "without media", asset)
+    word = asset.status.strip().lower()
+    if word in READY | ready:
+        return Ingestion("ready", word, asset)
+    return Ingestion("failed" if word in FAILED else "waiting", word, asset)

@@ -1,0 +1,117 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What tests of the life of a paid generation share: one sandbox per worker, begun anew for each test."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if "AIRFLOW_HOME" not in os.environ:
+    # Before anything imports Airflow: a test run neither reads nor writes what is in the user's own.
+    os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="adgen-airflow-")
+    atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
+os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+
+import pytest
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.sandbox import Sandbox
+    from tests.support.rig import Rig
+
+
+@pytest.fixture(scope="session")
+def shared_sandbox() -> Iterator[Sandbox]:
+    """A sandbox whose jobs take a fraction of a second."""
+    from airflow_provider_adgen.sandbox import Sandbox
+
+    with Sandbox(speed=300.0) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(shared_sandbox: Sandbox) -> Sandbox:
+    """The shared sandbox, begun anew."""
+    shared_sandbox.reset()
+    return shared_sandbox
+
+
+@pytest.fixture
+def no_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this process learned about rates before counts for nothing."""
+    from airflow_provider_adgen.hooks import base
+
+    monkeypatch.setattr(base, "_budgets", {})
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, no_budgets: None) -> None:
+    """Repeats of reads, and of writes to a ledger, follow at once; Airflow below 3.3 can keep a fake store's state."""
+    import airflow.sdk
+    import tenacity
+
+    from airflow_provider_adgen import compat
+    from airflow_provider_adgen.core import wire
+    from airflow_provider_adgen.ledger import ledger
+
+    monkeypatch.setattr(wire, "_backoff", tenacity.wait_fixed(0.01))
+    monkeypatch.setattr(ledger, "_WRITE_PAUSES", (0.01, 0.01))
+    if not hasattr(airflow.sdk, "NEVER_EXPIRE"):
+        monkeypatch.setattr(compat, "never_expire", lambda: timedelta.max)
+
+
+@pytest.fixture
+def make_rig(
+    sandbox: Sandbox, quick: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, diary: Diary
+) -> Iterator[Callable[..., Rig]]:
+    """Make rigs; whatever they do, no key and no signed link may show up in a log, a record or a stored creative."""
+    from tests.support.rig import Rig, leaks
+
+    made: list[Rig] = []
+
+    def make(*, records: str = "state") -> Rig:
+        rig = Rig(sandbox, monkeypatch, tmp_path, records=records)
+        made.append(rig)
+        return rig
+
+    yield make
+    assert not leaks(diary.text())
+    for rig in made:
+        if rig.store is not None:
+            assert not leaks(str(rig.store.writes))
+    for path in (tmp_path / "ledger").rglob("*.json"):
+        assert not leaks(path.read_text())
+
+
+@pytest.fixture
+def rig(make_rig: Callable[..., Rig]) -> Rig:
+    """One task with Airflow's state store."""
+    return make_rig()
+
+
+class Diary:
+    """Everything that was logged, from DEBUG on: by the standard library's loggers, and by Airflow's own."""
+
+    def __init__(self, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
+        self._caplog = caplog
+        self._capsys = capsys
+        self._printed = ""
+
+    def text(self) -> str:
+        out, err = self._capsys.readouterr()
+        self._printed += out + err
+        return self._printed + "\n".join(f"{one.name} {one.levelname} {one.getMessage()}" for one in self._caplog.records)
+
+
+@pytest.fixture
+def diary(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Diary:
+    """What was logged."""
+    caplog.set_level(logging.DEBUG)
+    return Diary(caplog, capsys)

@@ -1,0 +1,182 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What every vendor must do, whichever it is: one list of behaviours over all registered vendors of this package.
+
+A fifth vendor joins by one entry in ``SAMPLES``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_adgen.compat import AirflowFailException
+from airflow_provider_adgen.core import errors
+from airflow_provider_adgen.core.registry import get_vendor
+from airflow_provider_adgen.core.vocabulary import FINISHED, GenerationStatus
+from airflow_provider_adgen.hooks.base import AdGenHook
+from airflow_provider_adgen.operators._hooks import typed_hook
+from airflow_provider_adgen.operators.generate import GenerateOperator
+from airflow_provider_adgen.sandbox import Sandbox
+from tests.support.tasks import FakeStore, run_task, task_context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+def _cutx(hook: Any) -> dict[str, Any]:
+    project = hook.create_project(name="Shoes")
+    product = hook.ingest_product(url="https://shop.example.com/sneaker", project_id=project.id)
+    return {"kind": "static-ad", "project_id": project.id, "product_id": product.id, "prompt": "a red sneaker"}
+
+
+SAMPLES: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "adsumo": lambda _hook: {"kind": "text-to-image", "prompt": "a sneaker", "model": "pro", "aspect_ratio": "1:1"},
+    "cutx": _cutx,
+    "sume": lambda _hook: {"kind": "image", "prompt": "a sneaker", "aspect_ratio": "1:1", "image_count": 1},
+    "cinematicads": lambda _hook: {"kind": "workflow", "workflow_type": "cinematic", "concept": "a sneaker"},
+}
+
+ERRORS = {
+    400: errors.ApiError,
+    401: errors.AuthenticationError,
+    402: errors.InsufficientCredits,
+    403: errors.PermissionDenied,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    413: errors.PayloadTooLarge,
+    429: errors.RateLimited,
+    500: errors.ServerError,
+    502: errors.ServerError,
+    503: errors.ServerError,
+}
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Sandbox]:
+    with Sandbox(speed=60) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(params=sorted(SAMPLES))
+def vendor(request: pytest.FixtureRequest, running: Sandbox, monkeypatch: pytest.MonkeyPatch) -> str:
+    name: str = request.param
+    running.reset()
+    connection = running.connection(name, timeout=2)
+    monkeypatch.setenv("AIRFLOW_CONN_HERE", json.dumps({**connection, "extra": json.dumps(connection["extra"])}))
+    monkeypatch.setenv("AIRFLOW__ADGEN__FIRST_FIRE_DELAY", "0")
+    return name
+
+
+def _operator(vendor: str, **arguments: Any) -> GenerateOperator:
+    request = SAMPLES[vendor](typed_hook(vendor, "here"))
+    return GenerateOperator(task_id="make", conn_id="here", request=request, poll_interval=0.2, **arguments)
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_submit_wait_store(vendor: str, running: Sandbox, tmp_path: Path, deferrable: bool) -> None:
+    operator = _operator(vendor, deferrable=deferrable, destination=f"file://{tmp_path}", timeout=60)
+
+    result = run_task(operator, task_context(FakeStore()))
+
+    assert result["vendor"] == vendor
+    assert result["status"] == "completed"
+    assert result["creatives"]
+    for creative in result["creatives"]:
+        assert creative["uri"].startswith("file://")
+        assert creative["url"] is None
+        assert len(creative["sha256"]) == 64
+    assert [charge["job_id"] for charge in running.charges] == [result["id"]]
+    quoted = result["credits"]["quoted"]
+    assert quoted is None or quoted == running.charges[0]["credits"]
+
+
+def test_both_wires_agree(vendor: str, running: Sandbox) -> None:
+    hook = typed_hook(vendor, "here")
+    request = hook.vendor.parse_request(SAMPLES[vendor](hook))
+    job = hook.submit(request)
+    running.advance(3600)
+
+    def comparable(generation: Any) -> dict[str, Any]:
+        value: dict[str, Any] = generation.to_xcom(urls=False)
+        return value
+
+    async def both() -> tuple[dict[str, Any], Any]:
+        return comparable(await hook.aget_generation(job.id, kind=job.kind)), await hook.aget_credits()
+
+    seen, balance = asyncio.run(both())
+    assert seen == comparable(hook.get_generation(job.id, kind=job.kind))
+    assert seen["status"] == "completed"
+    assert balance == hook.get_credits()
+
+
+@pytest.mark.parametrize("status", sorted(ERRORS))
+def test_every_error_status(vendor: str, running: Sandbox, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_adgen.core.wire._backoff", lambda _state: 0.0)
+    running.fault("status", vendor, status=status, times=-1, message="no luck today")
+    hook = AdGenHook("here")
+
+    with pytest.raises(ERRORS[status]) as blocking:
+        hook.get_credits()
+    with pytest.raises(ERRORS[status]) as waiting:
+        asyncio.run(hook.aget_credits())
+
+    assert type(blocking.value) is type(waiting.value)
+    # Each request has an id of its own, where a vendor has such ids.
+    assert _without_id(blocking.value) == _without_id(waiting.value)
+    assert blocking.value.status == status
+    assert running.key_for(vendor) not in str(blocking.value)
+
+
+def _without_id(error: errors.ApiError) -> str:
+    return str(error).replace(error.request_id or "-", "")
+
+
+def test_every_status_word(vendor: str) -> None:
+    definition = get_vendor(vendor)
+    assert set(definition.statuses.values()) >= {GenerationStatus.COMPLETED, GenerationStatus.FAILED}
+    for word, status in definition.statuses.items():
+        assert definition.status(word) == status
+    assert definition.status("brand_new_word") == "brand_new_word"
+    assert definition.status("brand_new_word") not in FINISHED
+
+
+def test_a_failed_job_is_said_and_refunded_as_documented(vendor: str, running: Sandbox) -> None:
+    running.fail_next(vendor, message="the script broke the content policy")
+    store = FakeStore()
+
+    with pytest.raises(errors.GenerationFailed):
+        run_task(_operator(vendor, deferrable=False, timeout=60), task_context(store))
+
+    charged = sum(charge["credits"] for charge in running.charges)
+    refunded = sum(refund["credits"] for refund in running.refunds)
+    documented = GenerationStatus.FAILED in get_vendor(vendor).promises.refunded
+    assert refunded == (charged if documented else 0)
+
+
+def test_a_lost_answer_never_buys_twice(vendor: str, running: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator = _operator(vendor, deferrable=False, timeout=60)
+    monkeypatch.setattr("airflow_provider_adgen.core.decisions.submission._FIRST_PAUSE", 0.1)
+    running.fault("drop", vendor, method="POST", when="after")
+    store = FakeStore()
+    for try_number in (1, 2):
+        try:
+            result = run_task(operator, task_context(store, try_number=try_number))
+        except AirflowFailException as error:
+            assert "Nothing more is sent until a person decides" in str(error)
+        else:
+            assert result["status"] == "completed"
+        assert len(running.charges) == 1
+
+
+def test_too_few_credits_charge_nothing(vendor: str, running: Sandbox) -> None:
+    operator = _operator(vendor, deferrable=False, timeout=60)
+    running.set_credits(vendor, 0)
+    with pytest.raises(AirflowFailException):
+        run_task(operator, task_context(FakeStore()))
+    assert running.charges == []
