@@ -4,6 +4,7 @@
 # What a person types. `make test` is everything; `make demo` shows it without an account.
 .PHONY: help demo test lint format type unit unit-oldest integration e2e e2e-oldest docs package clean
 .DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
 
 NEWEST := .venv
 OLDEST := .venv-oldest

@@ -30,6 +30,13 @@ _VENDORS: dict[str, dict[str, str]] = {
         "base_url": "https://cinematicads.studio",
         "key": "API key of your account settings",
     },
+    "cutx": {
+        "title": "CutX",
+        "hook": "cutx.CutxHook",
+        "docs": "https://cutx-docs.pages.dev",
+        "base_url": "required: the address of your CutX account",
+        "key": "the 7-day token (JWT)",
+    },
     "sume": {
         "title": "Sume",
         "hook": "sume.SumeHook",
@@ -96,6 +103,7 @@ _OWN: dict[str, dict[str, list[str]]] = {
         "hooks": ["cinematicads"],
         "triggers": ["cinematicads"],
     },
+    "cutx": {"operators": ["cutx"], "hooks": ["cutx"]},
     "sume": {"operators": ["sume"], "sensors": ["sume"], "hooks": ["sume"], "triggers": ["sume"]},
 }
 

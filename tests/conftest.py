@@ -107,7 +107,9 @@ class Diary:
     def text(self) -> str:
         out, err = self._capsys.readouterr()
         self._printed += out + err
-        return self._printed + "\n".join(f"{one.name} {one.levelname} {one.getMessage()}" for one in self._caplog.records)
+        return self._printed + "\n".join(
+            f"{one.name} {one.levelname} {one.getMessage()}" for one in self._caplog.records
+        )
 
 
 @pytest.fixture

@@ -172,6 +172,8 @@ class UnexpectedResponse(AdGenError):
     :param vendor: the vendor's name.
     :param endpoint: method and path template.
     :param field: the dotted name of the field that is missing or unreadable.
+
+    ``excerpt`` is the beginning of the answer to a paid submission, scrubbed: a job's id may be in it.
     """
 
     def __init__(self, message: str, *, vendor: str = "", endpoint: str = "", field: str = "") -> None:
@@ -179,6 +181,7 @@ class UnexpectedResponse(AdGenError):
         self.vendor = vendor
         self.endpoint = endpoint
         self.field = field
+        self.excerpt: str | None = None
 
 
 class GenerationFailed(AdGenError):

@@ -69,7 +69,13 @@ def _tls(verify: bool | str) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
         return context
     if isinstance(verify, str):
-        return ssl.create_default_context(cafile=verify)
+        try:
+            return ssl.create_default_context(cafile=verify)
+        except OSError:  # ssl.SSLError is one
+            raise WireError(
+                "The CA bundle that the connection's extra names in verify cannot be read; nothing was sent.",
+                sent=False,
+            ) from None
     return httpx.create_ssl_context()
 
 

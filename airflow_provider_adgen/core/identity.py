@@ -42,8 +42,11 @@ class Identity:
 
 def canonical(value: Any) -> Any:
     """Return a JSON value with query strings and fragments cut off its URLs: signed links differ from day to day."""
-    if isinstance(value, str) and "://" in value:
-        parts = urlsplit(value)
+    if isinstance(value, str) and "://" in value and len(value.split()) == 1:  # a prompt may begin with a URL
+        try:
+            parts = urlsplit(value)
+        except ValueError:
+            return value
         return urlunsplit((parts.scheme, parts.netloc, parts.path, "", "")) if parts.scheme else value
     if isinstance(value, dict):
         return {str(key): canonical(item) for key, item in value.items()}

@@ -54,6 +54,7 @@ class Attempt(BaseModel):
     :param answered: the vendor answered this attempt: declined it, or accepted it. Only unanswered ones keep their key.
     :param unknown: it is settled that nothing can tell whether it was accepted.
     :param reason: why it was withdrawn or is unknown, scrubbed.
+    :param answer: the beginning of an acceptance in which no job id could be read, scrubbed.
     :param job_ids: the jobs it started.
     :param submitted_at: Unix time of the answer.
     :param makes: kind of the result.
@@ -87,6 +88,7 @@ class Attempt(BaseModel):
     answered: bool = False
     unknown: bool = False
     reason: str | None = None
+    answer: str | None = None
     job_ids: list[str] = Field(default_factory=list)
     submitted_at: float | None = None
     makes: str | None = None
@@ -159,15 +161,19 @@ class Record(BaseModel):
         :param where: the store, for the message.
         :raises RecordUnreadable: it is not a record of a known version.
         """
+        why = "it is something else"
         try:
-            return cls.model_validate(value)
+            record = cls.model_validate(value)
+            if {"v", "attempts"} <= record.model_fields_set:
+                return record
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False, include_context=False)[0]
             name = ".".join(str(part) for part in first["loc"]) or "its shape"
-            raise RecordUnreadable(
-                f"The record of this task's paid generation in {where} cannot be read ({name}: {first['msg']}). "
-                "Nothing was sent, because a job may already be paid for. Repair or remove the record, then retry."
-            ) from None
+            why = f"{name}: {first['msg']}"
+        raise RecordUnreadable(
+            f"The record of this task's paid generation in {where} cannot be read ({why}). Nothing was sent, because a "
+            "job may already be paid for. Repair or remove the record, then retry."
+        )
 
     @classmethod
     def merged(cls, records: Iterable[Record]) -> Record:

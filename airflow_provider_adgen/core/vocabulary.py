@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import pendulum
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, PlainSerializer
 
-from airflow_provider_adgen.core.scrub import without_urls
+from airflow_provider_adgen.core.scrub import scrub, without_urls
 
 SCHEMA = 1
 """Version of the dictionary that goes through XCom."""
@@ -163,9 +163,11 @@ class Generation(Model):
     details: dict[str, Any] = Field(default_factory=dict, repr=False)
 
     def model_post_init(self, _context: Any, /) -> None:
-        """Fill in all job ids: a generation always knows them."""
+        """Fill in all job ids: a generation always knows them. What went wrong is the vendor's text: it is scrubbed."""
         if not self.job_ids:
             self.job_ids = [self.id]
+        if self.error:
+            self.error = scrub(self.error)
 
     @property
     def finished(self) -> bool:

@@ -30,6 +30,7 @@ from airflow_provider_adgen.core.errors import (
     WireError,
 )
 from airflow_provider_adgen.core.http import HttpClient, Opened, Request
+from airflow_provider_adgen.core.scrub import scrub
 from airflow_provider_adgen.core.version import VERSION
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ ATTEMPTS = 4
 """How often a repeatable request is sent at most."""
 
 _REDIRECTS = 5
+_EXCERPT = 4096
 _USER_AGENT = f"airflow-provider-adgen/{VERSION} Python/{platform.python_version()}"
 
 
@@ -97,7 +99,7 @@ class Wire:
         :raises UnexpectedResponse: the answer cannot be read.
         """
         if not call.may_repeat or self._attempts == 1:
-            return call.parse(await self._once(call))
+            return self._read(call, await self._once(call))
         retrying = tenacity.AsyncRetrying(
             sleep=self._clock.sleep,
             retry=tenacity.retry_if_exception(_worth_repeating),
@@ -212,6 +214,15 @@ class Wire:
             yield opened
 
     # --- one request ----------------------------------------------------------------------------------------------
+
+    def _read(self, call: Call[T], answer: Answer) -> T:
+        try:
+            return call.parse(answer)
+        except UnexpectedResponse as error:
+            if call.paid:
+                text = answer.content[:_EXCERPT].decode("utf-8", "replace")
+                error.excerpt = scrub(text, self.profile.key.reveal())
+            raise
 
     async def _once(self, call: Call[Any]) -> Answer:
         if call.foreign_url is not None:

@@ -97,8 +97,9 @@ def _upload(
     from airflow_provider_adgen.delivery.sources import open_source
 
     file = open_source(source)
-    kind = content_type or mimetypes.guess_type(file.name)[0]
-    if kind is None:
+    guessed, packed = mimetypes.guess_type(file.name)
+    kind = content_type or guessed
+    if kind is None or (packed and not content_type):
         raise InvalidRequest(f"upload: the type of {file.name!r} is not known; give content_type. Nothing was sent.")
     if file.body.size == 0:
         raise InvalidRequest(f"upload: {file.name!r} is empty. Nothing was sent.")

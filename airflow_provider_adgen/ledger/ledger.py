@@ -55,6 +55,16 @@ class Ledger:
             self._record = Record.merged(store.read() for store in self._stores)
         return self._record
 
+    def refresh(self) -> None:
+        """
+        Read the stores again; what this process wrote, or could not write, is kept.
+
+        :raises RecordUnreadable: a store cannot be read.
+        """
+        if self._stores:
+            known = [self._record] if self._record is not None else []
+            self._record = Record.merged([*(store.read() for store in self._stores), *known])
+
     def write(self, attempt: Attempt, *, patient: bool = False) -> Attempt:
         """
         Keep a version of *attempt* in every store, and return it as kept.
@@ -64,6 +74,9 @@ class Ledger:
         """
         kept = attempt.model_copy(update={"written_at": self._now()})
         record = (self.record() or Record()).with_attempt(kept)
+        if kept.phase != "intent":
+            # What became of it stays known to this process, also where it cannot be kept.
+            self._record = record
         for store in self._stores:
             self._write(store, kept, record, _WRITE_PAUSES if patient else ())
         self._record = record

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest, RateLimited
+from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest, RateLimited, UnexpectedResponse
 from airflow_provider_adgen.core.identity import field_hashes, fingerprint, idempotency_key
 from airflow_provider_adgen.core.record import Attempt, Record
 
@@ -63,6 +63,10 @@ class Book:
     def record(self) -> Record | None:
         """Return the record, or None where nothing is kept and nothing was written by this process."""
         return self._ledger.record()
+
+    def refresh(self) -> None:
+        """Read the record again: another process that believed to be this task may have written meanwhile."""
+        self._ledger.refresh()
 
     @property
     def last(self) -> Attempt | None:
@@ -127,7 +131,8 @@ class Book:
         if before is not None and not before.answered and before.key and before.fingerprint == self.fingerprint:
             # Nobody answered it: with the same key the vendor may still recognise it.
             return before.key
-        record = self.record()
+        # Where nothing is kept, a later try cannot count: it must come to the same key as this one.
+        record = self.record() if self._ledger.keeps else None
         return idempotency_key(
             self._facts.identity,
             epoch=self._facts.epoch,
@@ -156,14 +161,27 @@ class Book:
                     "result": generation.to_xcom(urls=False) if keep else None,
                 }
             ),
-            f"{self._vendor.title} job {', '.join(generation.job_ids)} is paid for and could not be recorded. If this "
-            "task fails now, attach that job instead of submitting again",
+            self._unrecorded(generation.job_ids),
         )
 
-    def adopt(self, attempt: Attempt, job_ids: list[str]) -> None:
-        """Write that *attempt* is known to have started these jobs."""
+    def _unrecorded(self, job_ids: list[str]) -> str:
+        return (
+            f"{self._vendor.title} job {', '.join(job_ids)} is paid for and could not be recorded. If this task fails "
+            "now, attach that job instead of submitting again"
+        )
+
+    def adopt(self, attempt: Attempt, job_ids: list[str], *, insist: bool = False) -> None:
+        """
+        Write that *attempt* is known to have started these jobs.
+
+        :param insist: the vendor said so: if it cannot be written, that is said and it goes on.
+        """
         changes = {"phase": "submitted", "answered": True, "job_ids": job_ids, "submitted_at": self._now()}
-        self._ledger.write(attempt.model_copy(update=changes), patient=True)
+        known = attempt.model_copy(update=changes)
+        if insist:
+            self._insist(known, self._unrecorded(job_ids))
+        else:
+            self._ledger.write(known, patient=True)
 
     def withdrawn(self, attempt: Attempt, verdict: Verdict, error: AdGenError) -> None:
         """Write that nothing was started; if it cannot be written, the intent stays and a later try stops."""
@@ -179,7 +197,12 @@ class Book:
 
     def unanswered(self, attempt: Attempt, verdict: Verdict, error: AdGenError) -> None:
         """Write that nobody knows."""
-        changes = {**self._outcome(attempt, verdict, error), "unknown": verdict.unknown}
+        # Only an acceptance answers it: a refused repeat leaves open what became of the posting before, and its key is
+        # what may still tell.
+        answered = attempt.answered or verdict.unknown
+        changes = {**self._outcome(attempt, verdict, error), "unknown": verdict.unknown, "answered": answered}
+        if isinstance(error, UnexpectedResponse):
+            changes["answer"] = error.excerpt
         self._ledger.write(attempt.model_copy(update=changes), patient=True)
 
     def _outcome(self, attempt: Attempt, verdict: Verdict, error: AdGenError) -> dict[str, Any]:

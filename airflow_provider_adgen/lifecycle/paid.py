@@ -30,7 +30,7 @@ from airflow_provider_adgen.hooks.base import job_ids
 from airflow_provider_adgen.lifecycle.alarm import alarm_held
 from airflow_provider_adgen.lifecycle.book import Book
 from airflow_provider_adgen.lifecycle.candidates import describe_candidates
-from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED, read_resolution
+from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED, read_resolution, variable_name
 from airflow_provider_adgen.lifecycle.stops import stop_error
 from airflow_provider_adgen.lifecycle.terms import Park, Terms
 
@@ -117,13 +117,14 @@ class PaidJob:
                 "Nothing records what this task pays for: Airflow before 3.3 keeps no task state, and [adgen] "
                 "ledger_path is not set. A retry is refused, or relies on the vendor's idempotency keys."
             )
+        self.book.refresh()
         if event_ids:
             last = self.book.last
             if last is None:
                 return self._stub(list(event_ids))
             if last.phase == "intent":
                 # The job was accepted and could not be recorded; the trigger carried its id until now.
-                self.book.adopt(last, list(event_ids))
+                self.book.adopt(last, list(event_ids), insist=True)
         own, says, seen = False, None, None
         while True:
             decision = decide(self._situation(self.book.record(), resumed=resumed, own=own, says=says))
@@ -143,6 +144,7 @@ class PaidJob:
                     return Generation.from_xcom(_attempt(decision).result or {})
                 case Action.WAIT:
                     self._pause(decision.seconds, decision.why)
+                    self.book.refresh()
                 case Action.STOP:
                     if not self._resolved(decision):
                         raise self._stop(decision)
@@ -184,7 +186,7 @@ class PaidJob:
         :return: the generation, or None to decide again.
         """
         refusal: AdGenError | None = None
-        nothing_started = False
+        first, nothing_started = attempt is None, False
         with alarm_held():
             if attempt is None:
                 attempt = self.book.intend(before, self.hook.profile())
@@ -192,7 +194,7 @@ class PaidJob:
             try:
                 generation = self.hook.submit(self.request, idempotency_key=attempt.key)
             except AdGenError as error:
-                refusal, nothing_started = error, self._refused(attempt, error)
+                refusal, nothing_started = error, self._refused(attempt, error, first=first)
             else:
                 seam("before-record")
                 self.book.submitted(attempt, generation)
@@ -211,13 +213,17 @@ class PaidJob:
         )
         return self.with_credits(generation)
 
-    def _refused(self, attempt: Attempt, error: AdGenError) -> bool:
-        """Write what a posting without a job proves; return whether it is certain that nothing was started."""
-        if attempt.phase == "submitted":
+    def _refused(self, attempt: Attempt, error: AdGenError, *, first: bool) -> bool:
+        """
+        Write what a posting without a job proves; return whether it is certain that nothing was started.
+
+        :param first: no process posted this attempt before.
+        """
+        if attempt.phase != "intent":
             # It was posted again only to collect its result; it is recorded as paid for already.
             raise error
         verdict = judge(error, self.vendor.promises)
-        if verdict.nothing_started and not attempt.statuses:
+        if verdict.nothing_started and first:
             self.book.withdrawn(attempt, verdict, error)
             return True
         # A refused repeat says nothing about the posting before it, which may have been accepted.
@@ -267,9 +273,15 @@ class PaidJob:
             default=self._now(),
         )
         if self._now() + seconds > first + self.terms.submit_timeout:
+            last = self.book.last
             raise GenerationTimeout(
                 f"{self.facts.identity} was not allowed to submit to {self.vendor.title} within "
-                f"{self.terms.submit_timeout:g} s ({reason}). Nothing was started by this attempt."
+                f"{self.terms.submit_timeout:g} s ({reason}). "
+                + (
+                    "Whether the submission before was accepted is not known; a retry settles that first."
+                    if last is not None and last.phase == "intent"
+                    else "Nothing was started by this attempt."
+                )
             )
 
     def _resolved(self, decision: Decision) -> bool:
@@ -284,9 +296,27 @@ class PaidJob:
             self._log.warning("A person declared that attempt %s was not submitted.", attempt.uid)
             self.book.dismissed(attempt)
         else:
+            ids = job_ids(said)
+            self._check_exists(attempt, ids)
             self._log.warning("A person attached %s job %s to attempt %s.", self.vendor.title, said, attempt.uid)
-            self.book.adopt(attempt, list(job_ids(said)))
+            self.book.adopt(attempt, list(ids))
         return True
+
+    def _check_exists(self, attempt: Attempt, ids: tuple[str, ...]) -> None:
+        """
+        Check that the vendor knows the jobs that a person named: what is recorded cannot be taken back.
+
+        :raises InvalidRequest: it does not.
+        """
+        if self.request.synchronous:
+            return
+        try:
+            self.hook.with_current_key(lambda: self.hook.get_generation(",".join(ids), kind=attempt.makes))
+        except NotFound:
+            raise InvalidRequest(
+                f"Variable {variable_name(attempt.uid)} names job {', '.join(ids)}, which {self.vendor.title} does not "
+                "know in this account. Nothing was sent or recorded: put the Variable right and clear the task."
+            ) from None
 
     def _stop(self, decision: Decision) -> AdGenError:
         found = ""

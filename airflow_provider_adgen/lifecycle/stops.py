@@ -89,6 +89,7 @@ def _unknown(attempt: Attempt, vendor: Vendor, facts: TaskFacts, candidates: str
         f"Nobody knows whether {vendor.title} accepted the submission that {facts.identity} sent at {when} to "
         f"{attempt.endpoint} (fingerprint {attempt.fingerprint[:12]})"
         + (f": {attempt.reason.rstrip('.')}" if attempt.reason else "")
+        + (f" (it answered {attempt.answer!r})" if attempt.answer else "")
         + f". Up to {cost} may have been charged. Nothing more is sent until a person decides. "
         + candidates
         + f"To resolve it, set the Airflow Variable {variable_name(attempt.uid)} to the id of the job it started, or "

@@ -77,7 +77,7 @@ def wait_for(
             else:
                 raise
         else:
-            failures = 0
+            failures, refreshed = 0, False
             if seen.finished or (stop_suspended and seen.status == GenerationStatus.SUSPENDED):
                 return seen
             if str(seen.status) != status:

@@ -144,7 +144,12 @@ class GenerateOperator(BaseOperator):
     def request_value(self) -> dict[str, Any]:
         """Return the request as JSON, after templates were rendered."""
         if not self.request_kind:
-            return dict(self.request or {})
+            request: Any = self.request or {}  # a template may have made anything of it
+            if not isinstance(request, dict):
+                from airflow_provider_adgen.core.errors import InvalidRequest
+
+                raise InvalidRequest('request must be a dictionary {"kind": ..., ...}. Nothing was sent.')
+            return dict(request)
         return {"kind": self.request_kind, **{name: getattr(self, name) for name in self.request_fields}}
 
     def _hook(self) -> AdGenHook:
@@ -294,13 +299,14 @@ class GenerateOperator(BaseOperator):
         interval = self._interval()
         if self.deferrable:
             self._defer_for(hook, generation, submitted_at, until, interval)
+        deadline = self._worker_deadline()
         return wait_for(
             hook,
             generation,
             interval=interval,
             submitted_at=submitted_at,
-            until=min(until, self._worker_deadline()),
-            seconds=allowed,
+            until=min(until, deadline),
+            seconds=min(allowed, round(deadline - time.time())),
             stop_suspended=self.on_suspended != "wait",
             sleep=time.sleep,
             now=time.time,
@@ -417,6 +423,6 @@ class GenerateOperator(BaseOperator):
     def _worker_deadline(self) -> float:
         """End before Airflow's ``execution_timeout`` does, so that the reason is ours to tell."""
         if self.execution_timeout is None:
-            return float("inf")
+            return 1e12
         allowed = self.execution_timeout.total_seconds()
         return self._leg_started + max(1.0, allowed - max(5.0, allowed * 0.05))

@@ -71,7 +71,10 @@ def main(given: Sequence[str] | None = None) -> int:
 
         print(json.dumps(default_settings(), indent=2))
         return 0
-    # Blocked in every thread and waited for below: no handler runs, so none can run at a bad moment.
+    # Blocked in every thread and waited for below: no handler runs, so none can run at a bad moment. One is set all the
+    # same, because a shell starts background processes with SIGINT ignored, and what is ignored cannot be waited for.
+    for number in ENDING:
+        signal.signal(number, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     from airflow_provider_adgen.sandbox.server import Sandbox
 

@@ -118,6 +118,7 @@ class AdGenSensor(BaseSensorOperator):
             PermissionDenied,
             RateLimited,
             ServerError,
+            UnexpectedResponse,
             WireError,
         )
         from airflow_provider_adgen.hooks.base import AdGenHook
@@ -125,7 +126,7 @@ class AdGenSensor(BaseSensorOperator):
         try:
             hook = AdGenHook(self.conn_id)
             return hook.with_current_key(lambda: self.look(hook))
-        except (RateLimited, ServerError, WireError) as error:
+        except (RateLimited, ServerError, UnexpectedResponse, WireError) as error:
             self.log.warning("%s Asking again later.", error.message)
             return False
         except GenerationFailed as error:

@@ -13,6 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_adgen.core.clock import SYSTEM
 from tests.support.tasks import FakeStore, run_task, task_context
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class MovableTime:
         self._time, self._sleep = time.time, time.sleep
         patch.setattr(time, "time", self.now)
         patch.setattr(time, "sleep", self.sleep)
+        monotonic = SYSTEM.monotonic
+        patch.setattr(SYSTEM, "monotonic", lambda: monotonic() + self.ahead)
 
     def now(self) -> float:
         return self._time() + self.ahead

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_adgen.core.errors import AdGenError, ApiError, UnexpectedResponse, WireError
+from airflow_provider_adgen.core.errors import AdGenError, ApiError, InvalidRequest, UnexpectedResponse, WireError
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.vendor import Promises
@@ -42,4 +42,6 @@ def judge(error: AdGenError, promises: Promises) -> Verdict:
             # costs nothing: a new key is safe whenever nothing was started.
             return Verdict(nothing_started=True, answered=True, unknown=False, status=error.status)
         return Verdict(nothing_started=False, answered=False, unknown=False, status=error.status)
-    return Verdict(nothing_started=False, answered=False, unknown=False, status=0)
+    # Refused on our own side, before anything was sent.
+    ours = isinstance(error, InvalidRequest)
+    return Verdict(nothing_started=ours, answered=False, unknown=False, status=0)

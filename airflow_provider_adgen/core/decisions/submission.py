@@ -24,6 +24,7 @@ SAME_FAILURE_LIMIT = 3
 """So many equal error answers to one attempt settle that repeating does not help."""
 
 _FIRST_PAUSE = 5.0
+_SHORT_PAUSE = 1.0
 _LONGEST_PAUSE = 600.0
 
 MISSING = "missing"
@@ -163,9 +164,13 @@ def decide(situation: Situation) -> Decision:
     record = situation.record
     if record is None:
         return _without_record(situation)
-    last = record.last
+    # A withdrawn attempt is as good as none: what counts is what was bought, or may have been, before it.
+    last = next((one for one in reversed(record.attempts) if one.phase != "withdrawn"), record.last)
     if last is None:
         return Decision(Action.SUBMIT, Why.NOTHING_YET)
+    if last is not record.last:
+        # This try was refused: it has bought nothing that it could be resumed for.
+        situation = replace(situation, resumed=False)
     match last.phase:
         case "withdrawn":
             return Decision(Action.SUBMIT, Why.WITHDRAWN, last)
@@ -195,21 +200,22 @@ def _unresolved(situation: Situation, last: Attempt) -> Decision:
     repeatable = (
         rule is not None
         and rule.covers(last.kind)
+        and last.key is not None
         and not last.unknown
         and last.fingerprint == situation.fingerprint
         and last.key_tag == situation.key_tag
     )
     if not situation.own and situation.now < deadline:
         return Decision(Action.WAIT, Why.YOUNG_INTENT, last, seconds=deadline - situation.now)
-    if repeatable and rule is not None and situation.now < last.intended_at + rule.seconds:
-        if _stuck(last):
-            return _settle(situation, last)
-        if rule.while_running:
+    if repeatable and rule is not None:
+        # A key that protects while the job runs is soon over: its repeats follow more quickly.
+        earliest = 0.0 if rule.while_running else deadline
+        rest = pause(len(last.statuses), _SHORT_PAUSE if rule.while_running else _FIRST_PAUSE)
+        due = max(situation.now, earliest, (last.sent_at or 0.0) + rest, last.retry_at or 0.0)
+        if due < last.intended_at + rule.seconds and not _stuck(last):
+            if situation.now < due:
+                return Decision(Action.WAIT, Why.PAUSE, last, seconds=due - situation.now)
             return Decision(Action.REPEAT, Why.KEY_PROTECTS, last)
-        due = max(deadline, (last.sent_at or 0.0) + pause(len(last.statuses)), last.retry_at or 0.0)
-        if situation.now < due:
-            return Decision(Action.WAIT, Why.PAUSE, last, seconds=due - situation.now)
-        return Decision(Action.REPEAT, Why.KEY_PROTECTS, last)
     return _settle(situation, last)
 
 
@@ -224,9 +230,9 @@ def _stuck(last: Attempt) -> bool:
     return len(tail) == SAME_FAILURE_LIMIT and len(set(tail)) == 1 and tail[0] not in {0, 429}
 
 
-def pause(sends: int) -> float:
+def pause(sends: int, first: float = _FIRST_PAUSE) -> float:
     """Return the seconds between the end of a posting and its repeat; it doubles each time."""
-    return min(_LONGEST_PAUSE, _FIRST_PAUSE * float(2 ** max(0, sends - 1)))
+    return min(_LONGEST_PAUSE, first * float(2 ** min(max(0, sends - 1), 16)))
 
 
 def _submitted(situation: Situation, last: Attempt) -> Decision:
@@ -289,6 +295,7 @@ def _collect(situation: Situation, last: Attempt) -> Decision:
         rule is not None
         and rule.covers(last.kind)
         and not rule.while_running
+        and last.key is not None
         and last.key_tag == situation.key_tag
         and last.fingerprint == situation.fingerprint
         and situation.now < last.intended_at + rule.seconds

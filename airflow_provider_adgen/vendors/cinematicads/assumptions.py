@@ -33,6 +33,11 @@ ASSUMPTIONS: tuple[Assumption, ...] = tuple(
             "Both are understood. A step's status is not the job's, but for a step that is suspended.",
         ),
         (
+            "review",
+            "Whether the stream stays open while a person reviews is not stated.",
+            "That a review began is told at once; from then on the stream is held, and silence means it goes on.",
+        ),
+        (
             "failure on a stream",
             "How a failed workflow shows on the stream is not stated.",
             "A result with success false and workflow.failed are failures, whose refund is documented. Any other event "
@@ -42,7 +47,8 @@ ASSUMPTIONS: tuple[Assumption, ...] = tuple(
             "several videos",
             "The example of a result has one videoUrl, though several formats may be asked for.",
             "videoUrl, videos, formats and outputs are read as a link, a list, or a map of formats, and results that "
-            "follow within two seconds count as well.",
+            "follow within two seconds count as well. One link may be one of several, so list and stream are both "
+            "asked before it is taken for all.",
         ),
         (
             "prices of types",

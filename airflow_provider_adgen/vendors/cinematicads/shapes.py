@@ -34,8 +34,7 @@ _FORMAT = re.compile(r"^(\d{1,2})[:x_\-/](\d{1,2})$")
 _SHAPE_WORDS = frozenset({"vertical", "square", "horizontal", "landscape", "portrait"})
 # Query parameters that sign a link: they differ each time the same file is linked to.
 _SIGNING = re.compile(
-    r"^(x-(amz|goog)-.*|signature|sig|expires|exp|policy|token|key-pair-id|awsaccesskeyid|googleaccessid|s[etvpr]|"
-    r"st|spr|hmac)$",
+    r"^(x-.*|.*(signature|expires|token|credential|accesskeyid|accessid).*|sig|exp|policy|hmac|key-pair-id|s[etvpr]|st|spr)$",
     re.IGNORECASE,
 )
 
@@ -182,16 +181,27 @@ def links(value: Any, kind: str | None, *, own_url: bool = False) -> list[Link]:
     :param kind: ``video`` never takes images (they may be key frames); ``image`` takes videos only without images.
     :param own_url: a bare ``url`` is the file, too; elsewhere that may be the source that the user gave.
     """
-    found = list(_under(value, (*_VIDEO, *_EITHER) if kind != "image" else (*_IMAGE, *_EITHER), 0))
+    found = _united(_under(value, (*_VIDEO, *_EITHER) if kind != "image" else (*_IMAGE, *_EITHER), 0))
     if kind == "image" and not found:
-        found = list(_under(value, _VIDEO, 0))
+        found = _united(_under(value, _VIDEO, 0))
     if kind not in {"video", "image"}:
-        found += _under(value, _IMAGE, 0)
+        found += _united(_under(value, _IMAGE, 0))
     if not found:
         url = plain(payload(value)).get("url")
         if is_link(url) and (own_url or urlsplit(url).path.lower().endswith(_MEDIA)):
             found = [Link(url)]
     return distinct(found)
+
+
+def _united(groups: Iterable[list[Link]]) -> list[Link]:
+    """Join what several fields link to; one link beside a list of links is one of them, however it is signed."""
+    ordered = sorted(groups, key=len, reverse=True)
+    found = list(ordered[0]) if ordered else []
+    listed = {link.identity[:2] for link in found}
+    for group in ordered[1:]:
+        shorter = len(group) < len(ordered[0])
+        found += [link for link in group if not (shorter and link.identity[:2] in listed)]
+    return found
 
 
 def distinct(found: Iterable[Link]) -> list[Link]:
@@ -203,11 +213,11 @@ def distinct(found: Iterable[Link]) -> list[Link]:
     return list(kept.values())
 
 
-def _under(value: Any, names: tuple[str, ...], depth: int) -> Iterator[Link]:
+def _under(value: Any, names: tuple[str, ...], depth: int) -> Iterator[list[Link]]:
     fields = plain(value)
     for name in names:
         if name in fields:
-            yield from _gather(fields[name], None, 0)
+            yield list(_gather(fields[name], None, 0))
     if depth < _DEEPEST:
         for name in _NESTED:
             if isinstance(fields.get(name), dict):
@@ -232,6 +242,14 @@ def _gather(value: Any, shape: str | None, depth: int) -> Iterator[Link]:
             named = _ratio(str(key))
             if named is not None or str(key).lower() in _SHAPE_WORDS:
                 yield from _gather(item, named or str(key).lower(), depth + 1)
+
+
+def count_formats(value: Any) -> int | None:
+    """Return how many aspect ratios are named, by a list, a map or a string with commas."""
+    named = value.split(",") if isinstance(value, str) else value
+    if not isinstance(named, list | dict):
+        return None
+    return len({_ratio(word(one)) for one in named} - {None}) or None
 
 
 def _ratio(text: str | None) -> str | None:

@@ -87,6 +87,8 @@ class Told:
     :param created: when it was made, as the vendor says it.
     :param completed: when it ended, as the vendor says it.
     :param type: type of the workflow.
+    :param reviewed: it waits for a person, or did.
+    :param formats: how many formats were asked for.
     :param details: what else was said.
     """
 
@@ -99,6 +101,8 @@ class Told:
     created: Any = None
     completed: Any = None
     type: str | None = None
+    reviewed: bool = False
+    formats: int | None = None
     details: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -107,8 +111,14 @@ class Told:
         return self.status in FINISHED
 
     def whole(self, kind: str | None) -> bool:
-        """Whether nothing is missing: it has ended, and if it has a result, there are links to it."""
-        return self.finished and (self.status != GenerationStatus.COMPLETED or bool(self.links) or kind == "analysis")
+        """
+        Whether nothing can be missing: it has ended, and there are links to all of its files.
+
+        One link of a job that does not tell its formats may be one of several.
+        """
+        if self.status != GenerationStatus.COMPLETED or kind == "analysis":
+            return self.finished
+        return len(self.links) >= (self.formats or 2)
 
     @property
     def contradicts(self) -> bool:
@@ -173,6 +183,11 @@ class Listener:
         """Whether the job is over with this event; a little may follow (the links of further formats)."""
         return self.hear([event]).finished
 
+    def pauses(self, event: WorkflowEvent) -> bool:
+        """Whether the job is over, or waits for a person from this event on."""
+        told = self.hear([event])
+        return told.finished or told.status == GenerationStatus.SUSPENDED
+
     def hear(self, events: Iterable[WorkflowEvent]) -> Told:
         """Return what a run of events says."""
         told = Told()
@@ -183,6 +198,7 @@ class Listener:
                 continue
             status = self._status(event)
             completed = completed or status == GenerationStatus.COMPLETED
+            told.reviewed = told.reviewed or status == GenerationStatus.SUSPENDED
             told.status = status if status is not None else told.status
             self._add(told, event)
         if completed:
@@ -291,6 +307,7 @@ def of_project(value: Mapping[str, Any], kind: str | None, translate: Callable[[
         created=shapes.first(fields, ("createdat", "created", "date")),
         completed=shapes.first(fields, ("completedat", "finishedat", "endedat")),
         type=type_,
+        formats=shapes.count_formats(fields.get("formats")),
         details={key: item for key, item in shapes.payload(value).items() if key.lower() not in _PLACED},
     )
     _money(told, fields)

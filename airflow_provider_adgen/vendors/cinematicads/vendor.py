@@ -50,6 +50,8 @@ QUICK = 3.0
 LINGER = 2.0
 """Seconds for which a stream is still heard after the job has ended: a result per format is possible."""
 
+_MOST_REVIEWS = 1000
+
 _FILE_OF_SUFFIX: dict[str, Literal["image", "video", "archive"]] = {
     "mp4": "video",
     "mov": "video",
@@ -80,6 +82,10 @@ class CinematicAdsVendor(Vendor):
     rations: ClassVar[Mapping[Lane, RateLimit]] = {Lane.STREAM: RateLimit(10, 3600.0)}
     statuses: ClassVar[dict[str, GenerationStatus]] = STATUSES
     assumptions: ClassVar[tuple[Assumption, ...]] = ASSUMPTIONS
+
+    def __init__(self) -> None:
+        # Jobs of which a review was told, and whether it still goes on.
+        self._reviews: dict[str, bool] = {}
 
     def problem(self, answer: Answer) -> Problem:
         """Read ``{"success": false, "error": "..."}``."""
@@ -142,7 +148,8 @@ class CinematicAdsVendor(Vendor):
 
         The list is asked before a stream is held open, too: whether a stream tells a late listener what it missed is
         not documented, and one that does not would be held in vain for a job that is over. A job that neither knows
-        is under way: it is never an error that the list does not carry it.
+        is under way: it is never an error that the list does not carry it. And as either may name one video of
+        several, the other one is asked as well before one video is taken for all.
 
         :param job_ids: one job.
         :param kind: kind of the result.
@@ -150,21 +157,48 @@ class CinematicAdsVendor(Vendor):
         """
         job = identifier(job_ids[0])
         found, refused = yield from self._ask_list(job, kind)
-        if found is not None and (
-            found.whole(kind) or (patience <= 0 and not found.finished and not found.contradicts)
-        ):
-            return self._generation(job, kind, found)
+        if found is not None and self._suffices(found, kind, patience):
+            return self._generation(job, kind, self._with_review(job, None, found))
+        over = found is not None and found.finished
         # A job known to be over gets a quick look for its links only.
-        hold = QUICK if found is not None and found.finished else max(patience, QUICK)
-        heard, deaf = yield from self._listen(job, kind, hold)
+        heard, deaf = yield from self._listen(job, kind, QUICK if over else max(patience, QUICK))
         failed = heard is not None and heard.finished and heard.status != GenerationStatus.COMPLETED
-        if heard is not None and not failed and patience > 0:
-            # Time has passed; and a stream's result may name one video of several.
+        if heard is not None and not failed and not over and patience > 0:
             again, _ = yield from self._ask_list(job, kind)
             found = again if again is not None else found
         if deaf and refused is not None and found is None:
             raise refused
-        return self._generation(job, kind, merged(heard, found) or Told(status=GenerationStatus.PROCESSING))
+        return self._generation(job, kind, self._with_review(job, heard, found))
+
+    def _suffices(self, found: Told, kind: str | None, patience: float) -> bool:
+        """Whether the stream has nothing to add to what the list says."""
+        if found.finished:
+            return found.whole(kind)
+        if found.contradicts:
+            return False
+        # While a person reviews, the list can be asked as often as one likes; connections are rationed.
+        return patience <= 0 or found.status == GenerationStatus.SUSPENDED
+
+    def _with_review(self, job: str, heard: Told | None, found: Told | None) -> Told:
+        """
+        Return what stream and list say together, and keep in mind whether the job waits for a person.
+
+        That it waits is told as soon as it does; but a review takes hours, and connections are rationed. So from then
+        on this process holds the stream until the job is over, and silence means that nothing has changed.
+        """
+        told = merged(heard, found)
+        if told is None:
+            waiting = self._reviews.get(job, False)
+            return Told(status=GenerationStatus.SUSPENDED if waiting else GenerationStatus.PROCESSING)
+        if told.finished:
+            self._reviews.pop(job, None)
+        elif (
+            told.status == GenerationStatus.SUSPENDED or job in self._reviews or (heard is not None and heard.reviewed)
+        ):
+            if job not in self._reviews and len(self._reviews) >= _MOST_REVIEWS:
+                self._reviews.pop(next(iter(self._reviews)), None)
+            self._reviews[job] = told.status == GenerationStatus.SUSPENDED
+        return told
 
     def _ask_list(self, job: str, kind: str | None) -> Sequence[tuple[Told | None, AdGenError | None]]:
         """Look the job up in the list; what went wrong comes second, unless it says something of the list alone."""
@@ -186,7 +220,10 @@ class CinematicAdsVendor(Vendor):
         listener = Listener(job, kind, self.status)
         try:
             events: list[WorkflowEvent] = yield Listen(
-                api.workflow_stream(job), seconds=seconds, enough=listener.ends, linger=LINGER
+                api.workflow_stream(job),
+                seconds=seconds,
+                enough=listener.ends if job in self._reviews else listener.pauses,
+                linger=LINGER,
             )
         except AuthenticationError:
             raise

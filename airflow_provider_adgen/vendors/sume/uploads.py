@@ -153,7 +153,9 @@ def upload(
     """
     if asset_fields and purpose != ASSET_LIBRARY:
         raise InvalidRequest(f"upload: asset_fields needs the purpose {ASSET_LIBRARY}. Nothing was sent.")
-    further = {name: value for name, value in (asset_fields or {}).items() if name != "object_key"}
+    further = dict(asset_fields or {})
+    if "object_key" in further:
+        raise InvalidRequest("upload: asset_fields must not hold object_key. Nothing was sent.")
     # Now, and not after the bytes were sent.
     _NewAsset.check("upload, asset_fields", object_key="-", fields=further)
     leave: Upload = yield presign_upload(file_name, content_type, body.size, purpose, field_names=field_names)

@@ -57,7 +57,7 @@ def test_in_every_shape(sandbox: Sandbox, tmp_path: Path, deferrable: bool, shap
 
 
 def test_on_the_worker_what_the_stream_says_once_is_enough(sandbox: Sandbox, tmp_path: Path) -> None:
-    sandbox.settings(cinematicads={"sse_replay": False, "project_job_id": False, "job_seconds": 200})
+    sandbox.settings(cinematicads={"sse_replay": False, "project_job_id": False, "job_seconds": 1})
     found = run_task(operator(destination=str(tmp_path / "ads"), poll_interval=0.01), task_context())
     assert (found["status"], len(stored(found))) == ("completed", 1)
 

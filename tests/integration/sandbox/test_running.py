@@ -42,7 +42,7 @@ class Process:
 
     def end(self, number: int) -> tuple[int, str, str]:
         self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=10)
+        out, err = self.process.communicate(timeout=30)
         return self.process.returncode, out, err
 
 

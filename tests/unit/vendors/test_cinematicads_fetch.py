@@ -35,6 +35,11 @@ SUSPENDED = ("workflow.suspended", {})
 ELSEWHERE = {"id": "p1", "status": "completed", "videoUrl": "https://cdn.example/other.mp4"}
 
 
+@pytest.fixture(autouse=True)
+def _nothing_in_mind() -> None:
+    VENDOR._reviews.clear()
+
+
 @dataclass
 class World:
     """What list and stream answer, in turn (the last one stays), and what was asked of them."""
@@ -86,14 +91,40 @@ def urls(found: Generation) -> list[str | None]:
 # --- one quick look -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", ["completed", "failed", "running", "canceled"])
-def test_quick_look_spends_no_connection_on_a_listed_job(status: str) -> None:
-    links = {"videoUrl": A} if status == "completed" else {}
-    world = World(lists=[[{"jobId": JOB, "status": status, **links}]])
+@pytest.mark.parametrize(
+    "project",
+    [
+        {"status": "failed"},
+        {"status": "canceled"},
+        {"status": "running"},
+        {"status": "suspended"},
+        {"status": "completed", "videos": [A, B]},
+        {"status": "completed", "videoUrl": A, "formats": "9:16"},
+        {"status": "completed", "videos": [A, B], "formats": ["9:16", "1:1"]},
+    ],
+    ids=str,
+)
+def test_quick_look_spends_no_connection_on_what_the_list_tells(project: dict[str, Any]) -> None:
+    world = World(lists=[[{"jobId": JOB, **project}]])
     found = world.fetch()
     assert world.asked == ["list"]
-    assert found.status == ("processing" if status == "running" else status)
-    assert urls(found) == ([A] if links else [])
+    assert found.status == ("processing" if project["status"] == "running" else project["status"])
+    assert len(found.creatives) == len(project.get("videos", [])) or urls(found) == [A]
+
+
+@pytest.mark.parametrize("patience", [0.0, 600.0])
+@pytest.mark.parametrize("formats", [{}, {"formats": "9:16,1:1"}])
+def test_one_listed_video_may_be_one_of_several(patience: float, formats: dict[str, str]) -> None:
+    several = ("result", {"success": True, "videoUrl": A, "videos": [A, B]})
+    listed = [{"jobId": JOB, "status": "completed", "videoUrl": A, **formats}]
+    world = World(lists=[listed], streams=[[several]])
+    assert (urls(world.fetch(patience=patience)), world.asked) == ([A, B], ["list", QUICK])
+    assert urls(World(lists=[listed], streams=[rationed()]).fetch(patience=patience)) == [A]
+
+
+def test_review_that_the_list_tells_spends_no_connection() -> None:
+    world = World(lists=[[{"jobId": JOB, "status": "suspended"}]])
+    assert (world.fetch(patience=600).status, world.asked) == ("suspended", ["list"])
 
 
 def test_quick_look_listens_shortly_when_the_list_does_not_carry_the_job() -> None:
@@ -114,7 +145,7 @@ def test_quick_look_fetches_missing_links_from_the_stream() -> None:
     assert urls(world.fetch()) == [A]
     world = World(lists=[[{"jobId": JOB, "status": "completed"}]])
     found = world.fetch(patience=600)
-    assert (found.status, found.creatives, world.asked) == ("completed", [], ["list", QUICK, "list"])
+    assert (found.status, found.creatives, world.asked) == ("completed", [], ["list", QUICK])
 
 
 # --- holding the stream -------------------------------------------------------------------------------------------
@@ -129,8 +160,9 @@ def test_patience_holds_the_stream_and_asks_the_list_afterwards() -> None:
 
 def test_job_that_was_over_before_the_stream_opened() -> None:
     # A stream that tells only what happens from now on would be held for ten minutes in vain.
-    world = World(lists=[[{"jobId": JOB, "status": "completed", "videoUrl": A}]], streams=[AssertionError("not asked")])
-    assert (world.fetch(patience=600).status, world.asked) == ("completed", ["list"])
+    world = World(lists=[[{"jobId": JOB, "status": "completed", "videoUrl": A}]])
+    found = world.fetch(patience=600)
+    assert (found.status, urls(found), world.asked) == ("completed", [A], ["list", QUICK])
 
 
 def test_stream_that_replays_from_the_start() -> None:
@@ -139,13 +171,29 @@ def test_stream_that_replays_from_the_start() -> None:
 
 
 def test_stream_that_replays_nothing() -> None:
-    world = World(streams=[[STEP], [SUSPENDED], [], [RESULT]])
-    assert [world.fetch(patience=600).status for _ in range(4)] == [
-        "processing",
-        "suspended",
-        "processing",
-        "completed",
-    ]
+    world = World(streams=[[STEP], [], [SUSPENDED], [], [STEP], [], [RESULT]])
+    statuses = [str(world.fetch(patience=600).status) for _ in range(7)]
+    # Silence after the beginning of a review means that it goes on.
+    assert statuses == ["processing"] * 2 + ["suspended"] * 2 + ["processing"] * 2 + ["completed"]
+
+
+def test_review_is_told_at_once_and_then_the_stream_is_held() -> None:
+    # On a held stream that replays, leaving it at each review would use the ration up in minutes.
+    world = World(streams=[[STEP, SUSPENDED, STEP, RESULT]])
+    assert [str(world.fetch(patience=600).status) for _ in range(2)] == ["suspended", "completed"]
+
+
+def test_past_review_does_not_end_the_listening_again() -> None:
+    world = World(streams=[[SUSPENDED], [SUSPENDED, STEP], [SUSPENDED, STEP, STEP, RESULT]])
+    assert [str(world.fetch(patience=600).status) for _ in range(3)] == ["suspended", "processing", "completed"]
+    assert JOB not in VENDOR._reviews
+
+
+def test_reviews_kept_in_mind_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_adgen.vendors.cinematicads.vendor._MOST_REVIEWS", 2)
+    VENDOR._reviews.update({"a": True, "b": True})
+    World(streams=[[SUSPENDED]]).fetch(patience=600)
+    assert VENDOR._reviews == {"b": True, JOB: True}
 
 
 def test_stream_that_ends_without_a_result_says_nothing() -> None:

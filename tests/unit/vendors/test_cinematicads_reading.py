@@ -281,7 +281,9 @@ A, B = "https://cdn.example/a.mp4", "https://cdn.example/b.mp4"
         ({"videoUrl": "https://[bad"}, []),
         ({"videoUrl": "/relative.mp4"}, []),
         ({"videoUrl": None, "videos": None}, []),
-        ({"videoUrl": f"{A}?id=1", "videos": [f"{A}?id=2"]}, [(f"{A}?id=1", None), (f"{A}?id=2", None)]),
+        ({"videos": [f"{A}?id=1", f"{A}?id=2"]}, [(f"{A}?id=1", None), (f"{A}?id=2", None)]),
+        ({"videoUrl": f"{A}?k=1", "videos": [f"{A}?k=2", B]}, [(f"{A}?k=2", None), (B, None)]),
+        ({"videoUrl": A, "downloadUrl": B}, [(A, None), (B, None)]),
     ],
 )
 def test_links_in_every_shape(value: Any, found: list[tuple[str, str | None]]) -> None:

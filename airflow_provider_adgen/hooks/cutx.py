@@ -1,0 +1,32 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""An account at CutX."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from airflow_provider_adgen.hooks.base import AdGenHook
+from airflow_provider_adgen.hooks.endpoints import calling, listing
+from airflow_provider_adgen.vendors.cutx import api
+from airflow_provider_adgen.vendors.cutx.models import Product, Project
+
+
+class CutxHook(AdGenHook):
+    """
+    An account at CutX.
+
+    Every method has an asynchronous twin with the prefix ``a``; lists are iterators.
+
+    :param conn_id: the Airflow connection of type ``cutx``; its host is required, its password holds the 7-day token.
+    """
+
+    default_conn_name: ClassVar[str] = "cutx_default"
+    conn_type: ClassVar[str] = "cutx"
+    hook_name: ClassVar[str] = "CutX"
+
+    list_projects, alist_projects = listing(api.list_projects, Project)
+    list_products, alist_products = listing(api.list_products, Product)
+    create_project, acreate_project = calling(api.create_project)
+    ingest_product, aingest_product = calling(api.ingest_product)
+    get_me, aget_me = calling(api.get_me)

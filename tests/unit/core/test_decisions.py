@@ -1,0 +1,221 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a posting's outcome proves, what a failed look means, when to ask next, what a rate answer allows."""
+
+from __future__ import annotations
+
+import email.utils
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_adgen.core.calls import Lane
+from airflow_provider_adgen.core.decisions.polling import JITTER, PAGE, Listing, Schedule, schedule, trouble
+from airflow_provider_adgen.core.decisions.posting import Verdict, judge
+from airflow_provider_adgen.core.decisions.rates import RateBudget, RateLimit, retry_after
+from airflow_provider_adgen.core.errors import (
+    AdGenError,
+    AuthenticationError,
+    DownloadError,
+    InvalidRequest,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    ServerError,
+    UnexpectedResponse,
+    WireError,
+    error_class,
+)
+from airflow_provider_adgen.core.vendor import Promises, Tracking
+
+# --- postings -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", sorted(Promises().nothing_started))
+def test_a_documented_refusal_proves_that_nothing_was_started(status: int) -> None:
+    assert judge(error_class(status)("no", status=status), Promises()) == Verdict(True, True, False, status)
+
+
+@pytest.mark.parametrize("status", [301, 302, 304, 405, 408, 418, 425, 500, 501, 502, 503, 504, 520])
+def test_any_other_status_proves_nothing(status: int) -> None:
+    verdict = judge(error_class(status)("no", status=status), Promises())
+    assert verdict == Verdict(nothing_started=False, answered=False, unknown=False, status=status)
+
+
+def test_a_vendor_may_promise_less_than_most() -> None:
+    cautious = Promises(nothing_started=frozenset({402}))
+    assert not judge(RateLimited("slow down", status=429), cautious).nothing_started
+
+
+def test_only_what_was_never_sent_is_certain_without_an_answer() -> None:
+    assert judge(WireError("refused", sent=False), Promises()) == Verdict(True, False, False, 0)
+    assert judge(WireError("broke"), Promises()) == Verdict(False, False, False, 0)
+
+
+def test_an_acceptance_without_an_id_cannot_be_settled_by_repeating() -> None:
+    assert judge(UnexpectedResponse("no id"), Promises()) == Verdict(False, True, True, 200)
+
+
+def test_what_we_refuse_ourselves_was_never_sent() -> None:
+    assert judge(InvalidRequest("wrong"), Promises()).nothing_started
+
+
+@pytest.mark.parametrize("error", [AdGenError("?"), DownloadError("?")])
+def test_an_error_of_another_kind_proves_nothing(error: AdGenError) -> None:
+    assert not judge(error, Promises()).nothing_started
+
+
+# --- looks --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "error", [WireError("x"), UnexpectedResponse("x"), RateLimited("x", status=429), ServerError("x", status=502)]
+)
+def test_a_passing_trouble_is_ridden_out_ever_more_slowly(error: AdGenError) -> None:
+    pauses = [trouble(error, failures=n, interval=10.0).seconds for n in range(1, 12)]
+    assert all(trouble(error, failures=n, interval=10.0).passing for n in range(1, 12))
+    assert pauses == sorted(pauses) and pauses[0] == 10.0 and pauses[-1] == 300.0
+
+
+def test_a_retry_after_is_obeyed_where_it_is_longer() -> None:
+    assert trouble(RateLimited("x", status=429, retry_after=90.0), failures=1, interval=10.0).seconds == 90.0
+    assert trouble(ServerError("x", status=503, retry_after=1.0), failures=1, interval=10.0).seconds == 10.0
+
+
+def test_a_refused_key_asks_for_the_connection_once_more() -> None:
+    found = trouble(AuthenticationError("x", status=401), failures=1, interval=10.0)
+    assert found.refresh and not found.passing
+
+
+@pytest.mark.parametrize("error", [NotFound("x", status=404), PermissionDenied("x", status=403), InvalidRequest("x")])
+def test_what_asking_again_cannot_help_ends_the_waiting(error: AdGenError) -> None:
+    found = trouble(error, failures=1, interval=10.0)
+    assert not found.passing and not found.refresh
+
+
+@given(st.floats(0.01, 3600), st.floats(0, 3600), st.floats(0, 1e6), st.integers())
+def test_the_next_look_is_never_early_nor_far_off(interval: float, first: float, age: float, seed: int) -> None:
+    plan = schedule(Tracking(first_look={"video": first}), "video", interval)
+    wait = plan.after(age, rng=random.Random(seed))
+    assert plan.first <= interval
+    if age < plan.first:
+        assert plan.first - age <= wait <= (plan.first - age) * (1 + JITTER) + 1e-6
+    else:
+        assert interval * (1 - JITTER) - 1e-6 <= wait <= interval * (1 + JITTER) + 1e-6
+
+
+def test_waiters_do_not_march_in_step() -> None:
+    rng = random.Random(7)
+    assert len({Schedule(15.0).after(100.0, rng=rng) for _ in range(50)}) == 50
+
+
+def test_a_list_is_read_where_it_takes_fewer_requests() -> None:
+    listing = Listing()
+    assert not listing.worth(2, now=0.0)
+    assert listing.worth(3, now=0.0)
+    listing.learn(seen=5 * PAGE, wanted=100, missing=0, now=0.0)
+    assert not listing.worth(6, now=0.0)
+    assert listing.worth(7, now=0.0)
+
+
+def test_a_list_that_shows_few_of_ours_is_left_alone_for_a_while() -> None:
+    listing = Listing()
+    listing.learn(seen=PAGE, wanted=10, missing=6, now=0.0)
+    assert not listing.worth(1000, now=59.0)
+    assert listing.worth(1000, now=61.0)
+
+
+def test_reading_a_list_ends_where_single_requests_are_cheaper() -> None:
+    listing = Listing()
+    assert not listing.enough(seen=PAGE, wanted=10, missing=3)
+    assert not listing.enough(seen=7 * PAGE + 1, wanted=10, missing=3)
+    assert listing.enough(seen=7 * PAGE, wanted=10, missing=3)
+
+
+# --- rates --------------------------------------------------------------------------------------------------------
+
+WALL = 1_700_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": " 7.5 "}, 7.5),
+        ({"retry-after": "0"}, 0.0),
+        ({"retry-after": email.utils.formatdate(WALL + 30, usegmt=True)}, 30.0),
+        ({"retry-after": email.utils.formatdate(WALL - 30, usegmt=True)}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": ""}, None),
+        ({"retry-after": "soon", "x-ratelimit-reset": "12"}, 12.0),
+        ({"x-ratelimit-reset": "12"}, 12.0),
+        ({"ratelimit-reset": "12"}, 12.0),
+        ({"x-ratelimit-reset": str(int(WALL) + 40)}, 40.0),
+        ({"x-ratelimit-reset": str((int(WALL) + 40) * 1000)}, 40.0),
+        ({"x-ratelimit-reset": str(int(WALL) - 40)}, 0.0),
+        ({"retry-after": "3", "x-ratelimit-reset": "12"}, 3.0),
+    ],
+)
+def test_every_form_of_when_to_come_back(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(headers, WALL) == seconds
+
+
+@given(st.dictionaries(st.sampled_from(["retry-after", "x-ratelimit-reset", "ratelimit-reset"]), st.text(max_size=30)))
+def test_no_header_breaks_it(headers: dict[str, str]) -> None:
+    found = retry_after(headers, WALL)
+    assert found is None or found >= 0.0
+
+
+def test_a_429_stops_its_lane_and_no_other() -> None:
+    budget = RateBudget()
+    budget.learn(Lane.SUBMIT, 429, {"retry-after": "30"}, 100.0, WALL)
+    assert budget.delay(Lane.SUBMIT, 110.0) == 20.0
+    assert budget.delay(Lane.READ, 110.0) == 0.0
+    assert budget.delay(Lane.SUBMIT, 131.0) == 0.0
+
+
+def test_an_untold_429_stops_its_lane_for_a_moment() -> None:
+    budget = RateBudget()
+    budget.learn(Lane.READ, 429, {}, 100.0, WALL)
+    assert 0 < budget.delay(Lane.READ, 100.0) <= 1.0
+
+
+def test_a_used_up_window_stops_its_lane_before_the_429() -> None:
+    budget = RateBudget()
+    budget.learn(Lane.READ, 200, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9"}, 100.0, WALL)
+    assert budget.delay(Lane.READ, 100.0) == 9.0
+    budget.learn(Lane.READ, 200, {"x-ratelimit-remaining": "4", "x-ratelimit-reset": "99"}, 100.0, WALL)
+    assert budget.delay(Lane.READ, 100.0) == 9.0
+
+
+def test_a_shorter_stop_does_not_lift_a_longer_one() -> None:
+    budget = RateBudget()
+    budget.stop(Lane.READ, 200.0)
+    budget.stop(Lane.READ, 150.0)
+    assert budget.delay(Lane.READ, 100.0) == 100.0
+
+
+def test_the_users_own_limit_is_an_even_pace_over_all_lanes() -> None:
+    budget = RateBudget(per_minute=60.0)
+    waits = [budget.take(lane, 100.0) for lane in (Lane.READ, Lane.SUBMIT, Lane.STREAM, Lane.READ)]
+    assert waits == [0.0, 1.0, 2.0, 3.0]
+    assert budget.take(Lane.READ, 500.0) == 0.0
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=60), st.integers(1, 5))
+def test_a_ration_is_never_exceeded_in_any_window(gaps: list[float], requests: int) -> None:
+    budget = RateBudget(rations={Lane.STREAM: RateLimit(requests, 60.0)})
+    now, went = 0.0, []
+    for gap in gaps:
+        now += gap
+        wait = budget.take(Lane.STREAM, now)
+        went.append(now + wait)
+        now += wait
+    for start in went:
+        assert sum(1 for one in went if start <= one < start + 60.0 - 1e-6) <= requests

@@ -1,0 +1,97 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Keys and signed links leave no text, and a key shows itself nowhere."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_adgen.core.profile import Profile
+from airflow_provider_adgen.core.scrub import Secret, holds_url, scrub, without_urls
+
+SIGNED = "https://bucket.s3.amazonaws.com/out/a.mp4?X-Amz-Signature=deadbeef&X-Amz-Expires=3600"
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        (f"could not fetch {SIGNED}", "deadbeef"),
+        (f"could not fetch ({SIGNED}).", "deadbeef"),
+        (f'{{"url":"{SIGNED}"}}', "deadbeef"),
+        (f"{SIGNED} and {SIGNED}", "deadbeef"),
+        ("S3://user:pass@bucket/key?sig=deadbeef", "deadbeef"),
+        ("https://user:hunter2@host/path", "hunter2"),
+        ("HTTPS://HOST/?SIG=DEADBEEF", "DEADBEEF"),
+        ("wrong key adsumo_sk_0123456789abcdef", "0123456789abcdef"),
+        ("wrong key sume_live_0123456789abcdef", "0123456789abcdef"),
+        ("token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl expired", "c2lnbmF0dXJl"),
+        ("Authorization: Bearer abc.def-ghi", "abc.def-ghi"),
+        ("authorization: bearer abc123==", "abc123"),
+    ],
+)
+def test_it_takes_secrets_out(text: str, secret: str) -> None:
+    assert secret not in scrub(text)
+
+
+def test_it_takes_the_connections_own_key_out_whatever_it_looks_like() -> None:
+    assert scrub("the key plain-key-1 is wrong: plain-key-1", "plain-key-1") == "the key *** is wrong: ***"
+    # Something so short would blacken ordinary words.
+    assert scrub("a b c", "b") == "a b c"
+    assert scrub("text", "") == "text"
+
+
+def test_it_keeps_what_helps() -> None:
+    assert scrub(SIGNED) == "https://bucket.s3.amazonaws.com/…"
+    assert scrub("Prompt is empty.") == "Prompt is empty."
+    assert scrub("x" * 900) == "x" * 499 + "…"
+
+
+@given(st.text(), st.text(alphabet="abcdef0123456789", min_size=8, max_size=40))
+def test_no_text_around_it_saves_a_secret(text: str, secret: str) -> None:
+    assert secret not in scrub(f"{text}{secret}{text}", secret)
+
+
+@pytest.mark.parametrize(
+    ("value", "held"),
+    [(SIGNED, True), ([1, {"a": [SIGNED]}], True), ({SIGNED: 1}, True), ({"a": ["no", 1, None]}, False), (3, False)],
+)
+def test_urls_are_found_anywhere(value: Any, held: bool) -> None:
+    assert holds_url(value) is held
+
+
+def test_urls_are_dropped_and_the_rest_is_kept() -> None:
+    value = {"a": SIGNED, "b": [SIGNED, 1, {"c": SIGNED, "d": 2}], "e": "text"}
+    assert without_urls(value) == {"b": [1, {"d": 2}], "e": "text"}
+    assert not holds_url(without_urls(value))
+
+
+class TestSecret:
+    secret = Secret("hunter2-hunter2")
+
+    @pytest.mark.parametrize("show", [str, repr, "{}".format, "{!r}".format, lambda one: f"{[one]}", "%s".__mod__])
+    def test_it_does_not_show_itself(self, show: Any) -> None:
+        assert "hunter2" not in show(self.secret)
+
+    @pytest.mark.parametrize("keep", [pickle.dumps, copy.copy, copy.deepcopy, json.dumps])
+    def test_it_is_not_serialised(self, keep: Any) -> None:
+        with pytest.raises(TypeError) as caught:
+            keep(self.secret)
+        assert "hunter2" not in str(caught.value)
+
+    def test_nor_is_what_holds_it(self) -> None:
+        profile = Profile("adsumo", "c", "https://h", self.secret, headers={"X-Team": "hunter2"}, webhook_secret=self.secret)
+        assert "hunter2" not in repr(profile) + str(profile)
+        with pytest.raises(TypeError):
+            pickle.dumps(profile)
+
+    def test_it_knows_whether_there_is_one(self) -> None:
+        assert self.secret
+        assert not Secret("")
+        assert self.secret.reveal() == "hunter2-hunter2"
