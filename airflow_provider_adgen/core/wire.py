@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import platform
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -220,8 +221,7 @@ class Wire:
             return call.parse(answer)
         except UnexpectedResponse as error:
             if call.paid:
-                text = answer.content[:_EXCERPT].decode("utf-8", "replace")
-                error.excerpt = scrub(text, self.profile.key.reveal())
+                error.excerpt = scrub(_as_text(answer), self.profile.key.reveal())
             raise
 
     async def _once(self, call: Call[Any]) -> Answer:
@@ -336,6 +336,14 @@ class Wire:
 def _tell(sequence: Sequence[Any], done: Any, error: AdGenError | None) -> Any:
     # Not a coroutine: a sequence ends with StopIteration, which must not pass through one.
     return sequence.send(done) if error is None else sequence.throw(error)
+
+
+def _as_text(answer: Answer) -> str:
+    try:
+        # Written anew, so that no escape hides a link from being scrubbed.
+        return json.dumps(answer.json(), ensure_ascii=False)[:_EXCERPT]
+    except ValueError:
+        return answer.content[:_EXCERPT].decode("utf-8", "replace")
 
 
 def _text(value: Any) -> str:

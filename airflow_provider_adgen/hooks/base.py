@@ -14,6 +14,7 @@ from airflow_provider_adgen.core.errors import AdGenError, AuthenticationError, 
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.core.requests import GenerationRequest, identifier
 from airflow_provider_adgen.core.wire import ATTEMPTS, Wire
+from airflow_provider_adgen.hooks.form import add_form
 from airflow_provider_adgen.hooks.profile import read_profile
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ class AdGenHook(BaseHook):
     default_conn_name: ClassVar[str] = ""
     conn_type: ClassVar[str] = ""
     hook_name: ClassVar[str] = "AI ad generation"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # Airflow below 3.2 asks the class itself for its connection form.
+        add_form(cls, cls.conn_type)
 
     def __init__(self, conn_id: str | None = None, *, vendor: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

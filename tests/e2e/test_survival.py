@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,9 @@ def test_twenty_generations_survive_a_killed_triggerer(stack: AirflowStack, sand
     assert {run.xcom("make", "id", map_index=number) for number in range(MANY)} == set(charged)
 
 
+@pytest.mark.skipif(
+    version("apache-airflow").startswith("3.0."), reason="Airflow 3.0 fails a killed task without retrying it"
+)
 @pytest.mark.parametrize("path", ["deferrable", "worker"])
 @pytest.mark.parametrize("point", ["before-record", "after-record"])
 def test_one_charge_when_a_worker_dies_around_the_record(

@@ -14,7 +14,10 @@ _GROUPS: dict[str, tuple[str, str]] = {
     "operators": ("Operators", "What a DAG is made of."),
     "sensors": ("Sensors", "What a DAG waits with."),
     "hooks": ("Hooks", "Accounts, from an Airflow connection to calls, blocking or not."),
-    "triggers": ("Triggers", "What waits in the triggerer, and the poll loop that all of a connection's triggers share."),
+    "triggers": (
+        "Triggers",
+        "What waits in the triggerer, and the poll loop that all of a connection's triggers share.",
+    ),
     "vendors": ("Vendors", "Requests and answers of each vendor's API."),
     "core": ("Core", "Vocabulary, errors, the wire and the pure decisions. Nothing of Airflow."),
     "campaigns": ("Campaigns", "Catalogues and manifests, for the example DAG and for yours."),

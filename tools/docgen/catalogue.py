@@ -133,7 +133,9 @@ class HookMethod:
                 parts.append("*")
                 star = True
             default = "" if parameter.default is inspect.Parameter.empty else f"={parameter.default!r}"
-            prefix = {inspect.Parameter.VAR_KEYWORD: "**", inspect.Parameter.VAR_POSITIONAL: "*"}.get(parameter.kind, "")
+            prefix = {inspect.Parameter.VAR_KEYWORD: "**", inspect.Parameter.VAR_POSITIONAL: "*"}.get(
+                parameter.kind, ""
+            )
             parts.append(f"{prefix}{parameter.name}{default}")
         return f"{self.name}({', '.join(parts)})"
 

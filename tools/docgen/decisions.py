@@ -69,7 +69,14 @@ _CHANGED = Factor(
 )
 _SAYS = Factor(
     "The vendor says the job",
-    ("is under way, or a word we do not know", "is completed", "failed", "expired", "was canceled", "is not known (404)"),
+    (
+        "is under way, or a word we do not know",
+        "is completed",
+        "failed",
+        "expired",
+        "was canceled",
+        "is not known (404)",
+    ),
 )
 _REFUND = Factor("A refund is documented for that end", (YES, NO))
 _FAILED = Factor("`on_failed`", ("not set", "`fail`", "`resubmit`"))
@@ -213,7 +220,9 @@ def _asked(cleared: str, changed: str) -> Outcome:
     return _outcome(_of_job(_job, cleared, changed))
 
 
-def _of_job(make: Callable[..., Attempt], cleared: str, changed: str, *, failed: str = "not set", **more: Any) -> Situation:
+def _of_job(
+    make: Callable[..., Attempt], cleared: str, changed: str, *, failed: str = "not set", **more: Any
+) -> Situation:
     attempt = make(
         epoch=_EPOCH if cleared == NO else _EPOCH - 1,
         fingerprint=_INPUT if changed == _CHANGED.values[0] else "other",

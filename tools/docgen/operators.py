@@ -130,7 +130,9 @@ def spending_table() -> str:
         else:
             free.append(name)
     rows = [["**Yes**, once per task", ", ".join(pays)]]
-    rows.append(["**Yes**, each call", "`hook.submit(...)` and `hook.asubmit(...)`: the operators' guards are not in them"])
+    rows.append(
+        ["**Yes**, each call", "`hook.submit(...)` and `hook.asubmit(...)`: the operators' guards are not in them"]
+    )
     if silent:
         rows.append(["The vendor does not say", ", ".join(silent)])
     rows.append(["No", ", ".join([*free, "the connection's Test button", "all other hook methods", "the sandbox"])])

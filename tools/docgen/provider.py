@@ -62,7 +62,7 @@ def connection_examples() -> str:
         host = "" if one.vendor.default_base_url else ', "host": "https://your-account.example"'
         lines.append(
             f"export AIRFLOW_CONN_{one.name.upper()}_DEFAULT="
-            f"'{{\"conn_type\": \"{one.name}\", \"password\": \"<your {one.vendor.key_form}>\"{host}}}'"
+            f'\'{{"conn_type": "{one.name}", "password": "<your {one.vendor.key_form}>"{host}}}\''
         )
     return "```bash\n" + "\n".join(lines) + "\n```"
 

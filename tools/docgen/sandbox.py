@@ -48,7 +48,10 @@ def settings_tables() -> str:
     common = _comments(frame_settings)
     blocks = []
     shared = set(frame_settings.COMMON)
-    blocks += ["Every vendor's section:", _table({name: frame_settings.COMMON[name] for name in frame_settings.COMMON}, common)]
+    blocks += [
+        "Every vendor's section:",
+        _table({name: frame_settings.COMMON[name] for name in frame_settings.COMMON}, common),
+    ]
     blocks += ["Section `media`:", _table(defaults.pop("media"), common)]
     for vendor in registry.make_vendors():
         own = {

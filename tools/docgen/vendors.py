@@ -119,7 +119,9 @@ def promises(vendor: Vendor) -> list[str]:
     found = [_repeating(vendor)]
     refunded = sorted(str(status) for status in vendor.promises.refunded)
     if refunded:
-        found.append(f"**Refunds** are documented for jobs that end as {codes(refunded)}: only those are submitted anew.")
+        found.append(
+            f"**Refunds** are documented for jobs that end as {codes(refunded)}: only those are submitted anew."
+        )
     else:
         found.append("**Refunds**: none is documented. A job that failed is not submitted anew unless you say so.")
     if vendor.promises.lists_jobs:
@@ -219,7 +221,11 @@ def _classes(vendor: Vendor) -> str:
     for cls in own:
         spends = issubclass(cls, GenerateOperator)
         rows.append(
-            [f"[`{cls.__name__}`](../operators.md#{cls.__name__.lower()})", read_doc(cls).summary, "yes" if spends else ""]
+            [
+                f"[`{cls.__name__}`](../operators.md#{cls.__name__.lower()})",
+                read_doc(cls).summary,
+                "yes" if spends else "",
+            ]
         )
     return table(["Class", "What it does", "Pays for a generation"], rows)
 
@@ -307,7 +313,11 @@ def vendor_index() -> str:
     return table(
         ["Vendor", "Connection type", "Requests"],
         [
-            [f"[{one.vendor.title}]({one.name}.md)", code(one.name), codes(request.kind for request in one.vendor.requests)]
+            [
+                f"[{one.vendor.title}]({one.name}.md)",
+                code(one.name),
+                codes(request.kind for request in one.vendor.requests),
+            ]
             for one in listed_vendors()
         ],
     )

@@ -28,7 +28,7 @@ def sandbox(
 ) -> Sandbox:
     monkeypatch.setenv("AIRFLOW__ADGEN__FIRST_FIRE_DELAY", "0")
     monkeypatch.setenv("AIRFLOW__ADGEN__LEDGER_PATH", f"file://{tmp_path}/ledger")
-    connection = adgen_sandbox.connection_json("cinematicads", timeout=10)
+    connection = adgen_sandbox.connection_json("cinematicads", timeout=3)
     monkeypatch.setenv("AIRFLOW_CONN_CINEMATICADS_DEFAULT", connection)
     return adgen_sandbox
 

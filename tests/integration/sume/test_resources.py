@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -17,46 +15,32 @@ from airflow_provider_adgen.operators.sume import SumeUploadOperator
 from airflow_provider_adgen.sensors.sume import AssetSensor
 from airflow_provider_adgen.vendors.sume import Image
 from tests.support.tasks import run_task, task_context
+from tests.support.wires import WIRES, Both, caller
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from airflow_provider_adgen.hooks.sume import SumeHook
     from airflow_provider_adgen.sandbox import Sandbox
 
 
-@pytest.fixture(params=["blocking", "async"])
-def both(request: pytest.FixtureRequest, hook: SumeHook) -> Callable[..., Any]:
-    """Call a method of the hook, or its asynchronous twin; what it iterates over comes as a list."""
-
-    def call(method: str, /, *args: Any, **kwargs: Any) -> Any:
-        if request.param == "blocking":
-            found = getattr(hook, method)(*args, **kwargs)
-            return list(found) if hasattr(found, "__next__") else found
-
-        async def asking() -> Any:
-            found = getattr(hook, f"a{method}")(*args, **kwargs)
-            return await found if inspect.isawaitable(found) else [item async for item in found]
-
-        return asyncio.run(asking())
-
-    return call
+@pytest.fixture(params=WIRES)
+def both(request: pytest.FixtureRequest, hook: SumeHook) -> Both:
+    return caller(hook, request.param)
 
 
-def test_account(both: Callable[..., Any]) -> None:
+def test_account(both: Both) -> None:
     me = both("get_me")
     assert me.user and me.workspace and me.api_key["prefix"] == "sume_live_"
     assert both("test_connection") == (True, "Sume accepted the key.")
 
 
 @pytest.mark.parametrize("shape", ["flat", "short", "nested"])
-def test_credits_in_every_shape(sandbox: Sandbox, both: Callable[..., Any], shape: str) -> None:
+def test_credits_in_every_shape(sandbox: Sandbox, both: Both, shape: str) -> None:
     sandbox.settings(sume={"credits_shape": shape})
     found = both("get_credits")
     assert (found.remaining, found.in_flight_limit) == (1000, 100)
 
 
-def test_brands_and_avatars(both: Callable[..., Any]) -> None:
+def test_brands_and_avatars(both: Both) -> None:
     current = both("get_current_brand")
     assert both("list_brands", domain=current.domain) == [current]
     assert both("list_brands", domain="other.example") == []
@@ -69,7 +53,7 @@ def test_brands_and_avatars(both: Callable[..., Any]) -> None:
     assert str(found.value.request_id).startswith("req_")
 
 
-def test_jobs_are_listed_page_by_page(sandbox: Sandbox, hook: SumeHook, both: Callable[..., Any]) -> None:
+def test_jobs_are_listed_page_by_page(sandbox: Sandbox, hook: SumeHook, both: Both) -> None:
     made = [hook.submit(Image(prompt="A shoe")).id for _ in range(5)]
     assert [job.id for job in both("list_jobs", limit=2, type="image_generation")] == made[::-1]
     assert both("list_jobs", type="face_swap") == []
@@ -104,7 +88,7 @@ def test_a_video_is_uploaded_taken_in_and_found(
     assert content == Path(film).read_bytes()
 
 
-def test_storage_sees_no_key(sandbox: Sandbox, both: Callable[..., Any], film: str) -> None:
+def test_storage_sees_no_key(sandbox: Sandbox, both: Both, film: str) -> None:
     done = both("upload", film, "face_swap_source_video")
     assert done.media_url
     (put,) = sandbox.requests(method="PUT")
@@ -112,7 +96,7 @@ def test_storage_sees_no_key(sandbox: Sandbox, both: Callable[..., Any], film: s
     assert int(put["headers"]["content-length"]) == done.size
 
 
-def test_uploads_that_are_refused(sandbox: Sandbox, both: Callable[..., Any], film: str, tmp_path: Path) -> None:
+def test_uploads_that_are_refused(sandbox: Sandbox, both: Both, film: str, tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("no video")
     with pytest.raises(ApiError, match="content_type"):

@@ -86,7 +86,9 @@ class TestSecret:
         assert "hunter2" not in str(caught.value)
 
     def test_nor_is_what_holds_it(self) -> None:
-        profile = Profile("adsumo", "c", "https://h", self.secret, headers={"X-Team": "hunter2"}, webhook_secret=self.secret)
+        profile = Profile(
+            "adsumo", "c", "https://h", self.secret, headers={"X-Team": "hunter2"}, webhook_secret=self.secret
+        )
         assert "hunter2" not in repr(profile) + str(profile)
         with pytest.raises(TypeError):
             pickle.dumps(profile)

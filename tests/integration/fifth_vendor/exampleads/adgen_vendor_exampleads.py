@@ -1,0 +1,146 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Example Ads, an invented vendor: all that has to be known of its API."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import quote
+
+from pydantic import Field
+
+from airflow_provider_adgen.core.calls import Answer, Call, Lane, Sequence, read_model, read_object
+from airflow_provider_adgen.core.requests import GenerationRequest
+from airflow_provider_adgen.core.vendor import Assumption, Problem, Promises, Vendor
+from airflow_provider_adgen.core.vocabulary import (
+    Creative,
+    CreditBalance,
+    Credits,
+    Generation,
+    GenerationStatus,
+    Kind,
+    Model,
+)
+
+
+class Banner(GenerationRequest):
+    """
+    One picture. ``POST /ads``, 2 credits.
+
+    :param headline: at most 80 characters.
+    :param shape: ``square`` (default) or ``story``.
+    """
+
+    kind: ClassVar[str] = "banner"
+    makes: ClassVar[Kind] = "image"
+
+    headline: Annotated[str, Field(min_length=1, max_length=80)]
+    shape: Literal["square", "story"] = "square"
+
+    def price(self) -> int | None:
+        """Return 2: the documented price of a banner."""
+        return 2
+
+
+class Ad(Model):
+    """What the vendor answers. Only what we cannot do without is required."""
+
+    id: str
+    state: str
+    file: str | None = Field(default=None, repr=False)
+    reason: str | None = None
+    cost: int | None = None
+
+
+class Wallet(Model):
+    """``GET /wallet``."""
+
+    credits: int
+
+
+class ExampleAds(Vendor):
+    """Example Ads, API v1."""
+
+    name: ClassVar[str] = "exampleads"
+    title: ClassVar[str] = "Example Ads"
+    default_base_url: ClassVar[str | None] = "https://api.ads.example/v1"
+    requests: ClassVar[tuple[type[GenerationRequest], ...]] = (Banner,)
+    statuses: ClassVar[dict[str, GenerationStatus]] = {
+        "waiting": GenerationStatus.QUEUED,
+        "drawing": GenerationStatus.PROCESSING,
+        "done": GenerationStatus.COMPLETED,
+        "error": GenerationStatus.FAILED,
+    }
+    # Only what the vendor's documentation says. What it is silent about is not promised.
+    promises: ClassVar[Promises] = Promises(
+        idempotency=None,
+        nothing_started=frozenset({400, 401, 402, 429}),
+        refunded=frozenset({GenerationStatus.FAILED}),
+    )
+    assumptions: ClassVar[tuple[Assumption, ...]] = (
+        Assumption("links", "Whether they expire is not stated.", "One that is refused is asked for anew."),
+    )
+
+    def auth_headers(self, key: str) -> dict[str, str]:
+        """Return the header with the key."""
+        return {"X-Api-Key": key}
+
+    def problem(self, answer: Answer) -> Problem:
+        """Read ``{"message": ...}``; whatever else comes, this must not raise."""
+        try:
+            value = answer.json()
+        except ValueError:
+            return Problem()
+        said = value.get("message") if isinstance(value, dict) else None
+        return Problem(str(said)) if said else Problem()
+
+    def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:
+        """Return the one call that spends credits."""
+        endpoint = "POST /ads"
+        return Call(
+            method="POST",
+            path="/ads",
+            endpoint=endpoint,
+            parse=lambda answer: self._generation(answer, endpoint),
+            body=request.body(),
+            lane=Lane.SUBMIT,
+            paid=True,
+        )
+
+    def fetch(
+        self, job_ids: tuple[str, ...], kind: str | None = None, *, patience: float = 0.0
+    ) -> Sequence[Generation]:
+        """Ask for one job."""
+        endpoint = "GET /ads/{id}"
+        generation: Generation = yield Call(
+            method="GET",
+            path=f"/ads/{quote(job_ids[0], safe='')}",
+            endpoint=endpoint,
+            parse=lambda answer: self._generation(answer, endpoint),
+        )
+        return generation
+
+    def credits(self) -> Call[CreditBalance]:
+        """Ask for the balance."""
+        endpoint = "GET /wallet"
+
+        def parse(answer: Answer) -> CreditBalance:
+            wallet = read_model(Wallet, read_object(answer, self.name, endpoint), self.name, endpoint)
+            return CreditBalance(remaining=wallet.credits)
+
+        return Call(method="GET", path="/wallet", endpoint=endpoint, parse=parse)
+
+    def _generation(self, answer: Answer, endpoint: str) -> Generation:
+        ad = read_model(Ad, read_object(answer, self.name, endpoint), self.name, endpoint)
+        return Generation(
+            vendor=self.name,
+            id=ad.id,
+            kind="image",
+            status=self.status(ad.state),
+            creatives=[Creative(kind="image", url=ad.file)] if ad.file else [],
+            credits=Credits(charged=ad.cost),
+            error=ad.reason,
+        )
+
+
+VENDOR = ExampleAds()
