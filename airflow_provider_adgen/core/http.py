@@ -79,6 +79,11 @@ def _tls(verify: bool | str) -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+def prepare(verify: bool | str) -> None:
+    """Build a connection's TLS context ahead of its first client; it takes tens of milliseconds: use a thread."""
+    _tls(verify)
+
+
 class _Sent:
     """Remembers whether any byte of the request went out."""
 

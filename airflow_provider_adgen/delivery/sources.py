@@ -42,6 +42,8 @@ def open_source(source: Any) -> SourceFile:
         from airflow.sdk import ObjectStoragePath  # not at module level: see delivery.places
 
         path = source if isinstance(source, ObjectStoragePath) else ObjectStoragePath(text)
+        if not path.is_file():
+            raise FileNotFoundError("there is no such file")
         return SourceFile(path.name, FileBody(partial(path.open, "rb"), int(path.stat().st_size)))
     except Exception as problem:  # whatever a file system raises: botocore's errors, a missing connection, ...
         raise InvalidRequest(

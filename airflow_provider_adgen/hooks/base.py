@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from airflow_provider_adgen.compat import BaseHook, aget_connection
@@ -94,7 +95,9 @@ class AdGenHook(BaseHook):
     async def aprofile(self, *, refresh: bool = False) -> Profile:
         """Return the account without blocking the event loop; see :meth:`profile`."""
         if self._profile is None or refresh:
-            self._profile = self._read(await aget_connection(self.conn_id))
+            connection = await aget_connection(self.conn_id)
+            # Reading it imports the vendor's models the first time: not on the event loop.
+            self._profile = await asyncio.to_thread(self._read, connection)
         return self._profile
 
     def _read(self, connection: Any) -> Profile:

@@ -16,7 +16,7 @@ from airflow_provider_adgen.operators._options import one_of, seconds, whole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
     from airflow_provider_adgen.core.vocabulary import CreditBalance
     from airflow_provider_adgen.hooks.base import AdGenHook
@@ -55,7 +55,7 @@ class CreditCheckOperator(BaseOperator):
         *,
         conn_id: str,
         required: int | str | None = None,
-        requests: list[dict[str, Any]] | None = None,
+        requests: list[dict[str, Any]] | XComArg | None = None,
         assume_credits: int | str | None = None,
         reserve: int | str = 0,
         on_insufficient: Literal["fail", "skip", "wait", "trim"] = "fail",
@@ -67,7 +67,7 @@ class CreditCheckOperator(BaseOperator):
         super().__init__(**kwargs)
         self.conn_id = conn_id
         self.required = required
-        self.requests = requests
+        self.requests: Any = requests
         self.assume_credits = assume_credits
         self.reserve = reserve
         self.on_insufficient = on_insufficient

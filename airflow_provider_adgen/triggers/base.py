@@ -92,7 +92,9 @@ class ErrandTrigger(BaseTrigger):
     async def _wait(self) -> str:
         try:
             async with asyncio.timeout(max(0.0, self.until - time.time())):
-                news = poll_loop(self.conn_id).follow(self.errand())
+                # The first one imports the vendor's models, which takes longer than an event loop may be held up.
+                errand = await asyncio.to_thread(self.errand)
+                news = poll_loop(self.conn_id).follow(errand)
                 async with contextlib.aclosing(news):
                     async for item in news:
                         if item.word == Word.OVER:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.decisions.polling import Listing, trouble
 from airflow_provider_adgen.core.errors import AdGenError
+from airflow_provider_adgen.core.http import prepare
 from airflow_provider_adgen.core.wire import Wire
 from airflow_provider_adgen.hooks.base import AdGenHook, budget_of
 from airflow_provider_adgen.settings import max_concurrent_requests
@@ -114,6 +115,7 @@ class PollLoop:
                 return
             hook = AdGenHook(self.conn_id)
             profile: Profile = await hook.aprofile(refresh=True)
+            await asyncio.to_thread(prepare, profile.verify)
             self._profiles += 1
             if self._wire is None:
                 # The loop repeats by its own schedule; the wire must not repeat on top of that.

@@ -55,8 +55,8 @@ def api_pages() -> dict[str, str]:
         pages[f"{group}.md"] = paragraphs(*blocks)
     index = paragraphs(
         "# API reference",
-        "Made from the docstrings. What a DAG author needs is in the other pages; this is for who writes Python against "
-        "the hooks, or a vendor of their own.",
+        "Made from the docstrings. What a DAG author needs is in the other pages; this is for whoever writes Python "
+        "against the hooks, or a vendor of their own.",
         table(["Page", "What it is"], [[f"[{title}]({group}.md)", text] for group, (title, text) in _GROUPS.items()]),
         "```{toctree}\n:hidden:\n\n" + "\n".join(_GROUPS) + "\n```",
     )

@@ -9,16 +9,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, BaseSensorOperator
 
 from airflow_provider_adgen.core.registry import get_vendor, vendor_names
-from airflow_provider_adgen.core.requests import GenerationRequest
-from airflow_provider_adgen.core.vendor import Vendor
 from airflow_provider_adgen.get_provider_info import get_provider_info
-from airflow_provider_adgen.hooks.base import AdGenHook
 from airflow_provider_adgen.operators.generate import GenerateOperator
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.requests import GenerationRequest
+    from airflow_provider_adgen.core.vendor import Vendor
+    from airflow_provider_adgen.hooks.base import AdGenHook
 
 PACKAGE = "airflow_provider_adgen"
 
@@ -70,6 +72,7 @@ def _classes(kind: str, base: type) -> list[tuple[str, type]]:
                     isinstance(value, type)
                     and issubclass(value, base)
                     and value.__module__ == name
+                    and not value.__name__.startswith("_")
                     and not inspect.isabstract(value)
                     and "abc.abstractmethod" not in _own_source(value)
                 ):
@@ -133,10 +136,8 @@ class HookMethod:
                 parts.append("*")
                 star = True
             default = "" if parameter.default is inspect.Parameter.empty else f"={parameter.default!r}"
-            prefix = {inspect.Parameter.VAR_KEYWORD: "**", inspect.Parameter.VAR_POSITIONAL: "*"}.get(
-                parameter.kind, ""
-            )
-            parts.append(f"{prefix}{parameter.name}{default}")
+            stars = "**" if parameter.kind is inspect.Parameter.VAR_KEYWORD else ""
+            parts.append(f"{stars}{parameter.name}{default}")
         return f"{self.name}({', '.join(parts)})"
 
 

@@ -90,7 +90,7 @@ def _orders(count: int) -> Iterator[tuple[int, ...]]:
 
 def _grown(point: Point, found: dict[Point, T | None], sizes: Sequence[range], order: tuple[int, ...]) -> Box:
     """Grow a box around a case, factor by factor, as long as everything in it has the same outcome."""
-    box = [(index,) for index in point]
+    box: list[tuple[int, ...]] = [(index,) for index in point]
     for place in order:
         for index in sizes[place]:
             if index in box[place]:

@@ -114,7 +114,7 @@ def _text(shape: dict[str, Any], url: str | None) -> str:
         return str(shape["format"]).upper()
     low, high = shape.get("minLength"), shape.get("maxLength")
     if high is not None:
-        return f"text, {low or 0} to {high} characters"
+        return f"text, {f'{low} to' if low else 'at most'} {high} characters"
     if low is not None and low > 1:
         return f"text, at least {low} characters"
     return f"text of the form {code(shape['pattern'])}" if shape.get("pattern") else "text"
@@ -207,7 +207,7 @@ def _by_word(model: type[GenerationRequest], words: dict[str, tuple[Any, ...]]) 
         given = [{**first, down: value, **dict(zip(across, column, strict=True))} for column in columns]
         rows.append([code(value), *(_specimen(model, fields).price() for fields in given)])
     heads = [" ".join(code(word) for word in column) or "credits" for column in columns]
-    return table([" × ".join(code(name) for name in words), *heads], rows)
+    return table([", then ".join(code(name) for name in words), *heads], rows)
 
 
 def _matters(prices_of: dict[tuple[Any, ...], int | None], index: int) -> bool:

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import inspect
 from datetime import timedelta
-
-from airflow.sdk import BaseOperator
+from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.operators.generate import GenerateOperator
 from tools.docgen.catalogue import arguments, operators, sensors
 from tools.docgen.text import bullets, code, paragraphs, read_doc, sentence, table
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
 
 _ANY = "Any vendor"
 _DEFERRABLE = "Airflow's `[operators] default_deferrable`"
@@ -130,9 +132,7 @@ def spending_table() -> str:
         else:
             free.append(name)
     rows = [["**Yes**, once per task", ", ".join(pays)]]
-    rows.append(
-        ["**Yes**, each call", "`hook.submit(...)` and `hook.asubmit(...)`: the operators' guards are not in them"]
-    )
+    rows.append(["**Yes**, each call", "a hook's `submit` and `asubmit`: the operators' guards are not in them"])
     if silent:
         rows.append(["The vendor does not say", ", ".join(silent)])
     rows.append(["No", ", ".join([*free, "the connection's Test button", "all other hook methods", "the sandbox"])])

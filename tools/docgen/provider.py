@@ -6,11 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_adgen.core.vocabulary import CreditBalance, Creative, Credits, Generation, GenerationStatus
+from airflow_provider_adgen.core.vocabulary import Creative, Credits, Generation, GenerationStatus
 from airflow_provider_adgen.get_provider_info import get_provider_info
 from airflow_provider_adgen.hooks.base import AdGenHook
-from tools.docgen.catalogue import hook_methods, listed_vendors
-from tools.docgen.models import endpoints
+from tools.docgen.catalogue import Listed, hook_methods, listed_vendors
 from tools.docgen.text import code, codes, paragraphs, read_doc, sentence, table
 
 
@@ -25,7 +24,7 @@ def connection_table() -> str:
                 code(one.name),
                 code(f"{one.name}_default"),
                 code(base) if base else "**required**: the vendor documents none",
-                f"{one.vendor.key_form}, {code(one.connection['ui-field-behaviour']['placeholders']['password'])}",
+                password(one),
                 code(one.vendor.check().endpoint),
             ]
         )
@@ -33,6 +32,12 @@ def connection_table() -> str:
         ["Vendor", "Type", "Default id", "Host (base URL)", "Password", "The Test button asks"],
         rows,
     )
+
+
+def password(one: Listed) -> str:
+    """Return what goes into the password, and its form where it has one."""
+    form = str(one.connection["ui-field-behaviour"]["placeholders"]["password"])
+    return f"the {one.vendor.key_form}, {code(form)}" if " " not in form else form
 
 
 def connection_fields() -> str:
@@ -115,17 +120,3 @@ def vocabulary() -> str:
 def status_words() -> str:
     """Return all status words."""
     return codes(status.value for status in GenerationStatus)
-
-
-def balance() -> str:
-    """Return what a balance consists of."""
-    rows = [[code(name), sentence(text)] for name, text in read_doc(CreditBalance).params.items()]
-    return table(["Field", "Meaning"], rows)
-
-
-def endpoint_count() -> dict[str, int]:
-    """Return how many endpoints each vendor's hook names; a check that docstrings name them."""
-    return {
-        one.name: sum(bool(endpoints(" ".join(read_doc(method.function).body))) for method in hook_methods(one.hook))
-        for one in listed_vendors()
-    }

@@ -46,18 +46,12 @@ def settings_tables() -> str:
     """Return every setting with its default and what the source says of it."""
     defaults = registry.default_settings()
     common = _comments(frame_settings)
-    blocks = []
-    shared = set(frame_settings.COMMON)
-    blocks += [
-        "Every vendor's section:",
-        _table({name: frame_settings.COMMON[name] for name in frame_settings.COMMON}, common),
-    ]
+    shared = frame_settings.COMMON
+    blocks = ["Every vendor's section:", _table(dict(shared), common)]
     blocks += ["Section `media`:", _table(defaults.pop("media"), common)]
     for vendor in registry.make_vendors():
         own = {
-            name: value
-            for name, value in defaults[vendor.name].items()
-            if name not in shared or value != frame_settings.COMMON[name]
+            name: value for name, value in defaults[vendor.name].items() if name not in shared or value != shared[name]
         }
         module = inspect.getmodule(type(vendor))
         blocks += [f"Section `{vendor.name}`, besides:", _table(own, _comments(module) if module else {})]

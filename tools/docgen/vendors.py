@@ -5,19 +5,23 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.decisions.posting import judge
 from airflow_provider_adgen.core.errors import ApiError, SubmissionUnknown, UnexpectedResponse, WireError, error_class
-from airflow_provider_adgen.core.requests import GenerationRequest
-from airflow_provider_adgen.core.vendor import Idempotency, Vendor
 from airflow_provider_adgen.operators.generate import GenerateOperator
 from tools.docgen.catalogue import Listed, hook_methods, listed_vendors, operator_of, operators, sensors
 from tools.docgen.models import endpoints, field_table, makes, price_word, prices
+from tools.docgen.provider import password
 from tools.docgen.text import bullets, code, codes, paragraphs, read_doc, table
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.requests import GenerationRequest
+    from airflow_provider_adgen.core.vendor import Idempotency, Vendor
 
 KINDS = ("video", "image", "voice", "copy", "analysis")
 # An endpoint in a sentence, which has a column of its own, with the page it is documented on.
-_NAMED = re.compile(r"\s*`(?:GET|POST|PUT|PATCH|DELETE) /[^`]*`(?: \([^)]*\))?\.?")
+_NAMED = re.compile(r"\.?\s*`(?:GET|POST|PUT|PATCH|DELETE) /[^`]*`(?: \([^)]*\))?[.,;]?\s*")
 _STATUSES = (400, 401, 402, 403, 404, 409, 413, 422, 429, 500)
 
 
@@ -26,8 +30,8 @@ def vendor_page(listed: Listed) -> str:
     vendor = listed.vendor
     return paragraphs(
         f"# {vendor.title}",
-        f"What is known of [{vendor.title}'s documented API]({listed.docs}) and how this package uses it. Everything on "
-        "this page is made from the code that talks to the vendor.",
+        f"What is known of [{vendor.title}'s documented API]({listed.docs}), and how this package uses it. All of it "
+        "is made from the code that talks to the vendor.",
         _facts(listed),
         "## Requests",
         _requests_overview(listed),
@@ -44,8 +48,8 @@ def vendor_page(listed: Listed) -> str:
         _waiting(vendor),
         "## Hook methods",
         f"`{listed.hook.__name__}` (`{listed.hook.__module__}`) has these beside what "
-        "[every hook](../connections.md#in-python) has. Each has an asynchronous twin whose name begins with `a`; lists "
-        "are iterators over all pages. None of them spends credits unless it says so.",
+        "[every hook](../connections.md#in-python) has. Each has an asynchronous twin whose name begins with `a`; "
+        "lists are iterators over all pages. None of them spends credits unless it says so.",
         _methods(listed),
         "## Operators and sensors",
         _classes(vendor),
@@ -61,7 +65,6 @@ def vendor_page(listed: Listed) -> str:
 
 def _facts(listed: Listed) -> str:
     vendor = listed.vendor
-    behaviour = listed.connection["ui-field-behaviour"]["placeholders"]
     base = code(vendor.default_base_url) if vendor.default_base_url else "none is documented: set the connection's host"
     return table(
         ["What", "Value"],
@@ -69,7 +72,7 @@ def _facts(listed: Listed) -> str:
             ["Connection type", code(vendor.name)],
             ["Default connection id", code(f"{vendor.name}_default")],
             ["Base URL", base],
-            ["Password", f"the {vendor.key_form} ({code(behaviour['password'])})"],
+            ["Password", password(listed)],
             ["Test button asks", code(vendor.check().endpoint)],
             ["Balance comes from", code(vendor.credits().endpoint)],
         ],
@@ -119,9 +122,7 @@ def promises(vendor: Vendor) -> list[str]:
     found = [_repeating(vendor)]
     refunded = sorted(str(status) for status in vendor.promises.refunded)
     if refunded:
-        found.append(
-            f"**Refunds** are documented for jobs that end as {codes(refunded)}: only those are submitted anew."
-        )
+        found.append(f"**Refunds** are documented for jobs that end as {codes(refunded)}: those are submitted anew.")
     else:
         found.append("**Refunds**: none is documented. A job that failed is not submitted anew unless you say so.")
     if vendor.promises.lists_jobs:
@@ -174,8 +175,8 @@ def _answers(vendor: Vendor) -> str:
     return paragraphs(
         table(["Answer", "Raised by the hook", "What it proves"], rows),
         "An operator turns *it may have been accepted* into a repeat with the same key where the vendor's promise "
-        f"covers it, else into `{SubmissionUnknown.__name__}`. Any other 4xx counts as the last: it may have been "
-        "accepted.",
+        f"covers it, else into `{SubmissionUnknown.__name__}`. Of any error status that is not listed it is taken "
+        "that the submission may have been accepted.",
     )
 
 
@@ -211,22 +212,22 @@ def _methods(listed: Listed) -> str:
     rows = []
     for method in hook_methods(listed.hook):
         doc = read_doc(method.function)
-        rows.append([code(method.call), codes(endpoints(" ".join(doc.body))), _NAMED.sub("", doc.summary)])
+        rows.append([code(method.call), codes(endpoints(" ".join(doc.body))), _without_endpoints(doc.summary)])
     return table(["Method", "Endpoint", "What it does"], rows)
+
+
+def _without_endpoints(text: str) -> str:
+    parts = [part.strip() for part in _NAMED.split(text) if part.strip()]
+    return "; ".join(part.rstrip(".") for part in parts) + "."
 
 
 def _classes(vendor: Vendor) -> str:
     own = [cls for title, cls in (*operators(), *sensors()) if title == vendor.title]
     rows = []
     for cls in own:
-        spends = issubclass(cls, GenerateOperator)
-        rows.append(
-            [
-                f"[`{cls.__name__}`](../operators.md#{cls.__name__.lower()})",
-                read_doc(cls).summary,
-                "yes" if spends else "",
-            ]
-        )
+        spends = "yes" if issubclass(cls, GenerateOperator) else ""
+        link = f"[`{cls.__name__}`](../operators.md#{cls.__name__.lower()})"
+        rows.append([link, read_doc(cls).summary, spends])
     return table(["Class", "What it does", "Pays for a generation"], rows)
 
 
@@ -312,12 +313,9 @@ def vendor_index() -> str:
     """Return the list of vendor pages."""
     return table(
         ["Vendor", "Connection type", "Requests"],
-        [
-            [
-                f"[{one.vendor.title}]({one.name}.md)",
-                code(one.name),
-                codes(request.kind for request in one.vendor.requests),
-            ]
-            for one in listed_vendors()
-        ],
+        [[f"[{one.vendor.title}]({one.name}.md)", code(one.name), _kinds(one)] for one in listed_vendors()],
     )
+
+
+def _kinds(listed: Listed) -> str:
+    return codes(request.kind for request in listed.vendor.requests)

@@ -68,7 +68,12 @@ def ready(tiny: Tiny, storage: Tiny) -> Tiny:
                 "upload_url": f"{storage.url}/bucket/k?X-Amz-Signature=s",
                 "object_key": "uploads/k",
                 "media_url": "https://media.sume.so/k.mp4",
-                "required_headers": {"Content-Type": "video/mp4", "x-amz-acl": "private", "Content-Length": "7"},
+                "required_headers": {
+                    "Content-Type": "video/mp4",
+                    "x-amz-acl": "private",
+                    "content-length": "7",
+                    "Host": "elsewhere.example",
+                },
             }
         ),
         "POST /api/v1/assets": Reply({"object": "asset_upload", "asset_id": "as_1", "status": "processing"}, 202),
@@ -110,6 +115,7 @@ def test_storage_gets_the_required_headers_and_never_the_key(
     assert (headers["content-type"], headers["x-amz-acl"]) == ("video/mp4", "private")
     # A presigned S3 upload takes no chunked body.
     assert (headers["content-length"], "transfer-encoding" in headers) == (str(len(FILM)), False)
+    assert headers["host"] == storage.url.removeprefix("http://")
     assert not {"authorization", "x-api-key", "x-team", "cookie"} & set(headers)
     assert KEY not in json.dumps(headers)
     for secret in ("uploads/k", "media.sume.so"):

@@ -1,0 +1,471 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""The wire against a server that misbehaves: deadlines, repeats, redirects, and that a paid POST goes out once."""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import gzip
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_adgen.core import http
+from airflow_provider_adgen.core.calls import Answer, Call, Lane, read_object
+from airflow_provider_adgen.core.clock import Clock
+from airflow_provider_adgen.core.errors import (
+    AdGenError,
+    ApiError,
+    AuthenticationError,
+    NotFound,
+    RateLimited,
+    ServerError,
+    UnexpectedResponse,
+    WireError,
+)
+from airflow_provider_adgen.core.profile import Profile
+from airflow_provider_adgen.core.scrub import Secret
+from airflow_provider_adgen.core.wire import ATTEMPTS, Wire
+from airflow_provider_adgen.vendors.adsumo import VENDOR
+from tests.support.raw import RawServer, dropping, resetting, saying
+
+SECRET = "adsumo-key-1"
+FINE = saying(200, {"id": "j"})
+
+
+class Quick(Clock):
+    """A clock whose sleeps pass at once and are remembered."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+        self.ahead = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
+    def now(self) -> float:
+        return super().now() + self.ahead
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.ahead += seconds
+
+
+@pytest.fixture
+def server() -> Iterator[RawServer]:
+    with RawServer(FINE) as running:
+        yield running
+
+
+def parse(answer: Answer) -> Any:
+    return read_object(answer, "Adsumo", "X /x")
+
+
+def get(path: str = "/x", **fields: Any) -> Call[Any]:
+    return Call(method="GET", path=path, endpoint="GET /x", parse=parse, **fields)
+
+
+def paid(**fields: Any) -> Call[Any]:
+    body = {"prompt": "p"}
+    return Call(method="POST", path="/x", endpoint="POST /x", parse=parse, body=body, paid=True, lane=Lane.SUBMIT, **fields)
+
+
+def wire(server: RawServer, *, clock: Clock | None = None, timeout: float = 2.0, **profile: Any) -> Wire:
+    made = {"base_url": server.url, "headers": {"X-Team": "growth"}, "timeout": timeout, **profile}
+    account = Profile(vendor="adsumo", conn_id="c", key=Secret(SECRET), **made)
+    return Wire(VENDOR, account, clock=clock or Quick())
+
+
+def send(server: RawServer, call: Call[Any], **options: Any) -> Any:
+    async def act() -> Any:
+        async with wire(server, **options) as opened:
+            return await opened.call(call)
+
+    return asyncio.run(act())
+
+
+def fails(server: RawServer, call: Call[Any], kind: type[AdGenError], **options: Any) -> Any:
+    with pytest.raises(kind) as caught:
+        send(server, call, **options)
+    assert SECRET not in str(caught.value) + repr(caught.value)
+    assert caught.value.__cause__ is None, "httpx puts the request and its headers on its exceptions"
+    return caught.value
+
+
+# --- what goes out ------------------------------------------------------------------------------------------------
+
+
+def test_a_request_carries_key_and_headers(server: RawServer) -> None:
+    send(server, get(query={"limit": 3, "flag": True, "none": None}))
+    (heard,) = server.heard
+    assert heard.path == "/x?limit=3&flag=true"
+    assert heard.headers["authorization"] == f"Bearer {SECRET}"
+    assert heard.headers["x-team"] == "growth"
+    assert heard.headers["user-agent"].startswith("airflow-provider-adgen/")
+
+
+def test_a_storage_host_sees_neither(server: RawServer) -> None:
+    call = Call(method="PUT", path="", endpoint="PUT upload", parse=parse, foreign_url=f"{server.url}/up?sig=1", body={})
+    send(server, call)
+    (heard,) = server.heard
+    assert heard.path == "/up?sig=1"
+    assert "authorization" not in heard.headers and "x-team" not in heard.headers
+
+
+def test_a_storage_hosts_refusal_shows_no_link(server: RawServer) -> None:
+    server.scripts = [saying(403, b"no")]
+    call = Call(method="PUT", path="", endpoint="PUT upload", parse=parse, foreign_url=f"{server.url}/up?sig=1", body={})
+    assert "sig" not in str(fails(server, call, ApiError))
+
+
+# --- paid submissions ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        (saying(500, {"error": {"message": "x"}}), ServerError),
+        (saying(503, {}, Retry_After="0"), ServerError),
+        (saying(429, {}, Retry_After="0"), RateLimited),
+        (saying(408, {}), ApiError),
+        (saying(307, b"", Location="/elsewhere"), ApiError),
+        (saying(302, b"", Location="/elsewhere"), ApiError),
+        (dropping, WireError),
+        (resetting, WireError),
+        (lambda connection: connection.answer(200, b'{"id": "j"}', length=90) or connection.close(), WireError),
+        (saying(200, b'{"id": '), UnexpectedResponse),
+        (saying(200, b"<html>"), UnexpectedResponse),
+        (saying(200, [1]), UnexpectedResponse),
+        (saying(204, b""), UnexpectedResponse),
+    ],
+)
+def test_a_paid_post_is_sent_exactly_once_whatever_comes_back(server: RawServer, script: Any, kind: Any) -> None:
+    server.scripts = [script]
+    error = fails(server, paid(), kind)
+    assert len(server.heard) == 1 and server.connections == 1
+    assert getattr(error, "sent", True)
+
+
+def test_a_paid_post_never_goes_out_on_a_used_connection(server: RawServer) -> None:
+    async def act() -> None:
+        async with wire(server) as opened:
+            await opened.call(get())
+            await opened.call(paid())
+            await opened.call(paid())
+            await opened.call(get())
+
+    asyncio.run(act())
+    assert [heard.connection for heard in server.heard] == [1, 2, 3, 1]
+
+
+def test_a_refused_connection_is_known_not_to_have_been_sent(server: RawServer) -> None:
+    with RawServer(FINE) as closed:
+        pass
+    error = fails(closed, paid(), WireError)
+    assert error.sent is False and "nothing was sent" in str(error)
+
+
+def test_tls_that_fails_is_known_not_to_have_been_sent(server: RawServer) -> None:
+    server.scripts = [dropping]
+    error = fails(server, paid(), WireError, base_url=f"https://127.0.0.1:{server.port}", timeout=0.3)
+    assert error.sent is False
+    assert server.heard == []
+
+
+def test_a_ca_bundle_that_is_not_there_is_known_not_to_have_been_sent(server: RawServer) -> None:
+    error = fails(server, paid(), WireError, verify="/no/such/bundle.pem")
+    assert error.sent is False and "verify" in str(error)
+
+
+def test_what_could_not_be_read_of_an_acceptance_is_kept_without_links(server: RawServer) -> None:
+    text = r'{"job":{"uuid":"j-77"},"url":"https:\/\/b.s3\/a?X-Amz-Signature=deadbeef","echo":"' + SECRET + '"}'
+    server.scripts = [saying(200, text.encode())]
+    call = paid()
+    object.__setattr__(call, "parse", lambda answer: (_ for _ in ()).throw(UnexpectedResponse("id is missing")))
+    error = fails(server, call, UnexpectedResponse)
+    assert "j-77" in error.excerpt
+    assert "deadbeef" not in error.excerpt and SECRET not in error.excerpt
+
+
+# --- deadlines ----------------------------------------------------------------------------------------------------
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        lambda connection: connection.hang(),
+        lambda connection: connection.drip(HEAD + b" " * 400, 0.03),
+        lambda connection: (connection.send(HEAD), connection.drip(b" " * 400, 0.03)),
+        lambda connection: (connection.send(HEAD + b"{"), connection.hang()),
+    ],
+    ids=["silence", "slow headers", "slow body", "half a body"],
+)
+@pytest.mark.parametrize("call", [get(repeatable=False), paid()], ids=["read", "paid"])
+def test_a_deadline_is_for_the_whole_exchange(server: RawServer, script: Any, call: Any) -> None:
+    server.scripts = [script]
+    started = time.monotonic()
+    error = fails(server, call, WireError, timeout=0.3)
+    assert 0.25 < time.monotonic() - started < 2.0
+    assert error.sent
+    assert "0.3 s" in str(error) or "too long" in str(error)
+    assert len(server.heard) == 1
+
+
+def test_a_slow_answer_within_the_deadline_arrives(server: RawServer) -> None:
+    body = b'{"id": "j"}'
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    server.scripts = [lambda connection: connection.drip(head + body, 0.002)]
+    assert send(server, paid()) == {"id": "j"}
+
+
+def test_an_answer_that_never_ends_is_not_held_in_memory(server: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LONGEST_ANSWER", 1 << 20)
+    sent = []
+
+    def pour(connection: Any) -> None:
+        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(400):
+            connection.send(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+            sent.append(0x10000)
+
+    server.scripts = [pour]
+    assert "larger than" in str(fails(server, paid(), UnexpectedResponse))
+    assert sum(sent) < 20 << 20
+
+
+def test_a_bomb_is_not_held_in_memory(server: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "LONGEST_ANSWER", 1 << 20)
+    server.scripts = [saying(200, gzip.compress(b"[" * (30 << 20)), Content_Encoding="gzip")]
+    fails(server, paid(), UnexpectedResponse)
+
+
+def test_json_nested_beyond_reason_is_unreadable(server: RawServer) -> None:
+    server.scripts = [saying(200, b"[" * 200_000)]
+    fails(server, paid(), UnexpectedResponse)
+
+
+# --- reads --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "script",
+    [saying(500, {}), saying(502, b"<html>"), saying(503, {}), saying(504, {}), dropping, resetting],
+    ids=["500", "502", "503", "504", "drop", "reset"],
+)
+def test_a_read_is_repeated_until_it_is_answered(server: RawServer, script: Any) -> None:
+    server.scripts = [script, script, script, FINE]
+    assert send(server, get()) == {"id": "j"}
+    assert len(server.heard) == ATTEMPTS
+
+
+def test_a_read_is_not_repeated_for_ever(server: RawServer) -> None:
+    server.scripts = [saying(500, {"error": {"code": "internal_error", "message": f"key {SECRET}"}})]
+    error = fails(server, get(), ServerError)
+    assert len(server.heard) == ATTEMPTS
+    assert error.code == "internal_error" and error.status == 500
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422])
+def test_a_refused_read_is_not_repeated(server: RawServer, status: int) -> None:
+    server.scripts = [saying(status, {})]
+    assert fails(server, get(), ApiError).status == status
+    assert len(server.heard) == 1
+
+
+def test_an_unreadable_answer_is_not_asked_for_again(server: RawServer) -> None:
+    server.scripts = [saying(200, b"<html>")]
+    fails(server, get(), UnexpectedResponse)
+    assert len(server.heard) == 1
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "PUT", "PATCH"])
+def test_only_a_get_is_repeated(server: RawServer, method: str) -> None:
+    server.scripts = [saying(500, {})]
+    fails(server, Call(method=method, path="/x", endpoint=f"{method} /x", parse=parse), ServerError)
+    assert len(server.heard) == 1
+
+
+def test_a_creation_with_a_key_is_repeated_with_that_key(server: RawServer) -> None:
+    server.scripts = [dropping, saying(502, {}), saying(201, {"id": "p"})]
+    from airflow_provider_adgen.vendors.adsumo import api
+
+    call = api.create_product(name="n", description="d", category="c", image_url="https://h/i.png")
+    assert send(server, call).id == "p"
+    assert len(server.heard) == 3
+    assert len({heard.headers["idempotency-key"] for heard in server.heard}) == 1
+    assert len({heard.body for heard in server.heard}) == 1
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_a_near_rate_limit_is_waited_for(server: RawServer, form: str) -> None:
+    told = "30" if form == "seconds" else email.utils.formatdate(time.time() + 30, usegmt=True)
+    server.scripts = [saying(429, {}, Retry_After=told), FINE]
+    clock = Quick()
+    assert send(server, get(), clock=clock) == {"id": "j"}
+    assert 25 <= sum(clock.slept) <= 61
+
+
+def test_a_far_rate_limit_is_told_at_once(server: RawServer) -> None:
+    server.scripts = [saying(429, {}, Retry_After="600"), FINE]
+    clock = Quick()
+    assert fails(server, get(), RateLimited, clock=clock).retry_after == 600
+    assert clock.slept == []
+
+
+def test_nothing_is_sent_while_the_lane_is_known_to_be_stopped(server: RawServer) -> None:
+    server.scripts = [saying(429, {}, Retry_After="600"), FINE]
+
+    async def act() -> None:
+        async with wire(server) as opened:
+            for _ in range(3):
+                with pytest.raises(RateLimited) as caught:
+                    await opened.call(paid())
+            assert "was not sent" in str(caught.value)
+            assert await opened.call(get()) == {"id": "j"}
+
+    asyncio.run(act())
+    assert [heard.method for heard in server.heard] == ["POST", "GET"]
+
+
+def test_the_users_own_pace_is_kept(server: RawServer) -> None:
+    clock = Quick()
+
+    async def act() -> None:
+        async with wire(server, clock=clock, requests_per_minute=30.0) as opened:
+            for _ in range(4):
+                await opened.call(get())
+
+    asyncio.run(act())
+    assert clock.slept == pytest.approx([2.0, 2.0, 2.0], abs=0.5)
+
+
+def test_a_pool_whose_connections_died_is_no_trouble(server: RawServer) -> None:
+    server.scripts = [lambda connection: (connection.answer(200, {"id": "j"}), connection.close())]
+
+    async def act() -> None:
+        async with wire(server) as opened:
+            for _ in range(5):
+                assert await opened.call(get()) == {"id": "j"}
+                await asyncio.sleep(0.01)
+
+    asyncio.run(act())
+    assert len(server.heard) == 5
+
+
+def test_connections_are_kept_between_reads_and_closed_at_the_end(server: RawServer) -> None:
+    async def act() -> None:
+        async with wire(server) as opened:
+            for _ in range(5):
+                await opened.call(get())
+
+    asyncio.run(act())
+    assert server.connections == 1
+
+
+# --- redirects ----------------------------------------------------------------------------------------------------
+
+
+def test_a_read_follows_a_redirect_on_its_host(server: RawServer) -> None:
+    server.scripts = [saying(302, b"", Location="/y?page=2"), saying(308, b"", Location=f"{server.url}/z"), FINE]
+    assert send(server, get()) == {"id": "j"}
+    assert [heard.path for heard in server.heard] == ["/x", "/y?page=2", "/z"]
+    assert all("authorization" in heard.headers for heard in server.heard)
+
+
+@pytest.mark.parametrize("target", ["http://localhost:{port}/y", "//localhost:{port}/y", "https://127.0.0.1:{port}/y"])
+def test_a_read_takes_its_key_to_no_other_host(server: RawServer, target: str) -> None:
+    with RawServer(FINE) as other:
+        server.scripts = [saying(302, b"", Location=target.format(port=other.port))]
+        error = fails(server, get(), UnexpectedResponse)
+        assert "another host" in str(error) and "localhost" not in str(error)
+        assert other.heard == []
+    assert len(server.heard) == 1
+
+
+def test_another_port_is_another_host(server: RawServer) -> None:
+    with RawServer(FINE) as other:
+        server.scripts = [saying(302, b"", Location=f"{other.url}/y")]
+        fails(server, get(), UnexpectedResponse)
+        assert other.heard == []
+
+
+def test_redirects_end(server: RawServer) -> None:
+    server.scripts = [saying(302, b"", Location="/x")]
+    assert "more than" in str(fails(server, get(), UnexpectedResponse))
+    assert len(server.heard) <= 7
+
+
+def test_a_redirect_without_a_target_is_an_error(server: RawServer) -> None:
+    server.scripts = [saying(302, b"")]
+    assert fails(server, get(), ApiError).status == 302
+
+
+# --- errors -------------------------------------------------------------------------------------------------------
+
+
+def test_a_refusal_is_a_sentence_without_what_must_not_be_shown(server: RawServer) -> None:
+    said = f"bad key {SECRET}, see https://b/a?X-Amz-Signature=deadbeef"
+    server.scripts = [saying(401, {"error": {"code": "unauthorized", "message": said}})]
+    error = fails(server, get("/secret/path"), AuthenticationError)
+    assert "Adsumo answered 401 to GET /x (unauthorized)" in str(error)
+    assert "deadbeef" not in str(error) and "/secret/path" not in str(error)
+    assert "Check the connection's password" in str(error)
+
+
+def test_an_error_page_is_an_error_all_the_same(server: RawServer) -> None:
+    server.scripts = [saying(404, b"\xff\xfe<html>" + b"x" * 5000)]
+    assert str(fails(server, get(), NotFound)) == "Adsumo answered 404 to GET /x."
+
+
+def test_credits_are_read_from_the_vendors_sentence(server: RawServer) -> None:
+    said = "Your team does not have enough credits for this generation. Required: 20, available: 5."
+    server.scripts = [saying(402, {"error": {"code": "insufficient_credits", "message": said}})]
+    error = fails(server, paid(), ApiError)
+    assert (error.required, error.available) == (20, 5)
+    assert "Nothing was started" in str(error)
+
+
+# --- concurrency --------------------------------------------------------------------------------------------------
+
+
+def test_a_cancelled_request_is_cancelled_and_leaves_the_wire_usable(server: RawServer) -> None:
+    server.scripts = [lambda connection: connection.hang(), FINE]
+
+    async def act() -> Any:
+        async with wire(server) as opened:
+            waiting = asyncio.create_task(opened.call(get()))
+            while not server.heard:
+                await asyncio.sleep(0.005)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            return await opened.call(get())
+
+    assert asyncio.run(act()) == {"id": "j"}
+
+
+def test_a_closed_wire_can_be_used_again(server: RawServer) -> None:
+    async def act() -> Any:
+        opened = wire(server)
+        await opened.call(get())
+        await opened.aclose()
+        found = await opened.call(get())
+        await opened.aclose()
+        await opened.aclose()
+        return found
+
+    assert asyncio.run(act()) == {"id": "j"}
+
+
+def test_the_body_is_what_was_given(server: RawServer) -> None:
+    send(server, paid(headers={"Idempotency-Key": "k-1"}))
+    (heard,) = server.heard
+    assert json.loads(heard.body) == {"prompt": "p"}
+    assert heard.headers["content-type"] == "application/json"
+    assert heard.headers["idempotency-key"] == "k-1"
