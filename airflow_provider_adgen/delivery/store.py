@@ -12,11 +12,12 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from airflow_provider_adgen.core.clock import SYSTEM, Clock
 from airflow_provider_adgen.core.errors import AdGenError, DownloadError
 from airflow_provider_adgen.core.http import HttpClient, Opened
+from airflow_provider_adgen.core.scrub import without_urls
 from airflow_provider_adgen.core.vocabulary import Creative, Generation
 from airflow_provider_adgen.delivery.deposit import Deposit, NotStored
 from airflow_provider_adgen.delivery.download import Download, Job, failure, pour, refused
@@ -57,10 +58,10 @@ async def store_generation(
     timeout: float = 60.0,  # noqa: ASYNC109 - a host's longest silence, not a deadline for the whole
 ) -> Generation:
     """
-    Store every creative below *destination*, and ad copy as JSON; costs nothing, also when repeated.
+    Store every creative below *destination*, ad copy and analyses as JSON; costs nothing, also when repeated.
 
-    Files are named ``<vendor>-<job id>-<n>.<extension>`` and ``<vendor>-<job id>-copy.json``, the same on every try;
-    an earlier try's file is replaced at once when the new one is whole. A creative that is already stored (``uri``, no
+    Files are named ``<vendor>-<job id>-<n>.<extension>``, ``<vendor>-<job id>-copy.json`` and ``...-analysis.json``,
+    the same on every try; an earlier try's file is replaced at once when the new one is whole. A creative that is already stored (``uri``, no
     link) is left alone. When one cannot be stored, the others still are before the error is raised.
 
     :param generation: what the vendor said last; its links may have expired.
@@ -78,7 +79,7 @@ async def store_generation(
         generation = await _asked_again(generation, refetch, label)
     place = await asyncio.to_thread(resolve, destination)
     name = stem(generation.vendor, generation.id)
-    copy = await _store_copy(generation, place, f"{name}-copy.json", label) if generation.variants else None
+    copy = await _store_text(generation, place, name, label)
     media = await _store_creatives(generation, place, name, label, refetch, verify, clock, timeout)
     if copy is not None:
         media = [creative for creative in media if creative.uri != copy.uri] + [copy]
@@ -171,22 +172,29 @@ async def _store_creatives(
     return media
 
 
-async def _store_copy(generation: Generation, place: Place, name: str, label: str) -> Creative:
-    content = {
-        "vendor": generation.vendor,
-        "id": generation.id,
-        "variants": [variant.model_dump(mode="json") for variant in generation.variants],
-    }
+async def _store_text(generation: Generation, place: Place, base: str, label: str) -> Creative | None:
+    """Store what a generation says in words (ad copy, an analysis) as JSON; None where it says nothing."""
+    content: dict[str, Any] = {"vendor": generation.vendor, "id": generation.id}
+    if generation.variants:
+        word, content["variants"] = "copy", [variant.model_dump(mode="json") for variant in generation.variants]
+    elif generation.kind == "analysis" and generation.details:
+        # What goes through XCom of it is cut at 4 KB; it is paid for, so the whole of it is kept here.
+        word, content["details"] = "analysis", without_urls(generation.details)
+    else:
+        return None
+    name = f"{base}-{word}.json"
     deposit = Deposit(lambda: place.sink(name, _JSON))
     try:
-        await deposit.write(json.dumps(content, ensure_ascii=False, indent=2).encode("utf-8", "replace") + b"\n")
+        await deposit.write(
+            json.dumps(content, ensure_ascii=False, indent=2, default=str).encode("utf-8", "replace") + b"\n"
+        )
         await deposit.commit()
     except NotStored as problem:
         await deposit.abort()
-        raise refused(f"The copy of {label}", place, name, problem) from None
+        raise refused(f"The {word} of {label}", place, name, problem) from None
     except BaseException:
         await deposit.abort()
         raise
     uri = place.uri_of(name)
-    log.info("Stored the copy of %s: %s, %d bytes.", label, uri, deposit.size)
+    log.info("Stored the %s of %s: %s, %d bytes.", word, label, uri, deposit.size)
     return Creative(kind="archive", uri=uri, media_type=_JSON, size=deposit.size, sha256=deposit.sha256)

@@ -22,7 +22,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.decisions.polling import Listing, trouble
-from airflow_provider_adgen.core.errors import AdGenError
+from airflow_provider_adgen.core.errors import (
+    AdGenError,
+    AuthenticationError,
+    RateLimited,
+    ServerError,
+    WireError,
+)
 from airflow_provider_adgen.core.http import prepare
 from airflow_provider_adgen.core.wire import Wire
 from airflow_provider_adgen.hooks.base import AdGenHook, budget_of
@@ -230,21 +236,26 @@ class PollLoop:
 
     async def _pass(self, wire: Wire, steps: Sequence[None], covered: list[_Watch]) -> None:
         """Read the vendor's list of jobs until all of *covered* were seen, or it is not worth reading on."""
-        missing = {one.errand.job: one for one in covered}
-        profile, seen, wanted = str(self._profiles), 0, len(covered)
+        missing: dict[str | None, list[_Watch]] = {}
+        for watch in covered:
+            missing.setdefault(watch.errand.job, []).append(watch)
+        profile, seen, wanted = str(self._profiles), 0, len(missing)
         try:
             async with contextlib.aclosing(wire.iterate(steps)) as jobs:
                 async for job in jobs:
                     seen += 1
-                    watch = missing.pop(job.id, None)
-                    if watch is not None:
+                    for watch in missing.pop(job.id, ()):
                         self._found(watch, watch.errand.listed(job))
                     if not missing or self._listing.enough(seen, wanted, len(missing)):
                         break
-        except AdGenError as error:
-            for watch in missing.values():
-                self._failed(watch, error, profile)
+        except (AuthenticationError, RateLimited, ServerError, WireError) as error:
+            for watch in covered:
+                if watch.errand.job in missing:
+                    self._failed(watch, error, profile)
             missing = {}
+        except AdGenError as error:
+            # The list is what cannot be had; what it would have shown is asked for job by job.
+            log.warning("%s Jobs are asked for singly for a while.", error.message)
         except Exception:
             log.exception("Listing the jobs of connection %s failed.", self.conn_id)
         finally:
@@ -252,7 +263,7 @@ class PollLoop:
             self._listing.learn(seen, wanted, len(missing), time.monotonic())
             for watch in covered:
                 watch.busy = False
-            for watch in missing.values():
+            for watch in (one for some in missing.values() for one in some):
                 # The list did not show it: that says nothing about the job, so it is asked for by itself.
                 watch.alone, watch.due = True, time.monotonic()
 
