@@ -61,8 +61,8 @@ async def store_generation(
     Store every creative below *destination*, ad copy and analyses as JSON; costs nothing, also when repeated.
 
     Files are named ``<vendor>-<job id>-<n>.<extension>``, ``<vendor>-<job id>-copy.json`` and ``...-analysis.json``,
-    the same on every try; an earlier try's file is replaced at once when the new one is whole. A creative that is already stored (``uri``, no
-    link) is left alone. When one cannot be stored, the others still are before the error is raised.
+    the same on every try; an earlier try's file is replaced at once when the new one is whole. A creative that is
+    already stored (``uri``, no link) is left alone. When one cannot be stored, the others still are before the error is raised.
 
     :param generation: what the vendor said last; its links may have expired.
     :param destination: anything that Airflow's ``ObjectStoragePath`` takes, or a plain path of this machine.

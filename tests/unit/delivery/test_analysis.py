@@ -11,6 +11,10 @@ from airflow_provider_adgen.core.vocabulary import Generation, GenerationStatus
 from airflow_provider_adgen.delivery.store import store_generation
 
 
+def _text(uri: str) -> str:
+    return Path(uri.removeprefix("file://")).read_text()
+
+
 async def test_an_analysis_is_stored_whole_and_without_links(tmp_path: Path) -> None:
     said = {"hooks": ["look " * 2000], "source": "https://media.example.com/a?signature=1", "mood": "bright"}
     generation = Generation(vendor="sume", id="job_1", kind="analysis", status=GenerationStatus.COMPLETED, details=said)
@@ -21,6 +25,6 @@ async def test_an_analysis_is_stored_whole_and_without_links(tmp_path: Path) -> 
     stored = await store_generation(generation, str(tmp_path), refetch=refetch)
 
     (file,) = stored.creatives
-    content = json.loads(Path(str(file.uri).removeprefix("file://")).read_text())
+    content = json.loads(_text(str(file.uri)))
     assert content["details"] == {"hooks": said["hooks"], "mood": "bright"}
     assert len(json.dumps(stored.to_xcom(urls=False)["details"])) < 4096
