@@ -28,13 +28,15 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tools.airflow_api import AirflowApi, Run
 from tools.processes import ProcessDied, Program, Programs, children, session_members
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tools.airflow_api import ApiFailed
@@ -15,6 +14,7 @@ from tools.gallery import Section, gallery_page, local_path, section_of_task, se
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from tools.airflow_api import Run
 

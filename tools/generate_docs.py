@@ -12,12 +12,15 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tools.docgen import api, decisions, operators, provider, sandbox, vendors
 from tools.docgen.catalogue import listed_vendors
 from tools.docgen.text import paragraphs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

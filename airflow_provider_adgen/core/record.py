@@ -39,7 +39,8 @@ class Attempt(BaseModel):
     :param written_at: Unix time of this version of it.
     :param phase: how far it came.
     :param key: the idempotency key it was sent with, where the vendor has keys.
-    :param epoch: Airflow's ``max_tries`` at the time: changes when a user clears the task.
+    :param epoch: Airflow's ``max_tries``, which changes when a user clears the task: as it was intended, and later as
+        it was last taken up.
     :param try_number: the try that wrote it.
     :param fingerprint: hash of request and account.
     :param fields: hash of each request field, to name those that changed.

@@ -8,12 +8,13 @@ import asyncio
 import contextlib
 import hashlib
 import threading
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_adgen.core.scrub import scrub
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from airflow_provider_adgen.delivery.sinks import Sink
 
 T = TypeVar("T")

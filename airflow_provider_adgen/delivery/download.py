@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,8 @@ from airflow_provider_adgen.delivery.names import describe, media_type
 from airflow_provider_adgen.delivery.ranges import Version, content_length, decodable, encoding
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from airflow_provider_adgen.core.clock import Clock
     from airflow_provider_adgen.delivery.places import Place
 

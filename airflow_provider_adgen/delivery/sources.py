@@ -35,7 +35,7 @@ def open_source(source: Any) -> SourceFile:
     :param source: a path of this machine, anything that Airflow's ``ObjectStoragePath`` takes, or one of those.
     :raises InvalidRequest: there is no such file, or it cannot be read.
     """
-    text = os.fspath(source) if isinstance(source, os.PathLike) else str(source)
+    text = str(source)
     try:
         if "://" not in text:
             return _local(text)

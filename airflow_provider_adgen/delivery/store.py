@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_adgen.core.clock import SYSTEM, Clock
 from airflow_provider_adgen.core.errors import AdGenError, DownloadError
@@ -25,6 +24,9 @@ from airflow_provider_adgen.delivery.links import Links
 from airflow_provider_adgen.delivery.names import media_type, stem
 from airflow_provider_adgen.delivery.places import Place, resolve, resolve_file
 from airflow_provider_adgen.delivery.ranges import content_length, decodable, encoding
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +64,8 @@ async def store_generation(
 
     Files are named ``<vendor>-<job id>-<n>.<extension>``, ``<vendor>-<job id>-copy.json`` and ``...-analysis.json``,
     the same on every try; an earlier try's file is replaced at once when the new one is whole. A creative that is
-    already stored (``uri``, no link) is left alone. When one cannot be stored, the others still are before the error is raised.
+    already stored (``uri``, no link) is left alone. When one cannot be stored, the others still are before the error
+    is raised.
 
     :param generation: what the vendor said last; its links may have expired.
     :param destination: anything that Airflow's ``ObjectStoragePath`` takes, or a plain path of this machine.

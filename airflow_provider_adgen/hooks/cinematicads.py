@@ -57,7 +57,7 @@ class CinematicAdsHook(AdGenHook):
 
     def stream_workflow(self, job_id: str, *, silence: float = VENDOR.patience) -> Iterator[WorkflowEvent]:
         """
-        Iterate over a workflow's events until its stream ends. ``GET /api/workflow/stream``; costs no credits.
+        Iterate over a workflow's events until its stream ends; costs no credits. ``GET /api/workflow/stream``.
 
         Connections are rationed, 10 an hour: one that would go beyond that is :class:`RateLimited` before anything is
         sent.

@@ -14,11 +14,12 @@ from airflow_provider_adgen.vendors.cutx.models import Product, Project
 
 class CutxHook(AdGenHook):
     """
-    An account at CutX.
+    An account at CutX (documented at https://cutx-docs.pages.dev).
 
-    Every method has an asynchronous twin with the prefix ``a``; lists are iterators.
+    Every method has an asynchronous twin with the prefix ``a``; lists are iterators over all pages.
 
-    :param conn_id: the Airflow connection of type ``cutx``; its host is required, its password holds the 7-day token.
+    :param conn_id: the Airflow connection of type ``cutx``. Its host is needed, because CutX documents no address of
+        its API. Its password holds the token, a JWT valid for 7 days: the hook warns when its end is near or past.
     """
 
     default_conn_name: ClassVar[str] = "cutx_default"

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import abc
 import json
+import os
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -84,23 +86,21 @@ class ObjectStore(Store):
         self._base = base
         self._parts = [quote(part, safe="").replace(".", "%2E") for part in parts]
 
-    def _folder(self) -> Any:
+    def _place(self) -> tuple[Any, str]:
+        """Return the file system, and the path of the task's folder in it."""
         from airflow.sdk import ObjectStoragePath
 
         folder = ObjectStoragePath(self._base)
         for part in self._parts:
             folder = folder / part
-        return folder
+        return folder.fs, str(folder.path)
 
     def read(self) -> Record:
         """Read and merge all objects of the task."""
         try:
-            folder = self._folder()
-            texts = (
-                [(entry.name, entry.read_text()) for entry in folder.iterdir() if entry.name.endswith(".json")]
-                if folder.exists()
-                else []
-            )
+            fs, folder = self._place()
+            fs.invalidate_cache(folder)  # another process may have written since this one listed it
+            texts = [(name.rpartition("/")[2], fs.cat_file(name)) for name in _objects(fs, folder)]
         except Exception as error:
             raise RecordUnreadable(
                 f"The ledger of paid generations under [adgen] ledger_path could not be read ({type(error).__name__}). "
@@ -108,7 +108,7 @@ class ObjectStore(Store):
             ) from None
         return Record.merged(self._parse(name, text) for name, text in texts)
 
-    def _parse(self, name: str, text: str) -> Record:
+    def _parse(self, name: str, text: bytes) -> Record:
         where = f"[adgen] ledger_path (object {'/'.join(self._parts)}/{name})"
         try:
             value = json.loads(text)
@@ -118,14 +118,41 @@ class ObjectStore(Store):
 
     def write(self, attempt: Attempt, record: Record) -> None:
         """Create one object with this version of the attempt."""
-        text = json.dumps(Record(attempts=[attempt]).to_json(), separators=(",", ":"))
-        folder = self._folder()
-        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(Record(attempts=[attempt]).to_json(), separators=(",", ":")).encode()
+        fs, folder = self._place()
         name = f"{attempt.intended_at:014.3f}-{attempt.uid}-{attempt.phase}-{uuid.uuid4().hex[:8]}"
-        if folder.protocol == "file":
-            # A file becomes visible whole or not at all; an object store does so by itself.
-            scratch = folder / f".{name}.tmp"
-            scratch.write_text(text)
-            scratch.rename(folder / f"{name}.json")
+        if "file" in ({fs.protocol} if isinstance(fs.protocol, str) else fs.protocol):
+            _write_file(Path(folder), name, text)
         else:
-            (folder / f"{name}.json").write_text(text)
+            _write_object(fs, folder, f"{name}.json", text)
+
+
+def _objects(fs: Any, folder: str) -> list[str]:
+    try:
+        # Not exists(): that takes a storage which cannot be read for one that holds nothing.
+        names = fs.ls(folder, detail=False)
+    except FileNotFoundError:
+        return []
+    if folder in names:
+        raise NotADirectoryError
+    return [name for name in names if name.endswith(".json")]
+
+
+def _write_object(fs: Any, folder: str, name: str, text: bytes) -> None:
+    try:
+        fs.pipe_file(f"{folder}/{name}", text)
+    except FileNotFoundError:  # no object store, but a file system that wants the folder first
+        fs.makedirs(folder, exist_ok=True)
+        fs.pipe_file(f"{folder}/{name}", text)
+
+
+def _write_file(folder: Path, name: str, text: bytes) -> None:
+    # A file becomes visible whole or not at all, and is on the disk before anything is paid for; an object store does
+    # both by itself.
+    folder.mkdir(parents=True, exist_ok=True)
+    scratch = folder / f".{name}.tmp"
+    with scratch.open("wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.rename(folder / f"{name}.json")

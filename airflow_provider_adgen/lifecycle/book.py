@@ -150,6 +150,7 @@ class Book:
             attempt.model_copy(
                 update={
                     "phase": "submitted",
+                    "epoch": self._facts.epoch,
                     "answered": True,
                     "job_ids": list(generation.job_ids),
                     "submitted_at": self._now(),
@@ -176,7 +177,13 @@ class Book:
 
         :param insist: the vendor said so: if it cannot be written, that is said and it goes on.
         """
-        changes = {"phase": "submitted", "answered": True, "job_ids": job_ids, "submitted_at": self._now()}
+        changes = {
+            "phase": "submitted",
+            "epoch": self._facts.epoch,
+            "answered": True,
+            "job_ids": job_ids,
+            "submitted_at": self._now(),
+        }
         known = attempt.model_copy(update=changes)
         if insist:
             self._insist(known, self._unrecorded(job_ids))
@@ -233,7 +240,9 @@ class Book:
             return
         creatives = [{**one, "url": None, "expires_at": None} for one in result.get("creatives", [])]
         kept = {**result, "creatives": creatives}
-        self._ledger.write(last.model_copy(update={"phase": "done", "result": kept}), patient=True)
+        # What a cleared task took up again is its own from then on: its retry must not take the clear for a new one.
+        changes = {"phase": "done", "epoch": self._facts.epoch, "result": kept}
+        self._ledger.write(last.model_copy(update=changes), patient=True)
 
     def waiting(self) -> tuple[float, float]:
         """Return the Unix times at which the job was submitted and at which this try stops waiting for it."""
@@ -241,7 +250,11 @@ class Book:
         if last is None or last.phase not in {"submitted", "done"}:
             return now, now + self._terms.wait_seconds
         if last.wait_try != self._facts.try_number or last.wait_until is None:
-            changes = {"wait_try": self._facts.try_number, "wait_until": now + self._terms.wait_seconds}
+            changes = {
+                "epoch": self._facts.epoch,
+                "wait_try": self._facts.try_number,
+                "wait_until": now + self._terms.wait_seconds,
+            }
             last = self._ledger.write(last.model_copy(update=changes), patient=True)
         return last.submitted_at or now, last.wait_until or now + self._terms.wait_seconds
 

@@ -273,16 +273,20 @@ class PaidJob:
             default=self._now(),
         )
         if self._now() + seconds > first + self.terms.submit_timeout:
-            last = self.book.last
-            raise GenerationTimeout(
-                f"{self.facts.identity} was not allowed to submit to {self.vendor.title} within "
-                f"{self.terms.submit_timeout:g} s ({reason}). "
-                + (
-                    "Whether the submission before was accepted is not known; a retry settles that first."
-                    if last is not None and last.phase == "intent"
-                    else "Nothing was started by this attempt."
-                )
+            raise self.impatient(reason)
+
+    def impatient(self, reason: str) -> GenerationTimeout:
+        """Return the error for not having been allowed to submit in time."""
+        last = self.book.last
+        return GenerationTimeout(
+            f"{self.facts.identity} was not allowed to submit to {self.vendor.title} within "
+            f"{self.terms.submit_timeout:g} s ({reason}). "
+            + (
+                "Whether the submission before was accepted is not known; a retry settles that first."
+                if last is not None and last.phase == "intent"
+                else "Nothing was started by this attempt."
             )
+        )
 
     def _resolved(self, decision: Decision) -> bool:
         """Apply what a person said about an unresolved attempt; return whether there was anything to apply."""

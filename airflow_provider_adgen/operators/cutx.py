@@ -12,32 +12,17 @@ from airflow_provider_adgen.operators.resource import ResourceOperator
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMON = (*GenerateOperator.template_fields, "extra_fields", "project_id", "product_id")
+    from airflow.sdk import Context
+
+_COMMON = (*GenerateOperator.template_fields, "extra_fields")
 
 
-class _CutxOperator(GenerateOperator):
-    """What all CutX generations take: the product they are about."""
-
-    vendor_name: ClassVar[str | None] = "cutx"
-
-    def __init__(
-        self,
-        *,
-        project_id: str,
-        product_id: str,
-        extra_fields: dict[str, Any] | None = None,
-        conn_id: str = "cutx_default",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(conn_id=conn_id, **kwargs)
-        self.project_id = project_id
-        self.product_id = product_id
-        self.extra_fields = extra_fields
-
-
-class CutxCopyOperator(_CutxOperator):
+class CutxCopyOperator(GenerateOperator):
     """
-    Generate five variants of ad copy, answered at once. Costs 1 credit.
+    Generate ad copy in five variants, answered at once. Costs 1 credit.
+
+    The variants are in the returned ``variants``; with ``destination`` they are stored as JSON as well. CutX gives them
+    once: when the answer to the submission is lost, so are they, and the task stops.
 
     Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
 
@@ -51,6 +36,7 @@ class CutxCopyOperator(_CutxOperator):
     :param conn_id: the Airflow connection of type ``cutx``.
     """
 
+    vendor_name: ClassVar[str | None] = "cutx"
     request_kind: ClassVar[str] = "copy"
     request_fields: ClassVar[tuple[str, ...]] = (
         "project_id",
@@ -61,39 +47,56 @@ class CutxCopyOperator(_CutxOperator):
         "custom_instructions",
         "extra_fields",
     )
-    template_fields: Sequence[str] = (*_COMMON, "platform", "format", "tone", "custom_instructions")
+    template_fields: Sequence[str] = (
+        *_COMMON,
+        "project_id",
+        "product_id",
+        "platform",
+        "format",
+        "tone",
+        "custom_instructions",
+    )
 
     def __init__(
         self,
         *,
+        project_id: str,
+        product_id: str,
         platform: str,
         format: str,  # noqa: A002 - the vendor's own name
         tone: str,
         custom_instructions: str | None = None,
+        extra_fields: dict[str, Any] | None = None,
+        conn_id: str = "cutx_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.project_id = project_id
+        self.product_id = product_id
         self.platform = platform
         self.format = format
         self.tone = tone
         self.custom_instructions = custom_instructions
+        self.extra_fields = extra_fields
 
 
-class CutxStaticAdOperator(_CutxOperator):
+class CutxStaticAdOperator(GenerateOperator):
     """
-    Generate an ad image. Costs 3 credits.
+    Generate an ad image. Costs 3 credits; a job that failed is refunded, as the vendor documents.
 
     Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
 
     :param project_id: UUID of the project.
     :param product_id: UUID of the product.
-    :param style: ``product_hero``, ``lifestyle``, ``minimal``, ``bold`` or ``seasonal``.
+    :param style: ``product_hero``, ``lifestyle``, ``minimal``, ``bold`` or ``seasonal``; also ``modern``, which the
+        vendor's example has and its table has not.
     :param aspect_ratio: ``1:1`` (the vendor's default), ``9:16``, ``4:5`` or ``16:9``.
     :param prompt: 5 to 1000 characters.
     :param extra_fields: fields sent along as they are.
     :param conn_id: the Airflow connection of type ``cutx``.
     """
 
+    vendor_name: ClassVar[str | None] = "cutx"
     request_kind: ClassVar[str] = "static-ad"
     request_fields: ClassVar[tuple[str, ...]] = (
         "project_id",
@@ -103,25 +106,35 @@ class CutxStaticAdOperator(_CutxOperator):
         "prompt",
         "extra_fields",
     )
-    template_fields: Sequence[str] = (*_COMMON, "style", "aspect_ratio", "prompt")
+    template_fields: Sequence[str] = (*_COMMON, "project_id", "product_id", "style", "aspect_ratio", "prompt")
 
     def __init__(
         self,
         *,
+        project_id: str,
+        product_id: str,
         style: str | None = None,
         aspect_ratio: str | None = None,
         prompt: str | None = None,
+        extra_fields: dict[str, Any] | None = None,
+        conn_id: str = "cutx_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.project_id = project_id
+        self.product_id = product_id
         self.style = style
         self.aspect_ratio = aspect_ratio
         self.prompt = prompt
+        self.extra_fields = extra_fields
 
 
-class CutxVideoOperator(_CutxOperator):
+class CutxVideoOperator(GenerateOperator):
     """
-    Generate a video of an avatar that speaks. Costs 40 credits.
+    Generate a video of an avatar that speaks. Costs 40 credits; a job that failed is refunded, as the vendor documents.
+
+    Takes 1 to 3 minutes. A submission whose answer was lost is sent again with its own idempotency key within 20
+    seconds, while the first job must still run; after that the task stops.
 
     Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
 
@@ -129,12 +142,13 @@ class CutxVideoOperator(_CutxOperator):
     :param product_id: UUID of the product.
     :param script: 10 to 2000 characters.
     :param avatar_url: a picture of an avatar of your own.
-    :param voice_id: the voice (the vendor's default is ``male-1``).
+    :param voice_id: the voice (the vendor's default is ``male-1``; it lists no others).
     :param aspect_ratio: ``9:16`` (the vendor's default), ``1:1`` or ``16:9``.
     :param extra_fields: fields sent along as they are.
     :param conn_id: the Airflow connection of type ``cutx``.
     """
 
+    vendor_name: ClassVar[str | None] = "cutx"
     request_kind: ClassVar[str] = "video"
     request_fields: ClassVar[tuple[str, ...]] = (
         "project_id",
@@ -145,33 +159,48 @@ class CutxVideoOperator(_CutxOperator):
         "aspect_ratio",
         "extra_fields",
     )
-    template_fields: Sequence[str] = (*_COMMON, "script", "avatar_url", "voice_id", "aspect_ratio")
+    template_fields: Sequence[str] = (
+        *_COMMON,
+        "project_id",
+        "product_id",
+        "script",
+        "avatar_url",
+        "voice_id",
+        "aspect_ratio",
+    )
 
     def __init__(
         self,
         *,
+        project_id: str,
+        product_id: str,
         script: str,
         avatar_url: str | None = None,
         voice_id: str | None = None,
         aspect_ratio: str | None = None,
+        extra_fields: dict[str, Any] | None = None,
+        conn_id: str = "cutx_default",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.project_id = project_id
+        self.product_id = product_id
         self.script = script
         self.avatar_url = avatar_url
         self.voice_id = voice_id
         self.aspect_ratio = aspect_ratio
+        self.extra_fields = extra_fields
 
 
 class CutxIngestProductOperator(ResourceOperator):
     """
-    Make a product from a shop's page; costs 0 credits.
+    Make a product of a shop's page, which CutX reads; costs no credits.
 
-    Returns the product as a dictionary; its ``id`` is what generations are about. CutX documents no way to repeat this
-    safely, so a retry after a lost answer may make the product twice.
+    Returns the product as a dictionary, and pushes its ``id``, which generations take as ``product_id``, as an XCom of
+    its own. Whether CutX notices that a page was read before is not documented, so a retry may make a second product.
 
     :param url: the product's page.
-    :param project_id: UUID of the project to put it into.
+    :param project_id: UUID of the project to put it into; whether it can be left out is not documented.
     :param conn_id: the Airflow connection of type ``cutx``.
     """
 
@@ -188,3 +217,9 @@ class CutxIngestProductOperator(ResourceOperator):
     def act(self, hook: Any) -> Any:
         """Make the product."""
         return hook.ingest_product(url=self.url, project_id=self.project_id)
+
+    def execute(self, context: Context) -> Any:
+        """Make the product, and push its id."""
+        result = super().execute(context)
+        context["ti"].xcom_push(key="id", value=result["id"])
+        return result

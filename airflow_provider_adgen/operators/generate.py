@@ -236,6 +236,7 @@ class GenerateOperator(BaseOperator):
         from airflow_provider_adgen.ledger.ledger import task_ledger
         from airflow_provider_adgen.lifecycle.paid import PaidJob
         from airflow_provider_adgen.lifecycle.terms import Park
+        from airflow_provider_adgen.triggers.base import TIMEOUT
 
         known = str((event or {}).get("id", ""))
         # Only triggers that wait for a job carry its id; the others waited for being allowed to submit.
@@ -256,17 +257,31 @@ class GenerateOperator(BaseOperator):
                 context["ti"].xcom_pull(task_ids=self.task_id, key="id", map_indexes=facts.identity.map_index) or ""
             )
         ids = tuple(one for one in known.split(",") if one)
+        # The trigger's deadline was this try's own: where nothing is recorded, nothing else tells that it passed.
+        told = str((event or {}).get("status", ""))
         while True:
             try:
                 generation = job.obtain(resumed=resumed and not parked, event_ids=ids)
                 break
             except Park as park:
+                if told == TIMEOUT:
+                    raise job.impatient(park.reason) from None
                 self._park(park)
-        return self._see_through(context, hook, job, generation, resumed=resumed and not parked)
+        return self._see_through(context, hook, job, generation, resumed=resumed and not parked, told=told)
 
     def _see_through(
-        self, context: Context, hook: AdGenHook, job: PaidJob, generation: Generation, *, resumed: bool
+        self,
+        context: Context,
+        hook: AdGenHook,
+        job: PaidJob,
+        generation: Generation,
+        *,
+        resumed: bool,
+        told: str,
     ) -> dict[str, Any]:
+        from airflow_provider_adgen.core.vocabulary import GenerationStatus
+        from airflow_provider_adgen.triggers.base import TIMEOUT
+
         delivered = generation.finished and any(one.uri for one in generation.creatives)
         if delivered or not self.wait_for_completion:
             return self._hand_over(context, job, generation)
@@ -276,9 +291,14 @@ class GenerateOperator(BaseOperator):
                 ids = ",".join(generation.job_ids)
                 kind = generation.kind
                 generation = hook.with_current_key(lambda: hook.get_generation(ids, kind=kind))
+                if told == "suspended" and not generation.finished:
+                    # Only a stream may tell of a review; a list that still says "processing" does not deny it.
+                    generation.status = GenerationStatus.SUSPENDED
             if not generation.finished and not self._suspended(generation):
                 if self.deferrable and not job.keeps and not resumed:
                     context["ti"].xcom_push(key="id", value=",".join(generation.job_ids))
+                if told == TIMEOUT:
+                    until = 0.0
                 generation = self._wait(hook, generation, submitted_at, until, resumed=resumed)
         if not generation.succeeded:
             self._ended(job, generation)

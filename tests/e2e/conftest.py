@@ -12,15 +12,17 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_adgen.sandbox.client import SandboxClient
 from tools.airflow_stack import AirflowStack
 from tools.processes import ROOT, Programs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HERE = Path(__file__).resolve().parent
 LONGEST = 300

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import time
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.e2e.conftest import SandboxProcess
     from tools.airflow_api import Run
     from tools.airflow_stack import AirflowStack

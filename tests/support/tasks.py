@@ -7,11 +7,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.compat import TaskDeferred
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MOST_LEGS = 50
 
@@ -53,6 +55,9 @@ class FakeTaskInstance:
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.xcoms[key] = json.loads(json.dumps(value))
+
+    def xcom_pull(self, *, key: str, **_of: Any) -> Any:
+        return self.xcoms.get(key)
 
 
 def task_context(store: FakeStore | None = None, **ti: Any) -> dict[str, Any]:

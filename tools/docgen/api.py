@@ -26,8 +26,11 @@ _GROUPS: dict[str, tuple[str, str]] = {
     "delivery": ("Delivery", "Creatives to object storage. Internal."),
     "sandbox": ("Sandbox", "The local server for tests and demonstrations."),
 }
-# Of the sandbox, what a user of it needs.
-_SHOWN = {"sandbox": {"client", "pytest_plugin", "server"}}
+# Of these, what a user of them needs: modules by the last part of their names.
+_SHOWN = {
+    "sandbox": {"client", "pytest_plugin", "server"},
+    "vendors": {"api", "models", "requests", "vendor"},
+}
 
 
 def modules(group: str) -> list[str]:
@@ -38,7 +41,7 @@ def modules(group: str) -> list[str]:
         parts = module.name.split(".")[2:]
         if any(part.startswith("_") for part in parts) or module.ispkg:
             continue
-        if group in _SHOWN and ".".join(parts) not in _SHOWN[group]:
+        if group in _SHOWN and parts[-1] not in _SHOWN[group]:
             continue
         found.append(module.name)
     return sorted(found)

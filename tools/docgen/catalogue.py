@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -18,6 +17,8 @@ from airflow_provider_adgen.get_provider_info import get_provider_info
 from airflow_provider_adgen.operators.generate import GenerateOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow_provider_adgen.core.requests import GenerationRequest
     from airflow_provider_adgen.core.vendor import Vendor
     from airflow_provider_adgen.hooks.base import AdGenHook

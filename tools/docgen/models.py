@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator
 
 from airflow_provider_adgen.core import requests as shared
 from airflow_provider_adgen.core.requests import GenerationRequest
 from tools.docgen.text import code, codes, paragraphs, read_doc, sentence, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 _LIMITS = {"minimum": "ge", "exclusiveMinimum": "gt", "maximum": "le", "exclusiveMaximum": "lt"}
 _SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}

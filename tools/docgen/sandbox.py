@@ -7,13 +7,16 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.sandbox import client, registry
 from airflow_provider_adgen.sandbox.frame import faults
 from airflow_provider_adgen.sandbox.frame import settings as frame_settings
 from tools.docgen.catalogue import HookMethod
 from tools.docgen.text import code, paragraphs, read_doc, sentence, table
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 _COMMENT = re.compile(r"\s*# ?(.*)")
 _ENTRY = re.compile(r'\s*"(\w+)":')

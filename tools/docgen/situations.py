@@ -8,15 +8,17 @@ The decisions are asked of ``core.decisions.submission.decide``, never written d
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from airflow_provider_adgen.core.decisions.submission import MISSING, Action, Policy, Situation, Why, decide
 from airflow_provider_adgen.core.record import Attempt, Record
 from airflow_provider_adgen.core.vendor import Idempotency, Promises
 from airflow_provider_adgen.core.vocabulary import GenerationStatus
 from tools.docgen.cover import Factor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Outcome = tuple[Action, Why]
 
@@ -34,7 +36,7 @@ SAFE = Factor(
     (
         _KEEPS,
         _WHILE,
-        "no: the vendor has no keys, or none for this request",
+        "no: the vendor has no keys, or none for this request, or it was sent without one",
         "no: the time for which it is promised is over, or is after the pause",
         "no: the vendor accepted it, and its answer holds no job id",
         "no: the request changed meanwhile",
@@ -139,6 +141,7 @@ def _attempt(phase: Literal["intent", "withdrawn", "submitted", "done"], **more:
         "kind": _KIND,
         "intended_at": _INTENDED,
         "post_seconds": _POST,
+        "key": "key",
         "key_tag": _KEY,
         **more,
     }
@@ -180,34 +183,33 @@ def _nothing(earlier: str) -> Outcome:
 
 
 def _unresolved(posting: str, safe: str, paused: str, unknown: str) -> Outcome | None:
-    rule = None if safe == SAFE.values[2] else _RUNNING if safe == _WHILE else _LASTING
-    over = safe == SAFE.values[3]
-    seconds = 20.0 if over and rule is not None else 10_000.0
-    if rule is not None:
-        rule = replace(rule, seconds=seconds)
-    early = posting != _POSTING.values[2]
-    now = _INTENDED + (30.0 if early else 10 * _POST)
-    statuses = [500, 500, 500] if safe == SAFE.values[7] else [500, 0]
+    now = _INTENDED + (30.0 if posting != _POSTING.values[2] else 10 * _POST)
+    window = 20.0 if safe == SAFE.values[3] else 10_000.0
+    rule = replace(_RUNNING if safe == _WHILE else _LASTING, seconds=window)
     written: dict[str, Any] = {
         "fingerprint": "other" if safe == SAFE.values[5] else _INPUT,
         "key_tag": "other" if safe == SAFE.values[6] else _KEY,
         "unknown": safe == SAFE.values[4],
-        "statuses": statuses,
+        "statuses": [500, 500, 500] if safe == SAFE.values[7] else [500, 0],
         "sent_at": now - (1.0 if paused == _PAUSED.values[1] else 900.0),
     }
-    # Neither a clear nor which leg of a try asks matters.
-    attempts = [_attempt("intent", epoch=epoch, **written) for epoch in (_EPOCH, _EPOCH - 1)]
-    common: dict[str, Any] = {
-        "promises": Promises(idempotency=rule),
-        "policy": _policy(unknown=unknown),
-        "now": now,
-    }
-    # Whose request it was matters only until its deadline.
+    ways: list[tuple[Idempotency | None, str | None]] = [(rule, "key")]
+    if safe == SAFE.values[2]:
+        ways = [(None, "key"), (replace(rule, kinds=frozenset()), "key"), (rule, None)]
+    # Whose request it was matters only until its deadline; neither a clear nor which leg of a try asks ever does.
     owners = {_POSTING.values[0]: (False,), _POSTING.values[1]: (True,)}.get(posting, (False, True))
     return _outcome(
         *(
-            _situation(Record(attempts=[attempt]), own=own, resumed=resumed, **common)
-            for attempt in attempts
+            _situation(
+                Record(attempts=[_attempt("intent", epoch=epoch, key=key, **written)]),
+                promises=Promises(idempotency=promised),
+                policy=_policy(unknown=unknown),
+                now=now,
+                own=own,
+                resumed=resumed,
+            )
+            for promised, key in ways
+            for epoch in (_EPOCH, _EPOCH - 1)
             for own in owners
             for resumed in (False, True)
         )

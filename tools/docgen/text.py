@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 _FIELD = re.compile(r":(param|raises|return|cvar)\s*([^:]*):\s*(.*)")
 _ROLE = re.compile(r":(?:class|meth|func|data|mod|attr|exc):`([^`]+)`")

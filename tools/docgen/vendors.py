@@ -217,8 +217,10 @@ def _methods(listed: Listed) -> str:
 
 
 def _without_endpoints(text: str) -> str:
-    parts = [part.strip() for part in _NAMED.split(text) if part.strip()]
-    return "; ".join(part.rstrip(".") for part in parts) + "."
+    first, *rest = (part.strip().rstrip(".") for part in _NAMED.split(text) if part.strip())
+    # What explains the endpoint itself makes no sense without it.
+    words = [word for part in rest for word in part.split("; ") if not word.startswith(("which ", "without ", "or "))]
+    return "; ".join([first, *words]) + "."
 
 
 def _classes(vendor: Vendor) -> str:

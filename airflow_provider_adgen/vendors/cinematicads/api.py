@@ -265,7 +265,7 @@ def raw_projects() -> Call[list[dict[str, Any]]]:
 
 
 def list_projects() -> Sequence[None]:
-    """Iterate over all projects, the latest first. ``GET /api/user/projects``; the vendor documents no pages."""
+    """Iterate over all projects, the latest first; the vendor documents no pages. ``GET /api/user/projects``."""
     found: list[dict[str, Any]] = yield raw_projects()
     yield Emit([models.project(item) for item in found])
 
@@ -276,7 +276,7 @@ _BRAND = "/api/user/brand"
 
 
 def get_brand() -> Call[models.Brand]:
-    """Read the brand profile. ``GET /api/user/brand``; one that was never set has no name."""
+    """Read the brand profile; one that was never set has no name. ``GET /api/user/brand``."""
     return _get(_BRAND, models.Brand, "brand", "profile")
 
 
@@ -289,7 +289,9 @@ def update_brand(
     colors: dict[str, str] | None = None,
 ) -> Sequence[models.Brand]:
     """
-    Create or update the brand profile, which all later generations use. ``POST /api/user/brand``, or ``PUT``.
+    Create or update the brand profile, which all later generations use. ``POST /api/user/brand``.
+
+    ``PUT`` is tried where the server does not know ``POST``: the page does not show the method.
 
     :param name: the brand's name.
     :param industry: its sector.

@@ -8,13 +8,15 @@ Whatever came is kept: fields that have no place here are in ``model_extra`` und
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import AliasChoices, Field
 
 from airflow_provider_adgen.core.vocabulary import Model, Moment
 from airflow_provider_adgen.vendors.cinematicads import shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Answered(Model):

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_adgen.core.calls import Answer, Call, Emit, Lane, Listen, Sequence, read_object, unreadable
@@ -37,6 +36,8 @@ from airflow_provider_adgen.vendors.cinematicads.tracking import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_adgen.core.requests import GenerationRequest
     from airflow_provider_adgen.core.vendor import Assumption
     from airflow_provider_adgen.core.vocabulary import CreditBalance, Kind

@@ -1,69 +1,149 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""What CutX answers: camelCase or snake_case names, money and counts as numbers or as strings."""
+"""
+What CutX answers: names in camelCase or snake_case, money and counts as strings or numbers.
+
+Fields the vendor adds are kept. Only what identifies a thing is required; a field that nobody needs and that came as
+something else is None, never an error: after a paid request nothing but the job's id may be missing.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AliasChoices, AliasGenerator, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import AliasChoices, BeforeValidator, Field, model_validator
+from pydantic.alias_generators import to_snake
 
+from airflow_provider_adgen.core.scrub import holds_url
 from airflow_provider_adgen.core.vocabulary import CopyVariant, Model, Moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def _word(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) else None
+
+
+def _whole(value: Any) -> int | None:
+    """Read a whole number, also from a string; parts are cut off."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, int):
+        return None if isinstance(value, bool) else value
+    return math.floor(value) if isinstance(value, float) and math.isfinite(value) else None
+
+
+def _words(value: Any) -> list[str]:
+    if isinstance(value, str):
+        value = value.split()
+    return [word for word in map(_word, value) if word] if isinstance(value, list) else []
+
+
+def _dictionaries(value: Any) -> list[Any]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _identity(value: Any) -> Any:
+    """Take an id that can be told from others in a list joined by commas."""
+    word = _word(value)
+    if word is None or not word.strip() or not word.isprintable() or set(word.strip()) & {",", " "}:
+        raise ValueError("is not an id")
+    return word.strip()
+
+
+Identity = Annotated[str, BeforeValidator(_identity)]
+Word = Annotated[str | None, BeforeValidator(_word)]
+Words = Annotated[list[str], BeforeValidator(_words)]
+Whole = Annotated[int | None, BeforeValidator(_whole)]
+Flag = Annotated[bool | None, BeforeValidator(lambda value: value if isinstance(value, bool) else None)]
 
 
 class CutxModel(Model):
-    """Base of CutX's answers: either case of a name is read."""
+    """Base of CutX's answers: either case of a name is read; what holds a URL does not show in a repr."""
 
-    model_config = ConfigDict(
-        alias_generator=AliasGenerator(validation_alias=lambda name: AliasChoices(name, to_camel(name)))
-    )
+    @model_validator(mode="before")
+    @classmethod
+    def _either_case(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        found: dict[str, Any] = {}
+        for key, item in value.items():
+            name = to_snake(key)
+            # A null under one of two names must not hide the other.
+            if item is not None:
+                found.setdefault(name if name in cls.model_fields else key, item)
+        return found
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        return [(name, value) for name, value in super().__repr_args__() if not holds_url(value)]
 
 
 class Project(CutxModel):
     """
-    A project: a collection of products.
+    A project: what products and generations belong to.
 
-    :param id: UUID.
+    :param id: what ``project_id`` takes.
+    :param product_count: products in it, where a list tells.
+    :param asset_count: files in it, where a list tells.
     """
 
-    id: str
-    name: str | None = None
-    description: str | None = None
-    status: str | None = None
-    product_count: int | None = None
-    asset_count: int | None = None
+    id: Identity
+    name: Word = None
+    description: Word = None
+    status: Word = None
+    user_id: Word = None
+    product_count: Whole = None
+    asset_count: Whole = None
     created_at: Moment = None
     updated_at: Moment = None
+
+
+class ProductImage(CutxModel):
+    """A picture of a product."""
+
+    id: Word = None
+    url: Word = Field(default=None, repr=False)
+    is_primary: Flag = None
 
 
 class Product(CutxModel):
     """
     A product of a project.
 
-    :param id: UUID.
-    :param image_url: its picture; of several pictures, the primary one.
+    :param id: what ``product_id`` takes.
+    :param price: as the vendor writes it, for example ``29.99``.
+    :param image_url: its picture; where the vendor shows several (``images``), the primary one.
     :param images: all its pictures, where the vendor shows them.
     """
 
-    id: str
-    name: str | None = None
-    description: str | None = None
-    price: float | None = None
-    currency: str | None = None
-    brand: str | None = None
-    category: str | None = None
-    source_url: str | None = None
-    image_url: str | None = Field(default=None, repr=False)
-    features: list[Any] = Field(default_factory=list)
-    images: list[dict[str, Any]] = Field(default_factory=list, repr=False)
+    id: Identity
+    name: Word = None
+    description: Word = None
+    price: Word = None
+    currency: Word = None
+    brand: Word = None
+    category: Word = None
+    source_url: Word = None
+    image_url: Word = Field(default=None, repr=False)
+    features: Annotated[list[Any], BeforeValidator(lambda value: value if isinstance(value, list) else [])] = Field(
+        default_factory=list
+    )
+    images: Annotated[list[ProductImage], BeforeValidator(_dictionaries)] = Field(default_factory=list, repr=False)
     created_at: Moment = None
 
     def model_post_init(self, _context: Any, /) -> None:
         """Fill in the one picture from several."""
-        if self.image_url is None and self.images:
-            chosen = next((one for one in self.images if one.get("is_primary")), self.images[0])
-            self.image_url = chosen.get("url") if isinstance(chosen.get("url"), str) else None
+        if self.image_url is None:
+            usable = [image for image in self.images if image.url]
+            chosen = next((image for image in usable if image.is_primary), usable[0] if usable else None)
+            self.image_url = chosen.url if chosen is not None else None
 
 
 class User(CutxModel):
@@ -71,50 +151,113 @@ class User(CutxModel):
     The user that the token belongs to.
 
     :param id: UUID.
+    :param role: ``user``, ``admin`` or ``owner``.
     """
 
-    id: str
-    email: str | None = Field(default=None, repr=False)
-    name: str | None = None
-    role: str | None = None
-    email_verified: bool | None = None
+    id: Identity
+    email: Word = Field(default=None, repr=False)
+    name: Word = None
+    role: Word = None
+    email_verified: Flag = None
     created_at: Moment = None
 
 
 class Balance(CutxModel):
     """``GET /api/credits/balance``."""
 
-    balance: int
-    lifetime_purchased: int | None = None
-    lifetime_used: int | None = None
+    balance: Annotated[int, BeforeValidator(_whole)]
+    lifetime_purchased: Whole = None
+    lifetime_used: Whole = None
 
 
 class Submission(CutxModel):
-    """The answer to a paid request."""
+    """
+    The answer to a paid request.
 
-    job_id: str = Field(validation_alias=AliasChoices("jobId", "job_id", "id"))
-    status: str = "queued"
-    credits_used: int | None = None
-    credits_remaining: int | None = None
-    variants: list[CopyVariant] = Field(default_factory=list)
+    :param job_id: the job.
+    :param status: the vendor's word, where it says one; ``reused`` where a job with the same key still runs.
+    :param credits_used: what this request took; 0 for a job that exists already.
+    :param credits_remaining: what is left.
+    """
+
+    job_id: Identity = Field(validation_alias=AliasChoices("job_id", "id"))
+    status: Word = None
+    credits_used: Whole = None
+    credits_remaining: Whole = None
 
 
 class Asset(CutxModel):
-    """A file that a job made."""
+    """
+    A file that a job made.
 
-    id: str | None = None
-    type: str | None = None
-    url: str | None = Field(default=None, repr=False)
+    :param type: ``image`` or ``video``.
+    """
+
+    id: Word = None
+    type: Word = None
+    url: Word = Field(default=None, repr=False)
+    expires_at: Moment = None
 
 
 class Job(CutxModel):
-    """``GET /api/generate/status``."""
+    """
+    ``GET /api/generate/status``.
 
-    id: str = Field(validation_alias=AliasChoices("id", "jobId", "job_id"))
-    type: str | None = None
+    :param type: ``static_ad``, ``ugc_video``, ``copy`` ...
+    :param status: the vendor's own word.
+    :param error: why it failed; no page shows a field for it, so the likely ones are read.
+    """
+
+    type: Word = None
     status: str
-    assets: list[Asset] = Field(default_factory=list)
-    variants: list[CopyVariant] = Field(default_factory=list)
+    assets: Annotated[list[Asset], BeforeValidator(_dictionaries)] = Field(default_factory=list)
     created_at: Moment = None
     completed_at: Moment = None
-    error: Any = Field(default=None, validation_alias=AliasChoices("error", "errorMessage", "error_message"))
+    error: Any = None
+    error_message: Any = None
+    failure_reason: Any = None
+    reason: Any = None
+    message: Any = None
+
+    @property
+    def said(self) -> str | None:
+        """What the vendor says went wrong."""
+        for value in (self.error, self.error_message, self.failure_reason, self.reason, self.message):
+            if isinstance(value, dict):
+                value = value.get("message") or value.get("code")
+            if isinstance(value, str) and value.strip():
+                return value.strip()
+        return None
+
+
+_VARIANT = ("hook", "body", "cta", "hashtags")
+_WRAPPINGS = ("result", "output", "data")
+
+
+def variants(answer: dict[str, Any]) -> list[CopyVariant]:
+    """
+    Find the ad copy in an answer, in as many variants as came. Never raises.
+
+    :param answer: the answer to a submission, or to a look at a job.
+    """
+    found = answer.get("variants")
+    for name in _WRAPPINGS:
+        inner = answer.get(name)
+        if not found and isinstance(inner, dict):
+            found = inner.get("variants")
+    if isinstance(found, dict):
+        found = [found] if set(_VARIANT) & set(found) else list(found.values())
+    read = map(_variant, found) if isinstance(found, list) else ()
+    return [variant for variant in read if variant is not None]
+
+
+def _variant(value: Any) -> CopyVariant | None:
+    if isinstance(value, str):
+        value = {"body": value}
+    if not isinstance(value, dict):
+        return None
+    texts = {name: _word(value.get(name)) for name in _VARIANT[:3]}
+    hashtags = _words(value.get("hashtags"))
+    if not hashtags and not any(text and text.strip() for text in texts.values()):
+        return None
+    return CopyVariant.model_validate({**value, **texts, "hashtags": hashtags})

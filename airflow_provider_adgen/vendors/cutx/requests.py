@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
-from uuid import UUID
+import re
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, AliasChoices, AliasGenerator, ConfigDict, Field, field_validator
+from pydantic.alias_generators import to_camel
 
 from airflow_provider_adgen.core.requests import GenerationRequest, Text, WebUrl
 from airflow_provider_adgen.core.vocabulary import Kind
@@ -15,34 +16,53 @@ from airflow_provider_adgen.core.vocabulary import Kind
 COPY_CREDITS = 1
 STATIC_AD_CREDITS = 3
 VIDEO_CREDITS = 40
+"""Credits per generation; the three pages that name prices in credits agree on these."""
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_KEY_NAMES = frozenset({"idempotencyKey", "idempotency_key"})
 
 
 def _uuid(value: str) -> str:
-    try:
-        UUID(value)
-    except ValueError:
-        raise ValueError("a UUID is needed") from None
+    if not _UUID.fullmatch(value):
+        raise ValueError("a UUID is needed")
     return value
 
 
 Uuid = Annotated[str, AfterValidator(_uuid)]
-"""A UUID, sent as it was given."""
+"""A UUID in its usual form, sent as it was given."""
 
 
 class CutxRequest(GenerationRequest):
     """
     Base of CutX's requests: each is about a product of a project.
 
+    The wire has camelCase names; a request in JSON may have those, too.
+
     :cvar path: the endpoint it is posted to.
+    :cvar credits: its documented price.
     :param project_id: UUID of the project.
     :param product_id: UUID of the product.
     """
 
+    model_config = ConfigDict(
+        alias_generator=AliasGenerator(
+            validation_alias=lambda name: AliasChoices(name, to_camel(name)), serialization_alias=to_camel
+        )
+    )
+
     path: ClassVar[str]
     credits: ClassVar[int]
 
-    project_id: Uuid = Field(serialization_alias="projectId")
-    product_id: Uuid = Field(serialization_alias="productId")
+    project_id: Uuid
+    product_id: Uuid
+
+    @field_validator("extra_fields")
+    @classmethod
+    def _has_no_key(cls, value: dict[str, Any]) -> dict[str, Any]:
+        # Whether a submission may be repeated hangs on the key: it must be known to whoever decides that.
+        if _KEY_NAMES & set(value):
+            raise ValueError("must not hold idempotencyKey: give idempotency_key to the operator or to submit()")
+        return value
 
     def price(self) -> int | None:
         """Return the documented price."""
@@ -51,7 +71,9 @@ class CutxRequest(GenerationRequest):
 
 class Copy(CutxRequest):
     """
-    Five variants of ad copy, answered at once. ``POST /api/generate/copy``, 1 credit.
+    Ad copy in five variants, answered at once. ``POST /api/generate/copy``, 1 credit.
+
+    The variants come once, with that answer: CutX documents no way to ask for them again.
 
     :param platform: ``meta``, ``tiktok``, ``google``, ``linkedin``, ``pinterest`` or ``universal``.
     :param format: ``short``, ``long``, ``hook`` or ``story``.
@@ -68,16 +90,15 @@ class Copy(CutxRequest):
     platform: Literal["meta", "tiktok", "google", "linkedin", "pinterest", "universal"]
     format: Literal["short", "long", "hook", "story"]
     tone: Literal["professional", "casual", "urgent", "luxe", "playful", "bold"]
-    custom_instructions: Annotated[str, Field(max_length=500)] | None = Field(
-        default=None, serialization_alias="customInstructions"
-    )
+    custom_instructions: Annotated[str, Field(max_length=500)] | None = None
 
 
 class StaticAd(CutxRequest):
     """
     An ad image. ``POST /api/generate/static-ad``, 3 credits.
 
-    :param style: ``product_hero``, ``lifestyle``, ``minimal``, ``bold`` or ``seasonal``.
+    :param style: ``product_hero``, ``lifestyle``, ``minimal``, ``bold`` or ``seasonal``; also ``modern``, which the
+        vendor's example sends and its table does not list (where it is refused, nothing is charged).
     :param aspect_ratio: ``1:1`` (the vendor's default), ``9:16``, ``4:5`` or ``16:9``.
     :param prompt: 5 to 1000 characters.
     """
@@ -87,14 +108,14 @@ class StaticAd(CutxRequest):
     path: ClassVar[str] = "/api/generate/static-ad"
     credits: ClassVar[int] = STATIC_AD_CREDITS
 
-    style: Literal["product_hero", "lifestyle", "minimal", "bold", "seasonal"] | None = None
-    aspect_ratio: Literal["1:1", "9:16", "4:5", "16:9"] | None = Field(default=None, serialization_alias="aspectRatio")
+    style: Literal["product_hero", "lifestyle", "minimal", "bold", "seasonal", "modern"] | None = None
+    aspect_ratio: Literal["1:1", "9:16", "4:5", "16:9"] | None = None
     prompt: Annotated[str, Field(min_length=5, max_length=1000)] | None = None
 
 
 class Video(CutxRequest):
     """
-    A video of an avatar that speaks. ``POST /api/generate/video``, 40 credits.
+    A video of an avatar that speaks. ``POST /api/generate/video``, 40 credits; takes 1 to 3 minutes.
 
     :param script: 10 to 2000 characters.
     :param avatar_url: a picture of an avatar of your own.
@@ -108,9 +129,9 @@ class Video(CutxRequest):
     credits: ClassVar[int] = VIDEO_CREDITS
 
     script: Annotated[str, Field(min_length=10, max_length=2000)]
-    avatar_url: WebUrl | None = Field(default=None, serialization_alias="avatarUrl")
-    voice_id: Text | None = Field(default=None, serialization_alias="voiceId")
-    aspect_ratio: Literal["9:16", "1:1", "16:9"] | None = Field(default=None, serialization_alias="aspectRatio")
+    avatar_url: WebUrl | None = None
+    voice_id: Text | None = None
+    aspect_ratio: Literal["9:16", "1:1", "16:9"] | None = None
 
 
 REQUESTS: tuple[type[CutxRequest], ...] = (Copy, StaticAd, Video)

@@ -4,17 +4,16 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import math
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
-
-import pendulum
+from urllib.parse import urlsplit
 
 from airflow_provider_adgen.core.calls import Answer, Call, Lane, Sequence, read_model, read_object
-from airflow_provider_adgen.core.errors import ApiError, InvalidRequest
+from airflow_provider_adgen.core.clock import SYSTEM
+from airflow_provider_adgen.core.errors import ApiError, DownloadError, InvalidRequest
 from airflow_provider_adgen.core.vendor import Assumption, Idempotency, Problem, Promises, Tracking, Vendor
 from airflow_provider_adgen.core.vocabulary import (
+    FINISHED,
+    CopyVariant,
     Creative,
     CreditBalance,
     Credits,
@@ -22,49 +21,61 @@ from airflow_provider_adgen.core.vocabulary import (
     GenerationStatus,
     Kind,
 )
-from airflow_provider_adgen.vendors.cutx import api
-from airflow_provider_adgen.vendors.cutx.models import Job, Submission
+from airflow_provider_adgen.vendors.cutx import api, tokens
+from airflow_provider_adgen.vendors.cutx.assumptions import ASSUMPTIONS
+from airflow_provider_adgen.vendors.cutx.models import Asset, Job, Submission, variants
 from airflow_provider_adgen.vendors.cutx.requests import REQUESTS, CutxRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow_provider_adgen.core.requests import GenerationRequest
 
-NEARLY_EXPIRED = 24 * 3600.0
-"""Seconds before a token's end from which on it is warned about; tokens last 7 days (page Authentication)."""
+FileKind = Literal["image", "video", "audio", "archive"]
 
 _KIND_OF_TYPE: dict[str, Kind] = {
     "copy": "copy",
     "static_ad": "image",
     "ugc_video": "video",
-    "video": "video",
     "lip_sync": "video",
     "tts": "voice",
 }
-_FILE_OF_TYPE: dict[str, Literal["image", "video", "audio"]] = {"image": "image", "video": "video", "audio": "audio"}
-_FILE_OF_KIND: dict[str, Literal["image", "video", "audio"]] = {"image": "image", "video": "video", "voice": "audio"}
+_KINDS: dict[str, Kind] = {"copy": "copy", "image": "image", "video": "video", "voice": "voice"}
+_FILES: dict[str, FileKind] = {"image": "image", "video": "video", "audio": "audio", "voice": "audio"}
+_SUFFIXES: dict[str, FileKind] = {
+    **dict.fromkeys(("png", "jpg", "jpeg", "webp", "gif", "avif"), "image"),
+    **dict.fromkeys(("mp4", "mov", "webm", "m4v"), "video"),
+    **dict.fromkeys(("mp3", "wav", "m4a", "aac", "ogg"), "audio"),
+    "zip": "archive",
+}
+_MOST_ISSUES = 10
 
 
 class CutxVendor(Vendor):
     """CutX."""
 
-    name: ClassVar[str] = "cutx"
+    name: ClassVar[str] = api.NAME
     title: ClassVar[str] = "CutX"
     default_base_url: ClassVar[str | None] = None
     key_form: ClassVar[str] = "token"
     requests: ClassVar[tuple[type[GenerationRequest], ...]] = REQUESTS
     promises: ClassVar[Promises] = Promises(
-        # The key protects only while the first job runs: a video takes at least a minute, copy and images may be over.
+        # A key protects while its job runs: a video takes a minute at least, copy and static ads may be over by then.
         idempotency=Idempotency(seconds=20.0, kinds=frozenset({"video"}), longest_key=128, while_running=True),
+        # Documented for generations (400, 401, 402, 404) and for suspended accounts (403); 429 is a refusal anywhere.
         nothing_started=frozenset({400, 401, 402, 403, 404, 429}),
         refunded=frozenset({GenerationStatus.FAILED}),
         lists_jobs=False,
     )
     tracking: ClassVar[Tracking] = Tracking(
-        first_look={"image": 5.0, "video": 30.0}, typical={"image": 25.0, "video": 120.0}
+        # A static ad of the vendor's example took 25 s; videos "typically 1-3 minutes".
+        first_look={"image": 5.0, "video": 30.0},
+        typical={"image": 25.0, "video": 120.0},
     )
     statuses: ClassVar[dict[str, GenerationStatus]] = {
         "pending": GenerationStatus.PENDING,
         "queued": GenerationStatus.QUEUED,
+        # Not a state: the answer to a key whose job still runs, whichever state that is in.
         "reused": GenerationStatus.QUEUED,
         "processing": GenerationStatus.PROCESSING,
         "completed": GenerationStatus.COMPLETED,
@@ -72,112 +83,55 @@ class CutxVendor(Vendor):
         "canceled": GenerationStatus.CANCELED,
         "expired": GenerationStatus.EXPIRED,
     }
-    assumptions: ClassVar[tuple[Assumption, ...]] = (
-        Assumption("address", "No page names the API's host.", "The connection's host is required."),
-        Assumption(
-            "token",
-            "How a program gets the 7-day token, or a new one, is not documented.",
-            "It is put into the connection by a person; the hook warns from a day before it ends.",
-        ),
-        Assumption(
-            "reused",
-            "Not in the list of statuses; it hides the state of the job that exists.",
-            "Counts as queued; the job is asked for by its id.",
-        ),
-        Assumption(
-            "a key after the job's end",
-            "One page implies a new job, another a unique key per user.",
-            "An attempt that was answered is followed by a new key; only videos are repeated, within 20 s.",
-        ),
-        Assumption("failed and expired", "An administrator may set them back to pending.", "They count as final."),
-        Assumption("refunds", "Stated for failed only.", "None is assumed for canceled and expired."),
-        Assumption(
-            "error bodies",
-            "Shown once, flat, with error and message.",
-            "Nested errors and lists of issues are read too.",
-        ),
-        Assumption(
-            "rate limits",
-            "None are documented for generations.",
-            "A 429 means that nothing was started; Retry-After is obeyed.",
-        ),
-        Assumption(
-            "links", "How long the files' links live is not documented.", "They are asked for anew before storing."
-        ),
-        Assumption("several variants", "Five are promised, one is shown.", "As many as come are kept."),
-        Assumption("lists", "No pages are documented.", "One request with the limit you give."),
-    )
+    assumptions: ClassVar[tuple[Assumption, ...]] = ASSUMPTIONS
 
     # --- the token ------------------------------------------------------------------------------------------------
 
     def warn(self, key: str, now: float) -> str | None:
-        """Warn about a token that has ended or ends within a day; it is decoded, not verified."""
-        end = _expiry(key)
-        if end is None:
-            return None
-        when = pendulum.from_timestamp(end).to_iso8601_string()
-        if end <= now:
-            return f"the CutX token ended at {when}. CutX tokens last 7 days: put a new one into the connection."
-        if end - now <= NEARLY_EXPIRED:
-            return f"the CutX token ends at {when}. CutX tokens last 7 days: put a new one into the connection."
-        return None
+        """Warn about a token that has ended, or ends within two days."""
+        return tokens.warning(key, now)
 
     def error(self, answer: Answer, endpoint: str, *secrets: str, retry_after: float | None = None) -> ApiError:
-        """Return the error for an answer; a 401 says whether the token has ended."""
+        """
+        Return the error for an answer with an error status; a 401 says what is wrong with the token, where it tells.
+
+        :param secrets: the token, first.
+        """
         error = super().error(answer, endpoint, *secrets, retry_after=retry_after)
-        if answer.status == 401 and secrets:
-            warning = self.warn(secrets[0], pendulum.now("UTC").timestamp())
-            if warning:
-                error.args = (f"{error.message} Most likely {warning}",)
+        why = tokens.refusal(secrets[0], SYSTEM.now()) if answer.status == 401 and secrets else None
+        if why is not None:
+            error.args = (f"{error.message} {why}",)
         return error
 
     # --- Vendor ---------------------------------------------------------------------------------------------------
 
     def problem(self, answer: Answer) -> Problem:
-        """Read ``{"error": "...", "message": "..."}``."""
+        """Read ``{"error": "<title>", "message": "<sentence>"}``, and what else may say what is wrong."""
         try:
             value = answer.json()
         except ValueError:  # an error page of a proxy: the status alone must do
             return Problem()
         if not isinstance(value, dict):
-            return Problem()
-        said, message = value.get("error"), value.get("message")
-        if isinstance(said, dict):
-            code = said.get("code")
-            return Problem(str(said.get("message") or message or ""), str(code) if code else None)
-        if isinstance(message, str) and message:
-            return Problem(message, said if isinstance(said, str) and said else None)
-        return Problem(said if isinstance(said, str) else "")
+            return Problem(_text(value))
+        said = value.get("error")
+        inner = said if isinstance(said, dict) else {}
+        message = _text(inner.get("message")) or _text(value.get("message"))
+        code = _text(inner.get("code")) or (_text(said) if message else "") or _text(value.get("code"))
+        parts = [message or _text(said), *_issues(value), *_issues(inner)]
+        return Problem("; ".join(dict.fromkeys(part for part in parts if part)), code or None)
 
     def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:
         """Return the paid POST of *request*; CutX takes the key in the body."""
         if not isinstance(request, CutxRequest):
             raise InvalidRequest(f"CutX has no request {type(request).__name__}. Nothing was sent.")
         endpoint = f"POST {request.path}"
-        body = request.body()
-        if idempotency_key is not None:
-            body["idempotencyKey"] = idempotency_key
-
-        def parse(answer: Answer) -> Generation:
-            value = read_object(answer, self.name, endpoint)
-            told = read_model(
-                Submission, {name: item for name, item in value.items() if item is not None}, self.name, endpoint
-            )
-            return Generation(
-                vendor=self.name,
-                id=told.job_id,
-                kind=request.makes,
-                status=self.status(told.status),
-                variants=told.variants,
-                credits=Credits(quoted=request.price(), charged=told.credits_used),
-            )
-
+        key = {"idempotencyKey": idempotency_key} if idempotency_key else {}
         return Call(
             method="POST",
             path=request.path,
             endpoint=endpoint,
-            parse=parse,
-            body=body,
+            parse=lambda answer: self._submitted(read_object(answer, self.name, endpoint), request, endpoint),
+            body={**request.body(), **key},
             lane=Lane.SUBMIT,
             paid=True,
         )
@@ -185,31 +139,22 @@ class CutxVendor(Vendor):
     def fetch(
         self, job_ids: tuple[str, ...], kind: str | None = None, *, patience: float = 0.0
     ) -> Sequence[Generation]:
-        """Ask ``GET /api/generate/status`` for the job."""
-        job: Job = yield api.job(job_ids[0])
-        made = _KIND_OF_TYPE.get(job.type or "") or kind or "video"
-        status = self.status(job.status)
-        error = job.error.get("message") if isinstance(job.error, dict) else job.error
-        return Generation.model_validate(
-            {
-                "vendor": self.name,
-                "id": job.id,
-                "kind": made,
-                "status": status,
-                "creatives": [
-                    Creative(
-                        kind=_FILE_OF_TYPE.get(asset.type or "") or _FILE_OF_KIND.get(made, "image"), url=asset.url
-                    )
-                    for asset in job.assets
-                    if asset.url and status == GenerationStatus.COMPLETED
-                ],
-                "variants": job.variants,
-                "created_at": job.created_at,
-                "completed_at": job.completed_at,
-                "error": str(error) if error else None,
-                "details": {"type": job.type} if job.type else {},
-            }
-        )
+        """
+        Ask ``GET /api/generate/status`` for the job.
+
+        :param job_ids: the job.
+        :param kind: kind of the result, for a job whose type is not known.
+        :param patience: not used; the vendor has no streams.
+        :raises DownloadError: ad copy is completed, and not shown again.
+        """
+        job, value = yield api.job(job_ids[0])
+        generation = self._generation(job_ids[0], job, variants(value), kind)
+        if generation.kind == "copy" and generation.succeeded and not generation.variants:
+            raise DownloadError(
+                f"CutX job {generation.id} is completed and paid for, but CutX does not show its copy: that comes "
+                "once, with the answer to the submission. Look in what the task that submitted it returned."
+            )
+        return generation
 
     def credits(self) -> Call[CreditBalance]:
         """Ask ``GET /api/credits/balance``."""
@@ -219,18 +164,97 @@ class CutxVendor(Vendor):
         """Ask ``GET /api/auth/me``."""
         return api.get_me()
 
+    # --- translation ----------------------------------------------------------------------------------------------
 
-def _expiry(token: str) -> float | None:
-    """Return the ``exp`` of a JWT, or None where it has none or is no JWT."""
-    parts = token.split(".")
-    if len(parts) != 3:
-        return None
+    def _submitted(self, value: dict[str, Any], request: CutxRequest, endpoint: str) -> Generation:
+        told = read_model(Submission, value, self.name, endpoint)
+        found = variants(value) if request.synchronous else []
+        status = self.status(told.status) if told.status else GenerationStatus.QUEUED
+        if found and status not in FINISHED - {GenerationStatus.COMPLETED}:
+            status = GenerationStatus.COMPLETED
+        elif not found and status == GenerationStatus.COMPLETED:
+            # The result is not in this answer, so it has to be asked for.
+            status = GenerationStatus.PROCESSING
+        details: dict[str, Any] = {}
+        if told.credits_remaining is not None:
+            details["credits_remaining"] = told.credits_remaining
+        if told.status == "reused":
+            details["reused"] = True
+        return Generation(
+            vendor=self.name,
+            id=told.job_id,
+            kind=request.makes,
+            status=status,
+            variants=found,
+            credits=Credits(quoted=request.price(), charged=told.credits_used),
+            details=details,
+        )
+
+    def _generation(self, job_id: str, job: Job, copy: list[CopyVariant], asked: str | None) -> Generation:
+        made = _KIND_OF_TYPE.get((job.type or "").lower()) or _KINDS.get(asked or "") or _kind_of(job)
+        status = self.status(job.status)
+        completed = status == GenerationStatus.COMPLETED
+        details: dict[str, Any] = {"type": job.type} if job.type else {}
+        if completed and (ids := [asset.id for asset in job.assets if asset.id]):
+            details["asset_ids"] = ids
+        return Generation(
+            vendor=self.name,
+            id=job_id,
+            kind=made,
+            status=status,
+            creatives=[_creative(asset, made) for asset in job.assets if _is_link(asset.url)] if completed else [],
+            variants=copy if completed else [],
+            created_at=job.created_at,
+            completed_at=job.completed_at if status in FINISHED else None,
+            error=job.said if status in FINISHED and not completed else None,
+            details=details,
+        )
+
+
+def _is_link(url: str | None) -> bool:
     try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-        end = float(claims["exp"])
-    except (ValueError, KeyError, TypeError, RecursionError, OverflowError):  # not a JWT: nothing to say about its end
-        return None
-    return end if math.isfinite(end) and 0 < end < 1e11 else None
+        parts = urlsplit(url or "")
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.netloc)
+
+
+def _creative(asset: Asset, made: str) -> Creative:
+    suffix = urlsplit(asset.url or "").path.lower().rpartition(".")[2]
+    kind = _FILES.get((asset.type or "").lower()) or _SUFFIXES.get(suffix) or _FILES.get(made, "video")
+    return Creative(kind=kind, url=asset.url, expires_at=asset.expires_at)
+
+
+def _kind_of(job: Job) -> Kind:
+    """Return what a job of an unknown type made, by its files."""
+    named = (_KINDS.get(asset.type or "") for asset in job.assets)
+    return next((kind for kind in named if kind is not None), "video")
+
+
+def _text(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _issues(value: dict[str, Any]) -> Iterator[str]:
+    """Yield what a validation found, field by field: Zod's list of issues or its map of fields, under usual names."""
+    for name in ("issues", "details", "errors"):
+        found = value.get(name)
+        for issue in found[:_MOST_ISSUES] if isinstance(found, list) else ():
+            if isinstance(issue, dict) and (text := _text(issue.get("message"))):
+                yield from _issue(issue.get("path"), text)
+    details = value.get("details")
+    for source in (value, details if isinstance(details, dict) else {}):
+        fields = source.get("fieldErrors")
+        for name, texts in list(fields.items())[:_MOST_ISSUES] if isinstance(fields, dict) else ():
+            for text in texts[:1] if isinstance(texts, list) else ():
+                yield from _issue(name, _text(text))
+
+
+def _issue(path: Any, text: str) -> Iterator[str]:
+    parts = path if isinstance(path, list) else [path]
+    place = ".".join(str(part) for part in parts if isinstance(part, str | int) and part != "")
+    if text:
+        yield f"{place}: {text}" if place else text
 
 
 VENDOR = CutxVendor()

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from urllib.parse import quote
 
@@ -27,7 +26,7 @@ from airflow_provider_adgen.vendors.sume import shapes
 from airflow_provider_adgen.vendors.sume.models import Account, Asset, Avatar, Brand, Job, SumeModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 NAME = "sume"
 PAGE = 100

@@ -9,13 +9,14 @@ Each reader takes any JSON value and never raises: what it does not find is empt
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from airflow_provider_adgen.core.vocabulary import CreditBalance, read_time
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     import pendulum
 
 FileKind = Literal["image", "video", "audio", "archive"]

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,6 +17,8 @@ from airflow_provider_adgen.vendors.sume.models import Asset, AssetUpload, Uploa
 from airflow_provider_adgen.vendors.sume.requests import WIRE_NAME, no_owner
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_adgen.core.calls import FileBody
 
 ASSET_LIBRARY = "asset_library_video"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +17,8 @@ from airflow_provider_adgen.operators.cinematicads import (
 from tests.support.tasks import run_task, task_context
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow_provider_adgen.core.vocabulary import Generation
     from airflow_provider_adgen.hooks.cinematicads import CinematicAdsHook
     from airflow_provider_adgen.sandbox import Sandbox

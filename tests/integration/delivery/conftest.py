@@ -6,16 +6,18 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from airflow_provider_adgen.core.clock import Clock
 from airflow_provider_adgen.core.vocabulary import Generation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 Canned = tuple[int, dict[str, str], bytes]
 

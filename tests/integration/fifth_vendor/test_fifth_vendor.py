@@ -8,9 +8,8 @@ import importlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,6 +23,9 @@ from airflow_provider_adgen.operators.generate import GenerateOperator
 from airflow_provider_adgen.sensors.generation import GenerationSensor
 from tests.support.tasks import FakeStore, run_task, task_context
 from tests.support.tiny import Reply, Tiny
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SOURCE = Path(__file__).parent / "exampleads"
 MODULE = "adgen_vendor_exampleads"

@@ -9,13 +9,15 @@ import os
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_adgen.core import blocking
 from tests.support.raw import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 async def add(one: int, other: int) -> int:
@@ -119,6 +121,6 @@ def test_items_are_fetched_when_asked_for_and_the_iterator_is_closed() -> None:
     found = blocking.iterate(items())
     assert [next(found), next(found)] == [0, 1]
     assert made == [0, 1]
-    found.close()  # type: ignore[attr-defined]
+    found.close()
     assert made == [0, 1, "closed"]
     assert list(blocking.iterate(items())) == list(range(10))

@@ -5,8 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +18,9 @@ from airflow_provider_adgen.core.scrub import Secret
 from airflow_provider_adgen.core.wire import Wire
 from airflow_provider_adgen.vendors.cinematicads import VENDOR
 from tests.support.tiny import Reply, Sse, Tiny
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PATH = "GET /stream"
 ONE, TWO, END = ("step", "1"), ("step", "2"), ("result", "3")

@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core import seams
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
 
 
 def test_a_seam_does_nothing_unless_it_was_armed(monkeypatch: pytest.MonkeyPatch) -> None:

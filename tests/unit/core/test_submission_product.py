@@ -9,10 +9,9 @@ Rules say what must never happen; which reason is given where is in ``test_submi
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -33,6 +32,9 @@ from airflow_provider_adgen.core.vocabulary import GenerationStatus
 from airflow_provider_adgen.lifecycle.facts import TaskFacts
 from airflow_provider_adgen.lifecycle.stops import stop_error
 from airflow_provider_adgen.vendors.adsumo import VENDOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NOW = 1_000_000.0
 POST = 60.0

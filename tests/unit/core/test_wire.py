@@ -9,8 +9,7 @@ import email.utils
 import gzip
 import json
 import time
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -31,7 +30,10 @@ from airflow_provider_adgen.core.profile import Profile
 from airflow_provider_adgen.core.scrub import Secret
 from airflow_provider_adgen.core.wire import ATTEMPTS, Wire
 from airflow_provider_adgen.vendors.adsumo import VENDOR
-from tests.support.raw import RawServer, dropping, resetting, saying
+from tests.support.raw import RawServer, dropping, eventually, resetting, saying
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SECRET = "adsumo-key-1"
 FINE = saying(200, {"id": "j"})
@@ -70,8 +72,8 @@ def get(path: str = "/x", **fields: Any) -> Call[Any]:
 
 
 def paid(**fields: Any) -> Call[Any]:
-    body = {"prompt": "p"}
-    return Call(method="POST", path="/x", endpoint="POST /x", parse=parse, body=body, paid=True, lane=Lane.SUBMIT, **fields)
+    made = {"path": "/x", "endpoint": "POST /x", "parse": parse, "body": {"prompt": "p"}, "lane": Lane.SUBMIT}
+    return Call(method="POST", paid=True, **{**made, **fields})
 
 
 def wire(server: RawServer, *, clock: Clock | None = None, timeout: float = 2.0, **profile: Any) -> Wire:
@@ -109,7 +111,9 @@ def test_a_request_carries_key_and_headers(server: RawServer) -> None:
 
 
 def test_a_storage_host_sees_neither(server: RawServer) -> None:
-    call = Call(method="PUT", path="", endpoint="PUT upload", parse=parse, foreign_url=f"{server.url}/up?sig=1", body={})
+    call = Call(
+        method="PUT", path="", endpoint="PUT upload", parse=parse, foreign_url=f"{server.url}/up?sig=1", body={}
+    )
     send(server, call)
     (heard,) = server.heard
     assert heard.path == "/up?sig=1"
@@ -118,7 +122,9 @@ def test_a_storage_host_sees_neither(server: RawServer) -> None:
 
 def test_a_storage_hosts_refusal_shows_no_link(server: RawServer) -> None:
     server.scripts = [saying(403, b"no")]
-    call = Call(method="PUT", path="", endpoint="PUT upload", parse=parse, foreign_url=f"{server.url}/up?sig=1", body={})
+    call = Call(
+        method="PUT", path="", endpoint="PUT upload", parse=parse, foreign_url=f"{server.url}/up?sig=1", body={}
+    )
     assert "sig" not in str(fails(server, call, ApiError))
 
 
@@ -184,9 +190,11 @@ def test_a_ca_bundle_that_is_not_there_is_known_not_to_have_been_sent(server: Ra
 def test_what_could_not_be_read_of_an_acceptance_is_kept_without_links(server: RawServer) -> None:
     text = r'{"job":{"uuid":"j-77"},"url":"https:\/\/b.s3\/a?X-Amz-Signature=deadbeef","echo":"' + SECRET + '"}'
     server.scripts = [saying(200, text.encode())]
-    call = paid()
-    object.__setattr__(call, "parse", lambda answer: (_ for _ in ()).throw(UnexpectedResponse("id is missing")))
-    error = fails(server, call, UnexpectedResponse)
+
+    def no_id(_answer: Answer) -> Any:
+        raise UnexpectedResponse("id is missing")
+
+    error = fails(server, paid(parse=no_id), UnexpectedResponse)
     assert "j-77" in error.excerpt
     assert "deadbeef" not in error.excerpt and SECRET not in error.excerpt
 
@@ -440,8 +448,7 @@ def test_a_cancelled_request_is_cancelled_and_leaves_the_wire_usable(server: Raw
     async def act() -> Any:
         async with wire(server) as opened:
             waiting = asyncio.create_task(opened.call(get()))
-            while not server.heard:
-                await asyncio.sleep(0.005)
+            assert await asyncio.to_thread(eventually, lambda: bool(server.heard))
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting

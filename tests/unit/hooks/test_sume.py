@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,6 +20,9 @@ from airflow_provider_adgen.hooks.sume import SumeHook
 from airflow_provider_adgen.vendors.sume import FaceSwap, Image
 from tests.support.tiny import Reply, Tiny
 from tests.support.wires import WIRES, Both, caller
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 KEY = "sume_live_secret123"
 ERROR = {"error": {"code": "nope", "message": "No.", "details": {}}, "request_id": "req_1"}

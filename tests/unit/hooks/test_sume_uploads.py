@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import ObjectStoragePath
@@ -20,6 +18,10 @@ from airflow_provider_adgen.core.errors import (
 from airflow_provider_adgen.hooks.sume import SumeHook
 from tests.support.tiny import Reply, Tiny
 from tests.support.wires import WIRES, Both, caller
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 KEY = "sume_live_secret123"
 ERROR = {"error": {"code": "nope", "message": "No.", "details": {}}, "request_id": "req_1"}

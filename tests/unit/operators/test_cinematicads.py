@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG
@@ -24,6 +23,9 @@ from airflow_provider_adgen.operators.generate import GenerateOperator
 from airflow_provider_adgen.sensors.cinematicads import BatchSensor
 from tests.support.tasks import run_task, task_context
 from tests.support.tiny import Reply, Sse, Tiny
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 JOB = "wf_abc123xyz"
 POST, LIST, STREAM = "POST /api/workflow", "GET /api/user/projects", "GET /api/workflow/stream"
@@ -121,6 +123,23 @@ def test_retry_goes_on_with_the_paid_job(tiny: Tiny) -> None:
         run_task(operator(timeout=0.3), task_context())
     tiny.routes[STREAM] = Sse([result(tiny)])
     found = run_task(operator(), task_context(try_number=2))
+    assert (found["status"], tiny.paths().count(POST)) == ("completed", 1)
+
+
+def test_on_the_worker_what_is_said_once_is_enough(tiny: Tiny) -> None:
+    tiny.routes[STREAM] = [Sse([result(tiny)]), Sse([])]
+    assert run_task(operator(), task_context())["creatives"][0]["url"] == f"{tiny.url}/v.mp4"
+
+
+def test_in_the_triggerer_what_is_said_once_is_lost_and_the_job_is_not(tiny: Tiny) -> None:
+    # A trigger's event carries no links. Nobody tells the result again: the task must stop, and pay no second time.
+    tiny.routes[STREAM] = [Sse([result(tiny)]), Sse([])]
+    with pytest.raises(GenerationTimeout, match="paid for") as caught:
+        run_task(operator(deferrable=True, timeout=1), task_context())
+    assert caught.value.generation_id == JOB
+    # As soon as the list carries the job, a retry collects it.
+    tiny.routes[LIST] = Reply([{"jobId": JOB, "status": "completed", "videoUrl": f"{tiny.url}/v.mp4"}])
+    found = run_task(operator(deferrable=True), task_context(try_number=2))
     assert (found["status"], tiny.paths().count(POST)) == ("completed", 1)
 
 

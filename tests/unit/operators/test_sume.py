@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG
@@ -25,6 +24,9 @@ from airflow_provider_adgen.sensors.generation import GenerationSensor
 from airflow_provider_adgen.vendors.sume import VENDOR
 from tests.support.tasks import run_task, task_context
 from tests.support.tiny import Reply, Tiny
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MP4 = b"\x00\x00\x00\x18ftypmp42" + bytes(3000)
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(2000)

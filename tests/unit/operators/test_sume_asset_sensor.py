@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG
@@ -19,6 +18,9 @@ from airflow_provider_adgen.sensors.sume import AssetSensor
 from airflow_provider_adgen.triggers.sume import AssetTrigger
 from tests.support.tasks import run_task, task_context
 from tests.support.tiny import Reply, Tiny
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 UNKNOWN = Reply({"error": {"code": "not_found", "message": "No.", "details": {}}, "request_id": "r"}, 404)
 FILM = "https://media.sume.so/scene.mp4"

@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tools.processes import ROOT, ProcessDied, Program, Programs, children, session_members
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 # A leader that ignores SIGTERM, with a child in a process group of its own and a grandchild: what Airflow looks like.
 STUBBORN = """

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +18,9 @@ from airflow_provider_adgen.core.errors import (
 from airflow_provider_adgen.core.vocabulary import Generation
 from airflow_provider_adgen.vendors.sume import VENDOR, api, shapes, uploads
 from tests.support.sequences import answer, drive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REQUEST = {"kind": "video", "prompt": "p"}
 SWAP = {"kind": "face-swap", "source_video_url": "https://m.example/a.mp4", "avatar_ids": ["a", "b"]}

@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +18,9 @@ from airflow_provider_adgen.core.errors import (
 from airflow_provider_adgen.core.vocabulary import FINISHED, Generation, GenerationStatus
 from airflow_provider_adgen.vendors.sume import VENDOR
 from tests.support.sequences import drive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FILE = "https://media.sume.so/out/a.mp4"
 OTHER = "https://media.sume.so/out/b.mp4"
