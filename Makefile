@@ -69,9 +69,8 @@ e2e-oldest: $(OLDEST_READY)
 	$(OLDEST)/bin/python -m pytest tests/e2e $(PYTEST_ARGS)
 
 docs: $(NEWEST_READY)
-	@if [ -f mkdocs.yml ]; then $(NEWEST)/bin/python -m mkdocs build --strict --quiet --site-dir build/docs; \
-	elif [ -f docs/conf.py ]; then $(NEWEST)/bin/python -m sphinx -W --keep-going -q docs build/docs; \
-	else echo 'There is no documentation to build: neither mkdocs.yml nor docs/conf.py is there.'; fi
+	$(NEWEST)/bin/python -m tools.generate_docs --check
+	$(NEWEST)/bin/python -m sphinx -W --keep-going -q docs build/docs
 
 package: $(NEWEST_READY)
 	$(NEWEST)/bin/python -m tools.check_package

@@ -19,6 +19,11 @@ if "AIRFLOW_HOME" not in os.environ:
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run: what passes here passes for everybody.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.load_profile("steady")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -75,8 +75,12 @@ def base_url(host: str | None, *, default: str | None, vendor: str, port: int | 
             f"The {vendor} connection has no host. {vendor} documents no address of its API, so set the connection's "
             "host to the base URL of your account. Nothing was sent."
         )
-    parts = urlsplit(text if "://" in text else f"https://{text}")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+        readable = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 0) >= 0
+    except ValueError:  # brackets that do not close, a port that is no number
+        readable = False
+    if not readable:
         raise InvalidRequest(f"The {vendor} connection's host is not an http(s) address. Nothing was sent.")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise InvalidRequest(

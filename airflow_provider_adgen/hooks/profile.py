@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from airflow_provider_adgen.core.vendor import Vendor
+
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 class _Extra(BaseModel):
@@ -56,8 +60,11 @@ class _Extra(BaseModel):
         for name, text in value.items():
             if name.lower() in {"authorization", "x-api-key", "host", "content-length", "transfer-encoding"}:
                 raise ValueError(f"must not set {name}; the key belongs into the password field")
-            if any(character in name + text for character in "\r\n"):
-                raise ValueError("must not hold line breaks")
+            if name.lower() == "idempotency-key":
+                raise ValueError(f"must not set {name}: every generation would be answered with the first one")
+            # Whatever could not be sent is refused here, before a submission is recorded as intended.
+            if not _HEADER_NAME.fullmatch(name) or not text.isascii() or (text and not text.isprintable()):
+                raise ValueError("must hold names of letters, digits and dashes, and printable ASCII values")
         return value
 
     @field_validator("verify", mode="before")

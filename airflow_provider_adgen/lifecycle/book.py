@@ -93,8 +93,8 @@ class Book:
         price = self.price()
         if price is None:
             raise InvalidRequest(
-                f"max_credits={limit} cannot be kept: {self._vendor.title} documents no price for a "
-                f"{self._request.kind} request. Say with assume_credits what to count. Nothing was sent."
+                f"max_credits={limit} cannot be kept: {self._vendor.title} documents no price of "
+                f"{self._request.kind} requests. Say with assume_credits what to count. Nothing was sent."
             )
         record = self.record()
         spent = record.spent(self._facts.epoch) if record is not None else 0
@@ -107,23 +107,31 @@ class Book:
 
     def intend(self, before: Attempt | None, profile: Profile) -> Attempt:
         """Write the intent of a new attempt; whatever the store raises keeps it from being posted."""
-        return self._ledger.write(
-            Attempt(
-                phase="intent",
-                key=self._key(before),
-                epoch=self._facts.epoch,
-                try_number=self._facts.try_number,
-                fingerprint=self.fingerprint,
-                fields=self.fields,
-                kind=self._request.kind,
-                endpoint=self._vendor.submit(self._request, None).endpoint,
-                intended_at=self._now(),
-                post_seconds=profile.timeout,
-                key_tag=profile.key_tag,
-                makes=self._request.makes,
-                price=self.price(),
-            )
+        attempt = Attempt(
+            phase="intent",
+            key=self._key(before),
+            epoch=self._facts.epoch,
+            try_number=self._facts.try_number,
+            fingerprint=self.fingerprint,
+            fields=self.fields,
+            kind=self._request.kind,
+            endpoint=self._vendor.submit(self._request, None).endpoint,
+            intended_at=self._now(),
+            post_seconds=profile.timeout,
+            key_tag=profile.key_tag,
+            makes=self._request.makes,
+            price=self.price(),
         )
+        try:
+            return self._ledger.write(attempt)
+        except Exception as error:
+            # It may have got into one of two stores: nothing is posted, so nobody shall be asked about it later.
+            reason = f"its intent could not be recorded ({type(error).__name__})"
+            self._insist(
+                attempt.model_copy(update={"phase": "withdrawn", "reason": reason}),
+                "Nothing was posted, because that could not be recorded first",
+            )
+            raise
 
     def _key(self, before: Attempt | None) -> str | None:
         if self._vendor.promises.idempotency is None:
@@ -242,7 +250,11 @@ class Book:
         kept = {**result, "creatives": creatives}
         # What a cleared task took up again is its own from then on: its retry must not take the clear for a new one.
         changes = {"phase": "done", "epoch": self._facts.epoch, "result": kept}
-        self._ledger.write(last.model_copy(update=changes), patient=True)
+        self._insist(
+            last.model_copy(update=changes),
+            f"{self._vendor.title} job {', '.join(last.job_ids)} was delivered, which could not be recorded: this task "
+            "would deliver it again",
+        )
 
     def waiting(self) -> tuple[float, float]:
         """Return the Unix times at which the job was submitted and at which this try stops waiting for it."""
@@ -255,7 +267,8 @@ class Book:
                 "wait_try": self._facts.try_number,
                 "wait_until": now + self._terms.wait_seconds,
             }
-            last = self._ledger.write(last.model_copy(update=changes), patient=True)
+            last = last.model_copy(update=changes)
+            self._insist(last, "How long this try waits could not be recorded")
         return last.submitted_at or now, last.wait_until or now + self._terms.wait_seconds
 
     def _insist(self, attempt: Attempt, otherwise: str) -> None:

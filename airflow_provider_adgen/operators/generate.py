@@ -306,6 +306,13 @@ class GenerateOperator(BaseOperator):
         if self.destination:
             seam("before-store")
             generation = job.with_credits(hook.download(generation, self.destination))
+        elif generation.kind in {"video", "image", "voice"} and not generation.creatives:
+            from airflow_provider_adgen.core.errors import DownloadError
+
+            raise DownloadError(
+                f"{hook.vendor.title} job {', '.join(generation.job_ids)} is completed, and no file of it is told. It "
+                "is paid for: a retry asks again and costs nothing."
+            )
         return self._hand_over(context, job, generation)
 
     def _wait(
@@ -362,6 +369,7 @@ class GenerateOperator(BaseOperator):
         if not self.deferrable:
             time.sleep(park.seconds)
             return
+        from airflow_provider_adgen.settings import first_fire_delay
         from airflow_provider_adgen.triggers.base import WaitTrigger
         from airflow_provider_adgen.triggers.credits import CreditTrigger
 
@@ -370,7 +378,12 @@ class GenerateOperator(BaseOperator):
             until = now + seconds("submit_timeout", self.submit_timeout)
             self.defer(
                 trigger=CreditTrigger(
-                    conn_id=self.conn_id, required=park.credits, poll_interval=park.seconds, since=now, until=until
+                    conn_id=self.conn_id,
+                    required=park.credits,
+                    poll_interval=park.seconds,
+                    since=now,
+                    until=until,
+                    first_fire_delay=first_fire_delay(),
                 ),
                 method_name="execute_complete",
                 timeout=timedelta(seconds=until - now + _MARGIN),

@@ -22,6 +22,7 @@ _SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 _RATIO = next(item.pattern for item in get_args(shared.Ratio)[1].metadata if getattr(item, "pattern", None))
 _URLS = {"_web_address": "http(s) URL", "_https_address": "https URL"}
 _LONGEST_TEXT = 5000
+_PROBES = (1, 10, 100, 1000, _LONGEST_TEXT - 1)
 _ENDPOINT = re.compile(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^`]*)`")
 
 
@@ -222,9 +223,9 @@ def _matters(prices_of: dict[tuple[Any, ...], int | None], index: int) -> bool:
 def _by_length(model: type[GenerationRequest]) -> str | None:
     """Return the price by the length of a text, if it depends on one."""
     for name in _texts(model):
-        found = [_specimen(model, {name: "x" * length}).price() for length in range(1, _LONGEST_TEXT)]
-        if len(set(found)) == 1:
+        if len({_specimen(model, {name: "x" * length}).price() for length in _PROBES}) == 1:
             continue
+        found = [_specimen(model, {name: "x" * length}).price() for length in range(1, _LONGEST_TEXT)]
         rows, start = [], 0
         for end in range(1, len(found) + 1):
             if end == len(found) or found[end] != found[start]:

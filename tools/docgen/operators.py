@@ -9,13 +9,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.operators.generate import GenerateOperator
-from tools.docgen.catalogue import arguments, operators, sensors
+from tools.docgen.catalogue import arguments, hook_methods, listed_vendors, operators, sensors
 from tools.docgen.text import bullets, code, paragraphs, read_doc, sentence, table
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
 
 _ANY = "Any vendor"
+_SILENT = "costs credits is not documented"
 _DEFERRABLE = "Airflow's `[operators] default_deferrable`"
 
 
@@ -127,12 +128,15 @@ def spending_table() -> str:
         text = " ".join(read_doc(cls).body)
         if issubclass(cls, GenerateOperator):
             pays.append(name)
-        elif "costs credits is not documented" in text or "cost is not documented" in text:
+        elif _SILENT in text:
             silent.append(name)
         else:
             free.append(name)
     rows = [["**Yes**, once per task", ", ".join(pays)]]
     rows.append(["**Yes**, each call", "a hook's `submit` and `asubmit`: the operators' guards are not in them"])
+    for one in listed_vendors():
+        found = [method for method in hook_methods(one.hook) if _SILENT in " ".join(read_doc(method.function).body)]
+        silent += [code(f"{one.hook.__name__}.{method.name}") for method in found]
     if silent:
         rows.append(["The vendor does not say", ", ".join(silent)])
     rows.append(["No", ", ".join([*free, "the connection's Test button", "all other hook methods", "the sandbox"])])

@@ -22,14 +22,13 @@ def connection_table() -> str:
             [
                 f"[{one.vendor.title}](vendors/{one.name}.md)",
                 code(one.name),
-                code(f"{one.name}_default"),
                 code(base) if base else "**required**: the vendor documents none",
                 password(one),
                 code(one.vendor.check().endpoint),
             ]
         )
     return table(
-        ["Vendor", "Type", "Default id", "Host (base URL)", "Password", "The Test button asks"],
+        ["Vendor", "Type", "Host (base URL)", "Password", "The Test button asks"],
         rows,
     )
 

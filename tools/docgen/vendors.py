@@ -142,8 +142,8 @@ def _repeating(vendor: Vendor) -> str:
         )
     kinds = "every request" if rule.kinds is None else codes(sorted(rule.kinds))
     return (
-        f"**Repeating a submission** with the same key does not pay again, for {kinds}, {key_window(rule)}. "
-        "A submission whose answer is lost is repeated within that time, and stops the task after it."
+        f"**Repeating a submission** with the same key does not pay again, for {kinds}. That is relied on "
+        f"{key_window(rule)}: a submission whose answer is lost is repeated until then, and stops the task after it."
     )
 
 
@@ -257,7 +257,6 @@ def comparison(*, docs: str) -> str:
         ["Documented refunds", *(codes(sorted(map(str, one.vendor.promises.refunded))) or "none" for one in vendors)]
     )
     rows.append(["Waiting", *(_waiting_word(one.vendor) for one in vendors)])
-    rows.append(["Typed hook methods", *(str(len(hook_methods(one.hook))) for one in vendors)])
     titles = [f"[{one.vendor.title}]({docs}vendors/{one.name}.md)" for one in vendors]
     return table(["", *titles], rows)
 
@@ -302,7 +301,7 @@ def promise_table() -> str:
     return table(
         [
             "Vendor",
-            "The same key does not pay again",
+            "The same key is relied on not to pay again",
             "Refund documented for",
             "Statuses that started nothing",
             "Lists jobs",

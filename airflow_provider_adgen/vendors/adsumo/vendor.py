@@ -201,7 +201,11 @@ class AdsumoVendor(Vendor):
         status = self.status(item.status)
         details = item.details if isinstance(item.details, dict) else {}
         extra = item.model_extra or {}
-        links = list(_links(item.result_url)) or [link for name in _SEVERAL for link in _links(extra.get(name))]
+        links = list(_links(item.result_url))
+        several = [link for name in _SEVERAL for link in _links(extra.get(name))]
+        if not links or {_file(link) for link in links} < {_file(link) for link in several}:
+            # Beside the one documented link there is a list that holds it and more: all of it is paid for.
+            links = several
         error = extra.get("error_message") or extra.get("error")
         if isinstance(error, dict):
             error = error.get("message") or error.get("code")
@@ -222,7 +226,7 @@ class AdsumoVendor(Vendor):
         )
 
     def _creative(self, link: str, kind: str) -> Creative:
-        path = link.split("?", 1)[0].lower()
+        path = _file(link).lower()
         return Creative(
             kind="archive" if path.endswith(".zip") else _FILE_OF_KIND.get(kind, "video"),
             url=link,
@@ -234,6 +238,9 @@ class AdsumoVendor(Vendor):
         if not isinstance(identity, str) or not identity:
             raise unreadable(self.name, endpoint, "id", "is missing")
         status = self.status(value.get("status", "completed"))
+        if status == GenerationStatus.COMPLETED and not (isinstance(link, str) and link):
+            # No endpoint gives it again: a voiceover without it is no result.
+            raise unreadable(self.name, endpoint, "audio_url", "is missing")
         return Generation(
             vendor=self.name,
             id=identity,
@@ -268,6 +275,10 @@ def _links(value: Any) -> Iterator[str]:
                 item = item.get("url") or item.get("result_url")
             if isinstance(item, str) and item:
                 yield item
+
+
+def _file(link: str) -> str:
+    return link.split("?", 1)[0]
 
 
 def _without_none(value: dict[str, Any]) -> dict[str, Any]:

@@ -376,31 +376,3 @@ def test_a_seed_of_the_users_own_is_in_the_key(tiny: Tiny) -> None:
     first, second, third = keys(tiny)
     assert first == second != third
     assert all(len(key) <= 128 for key in keys(tiny))
-
-
-# --- products -----------------------------------------------------------------------------------------------------
-
-
-def test_a_product_is_made_of_a_page(tiny: Tiny) -> None:
-    product = {"id": PRODUCT, "name": "Widget", "price": "29.99", "images": [{"url": "https://shop.example/1.jpg"}]}
-    tiny.routes["POST /api/products/ingest"] = Reply({"product": product}, 201)
-    context = task_context()
-    task = CutxIngestProductOperator(task_id="i", url="https://shop.example/widget", project_id=PROJECT)
-    found = run_task(task, context)
-    assert (found["id"], found["price"], found["image_url"]) == (PRODUCT, "29.99", "https://shop.example/1.jpg")
-    assert json.loads(json.dumps(found)) == found
-    assert context["ti"].xcoms == {"id": PRODUCT}
-    assert tiny.asked[0].json() == {"url": "https://shop.example/widget", "projectId": PROJECT}
-
-
-@pytest.mark.parametrize("fields", [{"url": "x"}, {"url": "https://shop.example/x", "project_id": "p1"}])
-def test_a_page_that_cannot_be_one_is_refused(tiny: Tiny, fields: dict[str, Any]) -> None:
-    with pytest.raises(AirflowFailException, match="Nothing was sent"):
-        run_task(CutxIngestProductOperator(task_id="i", **fields), task_context())
-    assert not tiny.asked
-
-
-def test_a_product_of_a_project_of_nobody(tiny: Tiny) -> None:
-    tiny.routes["POST /api/products/ingest"] = Reply({"error": "Project not found"}, 404)
-    with pytest.raises(AirflowFailException, match="Project not found"):
-        run_task(CutxIngestProductOperator(task_id="i", url="https://shop.example/x"), task_context())

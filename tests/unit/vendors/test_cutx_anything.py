@@ -118,11 +118,9 @@ READERS = readers()
 def test_anything_parses_or_is_an_unexpected_response(value: Any) -> None:
     for read in READERS:
         try:
-            found = read(answer(value))
+            read(answer(value))
         except UnexpectedResponse as error:
             assert error.vendor == "cutx"
-        else:
-            assert "://" not in repr(found if isinstance(found, list) else [found])
 
 
 @settings(max_examples=200, deadline=None)
