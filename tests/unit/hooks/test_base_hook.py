@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""What all hooks do: both twins, kept connections, changed keys, budgets shared by a process, tests that cost nothing."""
+"""What every hook does: reads its connection, refuses what would go wrong, keeps the key to itself."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_submitting_is_never_repeated_by_the_hook(server: RawServer, script: Any
 
 @pytest.mark.parametrize("key", ["", "x" * 65, "k\n", "k\u00e9"])
 def test_a_key_that_cannot_be_sent_is_refused(server: RawServer, key: str) -> None:
-    with pytest.raises(InvalidRequest, match="1 to 64 printable ASCII characters. Nothing was sent"):
+    with pytest.raises(InvalidRequest, match=r"1 to 64 printable ASCII characters. Nothing was sent"):
         AdsumoHook("ads").submit(REQUEST, idempotency_key=key)
     assert server.heard == []
 
@@ -98,7 +98,7 @@ def test_another_vendors_request_is_refused(server: RawServer) -> None:
         kind = "other"  # type: ignore[misc]
         makes = "video"  # type: ignore[misc]
 
-    with pytest.raises(InvalidRequest, match="Adsumo has no request Other. Nothing was sent"):
+    with pytest.raises(InvalidRequest, match=r"Adsumo has no request Other. Nothing was sent"):
         AdsumoHook("ads").submit(Other())
     assert server.heard == []
 
@@ -227,7 +227,7 @@ def test_every_hook_of_a_process_obeys_the_same_429(server: RawServer) -> None:
     server.scripts = [saying(429, {}, Retry_After="600"), BALANCE]
     with pytest.raises(RateLimited):
         AdsumoHook("ads").get_credits()
-    with pytest.raises(RateLimited, match="was not sent"):
+    with pytest.raises(RateLimited, match=r"was not sent"):
         AdGenHook("ads").get_credits()
     assert len(server.heard) == 1
 
