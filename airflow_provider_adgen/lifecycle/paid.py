@@ -196,6 +196,9 @@ class PaidJob:
             except AdGenError as error:
                 refusal, nothing_started = error, self._refused(attempt, error, first=first)
             else:
+                if not first and generation.credits.charged == 0:
+                    # "Nothing charged" is said of this repeat; the posting before it may have cost the full price.
+                    generation.credits.charged = None
                 seam("before-record")
                 self.book.submitted(attempt, generation)
         if refusal is not None:

@@ -180,3 +180,27 @@ def test_too_few_credits_charge_nothing(vendor: str, running: Sandbox) -> None:
     with pytest.raises(AirflowFailException):
         run_task(operator, task_context(FakeStore()))
     assert running.charges == []
+
+
+def test_what_a_repeat_did_not_charge_is_not_what_the_job_cost(
+    running: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.reset()
+    connection = running.connection("cutx", timeout=2)
+    monkeypatch.setenv("AIRFLOW_CONN_HERE", json.dumps({**connection, "extra": json.dumps(connection["extra"])}))
+    about = _cutx(typed_hook("cutx", "here"))
+    request = {name: about[name] for name in ("project_id", "product_id")} | {
+        "kind": "video",
+        "script": "Look at this!",
+    }
+    running.fault("drop", "cutx", method="POST", when="after")
+    store = FakeStore()
+
+    run_task(
+        GenerateOperator(task_id="make", conn_id="here", request=request, poll_interval=0.2, deferrable=False),
+        task_context(store),
+    )
+
+    assert [charge["credits"] for charge in running.charges] == [40]
+    assert "charged" not in store.writes[-1]["attempts"][-1]
+    assert store.writes[-1]["attempts"][-1]["price"] == 40
