@@ -87,7 +87,7 @@ def base_url(host: str | None, *, default: str | None, vendor: str, port: int | 
             f"The {vendor} connection's host must hold no user, password, query or fragment: put the key into the "
             "password field. Nothing was sent."
         )
-    if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname or ""):
         raise InvalidRequest(
             f"The {vendor} connection would send its key over plain http to {parts.hostname}. Use https, or set "
             '"allow_http": true in the connection\'s extra if that network is yours. Nothing was sent.'
