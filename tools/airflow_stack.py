@@ -25,7 +25,6 @@ import shutil
 import signal
 import socket
 import sqlite3
-import subprocess
 import sys
 import time
 from datetime import datetime
@@ -203,11 +202,9 @@ class AirflowStack:
         if self._template is not None and self._template.exists():
             shutil.copyfile(self._template, self.database)
             return
-        done = subprocess.run(
-            [self.python, "-m", "airflow", "db", "migrate"], env=self.env, capture_output=True, text=True
-        )
-        if done.returncode:
-            raise ProcessDied(f"airflow db migrate has failed: {(done.stdout + done.stderr)[-4000:]}")
+        migration = self.programs.start("migration", [self.python, "-m", "airflow", "db", "migrate"], self.env)
+        if self.programs.finish("migration"):
+            raise ProcessDied(f"airflow db migrate has failed:\n{migration.tail(60)}")
         with contextlib.closing(sqlite3.connect(self.database)) as database:
             # Otherwise every reader makes every writer wait; the file remembers this.
             database.execute("PRAGMA journal_mode=WAL")

@@ -16,15 +16,18 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
+
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class ProcessDied(RuntimeError):
@@ -102,6 +105,27 @@ def end_sessions(sessions: Iterable[int], *, grace: float) -> None:
             raise TimeoutError(f"These processes could not be killed: {left}.")
         send(left, signal.SIGKILL)
         time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """
+    Hold back the signals that ask us to end until the block is done.
+
+    Without it, a Ctrl-C between a program's start and our note of it leaves a process that nobody knows of.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals come to the main thread only
+        return
+    held: list[int] = []
+    before = {number: signal.signal(number, lambda got, _frame: held.append(got)) for number in _ENDINGS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for got in held:
+            signal.raise_signal(got)
 
 
 @dataclass
@@ -184,10 +208,10 @@ class Programs:
         if name in self._running and self._running[name].alive():
             raise ValueError(f"{name} runs already, as process {self._running[name].pid}.")
         self._forget(name)
-        guard = self._guarded()
         self.logs.mkdir(parents=True, exist_ok=True)
         path = self.logs / f"{name}.log"
-        with path.open("ab") as log:
+        with undisturbed(), path.open("ab") as log:
+            guard = self._guarded()
             popen = subprocess.Popen(
                 [str(part) for part in command],
                 env=dict(env),
@@ -196,8 +220,8 @@ class Programs:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        _tell(guard, f"+{popen.pid}")
-        self._running[name] = Program(name, path, popen, time.time())
+            self._running[name] = Program(name, path, popen, time.time())
+            _tell(guard, f"+{popen.pid}")
         return self._running[name]
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL, *, whole: bool = False) -> None:
@@ -208,6 +232,12 @@ class Programs:
         """
         program = self._running[name]
         send(session_members([program.pid]) if whole else [program.pid], number)
+
+    def finish(self, name: str) -> int:
+        """Wait until a program ends by itself; return its exit status."""
+        code = self._running[name].popen.wait()
+        self._forget(name)
+        return code
 
     def stop(self, *names: str, grace: float | None = None) -> None:
         """End programs and everything they started, at the same time."""
@@ -260,7 +290,7 @@ def _tell(guard: subprocess.Popen[bytes], line: str) -> None:
 
 def guard() -> None:
     """Keep the sessions named on stdin in mind; end them when stdin closes or our parent is gone."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDINGS:
         signal.signal(number, signal.SIG_IGN)
     parent = os.getppid()
     sessions: set[int] = set()

@@ -129,3 +129,29 @@ def test_nothing_is_left_when_the_owner_is_killed(tmp_path: Path, number: signal
         owner.send_signal(number)
         owner.wait()
         until(lambda: session_members([session]) == [] and session_members([guard]) == [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_between_a_start_and_its_note_leaves_nothing(tmp_path: Path, number: signal.Signals, monkeypatch):
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    started = []
+    real = subprocess.Popen
+
+    def interrupted(*args, **kwargs):
+        process = real(*args, **kwargs)
+        started.append(process.pid)
+        signal.raise_signal(number)  # as if it came while Popen waits for the new process
+        return process
+
+    before = signal.signal(number, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt), Programs(tmp_path, grace=0.2) as programs:
+            monkeypatch.setattr(subprocess, "Popen", interrupted)
+            programs.start("sleeper", [sys.executable, "-c", "import time; time.sleep(300)"], os.environ)
+    finally:
+        after = signal.signal(number, before)
+    assert after is interrupt
+    assert len(started) == 2, "the guard and the program"
+    assert session_members(started) == []
