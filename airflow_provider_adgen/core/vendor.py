@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import abc
+import logging
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.calls import Answer, Call, Lane, Sequence
     from airflow_provider_adgen.core.decisions.rates import RateLimit
     from airflow_provider_adgen.core.vocabulary import CreditBalance, Generation, GenerationStatus
+
+
+log = logging.getLogger(__name__)
+
+_LONGEST_WORD = 80
+_warned: set[tuple[str, str]] = set()
 
 
 @dataclass(frozen=True)
@@ -162,9 +169,21 @@ class Vendor(abc.ABC):
     # --- shared by all --------------------------------------------------------------------------------------------
 
     def status(self, word: Any) -> GenerationStatus | str:
-        """Translate a status word; an unknown word is kept as it came."""
-        text = str(word)
-        return self.statuses.get(text.strip().lower(), text)
+        """Translate a status word; an unknown word is kept as it came, and warned about once."""
+        text = scrub(str(word), longest=_LONGEST_WORD)
+        known = self.statuses.get(self.spelled(text))
+        if known is not None:
+            return known
+        if (self.name, text) not in _warned:
+            _warned.add((self.name, text))
+            log.warning(
+                "%s says a job is %r, a word that is not documented: it counts as not finished.", self.title, text
+            )
+        return text
+
+    def spelled(self, word: str) -> str:
+        """Return a status word as it is spelled in :attr:`statuses`."""
+        return word.strip().lower()
 
     def request_class(self, kind: str) -> type[GenerationRequest]:
         """

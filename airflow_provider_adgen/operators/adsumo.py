@@ -339,7 +339,7 @@ class AdsumoTextToSpeechOperator(GenerateOperator):
 
 class AdsumoCreateProductOperator(ResourceOperator):
     """
-    Create a product; costs no credits. A retry makes no second one.
+    Create a product; costs no credits. A retry makes no second one within 24 hours.
 
     Returns the product as a dictionary; its ``id`` is what product shots and template videos take.
 
@@ -397,6 +397,7 @@ class AdsumoCreateProductOperator(ResourceOperator):
             price=self.price,
             currency=self.currency,
             link=self.link,
+            idempotency_key=self.task_key(),
         )
 
 
@@ -426,6 +427,8 @@ class AdsumoCreateAvatarOperator(ResourceOperator):
     """
     Create a custom avatar from a picture of a face; whether it costs credits is not documented.
 
+    A retry makes no second one within 24 hours.
+
     Returns the avatar as a dictionary; its ``id`` goes with ``avatar_type="custom"``.
 
     :param name: at most 50 characters.
@@ -453,7 +456,12 @@ class AdsumoCreateAvatarOperator(ResourceOperator):
 
     def act(self, hook: Any) -> Any:
         """Create the avatar."""
-        return hook.create_custom_avatar(name=self.name, image_url=self.image_url, description=self.description)
+        return hook.create_custom_avatar(
+            name=self.name,
+            image_url=self.image_url,
+            description=self.description,
+            idempotency_key=self.task_key(),
+        )
 
 
 class AdsumoDeleteAvatarOperator(ResourceOperator):

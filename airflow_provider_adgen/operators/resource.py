@@ -31,6 +31,13 @@ class ResourceOperator(BaseOperator):
         super().__init__(**kwargs)
         self.conn_id = conn_id
 
+    def task_key(self) -> str:
+        """Return an idempotency key: a retry comes to the same, a cleared task or one with another input does not."""
+        from airflow_provider_adgen.core.identity import digest, idempotency_key
+
+        given = digest({name: getattr(self, name) for name in self.template_fields})
+        return idempotency_key(self._facts.identity, epoch=self._facts.epoch, fingerprint=given, answered=0)
+
     @abc.abstractmethod
     def act(self, hook: Any) -> Any:
         """Make the call; return a model, a JSON value or None."""
@@ -44,7 +51,9 @@ class ResourceOperator(BaseOperator):
             NotFound,
             PermissionDenied,
         )
+        from airflow_provider_adgen.lifecycle.facts import TaskFacts
 
+        self._facts = TaskFacts.of(context)
         try:
             hook = typed_hook(self.vendor_name, self.conn_id)
             answer = hook.with_current_key(lambda: self.act(hook))

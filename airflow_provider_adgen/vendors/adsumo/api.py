@@ -130,6 +130,7 @@ def create_product(
     price: float | None = None,
     currency: str | None = None,
     link: str | None = None,
+    idempotency_key: str | None = None,
 ) -> Call[Product]:
     """
     Create a product. ``POST /products``; costs no credits, and carries a key so that repeating it makes no second one.
@@ -141,6 +142,7 @@ def create_product(
     :param price: its price.
     :param currency: ISO 4217 (the vendor's default is ``USD``).
     :param link: its page.
+    :param idempotency_key: one that a later call may repeat within 24 hours; by default each call has its own.
     :raises InvalidRequest: a field breaks a documented rule.
     """
     body = _NewProduct.check(
@@ -153,17 +155,17 @@ def create_product(
         currency=currency,
         link=link,
     ).body()
-    return _create("/products", body, Product)
+    return _create("/products", body, Product, idempotency_key)
 
 
-def _create(path: str, body: dict[str, Any], model: type[M]) -> Call[M]:
+def _create(path: str, body: dict[str, Any], model: type[M], key: str | None) -> Call[M]:
     return Call(
         method="POST",
         path=path,
         endpoint=f"POST {path}",
         parse=_one(model, f"POST {path}"),
         body=body,
-        headers={"Idempotency-Key": str(uuid.uuid4())},
+        headers={"Idempotency-Key": key or str(uuid.uuid4())},
         repeatable=True,
     )
 
@@ -211,17 +213,20 @@ def list_custom_avatars() -> Sequence[None]:
     return _avatars("/avatars/custom")
 
 
-def create_custom_avatar(*, name: str, image_url: str, description: str | None = None) -> Call[Avatar]:
+def create_custom_avatar(
+    *, name: str, image_url: str, description: str | None = None, idempotency_key: str | None = None
+) -> Call[Avatar]:
     """
     Create an avatar from a picture of a face. ``POST /avatars/custom``; whether it costs credits is not documented.
 
     :param name: at most 50 characters.
     :param image_url: a public image of a face, at most 10 MB.
     :param description: what it is.
+    :param idempotency_key: one that a later call may repeat within 24 hours; by default each call has its own.
     :raises InvalidRequest: a field breaks a documented rule.
     """
     body = _NewAvatar.check("create_custom_avatar", name=name, image_url=image_url, description=description).body()
-    return _create("/avatars/custom", body, Avatar)
+    return _create("/avatars/custom", body, Avatar, idempotency_key)
 
 
 def delete_custom_avatar(avatar_id: str) -> Call[None]:

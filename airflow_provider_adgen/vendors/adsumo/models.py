@@ -67,7 +67,8 @@ class Voice(Model):
 class GenerationItem(Model):
     """One generation as ``GET /generations`` and ``GET /generations/{id}`` show it."""
 
-    id: str = Field(validation_alias=AliasChoices("id", "generation_id"))
+    # Something to ask by: ids of one generation are joined by commas.
+    id: str = Field(pattern=r"^[^\s,]+$", validation_alias=AliasChoices("id", "generation_id"))
     type: str | None = None
     status: str
     created_at: Moment = None

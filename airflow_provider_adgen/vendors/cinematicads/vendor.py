@@ -99,10 +99,9 @@ class CinematicAdsVendor(Vendor):
         code = shapes.word(shapes.first(shapes.plain(said), ("code", "type")) or fields.get("code"))
         return Problem(shapes.told_error(value), code, shapes.word(fields.get("requestid")))
 
-    def status(self, word: Any) -> GenerationStatus | str:
-        """Translate a status word; ``in progress`` and ``in-progress`` are ``in_progress``."""
-        text = str(word)
-        return self.statuses.get(re.sub(r"[\s\-]+", "_", text.strip().lower()), text)
+    def spelled(self, word: str) -> str:
+        """``in progress`` and ``in-progress`` are ``in_progress``."""
+        return re.sub(r"[\s\-]+", "_", word.strip().lower())
 
     def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:
         """Return the paid ``POST /api/workflow``; the vendor has no idempotency keys."""
