@@ -67,7 +67,19 @@ def collect(run: Run) -> Made:
             by_task.setdefault(one["task_id"], []).append(value)
         elif path is not None:
             manifest = (path, json.loads(path.read_text(encoding="utf-8")))
-    return Made(by_task, manifest)
+    return Made(_once(by_task), manifest)
+
+
+def _once(by_task: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Where several tasks returned the same job (one submits, another stores), keep the one with the most stored."""
+    best: dict[tuple[str, str], tuple[int, str]] = {}
+    for task, made in by_task.items():
+        for one in made:
+            stored = sum(bool(creative.get("uri")) for creative in one["creatives"])
+            job = (one["vendor"], one["id"])
+            best[job] = max(best.get(job, (-1, "")), (stored, task))
+    kept = {task: [one for one in made if best[one["vendor"], one["id"]][1] == task] for task, made in by_task.items()}
+    return {task: made for task, made in kept.items() if made}
 
 
 def audit(generations: Sequence[Mapping[str, Any]], charges: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -96,7 +96,7 @@ def _generation(heading: str, generation: Mapping[str, Any], folder: Path) -> st
     request = generation.get("request") or {}
     media = "".join(_creative(heading, creative, folder) for creative in generation.get("creatives") or ())
     copy = "".join(_variant(variant) for variant in generation.get("variants") or ())
-    prompt = next((request[name] for name in ("prompt", "script", "text", "topic") if request.get(name)), None)
+    prompt = next((request[name] for name in ("prompt", "script", "concept", "text") if request.get(name)), None)
     settings = ", ".join(
         str(request[name]) + (" s" if name == "duration" else "")
         for name in ("model", "aspect_ratio", "resolution", "duration")
@@ -109,8 +109,8 @@ def _generation(heading: str, generation: Mapping[str, Any], folder: Path) -> st
         ("Job", f"<code>{escape(str(generation.get('vendor')))} {escape(str(generation.get('id')))}</code>"),
     ]
     facts = "".join(f"<dt>{label}</dt><dd>{value}</dd>" for label, value in rows if value)
-    kind = escape(str(generation.get("kind")))
-    return f'<article><h3 class="kind">{kind}</h3>{media}{copy}<dl class="facts">{facts}</dl></article>'
+    title = f"{generation.get('kind')} · {generation.get('vendor')}"
+    return f'<article><h3 class="kind">{escape(title)}</h3>{media}{copy}<dl class="facts">{facts}</dl></article>'
 
 
 def _creative(heading: str, creative: Mapping[str, Any], folder: Path) -> str:

@@ -1,0 +1,172 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Send the same brief to **all four vendors** and look at what each makes of it.
+
+Each vendor makes one upright video, in a task that waits without a worker; CutX also writes the copy. Every result is
+the same dictionary, whichever vendor made it, so that one manifest holds them all side by side. The accounts are
+checked before anything is spent; where a vendor documents no price, the check counts `assume_credits`.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import ObjectStoragePath, Param, dag, get_current_context, task
+
+from airflow_provider_adgen.operators.adsumo import AdsumoVideoOperator
+from airflow_provider_adgen.operators.cinematicads import CinematicAdsWorkflowOperator
+from airflow_provider_adgen.operators.credits import CreditCheckOperator
+from airflow_provider_adgen.operators.cutx import CutxCopyOperator, CutxVideoOperator
+from airflow_provider_adgen.operators.sume import SumeVideoOperator
+
+HOME = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+FOLDER = "{{ params.destination }}/{{ run_id | replace(':', '-') | replace('+', '-') }}"
+
+
+def requests_of(brief: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what each task asks of its vendor."""
+    text, cutx = brief["text"], brief["cutx"]
+    return {
+        "adsumo": {"kind": "ai-video", "model": "sora-2", "prompt": text, "aspect_ratio": "9:16", "duration": 8},
+        "cutx": {"kind": "video", **cutx, "script": text, "aspect_ratio": "9:16"},
+        "sume": {"kind": "video", "prompt": text, "aspect_ratio": "9:16", "duration": 8},
+        "cinematicads": {"kind": "workflow", "workflow_type": "cinematic", "concept": text, "formats": ["9:16"]},
+        "copy": {"kind": "copy", **cutx, "platform": "tiktok", "format": "hook", "tone": "playful"},
+    }
+
+
+@dag(
+    schedule=None,
+    max_active_runs=1,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
+    params={
+        "destination": Param(f"file://{HOME}/adgen_four_vendors", type="string", description="An object-storage path."),
+        "title": Param("Sunrise lamp", type="string"),
+        "brand": Param("Nordkraft", type="string"),
+        "text": Param(
+            "A lamp by the bed grows bright like a sunrise, half an hour before the alarm. Wake up with the light.",
+            type="string",
+            minLength=10,
+            maxLength=1000,
+            title="Brief",
+        ),
+        "assume_credits": Param(40, type="integer", minimum=0, title="Credits to count where no price is documented"),
+    },
+    doc_md=__doc__,
+    tags=["adgen", "adsumo", "cutx", "sume", "cinematicads"],
+)
+def adgen_four_vendors() -> None:
+    """Build the DAG."""
+
+    @task
+    def plan() -> dict[str, Any]:
+        """Return the brief, and the CutX product that it is about: CutX makes ads of products it knows."""
+        from airflow_provider_adgen.hooks.cutx import CutxHook
+
+        params = get_current_context()["params"]
+        hook = CutxHook()
+        project = next(hook.list_projects())
+        product = next(hook.list_products(project_id=project.id))
+        return {
+            "title": params["title"],
+            "brand": params["brand"],
+            "text": params["text"],
+            "cutx": {"project_id": project.id, "product_id": product.id},
+        }
+
+    @task
+    def checks(brief: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the arguments of one credit check for each account."""
+        asked = requests_of(brief)
+        return [
+            {"conn_id": "adsumo_default", "requests": [asked["adsumo"]]},
+            {"conn_id": "cutx_default", "requests": [asked["cutx"], asked["copy"]]},
+            {"conn_id": "sume_default", "requests": [asked["sume"]]},
+            {"conn_id": "cinematicads_default", "requests": [asked["cinematicads"]]},
+        ]
+
+    @task
+    def write_manifest(brief: dict[str, Any], folder: str, made: dict[str, Any]) -> dict[str, Any]:
+        """Write down what each vendor made of the brief, where it is and what it cost."""
+        from airflow_provider_adgen.campaigns.manifest import build_manifest, describe_product, manifest_text
+
+        context = get_current_context()
+        run = {
+            "dag_id": context["dag_run"].dag_id,
+            "run_id": context["run_id"],
+            "written_at": datetime.now(UTC).isoformat(),
+        }
+        subject = {"id": "brief", "title": brief["title"], "brand": brief["brand"], "price": ""}
+        asked = requests_of(brief)
+        product = describe_product(subject, [(asked[name], result) for name, result in made.items()])
+        manifest = build_manifest(run, [product])
+        path = ObjectStoragePath(folder) / "manifest.json"
+        path.write_text(manifest_text(manifest), encoding="utf-8")
+        return {"manifest": str(path), "totals": manifest["totals"]}
+
+    brief: Any = plan()
+    check = CreditCheckOperator.partial(
+        task_id="check_credits",
+        assume_credits="{{ params.assume_credits }}",
+        map_index_template="{{ task.conn_id }}",
+    ).expand_kwargs(checks(brief))
+
+    adsumo = AdsumoVideoOperator(
+        task_id="adsumo",
+        model="sora-2",
+        prompt=brief["text"],
+        aspect_ratio="9:16",
+        duration=8,
+        destination=f"{FOLDER}/adsumo",
+        deferrable=True,
+    )
+    cutx = CutxVideoOperator(
+        task_id="cutx",
+        project_id="{{ ti.xcom_pull(task_ids='plan')['cutx']['project_id'] }}",
+        product_id="{{ ti.xcom_pull(task_ids='plan')['cutx']['product_id'] }}",
+        script=brief["text"],
+        aspect_ratio="9:16",
+        destination=f"{FOLDER}/cutx",
+        deferrable=True,
+    )
+    copy = CutxCopyOperator(
+        task_id="cutx_copy",
+        project_id="{{ ti.xcom_pull(task_ids='plan')['cutx']['project_id'] }}",
+        product_id="{{ ti.xcom_pull(task_ids='plan')['cutx']['product_id'] }}",
+        platform="tiktok",
+        format="hook",
+        tone="playful",
+        destination=f"{FOLDER}/cutx_copy",
+    )
+    sume = SumeVideoOperator(
+        task_id="sume",
+        prompt=brief["text"],
+        aspect_ratio="9:16",
+        duration=8,
+        destination=f"{FOLDER}/sume",
+        deferrable=True,
+    )
+    cinematicads = CinematicAdsWorkflowOperator(
+        task_id="cinematicads",
+        workflow_type="cinematic",
+        concept=brief["text"],
+        formats=["9:16"],
+        destination=f"{FOLDER}/cinematicads",
+        deferrable=True,
+    )
+    check >> [adsumo, cutx, copy, sume, cinematicads]
+    made: Any = {
+        "adsumo": adsumo.output,
+        "cutx": cutx.output,
+        "sume": sume.output,
+        "cinematicads": cinematicads.output,
+        "copy": copy.output,
+    }
+    write_manifest(brief, FOLDER, made)
+
+
+adgen_four_vendors()
