@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import sys
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -55,9 +58,10 @@ __all__ = [
     "TaskDeferralTimeout",
     "TaskDeferred",
     "aget_connection",
+    "command_line",
     "conf",
-    "mask_secret",
     "never_expire",
+    "statistics",
     "task_state_store",
 ]
 
@@ -80,11 +84,14 @@ async def aget_connection(conn_id: str) -> Connection:
     return older
 
 
-def mask_secret(value: str) -> None:
-    """Let Airflow mask *value* in task logs."""
-    from airflow.sdk.log import mask_secret as mask
-
-    mask(value)
+@cache
+def command_line() -> str:
+    """Return how our commands begin: where Airflow takes commands from providers (3.2), as its own."""
+    try:
+        taken = '"cli"' in files("airflow").joinpath("provider_info.schema.json").read_text(encoding="utf-8")
+    except OSError:
+        taken = False
+    return "airflow adgen" if taken else "python -m airflow_provider_adgen"
 
 
 def task_state_store(context: Mapping[str, Any]) -> Any | None:
@@ -97,3 +104,29 @@ def never_expire() -> Any:
     import airflow.sdk
 
     return airflow.sdk.NEVER_EXPIRE  # type: ignore[attr-defined]  # offered lazily, 3.3 and later
+
+
+def statistics() -> Any | None:
+    """
+    Return Airflow's statistics (``incr``, ``gauge``, ``timing``), or None where there are none.
+
+    From 3.2 on somebody has to set them up, and the triggerer sets up another copy of them than the one offered to
+    providers: so they are set up here, as Airflow does it in a task, unless they are.
+    """
+    try:
+        from airflow.sdk.observability import stats
+        from airflow.sdk.observability.metrics import stats_utils
+    except ImportError:  # before 3.2
+        from airflow.stats import Stats
+
+        return Stats
+    if not hasattr(stats, "incr"):  # before 3.3
+        older: Any = stats.Stats
+        if older.factory is None:
+            factory: Any = stats_utils.get_stats_factory
+            older.initialize(factory=factory(older))
+        return older
+    if getattr(sys.modules[stats.incr.__module__], "_factory", None) is None:
+        names = conf.getboolean("metrics", "legacy_names_on", fallback=True)
+        stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=names)
+    return stats

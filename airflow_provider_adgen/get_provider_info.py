@@ -91,7 +91,7 @@ _SHARED: dict[str, list[str]] = {
     "operators": ["credits", "download", "generate", "resource"],
     "sensors": ["base", "credits", "generation"],
     "hooks": ["base"],
-    "triggers": ["base", "credits", "generation"],
+    "triggers": ["base", "credits", "generation", "turns"],
 }
 
 # Modules that serve one vendor.
@@ -126,6 +126,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "connection-types": [_connection_type(name) for name in _VENDORS],
         **{kind: _modules(kind) for kind in _SHARED},
+        "cli": [f"{_PACKAGE}.cli.definition.get_commands"],
         "config": {"adgen": {"description": "AI ad generation.", "options": _options()}},
     }
 
@@ -170,7 +171,7 @@ def _options() -> dict[str, Any]:
             default="15",
         ),
         "max_concurrent_requests": _option(
-            "How many requests to one account a process has under way at once.", "integer", default="8"
+            "How many requests to one account a process has under way at once.", "integer", default="32"
         ),
         "first_fire_delay": _option(
             "Seconds that a deferred task waits at least before it can resume. Resumed within a second of being "

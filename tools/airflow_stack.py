@@ -224,7 +224,19 @@ class AirflowStack:
         command: list[str | Path] = [self.python, "-m", "airflow", component]
         if component in {"scheduler", "triggerer"} and not self._serve_logs:
             command.append("--skip-serve-logs")
-        return self.programs.start(name or component, command, {**self.env, **(env or {})})
+        given = {**self.env, **self._patience(component), **(env or {})}
+        return self.programs.start(name or component, command, given)
+
+    def _patience(self, component: str) -> dict[str, str]:
+        """
+        Return how long a component waits for the database.
+
+        Under load that may take longer than SQLite's five seconds, after which a scheduler ends. The API server must
+        not wait so long: it waits on its event loop, where other requests of its own may hold what it waits for.
+        """
+        name = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+        url = self.env[name]
+        return {} if component == "api-server" or "?" in url else {name: f"{url}?timeout=60"}
 
     def wait_until_healthy(self, since: float, components: Sequence[str] | None = None) -> None:
         """

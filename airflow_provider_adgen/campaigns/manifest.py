@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_adgen.core.scrub import without_urls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 SCHEMA = 1
 """Version of the manifest's shape: raised when a field goes away or changes its meaning, not when one is added."""
@@ -22,19 +22,22 @@ SCHEMA = 1
 _CREATIVE = ("kind", "uri", "media_type", "size", "sha256")
 _GENERATION = ("vendor", "id", "kind", "status", "created_at", "completed_at", "credits", "variants")
 _CREDITS = ("quoted", "charged", "refunded")
+_NONE: dict[str, Any] = {"status": "missing"}
 
 
 def describe_product(
-    product: Mapping[str, Any], made: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]
+    product: Mapping[str, Any], made: Iterable[tuple[Mapping[str, Any], Mapping[str, Any] | None]]
 ) -> dict[str, Any]:
     """
     Return a product's part of the manifest.
 
     :param product: the product, as its catalogue row has it.
-    :param made: for each of its generations what was asked for, and the dictionary that the operator returned.
+    :param made: for each of its generations what was asked for, and the dictionary that the operator returned; None
+        where its task has no result, which the manifest shows as ``missing``.
     """
     generations = []
-    for request, generation in made:
+    for request, result in made:
+        generation = result or _NONE
         generations.append(
             {
                 **{name: generation.get(name) for name in _GENERATION},
@@ -52,7 +55,7 @@ def build_manifest(run: Mapping[str, Any], products: Iterable[Mapping[str, Any]]
     Return the manifest of one run, with its sums.
 
     A sum of credits counts what the vendor told and is None where it told nothing; ``untold`` says how many generations
-    each sum leaves out.
+    each sum leaves out. The sums are given over all (``totals``) and for each vendor (``totals["vendors"]``).
 
     :param run: what identifies the run: DAG, run id, connection, catalogue, when.
     :param products: what :func:`describe_product` returned, in the order of the catalogue.
@@ -60,10 +63,9 @@ def build_manifest(run: Mapping[str, Any], products: Iterable[Mapping[str, Any]]
     described = list(products)
     generations = [generation for product in described for generation in product["generations"]]
     creatives = [creative for generation in generations for creative in generation["creatives"]]
-    told = {
-        name: [value for generation in generations if (value := (generation["credits"] or {}).get(name)) is not None]
-        for name in _CREDITS
-    }
+    vendors: dict[str, list[Mapping[str, Any]]] = {}
+    for generation in generations:
+        vendors.setdefault(generation["vendor"] or "unknown", []).append(generation)
     return {
         "schema": SCHEMA,
         "run": dict(run),
@@ -72,10 +74,21 @@ def build_manifest(run: Mapping[str, Any], products: Iterable[Mapping[str, Any]]
             "generations": len(generations),
             "creatives": len(creatives),
             "bytes": sum(creative["size"] or 0 for creative in creatives),
-            "credits": {name: sum(values) if values else None for name, values in told.items()},
-            "untold": {name: len(generations) - len(values) for name, values in told.items()},
+            **_costs(generations),
+            "vendors": {name: {"generations": len(its), **_costs(its)} for name, its in sorted(vendors.items())},
         },
         "products": described,
+    }
+
+
+def _costs(generations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    told = {
+        name: [value for generation in generations if (value := (generation["credits"] or {}).get(name)) is not None]
+        for name in _CREDITS
+    }
+    return {
+        "credits": {name: sum(values) if values else None for name, values in told.items()},
+        "untold": {name: len(generations) - len(values) for name, values in told.items()},
     }
 
 

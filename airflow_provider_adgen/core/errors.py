@@ -15,7 +15,8 @@ Every error this package raises of its own.
      │   ├─ Conflict            409
      │   ├─ PayloadTooLarge     413
      │   ├─ RateLimited         429
-     │   └─ ServerError         5xx
+     │   ├─ ServerError         5xx
+     │   └─ SubmissionRefused   a paid submission that the same vendor would refuse again, whatever the status
      ├─ WireError               no answer arrived
      ├─ SubmissionUnknown       a paid submission may or may not have been accepted
      ├─ UnexpectedResponse      an answer arrived that cannot be read
@@ -137,6 +138,14 @@ class RateLimited(ApiError):
 
 class ServerError(ApiError):
     """5xx: the vendor failed. A retry of a read helps; a paid submission may have been accepted all the same."""
+
+
+class SubmissionRefused(ApiError):
+    """
+    A paid submission was refused for what it asks (400, 409, 413 ...), and the vendor documents that nothing started.
+
+    The same request would be refused again: a retry does not help; costs nothing.
+    """
 
 
 class WireError(AdGenError):

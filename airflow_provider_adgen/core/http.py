@@ -97,28 +97,49 @@ class _Sent:
 
 class HttpClient:
     """
-    A client for one connection. It opens connections lazily and belongs to one event loop.
+    A client for one account. It opens connections lazily and belongs to one event loop.
+
+    Each connection has an httpx client of its own: the work of httpx's pool for one request grows with the square of
+    the connections that are busy, and here a free one is simply at hand, the one used last first.
 
     :param verify: True, False, or the path of a CA bundle.
     :param fresh: never reuse a connection (a paid POST must not go out on one that may already be dead).
-    :param connections: the most connections held open.
     """
 
-    def __init__(self, *, verify: bool | str = True, fresh: bool = False, connections: int = 20) -> None:
-        self._client = httpx.AsyncClient(
-            verify=_tls(verify),
-            follow_redirects=False,
-            timeout=None,  # noqa: S113 - every request runs under a deadline of its own, below
-            limits=httpx.Limits(
-                max_connections=connections,
-                max_keepalive_connections=0 if fresh else connections,
-                keepalive_expiry=_KEEPALIVE_SECONDS,
-            ),
-        )
+    def __init__(self, *, verify: bool | str = True, fresh: bool = False) -> None:
+        self._verify = _tls(verify)
+        self._fresh = fresh
+        self._free: list[httpx.AsyncClient] = []
+        self._all: set[httpx.AsyncClient] = set()
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        clients, self._all, self._free = self._all, set(), []
+        for client in clients:
+            await client.aclose()
+
+    @contextlib.asynccontextmanager
+    async def _one(self) -> AsyncIterator[httpx.AsyncClient]:
+        client = self._free.pop() if self._free else self._new()
+        try:
+            yield client
+        finally:
+            if client in self._all:  # else all were closed meanwhile
+                self._free.append(client)
+
+    def _new(self) -> httpx.AsyncClient:
+        client = httpx.AsyncClient(
+            verify=self._verify,
+            follow_redirects=False,
+            timeout=None,  # noqa: S113 - every request runs under a deadline of its own, below
+            limits=httpx.Limits(
+                max_connections=1,
+                max_keepalive_connections=0 if self._fresh else 1,
+                keepalive_expiry=_KEEPALIVE_SECONDS,
+            ),
+        )
+        self._all.add(client)
+        return client
 
     async def send(self, request: Request, *, seconds: float) -> Answer:
         """
@@ -155,24 +176,25 @@ class HttpClient:
 
     @contextlib.asynccontextmanager
     async def _open(self, request: Request, seconds: float, sent: _Sent) -> AsyncIterator[Opened]:
-        with _translated(sent, request), contextlib.ExitStack() as files:
-            built = self._client.build_request(
-                request.method,
-                request.url,
-                headers={**request.headers, **_length(request.body)},
-                timeout=httpx.Timeout(seconds),
-                extensions={"trace": sent.trace, "timeout": httpx.Timeout(seconds).as_dict()},
-                **await _content(request.body, files),
-            )
-            token = _ours.set(True)
-            try:
-                response = await self._client.send(built, stream=True)
-            finally:
-                _ours.reset(token)
-            try:
-                yield Opened(response, sent, request)
-            finally:
-                await response.aclose()
+        async with self._one() as client:
+            with _translated(sent, request), contextlib.ExitStack() as files:
+                built = client.build_request(
+                    request.method,
+                    request.url,
+                    headers={**request.headers, **_length(request.body)},
+                    timeout=httpx.Timeout(seconds),
+                    extensions={"trace": sent.trace, "timeout": httpx.Timeout(seconds).as_dict()},
+                    **await _content(request.body, files),
+                )
+                token = _ours.set(True)
+                try:
+                    response = await client.send(built, stream=True)
+                finally:
+                    _ours.reset(token)
+                try:
+                    yield Opened(response, sent, request)
+                finally:
+                    await response.aclose()
 
 
 class Opened:

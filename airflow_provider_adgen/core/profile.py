@@ -35,6 +35,7 @@ class Profile:
     :param verify: True, False, or the path of a CA bundle.
     :param headers: further headers for the vendor's host (never sent to a storage host).
     :param webhook_secret: the secret the vendor signs webhooks with, where it has one.
+    :param log_poll_loop: seconds between two views of the triggerer's poll loop in its tasks' logs; None for none.
     """
 
     vendor: str
@@ -46,6 +47,7 @@ class Profile:
     verify: bool | str = True
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     webhook_secret: Secret | None = None
+    log_poll_loop: float | None = None
 
     @property
     def host(self) -> str:

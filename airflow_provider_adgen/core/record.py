@@ -44,6 +44,8 @@ class Attempt(BaseModel):
     :param try_number: the try that wrote it.
     :param fingerprint: hash of request and account.
     :param fields: hash of each request field, to name those that changed.
+    :param vendor: the vendor's name.
+    :param conn_id: the Airflow connection it was posted with.
     :param kind: the request's word.
     :param endpoint: where it was posted.
     :param intended_at: Unix time of the intent.
@@ -65,6 +67,7 @@ class Attempt(BaseModel):
     :param charged: credits the vendor says it took.
     :param refunded: credits given back, as documented.
     :param ended: the status the job ended with, once known.
+    :param heard: the job's end, sealed with the account's key, where the vendor may tell it only once.
     :param result: the dictionary that was returned (``done``), or kept because the vendor gives it only once.
     """
 
@@ -78,6 +81,8 @@ class Attempt(BaseModel):
     try_number: int = 1
     fingerprint: str
     fields: dict[str, str] = Field(default_factory=dict)
+    vendor: str = ""
+    conn_id: str = ""
     kind: str
     endpoint: str = ""
     intended_at: float
@@ -99,6 +104,7 @@ class Attempt(BaseModel):
     charged: int | None = None
     refunded: int | None = None
     ended: str | None = None
+    heard: str | None = None
     result: dict[str, Any] | None = None
 
     @property
@@ -127,6 +133,17 @@ class Record(BaseModel):
     def last(self) -> Attempt | None:
         """The latest attempt."""
         return self.attempts[-1] if self.attempts else None
+
+    @property
+    def counting(self) -> Attempt | None:
+        """The attempt that decides: the latest that was not withdrawn, or the latest of all."""
+        return next((one for one in reversed(self.attempts) if one.phase != "withdrawn"), self.last)
+
+    @property
+    def open(self) -> Attempt | None:
+        """The attempt that nobody can vouch for, if that is what the task stands at."""
+        counting = self.counting
+        return counting if counting is not None and counting.phase == "intent" else None
 
     @property
     def answered(self) -> int:

@@ -78,6 +78,9 @@ class GenerationRequest(BaseModel):
     synchronous: ClassVar[bool] = False
     """The result arrives in the answer to the submission, and the vendor has no endpoint that gives it again."""
 
+    askable: ClassVar[bool] = False
+    """Although the result is not given again, the vendor can be asked what became of a synchronous job."""
+
     extra_fields: dict[str, Any] = Field(default_factory=dict, repr=False)
 
     def price(self) -> int | None:

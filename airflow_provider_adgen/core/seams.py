@@ -5,12 +5,17 @@ Named points in the life of a paid generation at which a chaos test can kill the
 
 Off unless the environment variable ``ADGEN_SEAMS`` names a directory when this module is imported: a call is then one
 comparison with None.
+
+A test orders a death by putting a file into that directory: ``<point>`` for whoever comes there first, or
+``<point>@<run id>@<task id>`` for one task. The file may hold a number of seconds by which the death comes later, while
+the process goes on. It is used up.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 _ARMED = os.environ.get("ADGEN_SEAMS")
@@ -18,14 +23,27 @@ _ARMED = os.environ.get("ADGEN_SEAMS")
 
 def seam(point: str) -> None:
     """
-    Die here by SIGKILL if a test put a file of this name into the directory; the file is used up.
+    Die here by SIGKILL if a test ordered it.
 
     :param point: the name of this place.
     """
     if _ARMED is None:
         return
-    try:
-        (Path(_ARMED) / point).unlink()
-    except FileNotFoundError:
+    # Airflow tells a task's process by its environment which task it is.
+    task = f"{os.environ.get('AIRFLOW_CTX_DAG_RUN_ID', '')}@{os.environ.get('AIRFLOW_CTX_TASK_ID', '')}"
+    for name in (f"{point}@{task}", point):
+        order = Path(_ARMED, name)
+        try:
+            text = order.read_text()
+            order.unlink()
+        except FileNotFoundError:
+            continue
+        if text.strip():
+            threading.Timer(float(text), _die).start()
+        else:
+            _die()
         return
+
+
+def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)

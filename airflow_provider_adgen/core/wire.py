@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import json
 import platform
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -45,6 +46,20 @@ T = TypeVar("T")
 ATTEMPTS = 4
 """How often a repeatable request is sent at most."""
 
+
+@dataclass
+class Tally:
+    """
+    What a wire has sent so far.
+
+    :param requests: requests, answered or not; a redirect that is followed is part of its request.
+    :param refused: answers 429.
+    """
+
+    requests: int = 0
+    refused: int = 0
+
+
 _REDIRECTS = 5
 _EXCERPT = 4096
 _USER_AGENT = f"airflow-provider-adgen/{VERSION} Python/{platform.python_version()}"
@@ -73,6 +88,7 @@ class Wire:
         self.vendor = vendor
         self.profile = profile
         self.budget = budget if budget is not None else RateBudget(profile.requests_per_minute, vendor.rations)
+        self.tally = Tally()
         self._clock = clock
         self._attempts = attempts
         self._client: HttpClient | None = None
@@ -153,12 +169,18 @@ class Wire:
 
     async def iterate(self, sequence: Sequence[Any]) -> AsyncGenerator[Any]:
         """Carry out a sequence and yield what it emits, asking for more only when the consumer does."""
+        async with contextlib.aclosing(self.pages(sequence)) as pages:
+            async for page in pages:
+                for item in page:
+                    yield item
+
+    async def pages(self, sequence: Sequence[Any]) -> AsyncGenerator[list[Any]]:
+        """Carry out a sequence and yield what it emits at a time, asking for more only when the consumer does."""
         try:
             order = sequence.send(None)
             while True:
                 if isinstance(order, Emit):
-                    for item in order.items:
-                        yield item
+                    yield list(order.items)
                     order = sequence.send(None)
                 else:
                     order = _tell(sequence, *await self._do(order))
@@ -177,7 +199,7 @@ class Wire:
         :raises ApiError: the vendor answered with an error status.
         :raises WireError: it broke.
         """
-        await self._pass(stream.lane, stream.endpoint, near)
+        sent = await self._pass(stream.lane, stream.endpoint, near)
         request = Request(
             "GET",
             stream.endpoint,
@@ -187,9 +209,9 @@ class Wire:
         async with self._reused().open(request, seconds=silence) as opened:
             if opened.status != 200:
                 answer = Answer(opened.status, opened.headers, b"".join([part async for part in opened.chunks()]))
-                self._learn(stream.lane, answer)
+                self._learn(stream.lane, answer, sent)
                 raise self._error(answer, stream.endpoint)
-            self._learn(stream.lane, Answer(opened.status, opened.headers, b""))
+            self._learn(stream.lane, Answer(opened.status, opened.headers, b""), sent)
             async for event in opened.events():
                 item = stream.read(event)
                 if item is not None:
@@ -202,7 +224,7 @@ class Wire:
 
         :raises ApiError: the vendor answered with an error status.
         """
-        await self._pass(call.lane, call.endpoint)
+        sent = await self._pass(call.lane, call.endpoint)
         request = Request(
             call.method, call.endpoint, self._url(call.path, call.query), {**self._headers(), **call.headers}, call.body
         )
@@ -210,7 +232,7 @@ class Wire:
             if opened.status >= 300:
                 content = b"".join([part async for part in opened.chunks()])
                 answer = Answer(opened.status, opened.headers, content)
-                self._learn(call.lane, answer)
+                self._learn(call.lane, answer, sent)
                 raise self._error(answer, call.endpoint)
             yield opened
 
@@ -227,7 +249,7 @@ class Wire:
     async def _once(self, call: Call[Any]) -> Answer:
         if call.foreign_url is not None:
             return await self._foreign(call)
-        await self._pass(call.lane, call.endpoint)
+        sent = await self._pass(call.lane, call.endpoint)
         request = Request(
             call.method,
             call.endpoint,
@@ -243,7 +265,7 @@ class Wire:
                 await client.aclose()
         else:
             answer = await self._following_redirects(request)
-        self._learn(call.lane, answer)
+        self._learn(call.lane, answer, sent)
         if not 200 <= answer.status < 300:
             raise self._error(answer, call.endpoint)
         return answer
@@ -309,7 +331,8 @@ class Wire:
             **self.vendor.auth_headers(self.profile.key.reveal()),
         }
 
-    async def _pass(self, lane: Lane, endpoint: str, near: float = NEAR) -> None:
+    async def _pass(self, lane: Lane, endpoint: str, near: float = NEAR) -> float:
+        """Wait for the budget and return the moment at which the request goes out."""
         now = self._clock.monotonic()
         wait = self.budget.delay(lane, now)
         if wait > near:
@@ -324,9 +347,12 @@ class Wire:
         wait = self.budget.take(lane, now)
         if wait > 0:
             await self._clock.sleep(wait)
+        self.tally.requests += 1
+        return now + wait
 
-    def _learn(self, lane: Lane, answer: Answer) -> None:
-        self.budget.learn(lane, answer.status, answer.headers, self._clock.monotonic(), self._clock.now())
+    def _learn(self, lane: Lane, answer: Answer, sent: float) -> None:
+        self.tally.refused += answer.status == 429
+        self.budget.learn(lane, answer.status, answer.headers, self._clock.monotonic(), self._clock.now(), sent)
 
     def _error(self, answer: Answer, endpoint: str) -> ApiError:
         wait = retry_after(answer.headers, self._clock.now()) if answer.status in {429, 503} else None

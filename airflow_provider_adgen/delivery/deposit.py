@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_adgen.core.scrub import scrub
+from airflow_provider_adgen.core.seams import seam
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -113,6 +114,7 @@ class Deposit:
     def _commit(self) -> None:
         if self._sink is None:
             self._sink = self._make()
+        seam("while-storing")
         self._sink.commit(self.size, self.sha256)
         self._ended = True
 

@@ -35,6 +35,7 @@ class _Extra(BaseModel):
     webhook_secret: str | None = None
     headers: dict[str, str] = Field(default_factory=dict)
     allow_http: bool = False
+    log_poll_loop: float | None = Field(default=None, gt=0)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -125,4 +126,5 @@ def read_profile(connection: Connection, vendor: Vendor) -> Profile:
         verify=extra.verify,
         headers=extra.headers,
         webhook_secret=Secret(extra.webhook_secret) if extra.webhook_secret else None,
+        log_poll_loop=extra.log_poll_loop,
     )

@@ -41,6 +41,11 @@ class Ledger:
         self._record: Record | None = None
 
     @property
+    def outlives_clear(self) -> bool:
+        """Whether it survives that Airflow (3.4) forgets a task's state when the task is cleared."""
+        return any(isinstance(store, ObjectStore) for store in self._stores)
+
+    @property
     def keeps(self) -> bool:
         """Whether there is a store at all."""
         return bool(self._stores)
@@ -64,6 +69,22 @@ class Ledger:
         if self._stores:
             known = [self._record] if self._record is not None else []
             self._record = Record.merged([*(store.read() for store in self._stores), *known])
+
+    def newcomers(self) -> list[Attempt]:
+        """
+        Read the stores again and return what somebody else wrote since they were read last.
+
+        Whoever writes an intent and *then* asks this sees every intent that was written before: of two processes that
+        both did, at least one sees the other. That holds where nothing is overwritten (``ledger_path``). Airflow's own
+        store overwrites, but takes no word from a process whose task has had another try since.
+
+        :raises RecordUnreadable: a store cannot be read.
+        """
+        before = self.record()
+        known = {(one.uid, one.phase) for one in before.attempts} if before is not None else set()
+        self.refresh()
+        after = self.record()
+        return [one for one in after.attempts if (one.uid, one.phase) not in known] if after is not None else []
 
     def write(self, attempt: Attempt, *, patient: bool = False) -> Attempt:
         """

@@ -74,6 +74,17 @@ class Book:
         record = self.record()
         return record.last if record is not None else None
 
+    def earlier(self) -> list[Attempt]:
+        """Return the attempts before the latest one that started jobs for the same intended generation."""
+        record, last = self.record(), self.last
+        if record is None or last is None:
+            return []
+        return [
+            one
+            for one in record.attempts
+            if one.uid != last.uid and one.epoch == last.epoch and one.phase in {"submitted", "done"}
+        ]
+
     # --- before the submission ------------------------------------------------------------------------------------
 
     def price(self) -> int | None:
@@ -114,6 +125,8 @@ class Book:
             try_number=self._facts.try_number,
             fingerprint=self.fingerprint,
             fields=self.fields,
+            vendor=self._vendor.name,
+            conn_id=profile.conn_id,
             kind=self._request.kind,
             endpoint=self._vendor.submit(self._request, None).endpoint,
             intended_at=self._now(),
@@ -132,6 +145,35 @@ class Book:
                 "Nothing was posted, because that could not be recorded first",
             )
             raise
+
+    def contested(self, attempt: Attempt) -> bool:
+        """
+        Return whether another process wrote something for this task after the decision to post *attempt*.
+
+        This process may have been frozen between reading the record and writing its intent, for so long that Airflow
+        let another try go. Whoever sees the other takes its own intent back and decides again.
+        """
+        if not self._ledger.keeps:
+            return False
+        try:
+            others = self._ledger.newcomers()
+        except AdGenError:
+            self._insist(
+                attempt.model_copy(update={"phase": "withdrawn", "reason": "the record could not be read again"}),
+                "Nothing was posted, which could not be recorded: a later try will ask a person",
+            )
+            raise
+        if not others:
+            return False
+        self._log.warning(
+            "Another process has recorded a submission of %s meanwhile. This one posts nothing.", self._facts.identity
+        )
+        reason = "another process was submitting for the same task"
+        self._insist(
+            attempt.model_copy(update={"phase": "withdrawn", "reason": reason}),
+            "Nothing was posted, which could not be recorded: a later try will ask a person",
+        )
+        return True
 
     def _key(self, before: Attempt | None) -> str | None:
         if self._vendor.promises.idempotency is None:
@@ -241,6 +283,17 @@ class Book:
         changes = {"ended": str(generation.status), "reason": generation.error}
         self._ledger.write(attempt.model_copy(update=changes), patient=True)
 
+    def heard(self, sealed: str) -> None:
+        """Write how the job ended, before anything else can go wrong: the vendor may not tell it again."""
+        last = self.last
+        if last is None or last.phase != "submitted" or last.heard == sealed:
+            return
+        self._insist(
+            last.model_copy(update={"heard": sealed}),
+            f"What {self._vendor.title} said of job {', '.join(last.job_ids)} could not be recorded, and it may not "
+            "say it again: if this task fails now, look for the result at the vendor",
+        )
+
     def delivered(self, result: dict[str, Any]) -> None:
         """Write that the result was delivered: *result* without its links."""
         last = self.last
@@ -249,7 +302,7 @@ class Book:
         creatives = [{**one, "url": None, "expires_at": None} for one in result.get("creatives", [])]
         kept = {**result, "creatives": creatives}
         # What a cleared task took up again is its own from then on: its retry must not take the clear for a new one.
-        changes = {"phase": "done", "epoch": self._facts.epoch, "result": kept}
+        changes = {"phase": "done", "epoch": self._facts.epoch, "result": kept, "heard": None}
         self._insist(
             last.model_copy(update=changes),
             f"{self._vendor.title} job {', '.join(last.job_ids)} was delivered, which could not be recorded: this task "

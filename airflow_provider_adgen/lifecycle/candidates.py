@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.errors import AdGenError
@@ -14,14 +15,29 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.wire import Wire
     from airflow_provider_adgen.hooks.base import AdGenHook
 
-_CLOCKS_DIFFER = 60.0
+CLOCKS_DIFFER = 60.0
+"""Seconds by which the vendor's clock may be behind ours."""
+
 _LOOK_AT = 500
 _NAME = 10
 
 
-def describe_candidates(hook: AdGenHook, attempt: Attempt) -> str:
+@dataclass(frozen=True)
+class Candidates:
     """
-    Return a sentence about the vendor's jobs since the intent, or an empty one where it cannot list.
+    The vendor's jobs that a lost submission could have started.
+
+    :param sentence: about them, for a person.
+    :param ids: theirs.
+    """
+
+    sentence: str
+    ids: tuple[str, ...] = ()
+
+
+def find_candidates(hook: AdGenHook, attempt: Attempt) -> Candidates:
+    """
+    Look for the vendor's jobs since the intent; that it cannot be looked for is no error but said.
 
     :param hook: the account.
     :param attempt: the unresolved attempt.
@@ -29,16 +45,16 @@ def describe_candidates(hook: AdGenHook, attempt: Attempt) -> str:
     try:
         found, looked = hook.run_blocking(lambda wire: _recent(wire, attempt))
     except AdGenError as error:
-        return f"The vendor's jobs could not be listed to look for it ({error.message}) "
+        return Candidates(f"The vendor's jobs could not be listed to look for it ({error.message})")
     if not found:
-        return f"None of the vendor's {looked} most recently listed jobs was created since then. "
+        return Candidates(f"None of the vendor's {looked} most recently listed jobs was created since then.")
     names = ", ".join(f"{job.id} ({job.status})" for job in found[:_NAME])
     more = f" and {len(found) - _NAME} more" if len(found) > _NAME else ""
-    return f"Jobs created since then that could be it: {names}{more}. "
+    return Candidates(f"Jobs created since then that could be it: {names}{more}.", tuple(job.id for job in found))
 
 
 async def _recent(wire: Wire, attempt: Attempt) -> tuple[list[Generation], int]:
-    since = attempt.intended_at - _CLOCKS_DIFFER
+    since = attempt.intended_at - CLOCKS_DIFFER
     found: list[Generation] = []
     looked = 0
     steps = wire.vendor.overview()

@@ -12,12 +12,14 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_adgen import metrics
 from airflow_provider_adgen.core.decisions.posting import judge
 from airflow_provider_adgen.core.decisions.rates import NEAR
-from airflow_provider_adgen.core.decisions.submission import MISSING, Action, Decision, Situation, Why, decide
+from airflow_provider_adgen.core.decisions.submission import LOST, MISSING, Action, Decision, Situation, decide
 from airflow_provider_adgen.core.errors import (
     AdGenError,
     AuthenticationError,
+    DownloadError,
     GenerationTimeout,
     InsufficientCredits,
     InvalidRequest,
@@ -26,13 +28,13 @@ from airflow_provider_adgen.core.errors import (
 )
 from airflow_provider_adgen.core.seams import seam
 from airflow_provider_adgen.core.vocabulary import Generation, GenerationStatus, Kind
-from airflow_provider_adgen.hooks.base import job_ids
 from airflow_provider_adgen.lifecycle.alarm import alarm_held
 from airflow_provider_adgen.lifecycle.book import Book
-from airflow_provider_adgen.lifecycle.candidates import describe_candidates
-from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED, read_resolution, variable_name
-from airflow_provider_adgen.lifecycle.stops import stop_error
-from airflow_provider_adgen.lifecycle.terms import Park, Terms
+from airflow_provider_adgen.lifecycle.candidates import find_candidates
+from airflow_provider_adgen.lifecycle.costs import missing, not_about_credits, put_costs
+from airflow_provider_adgen.lifecycle.resolution import apply_resolution
+from airflow_provider_adgen.lifecycle.stops import refusal, stop_error
+from airflow_provider_adgen.lifecycle.terms import Park, Terms, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +84,7 @@ class PaidJob:
         self.facts = facts
         self.terms = terms
         self.keeps = ledger.keeps
+        self._outlives_clear = ledger.outlives_clear
         self.book = Book(
             vendor=hook.vendor,
             profile=hook.profile(),
@@ -96,6 +99,7 @@ class PaidJob:
         self._now = now
         self._log = log
         self._reread = False
+        self._doubted = False
         if terms.seed is not None and self.vendor.promises.idempotency is None:
             raise InvalidRequest(
                 f"idempotency_key was given, but {self.vendor.title} has no idempotency keys. Nothing was sent."
@@ -146,7 +150,7 @@ class PaidJob:
                     self._pause(decision.seconds, decision.why)
                     self.book.refresh()
                 case Action.STOP:
-                    if not self._resolved(decision):
+                    if not apply_resolution(decision, self.hook, self.request, self.book, self._log):
                         raise self._stop(decision)
             if done is not None:
                 return done
@@ -157,7 +161,7 @@ class PaidJob:
             promises=self.vendor.promises,
             policy=self.terms.policy,
             kind=self.request.kind,
-            synchronous=self.request.synchronous,
+            synchronous=self.request.synchronous and not self.request.askable,
             epoch=self.facts.epoch,
             try_number=self.facts.try_number,
             fingerprint=self.book.fingerprint,
@@ -185,28 +189,37 @@ class PaidJob:
         :param before: the attempt that a new one follows.
         :return: the generation, or None to decide again.
         """
-        refusal: AdGenError | None = None
+        refused: AdGenError | None = None
         first, nothing_started = attempt is None, False
         with alarm_held():
             if attempt is None:
+                seam("before-intent")
                 attempt = self.book.intend(before, self.hook.profile())
+                seam("after-intent")
+                if self.book.contested(attempt):
+                    return None
             seam("before-post")
             try:
                 generation = self.hook.submit(self.request, idempotency_key=attempt.key)
             except AdGenError as error:
-                refusal, nothing_started = error, self._refused(attempt, error, first=first)
+                refused, nothing_started = error, self._refused(attempt, error, first=first)
             else:
                 if not first and generation.credits.charged == 0:
                     # "Nothing charged" is said of this repeat; the posting before it may have cost the full price.
                     generation.credits.charged = None
                 seam("before-record")
                 self.book.submitted(attempt, generation)
-        if refusal is not None:
+        if refused is not None:
             if nothing_started:
-                self._after_refusal(refusal)
+                self._after_refusal(refused)
             return None
         seam("after-record")
         cost = generation.credits.charged if generation.credits.charged is not None else attempt.price
+        metrics.count(
+            metrics.CREDITS_CHARGED,
+            cost or 0,
+            {"vendor": self.vendor.name, "conn_id": self.hook.conn_id, "kind": str(generation.kind)},
+        )
         self._log.info(
             "Submitted %s to %s: job %s%s.",
             self.request.kind,
@@ -237,18 +250,18 @@ class PaidJob:
     def _after_refusal(self, error: AdGenError) -> None:
         """Nothing was started: wait where that helps, or raise."""
         if isinstance(error, RateLimited):
-            self._pause(error.retry_after if error.retry_after is not None else NEAR * 1.5, "rate limit")
+            self._queue(error.retry_after if error.retry_after is not None else NEAR * 1.5)
             return
         if isinstance(error, InsufficientCredits) and self.terms.on_insufficient == "wait":
-            self._check_patience(CREDIT_PAUSE, "not enough credits")
-            raise Park(CREDIT_PAUSE, "not enough credits", credits=error.required or self.book.price())
+            self._await_credits(error)
+            return
         if isinstance(error, AuthenticationError) and not self._reread:
             # The key may have been rotated after the connection was read.
             self._reread = True
             before = self.hook.profile().key_tag
             if self.hook.changed_key() != before:
                 return
-        raise error
+        raise refusal(error)
 
     # --- asking, waiting, stopping --------------------------------------------------------------------------------
 
@@ -258,6 +271,10 @@ class PaidJob:
             seen = self.hook.with_current_key(lambda: self.hook.get_generation(ids, kind=attempt.makes))
         except NotFound:
             return None, MISSING
+        except DownloadError:
+            if not self.request.synchronous:
+                raise
+            return None, LOST
         if seen.finished and not seen.succeeded:
             self.book.ended(attempt, seen)
         return seen, str(seen.status)
@@ -269,14 +286,46 @@ class PaidJob:
         self._log.info("Waiting %.0f s before asking %s again: %s.", seconds, self.vendor.title, reason)
         self._sleep(seconds)
 
-    def _check_patience(self, seconds: float, reason: str) -> None:
+    def _queue(self, seconds: float) -> None:
+        """Wait out a rate limit: here if it is near, otherwise in turn with all others that it refused."""
+        reason, until = "rate limit", self._check_patience(seconds, "rate limit")
+        spread = seconds * (1 + SPREAD * random.random())  # noqa: S311 - jitter, not a secret
+        if seconds > NEAR:
+            since = until - self.terms.submit_timeout
+            raise Park(spread, reason, turn=Turn(str(self.facts.identity), seconds, since, until))
+        self._log.info("Waiting %.0f s before asking %s again: %s.", spread, self.vendor.title, reason)
+        self._sleep(spread)
+
+    def _await_credits(self, error: InsufficientCredits) -> None:
+        """
+        Wait for credits if credits are what is missing; return to submit again at once.
+
+        :raises Park: they are.
+        :raises InsufficientCredits: the account has enough: a 402 may also mean that a trial is over.
+        """
+        reason = "not enough credits"
+        needed, told, enough = missing(error, self.book.price(), self.hook, self._log)
+        if enough:
+            if self._doubted:
+                raise not_about_credits(error, needed, told) from error
+            # They may have been topped up since.
+            self._doubted = True
+            return
+        until = self._check_patience(CREDIT_PAUSE, reason)
+        self._log.warning("%s Waiting for credits.", error.message)
+        raise Park(CREDIT_PAUSE, reason, credits=needed, until=until)
+
+    def _check_patience(self, seconds: float, reason: str) -> float:
+        """Return the Unix time at which this try stops waiting to be allowed to submit; raise if it would not wait."""
         record = self.book.record()
         first = min(
             (one.intended_at for one in (record.attempts if record else []) if one.try_number == self.facts.try_number),
             default=self._now(),
         )
-        if self._now() + seconds > first + self.terms.submit_timeout:
+        until = first + self.terms.submit_timeout
+        if self._now() + seconds > until:
             raise self.impatient(reason)
+        return until
 
     def impatient(self, reason: str) -> GenerationTimeout:
         """Return the error for not having been allowed to submit in time."""
@@ -291,45 +340,11 @@ class PaidJob:
             )
         )
 
-    def _resolved(self, decision: Decision) -> bool:
-        """Apply what a person said about an unresolved attempt; return whether there was anything to apply."""
-        attempt = decision.attempt
-        if decision.why != Why.UNRESOLVED or attempt is None:
-            return False
-        said = read_resolution(attempt.uid)
-        if said is None:
-            return False
-        if said == NOT_SUBMITTED:
-            self._log.warning("A person declared that attempt %s was not submitted.", attempt.uid)
-            self.book.dismissed(attempt)
-        else:
-            ids = job_ids(said)
-            self._check_exists(attempt, ids)
-            self._log.warning("A person attached %s job %s to attempt %s.", self.vendor.title, said, attempt.uid)
-            self.book.adopt(attempt, list(ids))
-        return True
-
-    def _check_exists(self, attempt: Attempt, ids: tuple[str, ...]) -> None:
-        """
-        Check that the vendor knows the jobs that a person named: what is recorded cannot be taken back.
-
-        :raises InvalidRequest: it does not.
-        """
-        if self.request.synchronous:
-            return
-        try:
-            self.hook.with_current_key(lambda: self.hook.get_generation(",".join(ids), kind=attempt.makes))
-        except NotFound:
-            raise InvalidRequest(
-                f"Variable {variable_name(attempt.uid)} names job {', '.join(ids)}, which {self.vendor.title} does not "
-                "know in this account. Nothing was sent or recorded: put the Variable right and clear the task."
-            ) from None
-
     def _stop(self, decision: Decision) -> AdGenError:
-        found = ""
+        found = None
         if decision.attempt is not None and decision.attempt.phase == "intent" and self.vendor.promises.lists_jobs:
-            found = describe_candidates(self.hook, decision.attempt)
-        return stop_error(decision, self.vendor, self.facts, candidates=found)
+            found = find_candidates(self.hook, decision.attempt)
+        return stop_error(decision, self.vendor, self.facts, candidates=found, outlives_clear=self._outlives_clear)
 
     def _stub(self, ids: list[str]) -> Generation:
         kind: Kind = self.request.makes
@@ -338,13 +353,8 @@ class PaidJob:
         )
 
     def with_credits(self, generation: Generation) -> Generation:
-        """Put quoted and charged credits, which the vendor says at the submission only, onto *generation*."""
-        last = self.book.last
-        if generation.credits.quoted is None:
-            generation.credits.quoted = self.request.price()
-        if generation.credits.charged is None and last is not None:
-            generation.credits.charged = last.charged
-        return generation
+        """Put onto *generation* what its task cost."""
+        return put_costs(generation, self.request.price(), self.book)
 
 
 def _attempt(decision: Decision) -> Attempt:

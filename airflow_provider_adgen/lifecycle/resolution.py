@@ -4,12 +4,27 @@
 How a person resolves a submission that nobody knows about, without touching code: by an Airflow Variable.
 
 The error names the Variable. Its value is the id of the job that the submission started (several joined by commas), or
-``not-submitted``. Then the task is cleared or retried.
+``not-submitted``. Then the task is cleared or retried. ``airflow adgen ledger attach`` and ``dismiss`` set the same
+Variable, after having looked whether that makes sense.
 """
 
 from __future__ import annotations
 
 import logging
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen.compat import command_line
+from airflow_provider_adgen.core.decisions.submission import Decision, Why
+from airflow_provider_adgen.core.errors import InvalidRequest, NotFound
+from airflow_provider_adgen.hooks.base import job_ids
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.identity import Identity
+    from airflow_provider_adgen.core.record import Attempt
+    from airflow_provider_adgen.core.requests import GenerationRequest
+    from airflow_provider_adgen.hooks.base import AdGenHook
+    from airflow_provider_adgen.lifecycle.book import Book
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +35,22 @@ NOT_SUBMITTED = "not-submitted"
 def variable_name(uid: str) -> str:
     """Return the name of the Variable that resolves the attempt *uid*."""
     return f"adgen_resolve_{uid}"
+
+
+def command(verb: str, identity: Identity, *words: str) -> str:
+    """
+    Return a command line to copy.
+
+    :param verb: ``show``, ``attach`` or ``dismiss``.
+    :param identity: the task.
+    :param words: what follows.
+    """
+    parts = ["ledger", verb, identity.dag_id, identity.run_id, identity.task_id]
+    if identity.map_index >= 0:
+        parts += ["--map-index", str(identity.map_index)]
+    # A job id is the vendor's word, or a placeholder for the reader.
+    said = [word if word.startswith("<") else shlex.quote(word) for word in words]
+    return " ".join([command_line(), *(shlex.quote(part) for part in parts), *said])
 
 
 def read_resolution(uid: str) -> str | None:
@@ -33,3 +64,43 @@ def read_resolution(uid: str) -> str | None:
         return None
     text = str(value).strip() if value is not None else ""
     return text or None
+
+
+def apply_resolution(decision: Decision, hook: AdGenHook, request: GenerationRequest, book: Book, log: Any) -> bool:
+    """
+    Record what a person said about an unresolved attempt; return whether there was anything said.
+
+    :param decision: a decision to stop.
+    :param hook: the account.
+    :param request: what the task generates.
+    :param book: the task's record.
+    :param log: where to say it.
+    :raises InvalidRequest: the vendor does not know the jobs that were named.
+    """
+    attempt = decision.attempt
+    if decision.why != Why.UNRESOLVED or attempt is None:
+        return False
+    said = read_resolution(attempt.uid)
+    if said is None:
+        return False
+    if said == NOT_SUBMITTED:
+        log.warning("A person declared that attempt %s was not submitted.", attempt.uid)
+        book.dismissed(attempt)
+        return True
+    ids = job_ids(said)
+    if not request.synchronous:
+        _check_exists(hook, attempt, ids)
+    log.warning("A person attached %s job %s to attempt %s.", hook.vendor.title, said, attempt.uid)
+    book.adopt(attempt, list(ids))
+    return True
+
+
+def _check_exists(hook: AdGenHook, attempt: Attempt, ids: tuple[str, ...]) -> None:
+    # What is recorded cannot be taken back.
+    try:
+        hook.with_current_key(lambda: hook.get_generation(",".join(ids), kind=attempt.makes))
+    except NotFound:
+        raise InvalidRequest(
+            f"Variable {variable_name(attempt.uid)} names job {', '.join(ids)}, which {hook.vendor.title} does not "
+            "know in this account. Nothing was sent or recorded: put the Variable right and clear the task."
+        ) from None

@@ -8,38 +8,74 @@ from typing import TYPE_CHECKING
 
 import pendulum
 
+from airflow_provider_adgen.core.decisions.posting import refused_for_good
 from airflow_provider_adgen.core.decisions.submission import Decision, Why
 from airflow_provider_adgen.core.errors import (
     AdGenError,
+    ApiError,
+    Conflict,
     DownloadError,
     GenerationFailed,
     InvalidRequest,
     NotFound,
+    PayloadTooLarge,
+    SubmissionRefused,
     SubmissionUnknown,
 )
-from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED, variable_name
+from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED, command, variable_name
 
 if TYPE_CHECKING:
+    from airflow_provider_adgen.core.identity import Identity
     from airflow_provider_adgen.core.record import Attempt
     from airflow_provider_adgen.core.vendor import Vendor
+    from airflow_provider_adgen.lifecycle.candidates import Candidates
     from airflow_provider_adgen.lifecycle.facts import TaskFacts
 
 
-def stop_error(decision: Decision, vendor: Vendor, facts: TaskFacts, *, candidates: str = "") -> AdGenError:
+def refusal(error: AdGenError) -> AdGenError:
+    """
+    Return the error for a submission that was refused, and of which it is certain that nothing was started.
+
+    :param error: what the vendor answered, or why it was not sent.
+    """
+    if type(error) not in {ApiError, Conflict, PayloadTooLarge} or not refused_for_good(error):
+        return error  # its own class says whether a retry helps
+    assert isinstance(error, ApiError)  # noqa: S101 - for the type checker
+    return SubmissionRefused(
+        f"{error.message.rstrip('. ')}. Nothing was started or charged. The same request would be refused again, so it "
+        "is not retried: put the request right and clear the task.",
+        vendor=error.vendor,
+        endpoint=error.endpoint,
+        status=error.status,
+        code=error.code,
+        request_id=error.request_id,
+        retry_after=error.retry_after,
+    )
+
+
+def stop_error(
+    decision: Decision,
+    vendor: Vendor,
+    facts: TaskFacts,
+    *,
+    candidates: Candidates | None = None,
+    outlives_clear: bool = True,
+) -> AdGenError:
     """
     Return the error for a decision to stop.
 
     :param decision: a decision whose action is ``STOP``.
     :param vendor: the vendor.
     :param facts: the task.
-    :param candidates: the vendor's jobs that the lost submission could be, as a sentence.
+    :param candidates: the vendor's jobs that the lost submission could be; None where it does not list jobs.
+    :param outlives_clear: the record survives that Airflow (3.4) drops a cleared task's state.
     """
     attempt = decision.attempt
     if attempt is None:
         return SubmissionUnknown(
             f"Try {facts.try_number} of {facts.identity} was not submitted to {vendor.title}: an earlier try may have "
             "been, and nothing recorded it (Airflow before 3.3 keeps no task state, and [adgen] ledger_path is not "
-            f"set). {vendor.title} has no idempotency keys that would tell. Nothing was sent by this try. Look for the "
+            f"set). {_keys(vendor)} Nothing was sent by this try. Look for the "
             'job at the vendor; set on_unknown_submission="resubmit" to accept paying twice, and ledger_path so that '
             "this cannot happen again."
         )
@@ -79,10 +115,12 @@ def stop_error(decision: Decision, vendor: Vendor, facts: TaskFacts, *, candidat
                 "Clear the task with on_clear='fresh' to pay for a new one, and set destination so that it is stored."
             )
         case _:
-            return _unknown(attempt, vendor, facts, candidates)
+            return _unknown(attempt, vendor, facts, candidates, outlives_clear)
 
 
-def _unknown(attempt: Attempt, vendor: Vendor, facts: TaskFacts, candidates: str) -> SubmissionUnknown:
+def _unknown(
+    attempt: Attempt, vendor: Vendor, facts: TaskFacts, candidates: Candidates | None, outlives_clear: bool
+) -> SubmissionUnknown:
     when = pendulum.from_timestamp(attempt.intended_at).to_iso8601_string()
     cost = f"{attempt.price} credits" if attempt.price is not None else "an undocumented number of credits"
     return SubmissionUnknown(
@@ -91,10 +129,50 @@ def _unknown(attempt: Attempt, vendor: Vendor, facts: TaskFacts, candidates: str
         + (f": {attempt.reason.rstrip('.')}" if attempt.reason else "")
         + (f" (it answered {attempt.answer!r})" if attempt.answer else "")
         + f". Up to {cost} may have been charged. Nothing more is sent until a person decides. "
-        + candidates
-        + f"To resolve it, set the Airflow Variable {variable_name(attempt.uid)} to the id of the job it started, or "
-        f'to "{NOT_SUBMITTED}", and clear the task; or set on_unknown_submission="resubmit" to accept paying twice.'
+        + (f"{candidates.sentence}\n" if candidates is not None else f"{vendor.title} cannot list its jobs.\n")
+        + how_to_resolve(
+            attempt,
+            facts.identity,
+            job=candidates.ids[0] if candidates is not None and len(candidates.ids) == 1 else None,
+            outlives_clear=outlives_clear,
+        )
     )
+
+
+def how_to_resolve(attempt: Attempt, identity: Identity, *, job: str | None = None, outlives_clear: bool = True) -> str:
+    """
+    Return what a person can do about an attempt that nobody can vouch for, several lines to copy from.
+
+    :param attempt: the attempt.
+    :param identity: its task.
+    :param job: the only job that it can be, if it is the only one.
+    :param outlives_clear: the record survives that Airflow (3.4) drops a cleared task's state.
+    """
+    lines = [
+        "If the vendor has the job, attach it, which pays nothing:",
+        f"    {command('attach', identity, job or '<job-id>')}",
+        "If you made sure that it has none, say so, and the task submits anew:",
+        f"    {command('dismiss', identity)}",
+        f"Then clear the task. Without a command line, set the Airflow Variable {variable_name(attempt.uid)} to the "
+        f'job\'s id or to "{NOT_SUBMITTED}", and clear the task. To accept paying twice instead, set '
+        'on_unknown_submission="resubmit".',
+    ]
+    if not outlives_clear:
+        lines.append(
+            "On Airflow 3.4 or newer, do not just clear it: without [adgen] ledger_path, clearing drops Airflow's own "
+            "record of this submission, and the task would pay again. Clear it with keep_task_state=true (REST API)."
+        )
+    return "\n".join(lines)
+
+
+def _keys(vendor: Vendor) -> str:
+    rule = vendor.promises.idempotency
+    if rule is None:
+        return f"{vendor.title} has no idempotency keys that would tell."
+    kinds = ", ".join(sorted(rule.kinds)) if rule.kinds else "all"
+    if rule.while_running:
+        return f"{vendor.title}'s idempotency keys (requests: {kinds}) tell nothing once the job is over."
+    return f"{vendor.title}'s idempotency keys are for other requests ({kinds})."
 
 
 def _refund(vendor: Vendor, word: str) -> str:

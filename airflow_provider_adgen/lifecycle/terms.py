@@ -9,6 +9,23 @@ from dataclasses import dataclass, field
 from airflow_provider_adgen.core.decisions.submission import Policy
 
 
+@dataclass(frozen=True)
+class Turn:
+    """
+    A place in the queue of those whom a far rate limit refused.
+
+    :param name: the task.
+    :param seconds: how long from now the vendor takes no more.
+    :param since: Unix time at which this try first wanted to submit.
+    :param until: Unix time at which it gives up.
+    """
+
+    name: str
+    seconds: float
+    since: float
+    until: float
+
+
 class Park(Exception):  # not an error: the caller waits
     """
     Nothing can be submitted now; come back later.
@@ -16,13 +33,25 @@ class Park(Exception):  # not an error: the caller waits
     :param seconds: how long from now.
     :param reason: why, for the log.
     :param credits: come back when the account has so many credits, if that is what is missing.
+    :param until: Unix time at which waiting for them ends.
+    :param turn: its place in the queue, if it was a rate limit.
     """
 
-    def __init__(self, seconds: float, reason: str, *, credits: int | None = None) -> None:  # noqa: A002 - money's own word
+    def __init__(
+        self,
+        seconds: float,
+        reason: str,
+        *,
+        credits: int | None = None,  # noqa: A002 - money's own word
+        until: float = 0.0,
+        turn: Turn | None = None,
+    ) -> None:
         super().__init__(reason)
         self.seconds = seconds
         self.reason = reason
         self.credits = credits
+        self.until = until
+        self.turn = turn
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.decisions.polling import schedule, trouble
 from airflow_provider_adgen.core.errors import AdGenError, AuthenticationError, GenerationTimeout
+from airflow_provider_adgen.core.seams import seam
 from airflow_provider_adgen.core.vocabulary import Generation, GenerationStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_adgen.hooks.base import AdGenHook
+    from airflow_provider_adgen.lifecycle.terms import Park
 
 
 def timed_out(vendor: str, ids: list[str], seconds: float) -> GenerationTimeout:
@@ -61,6 +63,7 @@ def wait_for(
             # One last look at the deadline itself, so that a job that ended meanwhile is not left behind.
             pause = max(0.0, until - now())
         sleep(pause)
+        seam("while-polling")
         try:
             patience = max(0.0, min(hook.vendor.patience, until - now()))
             seen = hook.get_generation(ids, kind=generation.kind, patience=patience)
@@ -86,3 +89,27 @@ def wait_for(
             pause = plan.after(now() - submitted_at, rng=rng)
         if now() >= until:
             raise timed_out(hook.vendor.title, generation.job_ids, seconds)
+
+
+def wait_for_credits(
+    hook: AdGenHook, park: Park, *, sleep: Callable[[float], None], now: Callable[[], float], log: Any
+) -> None:
+    """
+    Look at the balance until it suffices or the time is over; what is wrong with looking, the submission will meet too.
+
+    :param hook: the account, its connections kept open by the caller.
+    :param park: how many credits, how often to look, until when.
+    """
+    while True:
+        sleep(max(0.0, min(park.seconds, park.until - now())))
+        if now() >= park.until:
+            return
+        try:
+            remaining = hook.with_current_key(hook.get_credits).remaining
+        except AdGenError as error:
+            if not trouble(error, failures=1, interval=park.seconds).passing:
+                return
+            log.warning("%s Asking again in %.0f s.", error.message, park.seconds)
+        else:
+            if remaining is None or remaining >= (park.credits or 0):
+                return

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -24,21 +25,34 @@ if TYPE_CHECKING:
 _MARGIN = 120.0
 
 
+@dataclass(frozen=True)
+class _Price:
+    kind: str
+    credits: int | None
+    assumed: bool = False
+
+
 class CreditCheckOperator(BaseOperator):
     """
     Check the account's balance against what is planned. Advisory: it reserves nothing and costs nothing.
 
-    Returns a dictionary: ``remaining`` (None where the vendor does not tell), ``required``, ``sufficient``,
-    ``requests`` (each with ``kind``, ``price`` and ``affordable``) and ``affordable``, the requests that fit into the
-    balance in the order given, as they were passed in (with ``trim`` these are what to submit).
+    Returns a dictionary: ``remaining`` (None where the vendor does not tell), ``required`` (the sum of what is known),
+    ``unpriced`` (how many requests have no price in it), ``sufficient`` (None where that is not known), ``requests``
+    (each with ``kind``, ``price``, whether that was ``assumed``, and ``affordable``) and ``affordable``, the requests
+    that fit into the balance in the order given, as they were passed in (with ``trim`` these are what to submit).
+    Nothing unknown is counted as nothing.
 
     :param conn_id: the Airflow connection; its type says which vendor.
     :param required: whole credits that are needed.
     :param requests: the planned requests, ``{"kind": ..., ...}`` each, in place of ``required``; they are validated and
         priced from the vendor's documented prices.
     :param assume_credits: what to count for a request whose price is not documented; without it such a request is
-        refused.
-    :param reserve: credits that must be left over.
+        refused, unless *on_unknown_price* says otherwise.
+    :param on_unknown_price: a request of which neither the vendor nor ``assume_credits`` says what it costs: ``fail``,
+        or ``allow`` and let it go along, in place of its price an unknown.
+    :param on_unknown_balance: a vendor that does not tell its balance: ``allow`` with a warning, or ``fail``.
+    :param reserve: credits that must be left over, for instance for jobs under way where the vendor may charge at the
+        end.
     :param on_insufficient: ``fail``, ``skip`` (the task and what follows), ``wait`` until there are enough, or ``trim``
         (go on with the affordable part; skipped if that is empty).
     :param deferrable: wait in the triggerer instead of on a worker (default: Airflow's ``default_deferrable``).
@@ -57,6 +71,8 @@ class CreditCheckOperator(BaseOperator):
         required: int | str | None = None,
         requests: list[dict[str, Any]] | XComArg | None = None,
         assume_credits: int | str | None = None,
+        on_unknown_price: Literal["fail", "allow"] = "fail",
+        on_unknown_balance: Literal["allow", "fail"] = "allow",
         reserve: int | str = 0,
         on_insufficient: Literal["fail", "skip", "wait", "trim"] = "fail",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
@@ -69,6 +85,8 @@ class CreditCheckOperator(BaseOperator):
         self.required = required
         self.requests: Any = requests
         self.assume_credits = assume_credits
+        self.on_unknown_price = on_unknown_price
+        self.on_unknown_balance = on_unknown_balance
         self.reserve = reserve
         self.on_insufficient = on_insufficient
         self.deferrable = deferrable
@@ -93,6 +111,8 @@ class CreditCheckOperator(BaseOperator):
             prices = self._prices(hook)
             try:
                 one_of("on_insufficient", self.on_insufficient, ("fail", "skip", "wait", "trim"))
+                one_of("on_unknown_price", self.on_unknown_price, ("fail", "allow"))
+                one_of("on_unknown_balance", self.on_unknown_balance, ("allow", "fail"))
                 reserve = whole("reserve", self.reserve) or 0
             except ValueError as error:
                 raise InvalidRequest(f"{error}. Nothing was sent.") from None
@@ -100,13 +120,13 @@ class CreditCheckOperator(BaseOperator):
                 while True:
                     balance = hook.with_current_key(hook.get_credits)
                     report = self._report(balance, prices, reserve)
-                    if report["sufficient"] or self.on_insufficient != "wait" or time.time() >= until:
+                    if report["sufficient"] is not False or self.on_insufficient != "wait" or time.time() >= until:
                         return self._conclude(hook, report)
                     self._wait(report["required"] + reserve, until)
         except (AuthenticationError, InvalidRequest, PermissionDenied) as error:
             raise AirflowFailException(error.message) from error
 
-    def _prices(self, hook: AdGenHook) -> list[tuple[str, int]]:
+    def _prices(self, hook: AdGenHook) -> list[_Price]:
         from airflow_provider_adgen.core.errors import InvalidRequest
 
         hook.profile()
@@ -117,40 +137,46 @@ class CreditCheckOperator(BaseOperator):
         if (required is None) == (self.requests is None):
             raise InvalidRequest("Give either required or requests. Nothing was sent.")
         if required is not None:
-            return [("required", required)]
+            return [_Price("required", required)]
         prices = []
         for place, value in enumerate(self.requests or ()):
             try:
                 request = hook.vendor.parse_request(value)
             except InvalidRequest as error:
                 raise InvalidRequest(f"Request {place} of the plan: {error.message}") from None
-            price = request.price()
-            if price is None:
-                price = assumed
-            if price is None:
+            documented = request.price()
+            price = documented if documented is not None else assumed
+            if price is None and self.on_unknown_price != "allow":
                 raise InvalidRequest(
                     f"Request {place} of the plan ({request.kind}) has no documented price at {hook.vendor.title}. Say "
-                    "with assume_credits what to count. Nothing was sent."
+                    'with assume_credits what to count, or let it go along with on_unknown_price="allow". Nothing was '
+                    "sent."
                 )
-            prices.append((request.kind, price))
+            prices.append(_Price(request.kind, price, assumed=documented is None and price is not None))
         return prices
 
-    def _report(self, balance: CreditBalance, prices: list[tuple[str, int]], reserve: int) -> dict[str, Any]:
-        required = sum(price for _, price in prices)
+    def _report(self, balance: CreditBalance, prices: list[_Price], reserve: int) -> dict[str, Any]:
+        required = sum(one.credits or 0 for one in prices)
+        unpriced = sum(1 for one in prices if one.credits is None)
         room = None if balance.remaining is None else balance.remaining - reserve
         rows, affordable, left, open_ = [], [], room, True
-        for place, (kind, price) in enumerate(prices):
+        for place, one in enumerate(prices):
+            price = one.credits
             # In the order given: once one does not fit, the ones behind it wait for the next run.
-            open_ = open_ and (left is None or price <= left)
+            open_ = open_ and (left is None or price is None or price <= left)
             if open_:
-                left = None if left is None else left - price
+                left = left if left is None or price is None else left - price
                 if self.requests is not None:
                     affordable.append(self.requests[place])
-            rows.append({"kind": kind, "price": price, "affordable": open_})
+            # Whether something fits of which the price or the balance is not known, is not known either.
+            fits = None if open_ and (left is None or price is None) else open_
+            rows.append({"kind": one.kind, "price": price, "assumed": one.assumed, "affordable": fits})
+        enough = None if room is None else required <= room
         return {
             "remaining": balance.remaining,
             "required": required,
-            "sufficient": room is None or required <= room,
+            "unpriced": unpriced,
+            "sufficient": None if enough and unpriced else enough,
             "requests": rows if self.requests is not None else [],
             "affordable": affordable,
         }
@@ -160,9 +186,14 @@ class CreditCheckOperator(BaseOperator):
 
         title = hook.vendor.title
         if report["remaining"] is None:
-            self.log.warning("%s does not tell its balance; nothing could be checked.", title)
+            silent = f"{title} does not tell its balance; nothing could be checked."
+            if self.on_unknown_balance == "fail":
+                raise AirflowFailException(f"{silent} Nothing was charged.")
+            self.log.warning("%s", silent)
+        if report["unpriced"]:
+            self.log.warning("%d request(s) have no known price and are not in the sum.", report["unpriced"])
         text = f"{report['required']} credits are needed at {title} and {report['remaining']} remain"
-        if report["sufficient"]:
+        if report["sufficient"] is not False:
             self.log.info("%s.", text)
             return report
         if self.on_insufficient == "trim" and report["affordable"]:

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_adgen.compat import AirflowFailException, AirflowSkipException, conf
-from airflow_provider_adgen.core.seams import seam
+from airflow_provider_adgen.compat import AirflowFailException, conf
+from airflow_provider_adgen.operators._course import Course
 from airflow_provider_adgen.operators._options import one_of, seconds, whole
 
 if TYPE_CHECKING:
@@ -19,16 +19,10 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_adgen.core.requests import GenerationRequest
-    from airflow_provider_adgen.core.vocabulary import Generation
     from airflow_provider_adgen.hooks.base import AdGenHook
-    from airflow_provider_adgen.lifecycle.facts import TaskFacts
-    from airflow_provider_adgen.lifecycle.paid import PaidJob
-    from airflow_provider_adgen.lifecycle.terms import Park, Terms
+    from airflow_provider_adgen.lifecycle.terms import Terms
 
 _FAILED = "__fail__"  # Airflow's word for "resume this task in order to fail it"
-_MARGIN = 120.0
-"""Seconds by which Airflow's deferral timeout comes after the trigger's own deadline."""
 
 
 class GenerateOperator(BaseOperator):
@@ -119,7 +113,7 @@ class GenerateOperator(BaseOperator):
         self.on_insufficient = on_insufficient
         self.on_suspended = on_suspended
         self.idempotency_key = idempotency_key
-        self._leg_started = 0.0
+        self._handed_over: dict[str, Any] | None = None
 
     # --- Airflow's entry points -----------------------------------------------------------------------------------
 
@@ -198,12 +192,15 @@ class GenerateOperator(BaseOperator):
             InvalidRequest,
             NotFound,
             PermissionDenied,
+            SubmissionRefused,
             SubmissionUnknown,
         )
         from airflow_provider_adgen.delivery.places import check_destination
+        from airflow_provider_adgen.ledger.ledger import task_ledger
         from airflow_provider_adgen.lifecycle.facts import TaskFacts
+        from airflow_provider_adgen.lifecycle.paid import PaidJob
 
-        self._leg_started = time.time()
+        leg_started = time.time()
         try:
             terms = self._check_options()
             hook = self._hook()
@@ -212,250 +209,41 @@ class GenerateOperator(BaseOperator):
                 # A path that cannot be stored to is said before anything is paid for.
                 check_destination(self.destination)
             with hook:
-                return self._advance(context, TaskFacts.of(context), hook, request, terms, resumed, event)
+                facts = TaskFacts.of(context)
+                job = PaidJob(
+                    hook=hook,
+                    request=request,
+                    ledger=task_ledger(context, facts.identity),
+                    facts=facts,
+                    terms=terms,
+                    sleep=time.sleep,
+                    now=time.time,
+                    log=self.log,
+                )
+                course = Course(self, context, hook, job, leg_started=leg_started)
+                self._handed_over = course.run(resumed=resumed, event=event)
+                return self._handed_over
         except (
             AuthenticationError,
             InsufficientCredits,
             InvalidRequest,
             NotFound,
             PermissionDenied,
+            SubmissionRefused,
             SubmissionUnknown,
         ) as error:
             raise AirflowFailException(error.message) from error
 
-    def _advance(
-        self,
-        context: Context,
-        facts: TaskFacts,
-        hook: AdGenHook,
-        request: GenerationRequest,
-        terms: Terms,
-        resumed: bool,
-        event: dict[str, Any] | None,
-    ) -> dict[str, Any]:
-        from airflow_provider_adgen.ledger.ledger import task_ledger
-        from airflow_provider_adgen.lifecycle.paid import PaidJob
-        from airflow_provider_adgen.lifecycle.terms import Park
-        from airflow_provider_adgen.triggers.base import TIMEOUT
+    # --- OpenLineage ----------------------------------------------------------------------------------------------
 
-        known = str((event or {}).get("id", ""))
-        # Only triggers that wait for a job carry its id; the others waited for being allowed to submit.
-        parked = resumed and event is not None and not known
-        job = PaidJob(
-            hook=hook,
-            request=request,
-            ledger=task_ledger(context, facts.identity),
-            facts=facts,
-            terms=terms,
-            sleep=time.sleep,
-            now=time.time,
-            log=self.log,
-        )
-        if resumed and event is None and not job.keeps:
-            # The trigger died and nothing else remembers the job: what was pushed before deferring does.
-            known = str(
-                context["ti"].xcom_pull(task_ids=self.task_id, key="id", map_indexes=facts.identity.map_index) or ""
-            )
-        ids = tuple(one for one in known.split(",") if one)
-        # The trigger's deadline was this try's own: where nothing is recorded, nothing else tells that it passed.
-        told = str((event or {}).get("status", ""))
-        while True:
-            try:
-                generation = job.obtain(resumed=resumed and not parked, event_ids=ids)
-                break
-            except Park as park:
-                if told == TIMEOUT:
-                    raise job.impatient(park.reason) from None
-                self._park(park)
-        return self._see_through(context, hook, job, generation, resumed=resumed and not parked, told=told)
+    def get_openlineage_facets_on_start(self) -> Any:
+        """Return what the generation is made from; called by the OpenLineage provider, where that is installed."""
+        from airflow_provider_adgen.operators._lineage import lineage
 
-    def _see_through(
-        self,
-        context: Context,
-        hook: AdGenHook,
-        job: PaidJob,
-        generation: Generation,
-        *,
-        resumed: bool,
-        told: str,
-    ) -> dict[str, Any]:
-        from airflow_provider_adgen.core.vocabulary import GenerationStatus
-        from airflow_provider_adgen.triggers.base import TIMEOUT
+        return lineage(self.request_value(), None)
 
-        delivered = generation.finished and any(one.uri for one in generation.creatives)
-        if delivered or not self.wait_for_completion:
-            return self._hand_over(context, job, generation)
-        if not generation.finished:
-            submitted_at, until = job.book.waiting()
-            if resumed:
-                ids = ",".join(generation.job_ids)
-                kind = generation.kind
-                generation = hook.with_current_key(lambda: hook.get_generation(ids, kind=kind))
-                if told == "suspended" and not generation.finished:
-                    # Only a stream may tell of a review; a list that still says "processing" does not deny it.
-                    generation.status = GenerationStatus.SUSPENDED
-            if not generation.finished and not self._suspended(generation):
-                if self.deferrable and not job.keeps and not resumed:
-                    context["ti"].xcom_push(key="id", value=",".join(generation.job_ids))
-                if told == TIMEOUT:
-                    until = 0.0
-                generation = self._wait(hook, generation, submitted_at, until, resumed=resumed)
-        if not generation.succeeded:
-            self._ended(job, generation)
-        generation = job.with_credits(generation)
-        if self.destination:
-            seam("before-store")
-            generation = job.with_credits(hook.download(generation, self.destination))
-        elif generation.kind in {"video", "image", "voice"} and not generation.creatives:
-            from airflow_provider_adgen.core.errors import DownloadError
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return what it was made from, the stored files, and what it cost, without links."""
+        from airflow_provider_adgen.operators._lineage import lineage
 
-            raise DownloadError(
-                f"{hook.vendor.title} job {', '.join(generation.job_ids)} is completed, and no file of it is told. It "
-                "is paid for: a retry asks again and costs nothing."
-            )
-        return self._hand_over(context, job, generation)
-
-    def _wait(
-        self, hook: AdGenHook, generation: Generation, submitted_at: float, until: float, *, resumed: bool
-    ) -> Generation:
-        from airflow_provider_adgen.lifecycle.waiting import timed_out, wait_for
-
-        allowed = seconds("timeout", self.timeout)
-        if resumed and time.time() >= until:
-            raise timed_out(hook.vendor.title, generation.job_ids, allowed)
-        interval = self._interval()
-        if self.deferrable:
-            self._defer_for(hook, generation, submitted_at, until, interval)
-        deadline = self._worker_deadline()
-        return wait_for(
-            hook,
-            generation,
-            interval=interval,
-            submitted_at=submitted_at,
-            until=min(until, deadline),
-            seconds=min(allowed, round(deadline - time.time())),
-            stop_suspended=self.on_suspended != "wait",
-            sleep=time.sleep,
-            now=time.time,
-            log=self.log,
-        )
-
-    def _defer_for(
-        self, hook: AdGenHook, generation: Generation, submitted_at: float, until: float, interval: float
-    ) -> NoReturn:
-        from airflow_provider_adgen.settings import first_fire_delay
-        from airflow_provider_adgen.triggers.generation import GenerationTrigger
-
-        self.defer(
-            trigger=GenerationTrigger(
-                conn_id=self.conn_id,
-                vendor=hook.vendor.name,
-                job_ids=generation.job_ids,
-                kind=generation.kind,
-                stop_suspended=self.on_suspended != "wait",
-                poll_interval=interval,
-                since=submitted_at,
-                until=until,
-                first_fire_delay=first_fire_delay(),
-            ),
-            method_name="execute_complete",
-            timeout=timedelta(seconds=max(0.0, until - time.time()) + _MARGIN),
-        )
-        raise AssertionError("defer returns never")
-
-    def _park(self, park: Park) -> None:
-        """Wait for being allowed to submit: in the triggerer, or here."""
-        self.log.info("Cannot submit yet (%s); trying again in %.0f s.", park.reason, park.seconds)
-        if not self.deferrable:
-            time.sleep(park.seconds)
-            return
-        from airflow_provider_adgen.settings import first_fire_delay
-        from airflow_provider_adgen.triggers.base import WaitTrigger
-        from airflow_provider_adgen.triggers.credits import CreditTrigger
-
-        now = time.time()
-        if park.credits is not None:
-            until = now + seconds("submit_timeout", self.submit_timeout)
-            self.defer(
-                trigger=CreditTrigger(
-                    conn_id=self.conn_id,
-                    required=park.credits,
-                    poll_interval=park.seconds,
-                    since=now,
-                    until=until,
-                    first_fire_delay=first_fire_delay(),
-                ),
-                method_name="execute_complete",
-                timeout=timedelta(seconds=until - now + _MARGIN),
-            )
-        self.defer(
-            trigger=WaitTrigger(moment=now + park.seconds),
-            method_name="execute_complete",
-            timeout=timedelta(seconds=park.seconds + _MARGIN),
-        )
-
-    def _suspended(self, generation: Generation) -> bool:
-        from airflow_provider_adgen.core.vocabulary import GenerationStatus
-
-        return self.on_suspended != "wait" and generation.status == GenerationStatus.SUSPENDED
-
-    def _ended(self, job: PaidJob, generation: Generation) -> NoReturn:
-        """Say how a job ended that has no result."""
-        from airflow_provider_adgen.core.errors import GenerationFailed
-        from airflow_provider_adgen.core.scrub import scrub
-
-        title, ids = job.vendor.title, ", ".join(generation.job_ids)
-        if self._suspended(generation):
-            text = f"{title} job {ids} is suspended until a person reviews it at {title}. It is paid for."
-            if self.on_suspended == "skip":
-                raise AirflowSkipException(text)
-            raise GenerationFailed(text, generation_id=generation.id, status="suspended")
-        if (last := job.book.last) is not None and last.phase == "submitted":
-            job.book.ended(last, generation)
-        refunded = generation.status in job.vendor.promises.refunded
-        raise GenerationFailed(
-            f"{title} job {ids} ended as {generation.status}"
-            + (f": {scrub(generation.error).rstrip('.')}" if generation.error else "")
-            + ". "
-            + (
-                f"{title} documents that it refunds such jobs."
-                if refunded
-                else f"Whether {title} refunds it is not documented."
-            ),
-            generation_id=generation.id,
-            status=str(generation.status),
-        )
-
-    def _hand_over(self, context: Context, job: PaidJob, generation: Generation) -> dict[str, Any]:
-        result = generation.to_xcom(urls=not self.destination)
-        seam("before-done")
-        job.book.delivered(result)
-        seam("after-done")
-        ti = context["ti"]
-        ti.xcom_push(key="id", value=result["id"])
-        ti.xcom_push(key="uris", value=[one["uri"] for one in result["creatives"] if one["uri"]])
-        if generation.succeeded and generation.error:
-            # Several jobs of one request, of which some have a result.
-            self.log.warning("%s job %s: %s", job.vendor.title, result["id"], generation.error)
-        self.log.info(
-            "%s job %s is %s%s.",
-            job.vendor.title,
-            result["id"],
-            result["status"],
-            f"; stored {len(result['creatives'])} file(s)" if self.destination else "",
-        )
-        return result
-
-    # --- helpers --------------------------------------------------------------------------------------------------
-
-    def _interval(self) -> float:
-        from airflow_provider_adgen.settings import poll_interval
-
-        return seconds("poll_interval", self.poll_interval if self.poll_interval is not None else poll_interval())
-
-    def _worker_deadline(self) -> float:
-        """End before Airflow's ``execution_timeout`` does, so that the reason is ours to tell."""
-        if self.execution_timeout is None:
-            return 1e12
-        allowed = self.execution_timeout.total_seconds()
-        return self._leg_started + max(1.0, allowed - max(5.0, allowed * 0.05))
+        return lineage(self.request_value(), self._handed_over)

@@ -168,8 +168,8 @@ class SandboxClient:
         """Inject a fault: see ``frame.faults.Fault`` for kinds and rules.
 
         Kinds: drop, status, slow, truncate, not_json, missing_fields, patch, redirect, expired_link. Rules: method,
-        path (a pattern), times, skip, when (before or after the request was accepted), status, retry_after, http_date,
-        message, body, seconds, bytes, fields, values, location, reset.
+        path (a pattern), account, times, skip, when (before or after the request was accepted), status, retry_after,
+        http_date, message, body, seconds, bytes, fields, values, location, reset.
 
         :return: its number.
         """

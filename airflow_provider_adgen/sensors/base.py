@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.triggers.base import ErrandTrigger
 
 _MARGIN = 120.0
+_UNTIL = "waits_until"
 
 
 class AdGenSensor(BaseSensorOperator):
@@ -47,6 +48,7 @@ class AdGenSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         self.conn_id = conn_id
         self.deferrable = deferrable
+        self._event: dict[str, Any] = {}
 
     @abc.abstractmethod
     def look(self, hook: AdGenHook) -> bool:
@@ -70,11 +72,12 @@ class AdGenSensor(BaseSensorOperator):
         """Poke until it is there, or defer after a first look."""
         if not self.deferrable:
             return super().execute(context)
-        return self._go_on(until=time.time() + self.timeout)
+        return self._go_on(context, until=time.time() + self.timeout, first=True)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Look once more after the trigger fired."""
-        return self._go_on(until=0.0 if (event or {}).get("status") == "timeout" else None)
+        self._event = event or {}
+        return self._go_on(context, until=self._until(context))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Let Airflow treat a trigger that failed as it does for all sensors (``soft_fail``, ``never_fail``)."""
@@ -83,23 +86,33 @@ class AdGenSensor(BaseSensorOperator):
         except (TaskDeferralError, TaskDeferralTimeout) as error:
             raise AirflowSensorTimeout(str(error)) from error
 
-    def _go_on(self, *, until: float | None) -> Any:
+    def _until(self, context: Context) -> float:
+        """Return the Unix time at which this try gives up, which its first leg has set."""
+        if self._event.get("status") == "timeout":
+            return 0.0
+        ti = context["ti"]
+        told = ti.xcom_pull(task_ids=self.task_id, key=_UNTIL, map_indexes=getattr(ti, "map_index", -1))
+        return float(told) if isinstance(told, int | float) else time.time() + self.timeout
+
+    def _go_on(self, context: Context, *, until: float, first: bool = False) -> Any:
         if self._look():
             return self.result()
         now = time.time()
-        if until is not None and now >= until:
+        if now >= until:
             text = f"It did not happen within {self.timeout:g} s; nothing was charged by waiting."
             if self.soft_fail:
                 raise AirflowSkipException(text)
             raise AirflowSensorTimeout(text)
-        until = until if until is not None else now + self.timeout
+        if first:
+            # XCom outlives a deferral and not a retry, on every Airflow; dag.test() drops the keywords of a deferral.
+            context["ti"].xcom_push(key=_UNTIL, value=until)
         from airflow_provider_adgen.hooks.base import AdGenHook
         from airflow_provider_adgen.settings import first_fire_delay
 
         waiting = {
             "conn_id": self.conn_id,
             "poll_interval": self.poke_interval,
-            "since": now,
+            "since": min(now, until - self.timeout),
             "until": until,
             "first_fire_delay": first_fire_delay(),
         }

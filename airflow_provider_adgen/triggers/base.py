@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_adgen.core.decisions.setbacks import rest
 from airflow_provider_adgen.triggers.errands import Word
 from airflow_provider_adgen.triggers.loop import poll_loop
 
@@ -27,17 +28,21 @@ UNREACHABLE = "unreachable"
 """Status word of an event: the vendor cannot be asked; the worker asks once more and raises what it finds."""
 
 
-def _event(subject: str, status: str) -> TriggerEvent:
-    # Airflow logs events whole: an id and a word, nothing else.
-    return TriggerEvent({"id": subject, "status": status})  # type: ignore[no-untyped-call]  # not annotated
+def _event(subject: str, status: str, sealed: str = "") -> TriggerEvent:
+    # Airflow logs events whole: an id and a word, nothing else that could be read.
+    told = {"sealed": sealed} if sealed else {}
+    return TriggerEvent({"id": subject, "status": status, **told})  # type: ignore[no-untyped-call]  # not annotated
 
 
 class ErrandTrigger(BaseTrigger):
     """
     Waits for one errand of the connection's shared poll loop.
 
-    It carries ids and never a key, yields one event (id and status word) and returns. Its deadline comes before
-    Airflow's own for the deferral. Being cancelled only unsubscribes it: nothing is cancelled at the vendor.
+    It carries ids and never a key, yields one event (id and status word; and, sealed with the account's key, a result
+    that the vendor may tell only once) and returns. A vendor or a connection that only this process cannot reach is
+    told to the worker after a rest that grows, so that the task does not come and go every few seconds. Its deadline
+    comes before Airflow's own for the deferral. Being cancelled only unsubscribes it: nothing is cancelled at the
+    vendor.
 
     :param conn_id: the connection.
     :param poll_interval: seconds between looks.
@@ -85,27 +90,34 @@ class ErrandTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then yield one event."""
         started = time.monotonic()
-        status = await self._wait()
-        await asyncio.sleep(max(0.0, self.first_fire_delay - (time.monotonic() - started)))
-        yield _event(self.subject(), status)
+        status, sealed = await self._wait()
+        delay = self.first_fire_delay - (time.monotonic() - started)
+        if status == UNREACHABLE:
+            now = time.time()
+            delay = max(delay, min(rest(now - self.since), self.until - now))
+        await asyncio.sleep(max(0.0, delay))
+        yield _event(self.subject(), status, sealed)
 
-    async def _wait(self) -> str:
+    async def _wait(self) -> tuple[str, str]:
+        limit = asyncio.timeout(max(0.0, self.until - time.time()))
         try:
-            async with asyncio.timeout(max(0.0, self.until - time.time())):
+            async with limit:
                 # The first one imports the vendor's models, which takes longer than an event loop may be held up.
                 errand = await asyncio.to_thread(self.errand)
                 news = poll_loop(self.conn_id).follow(errand)
                 async with contextlib.aclosing(news):
                     async for item in news:
                         if item.word == Word.OVER:
-                            return item.text
+                            return item.text, item.sealed
                         if item.word == Word.UNREACHABLE:
                             self.log.warning("%s", item.text)
-                            return UNREACHABLE
+                            return UNREACHABLE, ""
                         self.log.info("%s is %s.", self.subject() or self.conn_id, item.text)
-        except TimeoutError:
-            return TIMEOUT
-        return UNREACHABLE
+        except Exception as error:  # whatever a secrets backend raises; the worker may be able to read it
+            if limit.expired():
+                return TIMEOUT, ""
+            self.log.warning("Connection %s cannot be used here (%s).", self.conn_id, type(error).__name__)
+        return UNREACHABLE, ""
 
 
 class WaitTrigger(BaseTrigger):

@@ -46,4 +46,4 @@ class BatchTrigger(ErrandTrigger):
             return Look(f"{batch.completed + batch.failed} of {batch.total} ended", over)
 
         plan = Schedule(interval=self.poll_interval)
-        return Errand(key=("batch", batch_id, allowed), look=look, plan=plan, since=self.since)
+        return Errand(key=("batch", batch_id, allowed), look=look, plan=plan, since=self.since, kind="batch")

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.decisions.polling import Schedule
 from airflow_provider_adgen.triggers.base import ErrandTrigger
 from airflow_provider_adgen.triggers.errands import Errand, Look
+from airflow_provider_adgen.triggers.purse import purse_of
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.wire import Wire
@@ -21,16 +23,20 @@ class CreditTrigger(ErrandTrigger):
     """
     Waits until the account has so many credits.
 
+    However many wait at one connection, the balance is asked for about twice in each poll interval.
+
     :param required: whole credits.
+    :param claims: who waits will spend them: of those, only as many are let go as the balance pays for.
     """
 
-    def __init__(self, *, required: int, **waiting: Any) -> None:
+    def __init__(self, *, required: int, claims: bool = False, **waiting: Any) -> None:
         super().__init__(**waiting)
         self.required = required
+        self.claims = claims
 
     def own_arguments(self) -> dict[str, Any]:
         """Return the credits."""
-        return {"required": self.required}
+        return {"required": self.required, "claims": self.claims}
 
     def subject(self) -> str:
         """Return an empty id: the event is about no job."""
@@ -38,12 +44,13 @@ class CreditTrigger(ErrandTrigger):
 
     def errand(self) -> Errand:
         """Ask for the balance until it suffices."""
-        required = self.required
+        required, claims, within = self.required, self.claims, self.poll_interval / 2
 
         async def look(wire: Wire) -> Look:
-            balance = await wire.call(wire.vendor.credits())
-            enough = balance.remaining is not None and balance.remaining >= required
+            enough = await purse_of(wire).holds(wire, required, within=within, claims=claims)
             return Look(ENOUGH if enough else f"short of {required} credits", enough)
 
+        # What one of them may spend, another may not: they do not share what a look finds.
+        key = ("credits", required, uuid.uuid4().hex if claims else "")
         plan = Schedule(interval=self.poll_interval)
-        return Errand(key=("credits", required), look=look, plan=plan, since=self.since)
+        return Errand(key=key, look=look, plan=plan, since=self.since, kind="credits")

@@ -23,10 +23,14 @@ class Look:
 
     :param word: the status as it is now.
     :param over: there is nothing more to wait for.
+    :param ended: Unix time at which it ended, where the vendor says so.
+    :param sealed: the result, where the vendor may tell it only once; readable with the account's key.
     """
 
     word: str
     over: bool
+    ended: float | None = None
+    sealed: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Errand:
     :param job: the vendor's job id, if a list of jobs can tell whether it is over.
     :param stop_words: status words of a listed job that end the errand, although the job is not finished.
     :param holds: a look may hold a stream open for long, so it does not count against the requests under way.
+    :param kind: what is waited for, among errands that take alike: ``video``, ``image`` ...
     """
 
     key: Hashable
@@ -50,11 +55,17 @@ class Errand:
     job: str | None = None
     stop_words: frozenset[str] = frozenset()
     holds: bool = False
+    kind: str = ""
 
     def listed(self, seen: Generation) -> Look:
         """Return what a list says of this errand's job."""
         word = str(seen.status)
-        return Look(word, seen.finished or word in self.stop_words)
+        return Look(word, seen.finished or word in self.stop_words, ended_at(seen))
+
+
+def ended_at(seen: Generation) -> float | None:
+    """Return the Unix time at which the vendor says that a finished generation ended."""
+    return seen.completed_at.timestamp() if seen.finished and seen.completed_at is not None else None
 
 
 class Word(StrEnum):
@@ -64,6 +75,7 @@ class Word(StrEnum):
     OVER = "over"
     UNREACHABLE = "unreachable"
     NEEDS_CONNECTION = "needs connection"
+    VIEW = "view"
     RESTART = "restart"
 
 
@@ -74,7 +86,9 @@ class News:
 
     :param word: what it is about.
     :param text: the status word, or why the vendor cannot be asked.
+    :param sealed: as of :class:`Look`.
     """
 
     word: Word
     text: str = ""
+    sealed: str = field(default="", repr=False)

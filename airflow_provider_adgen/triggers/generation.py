@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.decisions.polling import schedule
 from airflow_provider_adgen.core.registry import get_vendor
+from airflow_provider_adgen.core.sealing import seal
 from airflow_provider_adgen.core.vocabulary import GenerationStatus
 from airflow_provider_adgen.triggers.base import ErrandTrigger
-from airflow_provider_adgen.triggers.errands import Errand, Look
+from airflow_provider_adgen.triggers.errands import Errand, Look, ended_at
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.wire import Wire
@@ -58,21 +60,24 @@ class GenerationTrigger(ErrandTrigger):
         """Ask the vendor for the generation until it is finished."""
         ids, kind, stop_suspended = tuple(self.job_ids), self.kind, self.stop_suspended
         vendor = get_vendor(self.vendor)
+        holds = vendor.patience > 0
 
         async def look(wire: Wire) -> Look:
             seen = await wire.run(wire.vendor.fetch(ids, kind, patience=vendor.patience))
             over = seen.finished or (stop_suspended and seen.status == GenerationStatus.SUSPENDED)
-            return Look(str(seen.status), over)
+            # What a stream said it may not say again; the worker could ask in vain.
+            sealed = await asyncio.to_thread(seal, seen, wire.profile) if holds and seen.finished else ""
+            return Look(str(seen.status), over, ended_at(seen), sealed)
 
         plan = schedule(vendor.tracking, self.kind or "", self.poll_interval)
-        holds = vendor.patience > 0
         return Errand(
             key=("generation", ids, stop_suspended),
             look=look,
             plan=plan,
             since=self.since,
-            # A list tells of single jobs; what several add up to, and streams, are the vendor's own to read.
-            job=ids[0] if len(ids) == 1 and not holds else None,
+            # A list tells of single jobs; what several add up to is the vendor's own to read.
+            job=ids[0] if len(ids) == 1 else None,
             stop_words=frozenset({GenerationStatus.SUSPENDED}) if stop_suspended else frozenset(),
             holds=holds,
+            kind=kind or "",
         )

@@ -4,63 +4,42 @@
 One poll loop per event loop and connection, shared by every deferred task of a triggerer.
 
 A waiter hands in an :class:`Errand` and gets :class:`News` about it. The loop asks the vendor, a bounded number of
-requests at a time, with one client and one rate budget; it runs in a context of its own, is started by the first
-waiter, started again by its waiters if it dies, and closes its client when the last one leaves. It never looks a
-connection up itself: that is only safe in a trigger's own coroutine, so it asks a waiter to do it.
+requests at a time, with one client and one rate budget, the earliest due first; it runs in a context of its own, is
+started by the first waiter, started again by its waiters if it dies, and closes its client when the last one leaves.
+It never looks a connection up itself: that is only safe in a trigger's own coroutine, so it asks a waiter to do it.
+
+When to ask and what an answer means is decided in :mod:`airflow_provider_adgen.core.decisions`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import logging
-import random
-import time
 import weakref
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from airflow_provider_adgen.core.decisions.polling import Listing, trouble
-from airflow_provider_adgen.core.errors import (
-    AdGenError,
-    AuthenticationError,
-    RateLimited,
-    ServerError,
-    WireError,
-)
-from airflow_provider_adgen.core.http import prepare
-from airflow_provider_adgen.core.wire import Wire
-from airflow_provider_adgen.hooks.base import AdGenHook, budget_of
+from airflow_provider_adgen.core.calls import Lane
+from airflow_provider_adgen.core.clock import SYSTEM
+from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.settings import max_concurrent_requests
-from airflow_provider_adgen.triggers.errands import Errand, Look, News, Word
+from airflow_provider_adgen.triggers.account import Account
+from airflow_provider_adgen.triggers.agenda import NEVER, Agenda, Watch
+from airflow_provider_adgen.triggers.batch import Batches, next_for_a_stream
+from airflow_provider_adgen.triggers.errands import Errand, News, Word
+from airflow_provider_adgen.triggers.meter import Meter
+from airflow_provider_adgen.triggers.outcomes import Outcomes, age_of
+from airflow_provider_adgen.triggers.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Hashable
+    from collections.abc import AsyncGenerator, Coroutine, Hashable
 
-    from airflow_provider_adgen.core.calls import Sequence
-    from airflow_provider_adgen.core.profile import Profile
+    from airflow_provider_adgen.core.wire import Wire
 
 log = logging.getLogger(__name__)
 
 _RESTART_PAUSE = 1.0
-
-
-@dataclass
-class _Watch:
-    errand: Errand
-    due: float
-    inboxes: list[asyncio.Queue[News]] = field(default_factory=list)
-    failures: int = 0
-    refreshed: bool = False
-    busy: bool = False
-    alone: bool = False
-    ended: bool = False
-    status: str = ""
-
-    def tell(self, news: News) -> None:
-        for inbox in self.inboxes:
-            inbox.put_nowait(news)
+_CROWD = 20
 
 
 class PollLoop:
@@ -72,16 +51,23 @@ class PollLoop:
 
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
-        self._watches: dict[Hashable, _Watch] = {}
+        self.account = Account(conn_id)
+        self.agenda = Agenda()
+        self.meter = Meter(conn_id)
         self._wake = asyncio.Event()
+        self.outcomes = Outcomes(self.account, self.agenda, self.meter, self._wake)
+        self.watches = self.outcomes.watches
+        self.batches = Batches(self.outcomes, self.agenda)
+        self.view = View(self)
+        self.under_way = 0
+        """Requests under way that count against the limit: streams held open do not."""
+
+        self._coming = 0
+        self._next = NEVER
+        self._gap_until = 0.0
         self._task: asyncio.Task[None] | None = None
-        self._wire: Wire | None = None
-        self._profiles = 0
-        self._looking_up = asyncio.Lock()
-        self._rng = random.Random()  # noqa: S311 - jitter, not a secret
+        self._tasks: set[asyncio.Task[None]] = set()
         self._limit = max_concurrent_requests()
-        self._listing = Listing()
-        self._passing = False
 
     # --- for waiters ----------------------------------------------------------------------------------------------
 
@@ -91,15 +77,20 @@ class PollLoop:
 
         :param errand: what to wait for.
         """
-        await self._look_up_connection(None)
         inbox: asyncio.Queue[News] = asyncio.Queue()
-        self._join(errand, inbox)
         try:
+            self._coming += 1
+            try:
+                await self.account.look_up()
+            finally:
+                self._coming -= 1
+            self._join(errand, inbox)
             while True:
                 news = await inbox.get()
                 if news.word == Word.NEEDS_CONNECTION:
-                    await self._look_up_connection(news.text)
-                    self._again(errand)
+                    await self._read_connection(news.text, inbox)
+                elif news.word == Word.VIEW:
+                    log.info("%s", news.text)
                 elif news.word == Word.RESTART:
                     await asyncio.sleep(_RESTART_PAUSE)
                     self._join(errand, inbox)
@@ -107,226 +98,232 @@ class PollLoop:
                     yield news
                     if news.word != Word.STATUS:
                         return
+        except InvalidRequest as error:
+            # The connection is there and cannot be used: waiting does not help.
+            yield News(Word.UNREACHABLE, error.message)
         finally:
             self._leave(errand.key, inbox)
 
-    async def _look_up_connection(self, seen: str | None) -> None:
-        """
-        Read the connection, in a waiter's own coroutine.
+    async def _read_connection(self, reading: str, inbox: asyncio.Queue[News]) -> None:
+        if not reading:
+            await self.account.look_up()
+            return
+        try:
+            await self.account.look_up_again(int(reading))
+        finally:
+            self._done_reading(inbox)
 
-        :param seen: the generation of the profile that failed; None to read it only if there is none.
-        """
-        async with self._looking_up:
-            if self._wire is not None and seen != str(self._profiles):
-                return
-            hook = AdGenHook(self.conn_id)
-            profile: Profile = await hook.aprofile(refresh=True)
-            await asyncio.to_thread(prepare, profile.verify)
-            self._profiles += 1
-            if self._wire is None:
-                # The loop repeats by its own schedule; the wire must not repeat on top of that.
-                self._wire = Wire(hook.vendor, profile, budget=budget_of(profile), attempts=1)
-            else:
-                self._wire.profile = profile
-                self._wire.budget = budget_of(profile)
+    def _done_reading(self, inbox: asyncio.Queue[News]) -> None:
+        if self.outcomes.reader is inbox:
+            self.outcomes.reader = None
+            self._wake.set()
 
     def _join(self, errand: Errand, inbox: asyncio.Queue[News]) -> None:
-        watch = self._watches.get(errand.key)
+        watch = self.watches.get(errand.key)
         if watch is None:
-            age = time.time() - errand.since
-            first = errand.plan.after(age, rng=self._rng)
-            if age >= errand.plan.first:
-                # Handed over (a restart, another triggerer): spread the first looks over one interval.
-                first = errand.plan.interval * self._rng.random()
-            watch = self._watches[errand.key] = _Watch(errand, due=time.monotonic() + first)
-        elif watch.ended:
-            # It ended for the waiters before; whoever comes now hears it from the vendor.
-            watch.ended, watch.due = False, time.monotonic()
+            watch = self.watches[errand.key] = Watch(errand)
+            if errand.job is not None:
+                self.outcomes.by_job.setdefault(errand.job, {})[watch] = None
         if inbox not in watch.inboxes:
             watch.inboxes.append(inbox)
+            self.meter.joined(watch)
+        if watch.ended:
+            # It ended for the waiters before; whoever comes now hears it from the vendor.
+            watch.ended = False
+            self.outcomes.rest(watch, 0.0)
+        elif watch.turn == 0:
+            age = age_of(watch)
+            watch.not_before = 0.0 if age < errand.plan.interval else None
+            if age >= max(errand.plan.first, errand.plan.interval):
+                # Handed over (a restart, another triggerer): spread the first looks over one interval.
+                self.outcomes.rest(watch, errand.plan.interval * self.outcomes.rng.random())
+            else:
+                self.outcomes.rest(watch)
+        self._ensure_running()
+
+    def _ensure_running(self) -> None:
         if self._task is None or self._task.done():
+            loop = asyncio.get_running_loop()
+            _loops.setdefault(loop, {}).setdefault(self.conn_id, self)
             # A context of its own: not the log context, nor the variables, of whichever task came first.
-            self._task = asyncio.get_running_loop().create_task(
-                self._run(), name=f"adgen-poll-{self.conn_id}", context=contextvars.Context()
-            )
+            self._task = loop.create_task(self._run(), name=f"adgen-poll-{self.conn_id}", context=contextvars.Context())
         self._wake.set()
 
-    def _again(self, errand: Errand) -> None:
-        watch = self._watches.get(errand.key)
-        if watch is not None:
-            watch.due = time.monotonic()
-            self._wake.set()
-
     def _leave(self, key: Hashable, inbox: asyncio.Queue[News]) -> None:
-        watch = self._watches.get(key)
-        if watch is None:
-            return
-        if inbox in watch.inboxes:
+        self._done_reading(inbox)
+        watch = self.watches.get(key)
+        if watch is not None and inbox in watch.inboxes:
             watch.inboxes.remove(inbox)
-        if not watch.inboxes:
-            del self._watches[key]
+            self.meter.joined(watch, -1)
+            if not watch.inboxes:
+                self._drop(watch)
+        if not self.watches:
             self._wake.set()
-        elif watch.due == float("inf") and not watch.ended:
-            # It may have been the one that was asked to read the connection.
-            watch.due = time.monotonic()
-            self._wake.set()
+            if self._task is None and not self._coming:
+                self._forget()
+
+    def _drop(self, watch: Watch) -> None:
+        del self.watches[watch.errand.key]
+        job = watch.errand.job
+        if job is not None:
+            self.outcomes.by_job[job].pop(watch, None)
+            if not self.outcomes.by_job[job]:
+                del self.outcomes.by_job[job]
+        if watch.task is not None:
+            # Nobody hears what it finds; a stream would be held open for nothing.
+            watch.task.cancel()
+        self.agenda.tidy(len(self.watches))
 
     # --- the loop -------------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        looks: set[asyncio.Task[None]] = set()
         try:
             while True:
-                while self._watches:
-                    self._start_due(looks)
-                    await self._until_something_happens(looks)
-                if self._wire is not None:
-                    await self._wire.aclose()
-                if not self._watches:
+                while self.watches:
+                    await self._start_due()
+                    self.meter.report(self.account.wire, SYSTEM.monotonic())
+                    self.view.show()
+                    await self._until_something_happens()
+                await self._end_tasks()
+                self.meter.report(self.account.wire, SYSTEM.monotonic(), last=True)
+                await self.account.aclose()
+                if not self.watches and not self._coming:
                     self._forget()
                     return
-        except asyncio.CancelledError:
-            raise
+                if not self.watches:
+                    return  # whoever is coming starts it again
         except Exception:
             log.exception("The poll loop of connection %s failed; its waiters start it again.", self.conn_id)
-            watches, self._watches = self._watches, {}
-            for watch in watches.values():
+            watches = list(self.watches.values())
+            self.watches.clear()
+            self.outcomes.by_job.clear()
+            for watch in watches:
+                self.meter.joined(watch, -len(watch.inboxes))
                 watch.tell(News(Word.RESTART))
         finally:
-            for look in looks:
-                look.cancel()
+            await self._end_tasks()
 
-    def _start_due(self, looks: set[asyncio.Task[None]]) -> None:
-        now = time.monotonic()
-        idle = [one for one in self._watches.values() if not one.busy]
-        due = sorted((one for one in idle if one.due <= now), key=lambda watch: watch.due)
-        due = self._start_pass(due, idle, looks)
-        free = self._limit - sum(1 for one in self._watches.values() if one.busy and not one.errand.holds)
-        for watch in due:
-            if not watch.errand.holds:
-                if free <= 0:
-                    continue
-                free -= 1
-            watch.busy = True
-            looks.add(asyncio.create_task(self._look(watch)))
+    async def _end_tasks(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _start_pass(self, due: list[_Watch], idle: list[_Watch], looks: set[asyncio.Task[None]]) -> list[_Watch]:
-        """Ask for many jobs by listing, where that takes fewer requests; return what is left to ask for singly."""
-        wire = self._wire
-        steps = wire.vendor.overview() if wire is not None else None
-        if wire is None or steps is None or not any(one.errand.job is not None and not one.alone for one in due):
-            return due
-        if self._passing:
-            # The next pass takes them along.
-            return [one for one in due if one.errand.job is None or one.alone]
-        now = time.monotonic()
-        # Those that are nearly due come along: they cost nothing more.
-        covered = [
-            one
-            for one in idle
-            if one.errand.job is not None and not one.alone and one.due <= now + one.errand.plan.interval / 2
-        ]
-        if not self._listing.worth(len(covered), now):
-            return due
-        for watch in covered:
-            watch.busy = True
-        self._passing = True
-        looks.add(asyncio.create_task(self._pass(wire, steps, covered)))
-        return [one for one in due if not one.busy]
-
-    async def _pass(self, wire: Wire, steps: Sequence[None], covered: list[_Watch]) -> None:
-        """Read the vendor's list of jobs until all of *covered* were seen, or it is not worth reading on."""
-        missing: dict[str | None, list[_Watch]] = {}
-        for watch in covered:
-            missing.setdefault(watch.errand.job, []).append(watch)
-        profile, seen, wanted = str(self._profiles), 0, len(missing)
-        try:
-            async with contextlib.aclosing(wire.iterate(steps)) as jobs:
-                async for job in jobs:
-                    seen += 1
-                    for watch in missing.pop(job.id, ()):
-                        self._found(watch, watch.errand.listed(job))
-                    if not missing or self._listing.enough(seen, wanted, len(missing)):
-                        break
-        except (AuthenticationError, RateLimited, ServerError, WireError) as error:
-            for watch in covered:
-                if watch.errand.job in missing:
-                    self._failed(watch, error, profile)
-            missing = {}
-        except AdGenError as error:
-            # The list is what cannot be had; what it would have shown is asked for job by job.
-            log.warning("%s Jobs are asked for singly for a while.", error.message)
-        except Exception:
-            log.exception("Listing the jobs of connection %s failed.", self.conn_id)
-        finally:
-            self._passing = False
-            self._listing.learn(seen, wanted, len(missing), time.monotonic())
-            for watch in covered:
-                watch.busy = False
-            for watch in (one for some in missing.values() for one in some):
-                # The list did not show it: that says nothing about the job, so it is asked for by itself.
-                watch.alone, watch.due = True, time.monotonic()
-
-    async def _until_something_happens(self, looks: set[asyncio.Task[None]]) -> None:
-        waking = asyncio.create_task(self._wake.wait())
-        nearest = min((one.due for one in self._watches.values() if not one.busy), default=None)
-        # With all requests under way, what is due already waits for one of them to end.
-        late = nearest is not None and nearest <= time.monotonic() and looks
-        timeout = None if nearest is None or late else max(0.0, nearest - time.monotonic())
-        try:
-            await asyncio.wait({waking, *looks}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waking.cancel()
-        self._wake.clear()
-        for look in [one for one in looks if one.done()]:
-            looks.discard(look)
-            look.result()
-
-    async def _look(self, watch: _Watch) -> None:
-        wire, profile = self._wire, str(self._profiles)
-        try:
-            if wire is None:
-                watch.tell(News(Word.NEEDS_CONNECTION, profile))
-                watch.due = float("inf")
-                return
+    async def _until_something_happens(self) -> None:
+        if not self._wake.is_set():
+            pause = max(0.0, min(self._next - SYSTEM.monotonic(), self.view.pause(), 60.0))
+            timer = asyncio.get_running_loop().call_later(pause, self._wake.set)
             try:
-                found = await watch.errand.look(wire)
-            except AdGenError as error:
-                self._failed(watch, error, profile)
-            except Exception:
-                # A defect in reading one job must not stop the others; it is asked for again until its deadline.
-                log.exception("Looking at %s failed.", watch.errand.key)
-                watch.failures += 1
-                watch.due = time.monotonic() + watch.errand.plan.interval * min(watch.failures, 10)
-            else:
-                self._found(watch, found)
-        finally:
-            watch.busy = watch.alone = False
+                await self._wake.wait()
+            finally:
+                timer.cancel()
+        self._wake.clear()
 
-    def _found(self, watch: _Watch, found: Look) -> None:
-        watch.failures = 0
-        watch.refreshed = False
-        if found.over:
-            watch.due, watch.ended = float("inf"), True
-            watch.tell(News(Word.OVER, found.word))
-            return
-        if found.word != watch.status:
-            watch.status = found.word
-            watch.tell(News(Word.STATUS, found.word))
-        watch.due = time.monotonic() + watch.errand.plan.after(time.time() - watch.errand.since, rng=self._rng)
+    async def _start_due(self) -> None:
+        """Start looks, the earliest due first, until none is due or none may start; note when that changes."""
+        wire = self.account.wire
+        while wire is not None and self.watches:
+            now = SYSTEM.monotonic()
+            self._look_after_connection(now)
+            self._next = NEVER
+            if self.outcomes.reader is not None:
+                return  # with the key that was just refused, others would only be refused as well
+            closed = max(self.outcomes.outage.closed_until - now, wire.budget.delay(Lane.READ, now))
+            if closed > 0:
+                self._next = now + closed
+                return
+            watch = self.agenda.first()
+            if watch is None or watch.due > now:
+                self._next = watch.due if watch is not None else NEVER
+                return
+            if not self._start(wire, watch, now):
+                return
+            # It takes its slot of the budget now, before the next one is weighed.
+            await asyncio.sleep(0)
 
-    def _failed(self, watch: _Watch, error: AdGenError, profile: str) -> None:
-        watch.failures += 1
-        what = trouble(error, failures=watch.failures, interval=watch.errand.plan.interval)
-        if what.refresh and not watch.refreshed and watch.inboxes:
-            watch.refreshed = True
-            watch.due = float("inf")
-            watch.inboxes[0].put_nowait(News(Word.NEEDS_CONNECTION, profile))
-        elif what.passing:
-            watch.due = time.monotonic() + what.seconds
+    def _start(self, wire: Wire, watch: Watch, now: float) -> bool:
+        """Start asking for *watch*, which is due, by itself or with others; False where it has to wait."""
+        limit = 1 if self.outcomes.outage.tries else self._limit
+        room = self.under_way < limit
+        if watch.errand.holds:
+            due = self.agenda.until(now)
+            streamed = next_for_a_stream(wire, due, now) if room else None
+            if streamed is not None:
+                streamed.streams += 1
+                self._look_at(streamed, wire)
+                return True
+        if self.batches.passing and watch.listable:
+            self.batches.wait(watch)
+            return True
+        if not room:
+            return False  # the end of a request wakes us
+        covered = self.batches.cover(wire, watch, now)
+        if covered:
+            for one in covered:
+                one.covered = True
+            self.batches.passing = True
+            self.under_way += 1
+            self._spawn(self.batches.read(wire, covered, self.account.reading), counted=True)
+            return True
+        if watch.errand.holds and watch.listable:
+            # No list and no connection for a stream: there is nothing to ask.
+            self.outcomes.rest(watch)
+            return True
+        if now < self._gap_until:
+            self._next = self._gap_until
+            return False
+        if len(self.watches) > _CROWD:
+            # Half an interval for all of them: no burst after a restart, however many were handed over at once.
+            self._gap_until = now + watch.errand.plan.interval / (2 * len(self.watches))
+        self._look_at(watch, wire)
+        return True
+
+    def _look_at(self, watch: Watch, wire: Wire) -> None:
+        counted = not watch.errand.holds
+        self.under_way += counted
+        watch.task = self._spawn(self._look(watch, wire), counted=counted)
+
+    def _spawn(self, work: Coroutine[None, None, None], *, counted: bool) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            self.under_way -= counted
+            self._wake.set()
+
+        task.add_done_callback(ended)
+        return task
+
+    async def _look(self, watch: Watch, wire: Wire) -> None:
+        reading, began, task = self.account.reading, SYSTEM.monotonic(), asyncio.current_task()
+        try:
+            look = await watch.errand.look(wire)
+        except AdGenError as error:
+            self._let_go(watch, task)
+            self.outcomes.failed([watch], error, began, reading)
+        except Exception:
+            # A defect in reading one job must not stop the others; it is asked for again until its deadline.
+            log.exception("Looking at %s failed.", watch.errand.key)
+            self._let_go(watch, task)
+            watch.failures += 1
+            self.outcomes.rest(watch, watch.errand.plan.interval * min(watch.failures, 10))
         else:
-            watch.due, watch.ended = float("inf"), True
-            watch.tell(News(Word.UNREACHABLE, error.message))
+            self._let_go(watch, task)
+            self.outcomes.found(watch, look, began)
+        finally:
+            self._let_go(watch, task)
+
+    @staticmethod
+    def _let_go(watch: Watch, task: asyncio.Task[None] | None) -> None:
+        if watch.task is task:
+            watch.task, watch.alone = None, False
+
+    def _look_after_connection(self, now: float) -> None:
+        reader = next((watch.inboxes[0] for watch in self.watches.values() if watch.inboxes), None)
+        if reader is not None and self.outcomes.reader is None and self.account.wants_reading(now):
+            reader.put_nowait(News(Word.NEEDS_CONNECTION))
 
     def _forget(self) -> None:
         loops = _loops.get(asyncio.get_running_loop(), {})

@@ -45,4 +45,4 @@ class AssetTrigger(ErrandTrigger):
             return Look(seen.word, seen.state != "waiting")
 
         plan = Schedule(interval=self.poll_interval)
-        return Errand(key=("asset", asset_id, ready), look=look, plan=plan, since=self.since)
+        return Errand(key=("asset", asset_id, ready), look=look, plan=plan, since=self.since, kind="asset")

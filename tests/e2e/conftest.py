@@ -9,15 +9,12 @@ A module says what it needs by overriding :func:`stack_options` (arguments of ``
 
 from __future__ import annotations
 
-import os
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_adgen.sandbox.client import SandboxClient
+from tests.support.sandbox_process import SandboxProcess
 from tools.airflow_stack import AirflowStack
 from tools.processes import ROOT, Programs
 
@@ -27,34 +24,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 LONGEST = 300
 """Seconds a test here may take, unless it says otherwise itself."""
-
-
-class SandboxProcess(SandboxClient):
-    """A sandbox in a process of its own, which can be killed and started again with its state."""
-
-    def __init__(self, programs: Programs, work: Path, options: list[str]) -> None:
-        self._programs = programs
-        self._port_file = work / "sandbox.port"
-        self._command = [sys.executable, "-m", "airflow_provider_adgen.sandbox"]
-        self._command += ["--state", str(work / "sandbox.db"), "--port-file", str(self._port_file), *options]
-        super().__init__(f"http://127.0.0.1:{self.start()}")
-
-    def start(self, port: int = 0) -> int:
-        """Start the process; return its port."""
-        self._port_file.unlink(missing_ok=True)
-        program = self._programs.start("sandbox", [*self._command, "--port", str(port)], os.environ)
-        deadline = time.monotonic() + 60
-        while not self._port_file.exists():
-            program.check()
-            assert time.monotonic() < deadline, f"The sandbox did not start:\n{program.tail()}"
-            time.sleep(0.05)
-        return int(self._port_file.read_text())
-
-    def restart(self) -> None:
-        """Kill the process and start it again, with its state and on its port."""
-        port = int(self._port_file.read_text())
-        self._programs.stop("sandbox", grace=0)
-        self.start(port)
 
 
 @pytest.fixture(scope="session")

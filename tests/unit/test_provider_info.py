@@ -28,8 +28,8 @@ INFO = get_provider_info()
 CONNECTION_TYPES = {entry["connection-type"]: entry for entry in INFO["connection-types"]}
 KINDS = {"operators": BaseOperator, "sensors": BaseSensorOperator, "hooks": AdGenHook, "triggers": BaseTrigger}
 
-# Only some vendors sign webhooks.
-NOT_EVERYWHERE = {"webhook_secret"}
+# Only some vendors sign webhooks; the loop's view is for a rare hour of debugging, and would crowd the form.
+NOT_EVERYWHERE = {"webhook_secret", "log_poll_loop"}
 
 
 def hook_class(conn_type: str) -> type[AdGenHook]:
@@ -56,6 +56,12 @@ def test_connection_forms_are_what_airflow_accepts():
 def test_airflow_finds_it():
     (found,) = distribution("airflow-provider-adgen").entry_points.select(group="apache_airflow_provider")
     assert found.load() is get_provider_info
+
+
+def test_the_commands_are_there():
+    for name in INFO["cli"]:
+        module, _, function = name.rpartition(".")
+        assert [one.name for one in getattr(import_module(module), function)()] == ["adgen"]
 
 
 def test_the_version_is_the_packages():

@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_provider_adgen.core.decisions.durations import Usual
 from airflow_provider_adgen.core.errors import (
     AdGenError,
     ApiError,
     AuthenticationError,
+    NotFound,
     RateLimited,
     ServerError,
     UnexpectedResponse,
@@ -22,10 +25,18 @@ if TYPE_CHECKING:
 
     from airflow_provider_adgen.core.vendor import Tracking
 
-JITTER = 0.15
-"""Part of an interval by which it is shortened or lengthened, so that waiters do not march in step."""
+JITTER = 0.08
+"""Part of a pause by which it is shortened or lengthened, so that waiters do not march in step."""
+
+SPARSE = 4.0
+"""Intervals that lie between two looks at most, while a job is not likely to end."""
 
 _LONGEST_RIDE = 300.0
+_OVERDUE_SHARE = 0.1
+_YOUNG = 60.0
+_PASSING_STATUSES = frozenset({408, 421, 423, 425})
+# Most jobs that typically take so long have not ended before this part of it, and have before that multiple.
+_TYPICAL_BEGINS, _TYPICAL_ENDS = 0.8, 2.0
 
 
 @dataclass(frozen=True)
@@ -33,23 +44,40 @@ class Schedule:
     """
     When a job is asked for.
 
-    :param interval: seconds between looks once a result can be there.
+    :param interval: seconds between looks while a result is likely to come.
     :param first: seconds after submission before the first look.
+    :param typical: seconds that such jobs typically take, as documented; 0 where nothing is known.
     """
 
     interval: float
     first: float = 0.0
+    typical: float = 0.0
 
-    def after(self, age: float, *, rng: random.Random) -> float:
+    def after(self, age: float, *, rng: random.Random, usual: Usual | None = None) -> float:
         """
         Return the seconds until the next look.
 
+        Before jobs usually end, looks are up to :data:`SPARSE` intervals apart; then they follow each interval; a job
+        that is overdue is asked for after a tenth of its age, again at most :data:`SPARSE` intervals apart. So a job
+        that ends when such jobs do is late by an interval at most, and any by :data:`SPARSE`, jitter apart.
+
         :param age: seconds since the job was submitted.
         :param rng: the source of jitter.
+        :param usual: when such jobs were seen to end; counts before what is documented.
         """
-        if age < self.first:
-            return (self.first - age) * (1 + JITTER * rng.random())
-        return self.interval * (1 + JITTER * (2 * rng.random() - 1))
+        if usual is None and self.typical > 0:
+            usual = Usual(_TYPICAL_BEGINS * self.typical, _TYPICAL_ENDS * self.typical)
+        longest = SPARSE * self.interval
+        opens = max(self.first, usual.begins) if usual is not None else self.first
+        # So shortly before, jitter has only made the last look a little early.
+        if age < opens - min(self.interval / 2, 2 * JITTER * opens):
+            # In equal parts, so that no short one is left for the last.
+            pause = (opens - age) / max(1, math.ceil((opens - age) / longest))
+            return pause * (1 + JITTER * (2 * rng.random() - 1))
+        pause = self.interval
+        if usual is not None and age > usual.ends:
+            pause = min(longest, max(pause, _OVERDUE_SHARE * age))
+        return pause * (1 - JITTER + 1.5 * JITTER * rng.random())
 
 
 def schedule(tracking: Tracking, makes: str, interval: float) -> Schedule:
@@ -60,7 +88,8 @@ def schedule(tracking: Tracking, makes: str, interval: float) -> Schedule:
     :param makes: kind of the result.
     :param interval: the user's ``poll_interval``.
     """
-    return Schedule(interval=interval, first=min(tracking.first_look.get(makes, 0.0), interval))
+    first = min(tracking.first_look.get(makes, 0.0), interval)
+    return Schedule(interval=interval, first=first, typical=tracking.typical.get(makes, 0.0))
 
 
 @dataclass(frozen=True)
@@ -78,28 +107,37 @@ class Trouble:
     seconds: float = 0.0
 
 
-def trouble(error: AdGenError, *, failures: int, interval: float) -> Trouble:
+def trouble(
+    error: AdGenError,
+    *,
+    failures: int,
+    interval: float,
+    age: float = math.inf,
+    rng: random.Random | None = None,
+) -> Trouble:
     """
     Return what a failed look means.
 
     :param error: what went wrong.
     :param failures: failed looks in a row, this one included.
     :param interval: the usual seconds between looks.
+    :param age: seconds since the job was submitted; one that the vendor does not know yet may only be young.
+    :param rng: the source of jitter; none without.
     """
     if isinstance(error, AuthenticationError):
         return Trouble(passing=False, refresh=True)
     riding = min(_LONGEST_RIDE, interval * float(2 ** min(failures - 1, 6)))
+    if rng is not None:
+        riding *= 1 + JITTER * (2 * rng.random() - 1)
     if isinstance(error, RateLimited | ServerError):
         return Trouble(passing=True, seconds=max(riding, error.retry_after or 0.0))
     if isinstance(error, ApiError):
-        return Trouble(passing=False)
+        passing = error.status in _PASSING_STATUSES or (isinstance(error, NotFound) and age < _YOUNG)
+        return Trouble(passing=passing, seconds=riding if passing else 0.0)
     if isinstance(error, WireError | UnexpectedResponse):
         return Trouble(passing=True, seconds=riding)
     return Trouble(passing=False)
 
-
-PAGE = 100
-"""Jobs a vendor shows in one request, as we count when weighing a list against single requests."""
 
 _SHY = 60.0
 
@@ -122,13 +160,28 @@ class Listing:
         """Whether listing is likely to take fewer requests than asking for *due* jobs singly."""
         return now >= self.shy_until and due > self.pages + 1
 
-    def enough(self, seen: int, wanted: int, missing: int) -> bool:
-        """Whether to stop reading: what is missing costs less by itself than the pages that may still hold it."""
-        return seen % PAGE == 0 and seen // PAGE >= 2 + 2 * (wanted // PAGE) + missing
+    def enough(self, pages: int, seen: int, wanted: int, missing: int, fresh: int) -> bool:
+        """
+        Whether to stop reading: what is missing costs less by itself than the pages that may still hold it.
 
-    def learn(self, seen: int, wanted: int, missing: int, now: float) -> None:
-        """Remember what a pass of *seen* jobs took and left out."""
-        self.pages = max(1, -(-seen // PAGE))
+        :param pages: pages read so far.
+        :param seen: jobs they showed.
+        :param wanted: jobs the list is read for.
+        :param missing: those of them it has not shown.
+        :param fresh: jobs of the last page that no page before had shown; none means that it goes round in circles.
+        """
+        if not missing or not fresh:
+            return True
+        likely = -(-wanted * pages // max(1, seen))
+        return pages >= 2 + 2 * likely + missing
+
+    def learn(self, pages: int, wanted: int, missing: int, now: float) -> None:
+        """Remember how many *pages* a pass took and what it left out."""
+        self.pages = max(1, pages)
         if missing * 2 > wanted:
-            self.shy_until = now + _SHY
-            self.pages = 1
+            self.refused(now)
+
+    def refused(self, now: float) -> None:
+        """Leave lists alone for a while: the vendor does not show one that can be read."""
+        self.shy_until = now + _SHY
+        self.pages = 1

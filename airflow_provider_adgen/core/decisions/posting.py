@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.vendor import Promises
 
 
+RETRYABLE_REFUSALS = frozenset({408, 425, 429})
+"""Statuses of the 4xx family that say "not now" rather than "not this"."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """
@@ -45,3 +49,15 @@ def judge(error: AdGenError, promises: Promises) -> Verdict:
     # Refused on our own side, before anything was sent.
     ours = isinstance(error, InvalidRequest)
     return Verdict(nothing_started=ours, answered=False, unknown=False, status=0)
+
+
+def refused_for_good(error: AdGenError) -> bool:
+    """
+    Return whether the same submission, sent unchanged, would be refused again.
+
+    It says nothing about money: :func:`judge` does. A 4xx blames the request, its key or its account, which a retry
+    changes nothing about; the exceptions ask to come back later. A 5xx and a missing answer blame the moment.
+    """
+    if isinstance(error, ApiError):
+        return 400 <= error.status < 500 and error.status not in RETRYABLE_REFUSALS
+    return isinstance(error, InvalidRequest)

@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 import email.utils
+import itertools
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from airflow_provider_adgen.core.calls import Lane
 
-    from airflow_provider_adgen.core.calls import Lane
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 NEAR = 60.0
 """Seconds up to which a rate limit is simply waited for."""
@@ -64,24 +65,93 @@ class RateLimit:
 
 
 @dataclass
+class _Learned:
+    """
+    What one lane's answers taught.
+
+    :param stopped_until: nothing goes out before.
+    :param refused_at: when the last 429 arrived; answers to what was sent before say nothing new.
+    :param refusals: 429s in a row.
+    :param pace: requests a second that a 429 showed to be too many, a margin taken off; None for no limit.
+    :param paced_since: when that was.
+    :param next_slot: when the next request fits into that pace.
+    :param left: requests that the vendor says are left, until *left_until*; None where it does not say.
+    :param sent: when the latest requests went out.
+    """
+
+    stopped_until: float = 0.0
+    refused_at: float = float("-inf")
+    refusals: int = 0
+    pace: float | None = None
+    paced_since: float = 0.0
+    next_slot: float = 0.0
+    left: int | None = None
+    left_until: float = 0.0
+    sent: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+
+
+_REMEMBERED = 4096
+_MARGIN = 0.9
+_SLOWEST = 0.5
+_TELLING = 10
+_LONGEST_STOP = 60.0
+# A pace that a 429 taught grows again by that part a minute, and is forgotten when it has grown tenfold.
+_GROWTH, _FORGOTTEN = 1.1, 10.0
+
+
+@dataclass
 class RateBudget:
     """
-    One account's budget in this process: a pause per lane after a 429, rations, an even pace if the user set one.
+    One account's budget in this process, a lane apart from the others: rations, what headers say, what a 429 taught.
 
-    :param per_minute: requests a minute over all lanes; None for no limit of our own.
+    A 429 stops its lane for as long as the vendor asks, or ever longer where it does not say; afterwards the lane
+    goes at nine tenths of the pace that was refused, and grows a tenth faster each minute.
+
+    :param per_minute: requests a minute over all lanes, the user's own limit; None for none.
     :param rations: limits per lane that are kept without being told by a 429.
     """
 
     per_minute: float | None = None
     rations: Mapping[Lane, RateLimit] = field(default_factory=dict)
-    _stopped_until: dict[Lane, float] = field(default_factory=dict)
     _next_slot: float = 0.0
     _used: dict[Lane, deque[float]] = field(default_factory=dict)
+    _lanes: dict[Lane, _Learned] = field(default_factory=dict)
 
     def delay(self, lane: Lane, now: float) -> float:
         """Return the seconds until a request of *lane* may go out, without taking the slot."""
-        paced = (self._next_slot - now) if self.per_minute else 0.0
-        return max(0.0, self._stopped_until.get(lane, 0.0) - now, paced, self._rationed(lane, now))
+        known = self._lane(lane)
+        waits = [0.0, known.stopped_until - now, self._rationed(lane, now)]
+        if self.per_minute:
+            waits.append(self._next_slot - now)
+        if self._pace(known, now) is not None:
+            waits.append(known.next_slot - now)
+        if known.left is not None and known.left <= 0:
+            waits.append(known.left_until - now)
+        return max(waits)
+
+    def room(self, lane: Lane, now: float) -> int | None:
+        """Return how many requests of *lane* its ration allows at once; None where it has none."""
+        ration = self.rations.get(lane)
+        if ration is None:
+            return None
+        if self._lane(lane).stopped_until > now:
+            return 0
+        self._rationed(lane, now)
+        return max(0, ration.requests - len(self._used.get(lane, ())))
+
+    def _lane(self, lane: Lane) -> _Learned:
+        if lane not in self._lanes:
+            self._lanes[lane] = _Learned()
+        return self._lanes[lane]
+
+    def _pace(self, known: _Learned, now: float) -> float | None:
+        if known.pace is None:
+            return None
+        grown = float(_GROWTH ** (max(0.0, now - known.paced_since) / 60.0))
+        if grown >= _FORGOTTEN:
+            known.pace = None
+            return None
+        return known.pace * grown
 
     def _rationed(self, lane: Lane, now: float) -> float:
         ration = self.rations.get(lane)
@@ -95,23 +165,94 @@ class RateBudget:
     def take(self, lane: Lane, now: float) -> float:
         """Take the next slot of *lane* and return the seconds to wait for it."""
         wait = self.delay(lane, now)
+        known = self._lane(lane)
         if lane in self.rations:
             self._used.setdefault(lane, deque()).append(now + wait)
         if self.per_minute:
             self._next_slot = max(self._next_slot, now) + 60.0 / self.per_minute
+        pace = self._pace(known, now)
+        if pace is not None:
+            known.next_slot = max(known.next_slot, now + wait) + 1.0 / pace
+        if known.left is not None:
+            # What is left is the vendor's count of one window; in the next one it has to be told anew.
+            known.left = max(0, known.left - 1) if now < known.left_until else None
+        known.sent.append(now + wait)
         return wait
 
     def stop(self, lane: Lane, until: float) -> None:
         """Let nothing of *lane* out before *until*."""
-        self._stopped_until[lane] = max(self._stopped_until.get(lane, 0.0), until)
+        known = self._lane(lane)
+        known.stopped_until = max(known.stopped_until, until)
 
-    def learn(self, lane: Lane, status: int, headers: Mapping[str, str], now: float, wall: float) -> None:
-        """Take in what an answer says: a 429 stops its lane, and so does a window that is used up."""
+    def learn(
+        self,
+        lane: Lane,
+        status: int,
+        headers: Mapping[str, str],
+        now: float,
+        wall: float,
+        sent: float | None = None,
+    ) -> None:
+        """
+        Take in what an answer says: a 429 stops its lane, and so does a window that is used up.
+
+        :param sent: when its request went out, if known: what went out later, the vendor may not have counted yet.
+        """
         wait = retry_after(headers, wall)
+        known = self._lane(lane)
+        sent = now if sent is None else sent
         if status == 429:
+            self._refused(lane, wait, now, sent)
+            return
+        if sent > known.refused_at:
+            known.refusals = 0
+        left = _remaining(headers)
+        if left is not None and wait is not None:
+            known.left = max(0, left - sum(1 for one in _newest(known.sent) if one > sent))
+            known.left_until = now + wait
+            if left == 0:
+                self.stop(lane, now + wait)
+
+    def _refused(self, lane: Lane, wait: float | None, now: float, sent: float) -> None:
+        known, ration = self._lane(lane), self.rations.get(lane)
+        again = sent > known.refused_at
+        if again:
+            known.refusals += 1
+        if wait is not None:
+            seconds = wait
+        else:
             # A refused connection may count against a ration as well: not another one at once.
-            ration = self.rations.get(lane)
-            untold = ration.seconds / ration.requests if ration is not None else 1.0
-            self.stop(lane, now + (untold if wait is None else wait))
-        elif wait is not None and headers.get("x-ratelimit-remaining", "").strip() == "0":
-            self.stop(lane, now + wait)
+            step = ration.seconds / ration.requests if ration is not None else 1.0
+            seconds = max(step, min(_LONGEST_STOP, step * 2 ** (min(known.refusals, 10) - 1)))
+        self.stop(lane, now + seconds)
+        if not again:
+            return
+        known.refused_at = now
+        if lane != Lane.READ:
+            # A refused submission may be about the jobs that run, not about how fast they were submitted.
+            return
+        # A vendor that asks for a moment counts by the second, one that asks for long by the minute.
+        # One that does not say, and refuses the next one as well, counts by more than the second.
+        window = 1.0 if (seconds <= 2.0 if wait is not None else known.refusals <= 1) else 60.0
+        accepted = sum(1 for one in known.sent if sent - window < one < sent)
+        pace = self._pace(known, now)
+        if accepted < _TELLING and pace is None:
+            # So few cannot have been too many: others use the account too, and the pause is answer enough.
+            return
+        learned = _MARGIN * accepted / window
+        # What a minute has shown holds; what a second has shown was a guess if it is refused again.
+        known.pace = max(_SLOWEST, learned if pace is None or window > 1.0 else min(learned, pace / 2))
+        known.paced_since, known.next_slot = now, max(known.next_slot, now + seconds)
+
+
+def _newest(times: deque[float]) -> Iterator[float]:
+    """Yield the last of them, newest first: no more than can be under way."""
+    return itertools.islice(reversed(times), 256)
+
+
+def _remaining(headers: Mapping[str, str]) -> int | None:
+    for name in ("x-ratelimit-remaining", "ratelimit-remaining"):
+        left = _number(headers.get(name, ""))
+        if left is not None:
+            return int(left)
+    return None

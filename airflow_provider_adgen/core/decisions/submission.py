@@ -30,6 +30,9 @@ _LONGEST_PAUSE = 600.0
 MISSING = "missing"
 """What the vendor says of a job it does not know (404)."""
 
+LOST = "lost"
+"""What the vendor says of a job that is over, whose result it gave once and does not give again."""
+
 
 class Action(StrEnum):
     """What to do next."""
@@ -62,6 +65,8 @@ class Why(StrEnum):
     NOTHING_YET = "nothing was submitted before"
     WITHDRAWN = "the earlier attempt started nothing"
     CLEARED = "the task was cleared and the earlier generation was over"
+    CLEARED_CHANGED = "the task was cleared and its input had changed"
+    CLEARED_LOST = "the task was cleared and the earlier result cannot be had again"
     CHANGED_FRESH = "the input changed and a fresh generation was asked for"
     FAILED_REFUNDED = "the earlier job failed and its refund is documented"
     FAILED_RESUBMIT = "the earlier job failed and on_failed asks to submit again"
@@ -121,7 +126,7 @@ class Situation:
     :param now: Unix time.
     :param resumed: this is a later leg of the try that submitted.
     :param own: this process made the last attempt and knows that its posting is over.
-    :param says: the status of the recorded job at the vendor, :data:`MISSING`, or None while not asked.
+    :param says: the status of the recorded job at the vendor, :data:`MISSING`, :data:`LOST`, or None while not asked.
     """
 
     record: Record | None
@@ -165,7 +170,7 @@ def decide(situation: Situation) -> Decision:
     if record is None:
         return _without_record(situation)
     # A withdrawn attempt is as good as none: what counts is what was bought, or may have been, before it.
-    last = next((one for one in reversed(record.attempts) if one.phase != "withdrawn"), record.last)
+    last = record.counting
     if last is None:
         return Decision(Action.SUBMIT, Why.NOTHING_YET)
     if last is not record.last:
@@ -243,7 +248,7 @@ def _submitted(situation: Situation, last: Attempt) -> Decision:
     changed = last.fingerprint != situation.fingerprint
     if changed:
         if cleared:
-            return Decision(Action.SUBMIT, Why.CLEARED, last)
+            return Decision(Action.SUBMIT, Why.CLEARED_CHANGED, last)
         decision = _changed(situation, last)
         if decision is not None:
             return decision
@@ -269,8 +274,13 @@ def _by_status(situation: Situation, last: Attempt, *, cleared: bool) -> Decisio
             return Decision(Action.STOP, Why.MISSING_JOB, last)
         case GenerationStatus.FAILED | GenerationStatus.CANCELED | GenerationStatus.EXPIRED as status:
             return _ended_badly(situation, last, GenerationStatus(status), cleared=cleared)
+        case "lost":
+            decision = Decision(Action.STOP, Why.RESULT_LOST, last)
         case _:
-            return _collect(situation, last)
+            decision = _collect(situation, last)
+    if cleared and decision.why == Why.RESULT_LOST:
+        return Decision(Action.SUBMIT, Why.CLEARED_LOST, last)
+    return decision
 
 
 def _ended_badly(situation: Situation, last: Attempt, status: GenerationStatus, *, cleared: bool) -> Decision:
@@ -308,7 +318,8 @@ def _collect(situation: Situation, last: Attempt) -> Decision:
 def _done(situation: Situation, last: Attempt) -> Decision:
     if not situation.resumed:
         if last.epoch != situation.epoch and situation.policy.on_clear == "fresh":
-            return Decision(Action.SUBMIT, Why.CLEARED, last)
+            same = last.fingerprint == situation.fingerprint
+            return Decision(Action.SUBMIT, Why.CLEARED if same else Why.CLEARED_CHANGED, last)
         if last.fingerprint != situation.fingerprint:
             decision = _changed(situation, last)
             if decision is not None:

@@ -118,12 +118,12 @@ class Application:
         storage = full_path.startswith(("/media/", "/upload/"))
         body = await read_body(receive, self.media.longest_upload if storage else LONGEST_BODY)
         entry.keep_body(body or b"", KEPT_UPLOAD_BYTES if storage else KEPT_BODY_BYTES)
-        fault = world.faults.take(name, method, path, full_path)
+        headers = Headers(scope=scope)
+        fault = world.faults.take(name, method, path, full_path, self._account_of(vendor, headers))
         if fault is not None:
             entry.fault = fault.kind
             if await self._before(fault, vendor, sender, entry):
                 return entry.status
-        headers = Headers(scope=scope)
         if body is None:
             answer = self._refused(vendor, Refusal(413, "The request body is too large"))
         elif storage:
@@ -145,6 +145,11 @@ class Application:
         entry.status = answer.status
         await sender.send(answer, fault)
         return answer.status
+
+    def _account_of(self, vendor: Vendor | None, headers: Headers) -> str | None:
+        token = vendor.token(headers) if vendor is not None else None
+        key = self.world.accounts.key(vendor.name, token) if vendor is not None and token else None
+        return key.account if key is not None else None
 
     async def _before(self, fault: Fault, vendor: Vendor | None, sender: Sender, entry: Entry) -> bool:
         """Let a fault strike before the request is accepted.

@@ -33,6 +33,7 @@ class Fault:
     :param method: only this HTTP method.
     :param path: only paths that match this pattern (``*`` matches anything), below the vendor's base URL, as
         ``/videos/*``, or in full, as ``/media/*``.
+    :param account: only requests with a key of this account.
     :param times: how many requests it strikes; -1 for all.
     :param skip: how many matching requests it lets pass first.
     :param when: ``before`` the request was accepted (nothing happens, nothing is charged) or ``after`` (the job is
@@ -55,6 +56,7 @@ class Fault:
     vendor: str | None = None
     method: str | None = None
     path: str | None = None
+    account: str | None = None
     times: int = 1
     skip: int = 0
     when: str = ""
@@ -86,9 +88,11 @@ class Fault:
         if not self.status:
             self.status = 302 if self.kind == "redirect" else 500
 
-    def matches(self, vendor: str, method: str, path: str, full_path: str) -> bool:
+    def matches(self, vendor: str, method: str, path: str, full_path: str, account: str | None) -> bool:
         """Tell whether a request is one of those to strike."""
         if self.vendor is not None and self.vendor != vendor:
+            return False
+        if self.account is not None and self.account != account:
             return False
         if self.method is not None and self.method.upper() != method:
             return False
@@ -133,10 +137,10 @@ class Faults:
         """List the faults that are set."""
         return [asdict(fault) for fault in self._faults]
 
-    def take(self, vendor: str, method: str, path: str, full_path: str) -> Fault | None:
+    def take(self, vendor: str, method: str, path: str, full_path: str, account: str | None = None) -> Fault | None:
         """Give the fault that strikes this request, and count it."""
         for fault in self._faults:
-            if not fault.matches(vendor, method, path, full_path):
+            if not fault.matches(vendor, method, path, full_path, account):
                 continue
             if fault.skip > 0:
                 fault.skip -= 1

@@ -21,9 +21,11 @@ from airflow_provider_adgen.core.calls import (
     read_object,
     unreadable,
 )
+from airflow_provider_adgen.core.reading import unwrapped
 from airflow_provider_adgen.core.requests import Arguments, Number, Text, WebUrl, identifier
-from airflow_provider_adgen.core.vocabulary import CreditBalance, Model
+from airflow_provider_adgen.core.vocabulary import CreditBalance
 from airflow_provider_adgen.vendors.adsumo.models import (
+    AdsumoModel,
     Avatar,
     Balance,
     GenerationItem,
@@ -39,7 +41,7 @@ NAME = "adsumo"
 PAGE = 100
 """The largest page Adsumo answers."""
 
-M = TypeVar("M", bound=Model)
+M = TypeVar("M", bound=AdsumoModel)
 
 
 class _Page(Arguments):
@@ -79,7 +81,7 @@ class _GenerationFilter(_Page):
 
 
 def _one(model: type[M], endpoint: str) -> Callable[[Answer], M]:
-    return lambda answer: read_model(model, read_object(answer, NAME, endpoint), NAME, endpoint)
+    return lambda answer: read_model(model, unwrapped(read_object(answer, NAME, endpoint)), NAME, endpoint)
 
 
 def _rows(value: Any, endpoint: str) -> list[Any]:
@@ -300,7 +302,7 @@ def get_credits() -> Call[CreditBalance]:
     endpoint = "GET /account/credits"
 
     def parse(answer: Answer) -> CreditBalance:
-        balance = read_model(Balance, read_object(answer, NAME, endpoint), NAME, endpoint)
+        balance = read_model(Balance, unwrapped(read_object(answer, NAME, endpoint)), NAME, endpoint)
         return CreditBalance(
             remaining=balance.credits_remaining, used=balance.credits_used, limit=balance.credits_limit
         )

@@ -4,14 +4,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
-from airflow_provider_adgen.core.vocabulary import Model, Moment
+from airflow_provider_adgen.core.reading import Amount, Answered, Identity, JobId, Whole, Word, whole
+from airflow_provider_adgen.core.vocabulary import Moment
 
 
-class Product(Model):
+class AdsumoModel(Answered):
+    """Base of Adsumo's answers: a null under one of two names does not hide the other."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: Any) -> Any:
+        return {key: item for key, item in value.items() if item is not None} if isinstance(value, dict) else value
+
+
+class Product(AdsumoModel):
     """
     A product of the account.
 
@@ -19,18 +29,18 @@ class Product(Model):
     :param image_url: its picture (the vendor calls it ``image_path`` in the answer to a creation).
     """
 
-    id: str
-    name: str | None = None
-    description: str | None = None
-    category: str | None = None
-    image_url: str | None = Field(default=None, validation_alias=AliasChoices("image_url", "image_path"), repr=False)
-    price: float | None = None
-    currency: str | None = None
-    link: str | None = None
+    id: Identity
+    name: Word = None
+    description: Word = None
+    category: Word = None
+    image_url: Word = Field(default=None, validation_alias=AliasChoices("image_url", "image_path"), repr=False)
+    price: Amount = None
+    currency: Word = None
+    link: Word = None
     created_at: Moment = None
 
 
-class Avatar(Model):
+class Avatar(AdsumoModel):
     """
     A face for talking-avatar videos.
 
@@ -38,38 +48,37 @@ class Avatar(Model):
     :param avatar_type: ``platform`` or ``custom``.
     """
 
-    id: str
-    name: str | None = None
-    thumbnail_url: str | None = Field(default=None, repr=False)
-    gender: str | None = None
-    age_group: str | None = None
-    avatar_type: str | None = None
-    description: str | None = None
+    id: Identity
+    name: Word = None
+    thumbnail_url: Word = Field(default=None, repr=False)
+    gender: Word = None
+    age_group: Word = None
+    avatar_type: Word = None
+    description: Word = None
     created_at: Moment = None
 
 
-class Voice(Model):
+class Voice(AdsumoModel):
     """
     A voice.
 
     :param id: what ``voice_id`` takes.
     """
 
-    id: str
-    name: str | None = None
-    gender: str | None = None
-    age_group: str | None = None
-    accent: str | None = None
-    style: str | None = None
-    preview_audio_url: str | None = Field(default=None, repr=False)
+    id: Identity
+    name: Word = None
+    gender: Word = None
+    age_group: Word = None
+    accent: Word = None
+    style: Word = None
+    preview_audio_url: Word = Field(default=None, repr=False)
 
 
-class GenerationItem(Model):
+class GenerationItem(AdsumoModel):
     """One generation as ``GET /generations`` and ``GET /generations/{id}`` show it."""
 
-    # Something to ask by: ids of one generation are joined by commas.
-    id: str = Field(pattern=r"^[^\s,]+$", validation_alias=AliasChoices("id", "generation_id"))
-    type: str | None = None
+    id: JobId = Field(validation_alias=AliasChoices("id", "generation_id"))
+    type: Word = None
     status: str
     created_at: Moment = None
     completed_at: Moment = None
@@ -77,23 +86,33 @@ class GenerationItem(Model):
     details: Any = Field(default=None, repr=False)
 
 
-class Pagination(Model):
+class Voiceover(AdsumoModel):
+    """The answer to ``POST /voiceovers/text-to-speech``, which has its result in it."""
+
+    id: JobId = Field(validation_alias=AliasChoices("id", "voiceover_id", "generation_id"))
+    status: Word = None
+    audio_url: Any = Field(default=None, repr=False)
+    duration: Any = None
+    completed_at: Moment = None
+
+
+class Pagination(AdsumoModel):
     """Where a page stands in its list."""
 
-    total: int | None = None
-    limit: int | None = None
-    offset: int | None = None
+    total: Whole = None
+    limit: Whole = None
+    offset: Whole = None
 
 
-class Balance(Model):
+class Balance(AdsumoModel):
     """``GET /account/credits``."""
 
-    credits_used: int | None = None
-    credits_limit: int | None = None
-    credits_remaining: int
+    credits_used: Whole = None
+    credits_limit: Whole = None
+    credits_remaining: Annotated[int, BeforeValidator(whole)]
 
 
-class WebhookEvent(Model):
+class WebhookEvent(AdsumoModel):
     """
     A notification that Adsumo sent, its signature verified.
 
@@ -102,10 +121,10 @@ class WebhookEvent(Model):
     """
 
     event: str
-    generation_id: str
-    type: str | None = None
-    status: str | None = None
-    result_url: str | None = Field(default=None, repr=False)
-    error_message: str | None = None
+    generation_id: JobId = Field(validation_alias=AliasChoices("generation_id", "id"))
+    type: Word = None
+    status: Word = None
+    result_url: Word = Field(default=None, repr=False)
+    error_message: Word = None
     created_at: Moment = None
     completed_at: Moment = None

@@ -13,6 +13,7 @@ import pendulum
 
 from airflow_provider_adgen.core.calls import Answer, Call, Emit, Lane, Sequence, read_model, read_object, unreadable
 from airflow_provider_adgen.core.errors import InvalidRequest
+from airflow_provider_adgen.core.reading import file_kind, is_link, rest, unwrapped
 from airflow_provider_adgen.core.vendor import Assumption, Idempotency, Problem, Promises, Tracking, Vendor
 from airflow_provider_adgen.core.vocabulary import (
     Creative,
@@ -21,10 +22,9 @@ from airflow_provider_adgen.core.vocabulary import (
     Generation,
     GenerationStatus,
     Kind,
-    read_time,
 )
 from airflow_provider_adgen.vendors.adsumo import api
-from airflow_provider_adgen.vendors.adsumo.models import GenerationItem, WebhookEvent
+from airflow_provider_adgen.vendors.adsumo.models import GenerationItem, Voiceover, WebhookEvent
 from airflow_provider_adgen.vendors.adsumo.requests import REQUESTS, AdsumoRequest
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ _KIND_OF_TYPE: dict[str, Kind] = {"talking-avatar": "video", "ai-video": "video"
 _FILE_OF_KIND: dict[str, Literal["image", "video", "audio"]] = {"video": "video", "image": "image", "voice": "audio"}
 # One link is documented; how several images come back is not, so likely places are read where there are any.
 _SEVERAL = ("result_urls", "results", "images", "urls", "outputs")
+_PLACED = (*_SEVERAL, "id", "generation_id", "error", "error_message")
 
 
 class AdsumoVendor(Vendor):
@@ -75,7 +76,7 @@ class AdsumoVendor(Vendor):
         Assumption(
             "id of a submission",
             "Submissions answer generation_id, reads answer id.",
-            "Either name is read everywhere.",
+            "Either name is read everywhere, a number as well, and an answer wrapped in data.",
         ),
         Assumption(
             "custom avatars",
@@ -127,10 +128,12 @@ class AdsumoVendor(Vendor):
         endpoint = f"POST {request.path}"
 
         def parse(answer: Answer) -> Generation:
-            value = read_object(answer, self.name, endpoint)
+            value = unwrapped(read_object(answer, self.name, endpoint))
             if request.synchronous:
                 return self._voiceover(value, request, endpoint)
-            item = read_model(GenerationItem, {"status": "processing", **_without_none(value)}, self.name, endpoint)
+            item = read_model(
+                GenerationItem, {**value, "status": value.get("status") or "processing"}, self.name, endpoint
+            )
             generation = self._generation(item, request.makes)
             generation.credits = Credits(quoted=request.price())
             return generation
@@ -221,35 +224,32 @@ class AdsumoVendor(Vendor):
                 "created_at": item.created_at,
                 "completed_at": item.completed_at,
                 "error": str(error) if error else None,
-                "details": {**({"type": item.type} if item.type else {}), **details},
+                "details": {**({"type": item.type} if item.type else {}), **rest(item, *_PLACED), **details},
             }
         )
 
     def _creative(self, link: str, kind: str) -> Creative:
-        path = _file(link).lower()
         return Creative(
-            kind="archive" if path.endswith(".zip") else _FILE_OF_KIND.get(kind, "video"),
+            kind="archive" if file_kind(link) == "archive" else _FILE_OF_KIND.get(kind, "video"),
             url=link,
             expires_at=pendulum.now("UTC").add(seconds=LINK_SECONDS),
         )
 
     def _voiceover(self, value: dict[str, Any], request: AdsumoRequest, endpoint: str) -> Generation:
-        identity, link = value.get("id"), value.get("audio_url")
-        if not isinstance(identity, str) or not identity:
-            raise unreadable(self.name, endpoint, "id", "is missing")
-        status = self.status(value.get("status", "completed"))
-        if status == GenerationStatus.COMPLETED and not (isinstance(link, str) and link):
+        told = read_model(Voiceover, value, self.name, endpoint)
+        status = self.status(told.status or "completed")
+        if status == GenerationStatus.COMPLETED and not is_link(told.audio_url):
             # No endpoint gives it again: a voiceover without it is no result.
             raise unreadable(self.name, endpoint, "audio_url", "is missing")
         return Generation(
             vendor=self.name,
-            id=identity,
+            id=told.id,
             kind="voice",
             status=status,
-            creatives=[self._creative(link, "voice")] if isinstance(link, str) and link else [],
+            creatives=[self._creative(told.audio_url, "voice")] if is_link(told.audio_url) else [],
             credits=Credits(quoted=request.price()),
-            completed_at=read_time(value.get("completed_at")),
-            details={"duration": value["duration"]} if value.get("duration") is not None else {},
+            completed_at=told.completed_at,
+            details={**rest(told, *_PLACED), **({"duration": told.duration} if told.duration is not None else {})},
         )
 
     # --- webhooks -------------------------------------------------------------------------------------------------
@@ -279,10 +279,6 @@ def _links(value: Any) -> Iterator[str]:
 
 def _file(link: str) -> str:
     return link.split("?", 1)[0]
-
-
-def _without_none(value: dict[str, Any]) -> dict[str, Any]:
-    return {key: item for key, item in value.items() if item is not None}
 
 
 def _word(value: Any) -> str | None:

@@ -29,6 +29,7 @@ from airflow_provider_adgen.core.calls import (
     unreadable,
 )
 from airflow_provider_adgen.core.errors import ApiError, InvalidRequest
+from airflow_provider_adgen.core.reading import amount
 from airflow_provider_adgen.core.requests import Arguments, HttpsUrl, Text, WebUrl, identifier
 from airflow_provider_adgen.core.scrub import scrub
 from airflow_provider_adgen.core.vocabulary import CreditBalance, Model
@@ -203,11 +204,11 @@ def get_credits() -> Call[CreditBalance]:
 
     def parse(answer: Answer) -> CreditBalance:
         value = read_answer(answer, endpoint)
-        bare = shapes.number(value.get("data") if isinstance(value, dict) else value)
+        bare = amount(value.get("data") if isinstance(value, dict) else value)
         fields = shapes.plain(shapes.payload(value))
         inner = next((shapes.plain(fields[name]) for name in _BALANCE if isinstance(fields.get(name), dict)), None)
         fields = inner if inner is not None else fields
-        found = shapes.number(shapes.first(fields, (*_REMAINING, *_BALANCE)))
+        found = amount(shapes.first(fields, (*_REMAINING, *_BALANCE)))
         remaining = found if found is not None else bare
         if remaining is None:
             raise unreadable(NAME, endpoint, "credits", "is missing")

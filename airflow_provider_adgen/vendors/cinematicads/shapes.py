@@ -8,12 +8,13 @@ A name is compared without case, ``_`` and ``-``. Nothing here raises, whatever 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from airflow_provider_adgen.core.reading import amount, is_link
 
 _DEEPEST = 4
 
@@ -72,20 +73,9 @@ def word(value: Any) -> str | None:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def number(value: Any) -> float | None:
-    """Return a finite number, also from a string of digits."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        found = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) else None
-
-
 def whole(value: Any) -> int | None:
     """Return a whole number; None for anything else, parts of a credit included."""
-    found = number(value)
+    found = amount(value)
     return int(found) if found is not None and found.is_integer() else None
 
 
@@ -161,16 +151,6 @@ class Link:
         parts = urlsplit(self.url)
         query = [pair for pair in parse_qsl(parts.query) if not _SIGNING.match(pair[0])]
         return (parts.netloc.lower(), parts.path, *sorted(query))
-
-
-def is_link(value: Any) -> TypeGuard[str]:
-    """Whether it is an http(s) URL with a host."""
-    if not isinstance(value, str) or not value.startswith(("https://", "http://")):
-        return False
-    try:
-        return bool(urlsplit(value).hostname)
-    except ValueError:
-        return False
 
 
 def links(value: Any, kind: str | None, *, own_url: bool = False) -> list[Link]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_adgen.core.reading import amount
 from airflow_provider_adgen.core.vocabulary import FINISHED, GenerationStatus
 from airflow_provider_adgen.vendors.cinematicads import shapes
 from airflow_provider_adgen.vendors.cinematicads.models import WorkflowEvent
@@ -143,7 +144,7 @@ def read_event(event: Event) -> WorkflowEvent:
         name=_name(event.name, data),
         step=shapes.word(shapes.first(fields, ("step", "stepname", "stage"))),
         status=shapes.word(shapes.first(fields, _STATUS)),
-        progress=shapes.number(progress),
+        progress=amount(progress),
         success=success if isinstance(success, bool) else None,
         data=data,
     )
@@ -303,7 +304,7 @@ def of_project(value: Mapping[str, Any], kind: str | None, translate: Callable[[
         status=status,
         links=found,
         error=shapes.told_error(value) or None if status == GenerationStatus.FAILED else None,
-        progress=shapes.number(fields.get("progress")),
+        progress=amount(fields.get("progress")),
         created=shapes.first(fields, ("createdat", "created", "date")),
         completed=shapes.first(fields, ("completedat", "finishedat", "endedat")),
         type=type_,

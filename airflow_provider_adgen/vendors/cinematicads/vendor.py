@@ -19,6 +19,7 @@ from airflow_provider_adgen.core.errors import (
     UnexpectedResponse,
     WireError,
 )
+from airflow_provider_adgen.core.reading import file_kind
 from airflow_provider_adgen.core.requests import identifier
 from airflow_provider_adgen.core.scrub import scrub
 from airflow_provider_adgen.core.vendor import Problem, Promises, Vendor
@@ -52,18 +53,6 @@ LINGER = 2.0
 """Seconds for which a stream is still heard after the job has ended: a result per format is possible."""
 
 _MOST_REVIEWS = 1000
-
-_FILE_OF_SUFFIX: dict[str, Literal["image", "video", "archive"]] = {
-    "mp4": "video",
-    "mov": "video",
-    "webm": "video",
-    "png": "image",
-    "jpg": "image",
-    "jpeg": "image",
-    "webp": "image",
-    "gif": "image",
-    "zip": "archive",
-}
 
 
 class CinematicAdsVendor(Vendor):
@@ -269,9 +258,8 @@ class CinematicAdsVendor(Vendor):
 
 
 def _creative(link: shapes.Link, kind: str) -> Creative:
-    suffix = link.url.split("?", 1)[0].rpartition(".")[2].lower()
     default: Literal["image", "video"] = "image" if kind == "image" else "video"
-    return Creative(kind=_FILE_OF_SUFFIX.get(suffix, default), url=link.url, expires_at=read_time(link.expires))
+    return Creative(kind=file_kind(link.url) or default, url=link.url, expires_at=read_time(link.expires))
 
 
 VENDOR = CinematicAdsVendor()

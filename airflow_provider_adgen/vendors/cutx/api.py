@@ -19,6 +19,7 @@ from airflow_provider_adgen.core.calls import (
     unreadable,
 )
 from airflow_provider_adgen.core.errors import ApiError, InvalidRequest
+from airflow_provider_adgen.core.reading import unwrapped
 from airflow_provider_adgen.core.requests import Arguments, Count, WebUrl, identifier
 from airflow_provider_adgen.core.vocabulary import CreditBalance
 from airflow_provider_adgen.vendors.cutx.models import Balance, CutxModel, Job, Product, Project, User
@@ -58,8 +59,7 @@ def _one(model: type[M], endpoint: str, wrapping: str) -> Callable[[Answer], M]:
     """Return a reader of ``{wrapping: {...}}``, or of the object itself."""
 
     def read(answer: Answer) -> M:
-        value = read_object(answer, NAME, endpoint)
-        return read_model(model, value.get(wrapping, value), NAME, endpoint)
+        return read_model(model, unwrapped(read_object(answer, NAME, endpoint), wrapping), NAME, endpoint)
 
     return read
 
@@ -80,7 +80,10 @@ def _pages(model: type[T], name: str, query: Mapping[str, Any], known: int) -> S
 
     def parse(answer: Answer) -> list[T]:
         value = read_json(answer, NAME, endpoint)
-        rows = value.get(name) if isinstance(value, dict) else value
+        if isinstance(value, dict):
+            flat = unwrapped(value)
+            value = flat.get(name, flat.get("data"))
+        rows = value
         if not isinstance(rows, list):
             raise unreadable(NAME, endpoint, name, "is not a list")
         return [read_model(model, row, NAME, endpoint) for row in rows]
@@ -186,7 +189,7 @@ def get_credits() -> Call[CreditBalance]:
     endpoint = "GET /api/credits/balance"
 
     def parse(answer: Answer) -> CreditBalance:
-        told = read_model(Balance, read_object(answer, NAME, endpoint), NAME, endpoint)
+        told = read_model(Balance, unwrapped(read_object(answer, NAME, endpoint)), NAME, endpoint)
         lifetime = told.model_dump(include={"lifetime_purchased", "lifetime_used"}, exclude_none=True)
         return CreditBalance.model_validate({"remaining": told.balance, **lifetime})
 
@@ -205,7 +208,7 @@ def job(job_id: str) -> Call[tuple[Job, dict[str, Any]]]:
         raise InvalidRequest("A CutX job id holds characters that no id has. Nothing was sent.")
 
     def parse(answer: Answer) -> tuple[Job, dict[str, Any]]:
-        value = read_object(answer, NAME, endpoint)
+        value = unwrapped(read_object(answer, NAME, endpoint), "job")
         return read_model(Job, value, NAME, endpoint), value
 
     return Call(method="GET", path="/api/generate/status", endpoint=endpoint, parse=parse, query={"jobId": name})

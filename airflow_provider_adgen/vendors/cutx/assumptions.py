@@ -11,6 +11,11 @@ ASSUMPTIONS: tuple[Assumption, ...] = tuple(
     for one in (
         ("address", "No page names the API's host.", "The connection's host is required; paths begin with /api/."),
         (
+            "names and wrappings",
+            "Generations answer in camelCase, products and credits in snake_case.",
+            "Either case is read everywhere, numbers as text too, and an answer wrapped in data.",
+        ),
+        (
             "token",
             "How a program gets the 7-day token, or renews it, is not stated.",
             "A person puts it into the connection's password, and it is sent as a bearer token. The hook warns from "

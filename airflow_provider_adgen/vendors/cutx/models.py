@@ -9,64 +9,26 @@ something else is None, never an error: after a paid request nothing but the job
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 from pydantic.alias_generators import to_snake
 
-from airflow_provider_adgen.core.scrub import holds_url
-from airflow_provider_adgen.core.vocabulary import CopyVariant, Model, Moment
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-
-def _word(value: Any) -> Any:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return value if isinstance(value, str) else None
-
-
-def _whole(value: Any) -> int | None:
-    """Read a whole number, also from a string; parts are cut off."""
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if isinstance(value, int):
-        return None if isinstance(value, bool) else value
-    return math.floor(value) if isinstance(value, float) and math.isfinite(value) else None
+from airflow_provider_adgen.core.reading import Answered, Flag, Identity, JobId, Objects, Whole, Word, whole, word
+from airflow_provider_adgen.core.vocabulary import CopyVariant, Moment
 
 
 def _words(value: Any) -> list[str]:
     if isinstance(value, str):
         value = value.split()
-    return [word for word in map(_word, value) if word] if isinstance(value, list) else []
+    return [text for text in map(word, value) if text] if isinstance(value, list) else []
 
 
-def _dictionaries(value: Any) -> list[Any]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _identity(value: Any) -> Any:
-    """Take an id that can be told from others in a list joined by commas."""
-    word = _word(value)
-    if word is None or not word.strip() or not word.isprintable() or set(word.strip()) & {",", " "}:
-        raise ValueError("is not an id")
-    return word.strip()
-
-
-Identity = Annotated[str, BeforeValidator(_identity)]
-Word = Annotated[str | None, BeforeValidator(_word)]
 Words = Annotated[list[str], BeforeValidator(_words)]
-Whole = Annotated[int | None, BeforeValidator(_whole)]
-Flag = Annotated[bool | None, BeforeValidator(lambda value: value if isinstance(value, bool) else None)]
 
 
-class CutxModel(Model):
-    """Base of CutX's answers: either case of a name is read; what holds a URL does not show in a repr."""
+class CutxModel(Answered):
+    """Base of CutX's answers: either case of a name is read."""
 
     @model_validator(mode="before")
     @classmethod
@@ -80,9 +42,6 @@ class CutxModel(Model):
             if item is not None:
                 found.setdefault(name if name in cls.model_fields else key, item)
         return found
-
-    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        return [(name, value) for name, value in super().__repr_args__() if not holds_url(value)]
 
 
 class Project(CutxModel):
@@ -135,7 +94,7 @@ class Product(CutxModel):
     features: Annotated[list[Any], BeforeValidator(lambda value: value if isinstance(value, list) else [])] = Field(
         default_factory=list
     )
-    images: Annotated[list[ProductImage], BeforeValidator(_dictionaries)] = Field(default_factory=list, repr=False)
+    images: Annotated[list[ProductImage], Objects] = Field(default_factory=list, repr=False)
     created_at: Moment = None
 
     def model_post_init(self, _context: Any, /) -> None:
@@ -165,7 +124,7 @@ class User(CutxModel):
 class Balance(CutxModel):
     """``GET /api/credits/balance``."""
 
-    balance: Annotated[int, BeforeValidator(_whole)]
+    balance: Annotated[int, BeforeValidator(whole)]
     lifetime_purchased: Whole = None
     lifetime_used: Whole = None
 
@@ -180,7 +139,7 @@ class Submission(CutxModel):
     :param credits_remaining: what is left.
     """
 
-    job_id: Identity = Field(validation_alias=AliasChoices("job_id", "id"))
+    job_id: JobId = Field(validation_alias=AliasChoices("job_id", "id"))
     status: Word = None
     credits_used: Whole = None
     credits_remaining: Whole = None
@@ -210,7 +169,7 @@ class Job(CutxModel):
 
     type: Word = None
     status: str
-    assets: Annotated[list[Asset], BeforeValidator(_dictionaries)] = Field(default_factory=list)
+    assets: Annotated[list[Asset], Objects] = Field(default_factory=list)
     created_at: Moment = None
     completed_at: Moment = None
     error: Any = None
@@ -256,7 +215,7 @@ def _variant(value: Any) -> CopyVariant | None:
         value = {"body": value}
     if not isinstance(value, dict):
         return None
-    texts = {name: _word(value.get(name)) for name in _VARIANT[:3]}
+    texts = {name: word(value.get(name)) for name in _VARIANT[:3]}
     hashtags = _words(value.get("hashtags"))
     if not hashtags and not any(text and text.strip() for text in texts.values()):
         return None

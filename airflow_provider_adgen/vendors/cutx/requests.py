@@ -85,6 +85,7 @@ class Copy(CutxRequest):
     makes: ClassVar[Kind] = "copy"
     path: ClassVar[str] = "/api/generate/copy"
     synchronous: ClassVar[bool] = True
+    askable: ClassVar[bool] = True
     credits: ClassVar[int] = COPY_CREDITS
 
     platform: Literal["meta", "tiktok", "google", "linkedin", "pinterest", "universal"]

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.core.calls import Answer, Call, Lane, Sequence, read_model, read_object
 from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.errors import ApiError, DownloadError, InvalidRequest
+from airflow_provider_adgen.core.reading import FileKind, file_kind, is_link, rest, unwrapped
 from airflow_provider_adgen.core.vendor import Assumption, Idempotency, Problem, Promises, Tracking, Vendor
 from airflow_provider_adgen.core.vocabulary import (
     FINISHED,
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_adgen.core.requests import GenerationRequest
 
-FileKind = Literal["image", "video", "audio", "archive"]
-
 _KIND_OF_TYPE: dict[str, Kind] = {
     "copy": "copy",
     "static_ad": "image",
@@ -42,12 +40,7 @@ _KIND_OF_TYPE: dict[str, Kind] = {
 }
 _KINDS: dict[str, Kind] = {"copy": "copy", "image": "image", "video": "video", "voice": "voice"}
 _FILES: dict[str, FileKind] = {"image": "image", "video": "video", "audio": "audio", "voice": "audio"}
-_SUFFIXES: dict[str, FileKind] = {
-    **dict.fromkeys(("png", "jpg", "jpeg", "webp", "gif", "avif"), "image"),
-    **dict.fromkeys(("mp4", "mov", "webm", "m4v"), "video"),
-    **dict.fromkeys(("mp3", "wav", "m4a", "aac", "ogg"), "audio"),
-    "zip": "archive",
-}
+_PLACED = ("id", "jobId", "job_id", "variants", "result", "output", "data")
 _MOST_ISSUES = 10
 
 
@@ -167,6 +160,7 @@ class CutxVendor(Vendor):
     # --- translation ----------------------------------------------------------------------------------------------
 
     def _submitted(self, value: dict[str, Any], request: CutxRequest, endpoint: str) -> Generation:
+        value = unwrapped(value, "job")
         told = read_model(Submission, value, self.name, endpoint)
         found = variants(value) if request.synchronous else []
         status = self.status(told.status) if told.status else GenerationStatus.QUEUED
@@ -175,10 +169,10 @@ class CutxVendor(Vendor):
         elif not found and status == GenerationStatus.COMPLETED:
             # The result is not in this answer, so it has to be asked for.
             status = GenerationStatus.PROCESSING
-        details: dict[str, Any] = {}
+        details = rest(told, *_PLACED)
         if told.credits_remaining is not None:
             details["credits_remaining"] = told.credits_remaining
-        if told.status == "reused":
+        if told.status and self.spelled(told.status) == "reused":
             details["reused"] = True
         return Generation(
             vendor=self.name,
@@ -194,7 +188,7 @@ class CutxVendor(Vendor):
         made = _KIND_OF_TYPE.get((job.type or "").lower()) or _KINDS.get(asked or "") or _kind_of(job)
         status = self.status(job.status)
         completed = status == GenerationStatus.COMPLETED
-        details: dict[str, Any] = {"type": job.type} if job.type else {}
+        details = {**rest(job, *_PLACED), **({"type": job.type} if job.type else {})}
         if completed and (ids := [asset.id for asset in job.assets if asset.id]):
             details["asset_ids"] = ids
         return Generation(
@@ -202,7 +196,7 @@ class CutxVendor(Vendor):
             id=job_id,
             kind=made,
             status=status,
-            creatives=[_creative(asset, made) for asset in job.assets if _is_link(asset.url)] if completed else [],
+            creatives=[_creative(asset, made) for asset in job.assets if is_link(asset.url)] if completed else [],
             variants=copy if completed else [],
             created_at=job.created_at,
             completed_at=job.completed_at if status in FINISHED else None,
@@ -211,17 +205,8 @@ class CutxVendor(Vendor):
         )
 
 
-def _is_link(url: str | None) -> bool:
-    try:
-        parts = urlsplit(url or "")
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.netloc)
-
-
 def _creative(asset: Asset, made: str) -> Creative:
-    suffix = urlsplit(asset.url or "").path.lower().rpartition(".")[2]
-    kind = _FILES.get((asset.type or "").lower()) or _SUFFIXES.get(suffix) or _FILES.get(made, "video")
+    kind = _FILES.get((asset.type or "").lower()) or file_kind(asset.url or "") or _FILES.get(made, "video")
     return Creative(kind=kind, url=asset.url, expires_at=asset.expires_at)
 
 

@@ -20,6 +20,7 @@ from airflow_provider_adgen.core.calls import (
     unreadable,
 )
 from airflow_provider_adgen.core.errors import ApiError, InvalidRequest
+from airflow_provider_adgen.core.reading import readable_id, unwrapped
 from airflow_provider_adgen.core.requests import Arguments, Count, Number, Text, identifier
 from airflow_provider_adgen.core.vocabulary import CreditBalance, read_time
 from airflow_provider_adgen.vendors.sume import shapes
@@ -93,7 +94,7 @@ def one(model: type[M], endpoint: str, *wrappings: str) -> Callable[[Answer], M]
     """Return a reader of one *model*, bare or wrapped in one of the fields *wrappings*."""
 
     def read(answer: Answer) -> M:
-        value = shapes.unwrapped(read_object(answer, NAME, endpoint), *wrappings)
+        value = unwrapped(read_object(answer, NAME, endpoint), *wrappings)
         return read_model(model, value, NAME, endpoint)
 
     return read
@@ -248,8 +249,8 @@ def read_job(value: Any, endpoint: str, job_id: str | None = None) -> Job:
     """
     if not isinstance(value, dict):
         raise unreadable(NAME, endpoint, "", "is not a JSON object")
-    fields = shapes.unwrapped(value, "job")
-    identity = job_id or shapes.readable_id(fields.get("id")) or shapes.readable_id(fields.get("job_id"))
+    fields = unwrapped(value, "job")
+    identity = job_id or readable_id(fields.get("id")) or readable_id(fields.get("job_id"))
     if identity is None:
         raise unreadable(NAME, endpoint, "id", "is missing")
     return read_model(Job, {**fields, "id": identity, "result": shapes.output(fields)}, NAME, endpoint)
@@ -279,7 +280,7 @@ def get_job_result(job_id: str) -> Call[Job]:
 
     def parse(answer: Answer) -> Job:
         value = read_json(answer, NAME, endpoint)
-        if isinstance(value, dict) and "status" not in shapes.unwrapped(value, "job"):
+        if isinstance(value, dict) and "status" not in unwrapped(value, "job"):
             # An answer that has nothing but the output: only a completed job has one.
             value = {**value, "status": "completed"}
         return read_job(value, endpoint, job_id)

@@ -23,7 +23,8 @@ ASSUMPTIONS: tuple[Assumption, ...] = tuple(
         (
             "shape of a create answer",
             "One page shows job.id, another job_id; Face Swap returns several ids under a name that is not shown.",
-            "job.id, job_id, and lists named jobs, job_ids or data are read, the primary one first, all are tracked. "
+            "job.id, job_id, and lists named jobs, job_ids or data are read, the primary one first, and in lists of "
+            "any other name what has a job_id or a job; all are tracked. "
             "A top-level id counts only if it begins with job_ or its object is job. Without any, nobody knows.",
         ),
         (

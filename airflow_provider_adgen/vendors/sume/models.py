@@ -8,31 +8,12 @@ Few key names are documented, so a field that nobody needs and that came as some
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
-from airflow_provider_adgen.core.scrub import holds_url
-from airflow_provider_adgen.core.vocabulary import Model, Moment
-
-
-def _word(value: Any) -> Any:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return value if isinstance(value, str) else None
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return {str(key): item for key, item in value.items()} if isinstance(value, Mapping) else {}
-
-
-def _number(value: Any) -> Any:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _dictionaries(value: Any) -> list[Any]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+from airflow_provider_adgen.core.reading import Amount, Answered, Fields, Identity, Objects, Word
+from airflow_provider_adgen.core.vocabulary import Moment
 
 
 def _headers(value: Any) -> dict[str, str]:
@@ -44,17 +25,8 @@ def _headers(value: Any) -> dict[str, str]:
     return {str(name): str(text) for name, text in value.items() if name and text is not None}
 
 
-Identity = Annotated[str, BeforeValidator(lambda value: _word(value) if value is not None else value)]
-Word = Annotated[str | None, BeforeValidator(_word)]
-Amount = Annotated[float | None, BeforeValidator(_number)]
-Fields = Annotated[dict[str, Any], BeforeValidator(_mapping)]
-
-
-class SumeModel(Model):
-    """Base of Sume's answers: what holds a URL does not show in a repr, under whatever name it came."""
-
-    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        return [(name, value) for name, value in super().__repr_args__() if not holds_url(value)]
+class SumeModel(Answered):
+    """Base of Sume's answers."""
 
 
 class Account(SumeModel):
@@ -91,7 +63,7 @@ class Brand(SumeModel):
     id: Word = None
     name: Word = None
     domain: Word = None
-    images: Annotated[list[BrandImage], BeforeValidator(_dictionaries)] = Field(default_factory=list)
+    images: Annotated[list[BrandImage], Objects] = Field(default_factory=list)
 
 
 class Avatar(SumeModel):

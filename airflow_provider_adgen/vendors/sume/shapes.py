@@ -8,10 +8,10 @@ Each reader takes any JSON value and never raises: what it does not find is empt
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from airflow_provider_adgen.core.reading import FileKind, file_kind, is_link, readable_id, whole
 from airflow_provider_adgen.core.vocabulary import CreditBalance, read_time
 
 if TYPE_CHECKING:
@@ -19,25 +19,8 @@ if TYPE_CHECKING:
 
     import pendulum
 
-FileKind = Literal["image", "video", "audio", "archive"]
-
 _DEEPEST = 12
 """Levels of a value that are looked into."""
-
-
-def unwrapped(value: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """
-    Return an object with the fields of the one it wraps, which count more.
-
-    :param value: an answer.
-    :param names: what the wrapping may be called; besides, ``data`` where the answer has no id and status of its own.
-    """
-    flat = dict(value)
-    for name in ("data", *names):
-        inner = flat.get(name)
-        if isinstance(inner, dict) and (name != "data" or not {"id", "status"} & set(flat)):
-            flat = {**{key: item for key, item in flat.items() if key != name}, **inner}
-    return flat
 
 
 # --- job ids ------------------------------------------------------------------------------------------------------
@@ -65,17 +48,6 @@ class JobRefs(NamedTuple):
 _JOB_LISTS = ("job_ids", "jobs", "data")
 
 
-def readable_id(value: Any) -> str | None:
-    """Return an id that can go into a path and into a list joined by commas; None for anything else."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str):
-        return None
-    text = value.strip()
-    plain = text.isprintable() and not any(letter.isspace() or letter == "," for letter in text)
-    return text if text not in {"", ".", ".."} and plain and len(text) <= 200 else None
-
-
 def job_refs(value: Mapping[str, Any]) -> JobRefs:
     """
     Find the jobs in the answer to a creation: ``job.id``, ``job_id``, or a list of either.
@@ -95,6 +67,13 @@ def job_refs(value: Mapping[str, Any]) -> JobRefs:
             if ref is None:
                 unreadable += 1
             elif found.get(ref.id) is None:
+                found[ref.id] = ref.status
+    for name, entries in flat.items():
+        # The list's name is not documented: under any other one, what says that it is about a job counts.
+        for entry in entries if isinstance(entries, list) and name not in _JOB_LISTS else ():
+            named = {key: entry.get(key) for key in ("job_id", "job", "status")} if isinstance(entry, dict) else {}
+            ref = _ref(named)
+            if ref is not None and found.get(ref.id) is None:
                 found[ref.id] = ref.status
     if not found and (flat.get("object") == "job" or str(flat.get("id")).startswith("job_")):
         ref = _ref({"id": flat.get("id"), "status": flat.get("status")})
@@ -135,7 +114,7 @@ class Link(NamedTuple):
     expires_at: pendulum.DateTime | None
 
 
-_OUTPUT = ("result", "output", "outputs", "results", "analysis")
+OUTPUT = ("result", "output", "outputs", "results", "analysis")
 _NAMES: dict[str, FileKind | None] = {
     "video_url": "video",
     "video": "video",
@@ -153,12 +132,6 @@ _NAMES: dict[str, FileKind | None] = {
     "output": None,
     "result": None,
     "file": None,
-}
-_SUFFIXES: dict[str, FileKind] = {
-    **dict.fromkeys(("mp4", "mov", "webm", "m4v", "mkv"), "video"),
-    **dict.fromkeys(("png", "jpg", "jpeg", "webp", "gif", "avif"), "image"),
-    **dict.fromkeys(("mp3", "wav", "m4a", "aac", "ogg"), "audio"),
-    "zip": "archive",
 }
 # What goes in, or only shows what came out.
 _NOT_OUTPUT = (
@@ -181,7 +154,7 @@ _EXPIRY = ("expires_at", "url_expires_at", "media_url_expires_at")
 
 def output(job: Mapping[str, Any]) -> Any:
     """Return what a job has as its output: the first of the likely fields that says something."""
-    return next((job[name] for name in _OUTPUT if job.get(name)), None)
+    return next((job[name] for name in OUTPUT if job.get(name)), None)
 
 
 def links(value: Any, kind: str) -> list[Link]:
@@ -204,7 +177,7 @@ def _walk(value: Any, name: str, kind: str, depth: int) -> Iterator[Link]:
     if depth > _DEEPEST:
         return
     if isinstance(value, str):
-        if _is_file(value) and (_singular(name) in _NAMES or _suffix(value)):
+        if _is_file(value) and (_singular(name) in _NAMES or file_kind(value)):
             yield Link(value, _kind(value, name, {}, kind), None)
     elif isinstance(value, list):
         for item in value:
@@ -217,7 +190,7 @@ def _object(value: dict[str, Any], kind: str, depth: int) -> Iterator[Link]:
     fields = {key: item for key, item in value.items() if not any(word in key.lower() for word in _NOT_OUTPUT)}
     files = {key: item for key, item in fields.items() if isinstance(item, str) and _is_file(item)}
     named = [key for key in (*_fitting(kind), *_NAMES) if key in files]
-    chosen = named[:1] + [key for key in files if key not in _NAMES and _suffix(files[key])]
+    chosen = named[:1] + [key for key in files if key not in _NAMES and file_kind(files[key])]
     expires = next((read_time(value[key]) for key in _EXPIRY if value.get(key)), None)
     for key in chosen:
         yield Link(files[key], _kind(files[key], key, value, kind), expires)
@@ -236,23 +209,15 @@ def _singular(name: str) -> str:
 
 
 def _is_file(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
     # A job may carry the address of its own endpoints.
-    return parts.scheme in {"http", "https"} and bool(parts.netloc) and "/api/v" not in parts.path
-
-
-def _suffix(url: str) -> FileKind | None:
-    return _SUFFIXES.get(urlsplit(url).path.lower().rpartition(".")[2])
+    return is_link(text) and "/api/v" not in urlsplit(text).path
 
 
 def _kind(url: str, name: str, around: Mapping[str, Any], kind: str) -> FileKind:
     told = next((around[key] for key in ("content_type", "mime_type", "media_type") if key in around), None)
     major = told.partition("/")[0].lower() if isinstance(told, str) else ""
     return (
-        _suffix(url)
+        file_kind(url)
         or _MAJOR.get(major)
         or _NAMES.get(name.lower())
         or _NAMES.get(_singular(name))
@@ -288,18 +253,6 @@ _CAPACITY = (
 )
 _CAPACITY_IN = (*_CAPACITY, "active_generations", "generations", "concurrency")
 _WRAPPINGS = ("data", "credits", "account", "usage", "limits")
-
-
-def whole(value: Any) -> int | None:
-    """Return a number as whole credits, rounded down: a part of a credit buys nothing."""
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if isinstance(value, int):
-        return None if isinstance(value, bool) else value
-    return math.floor(value) if isinstance(value, float) and math.isfinite(value) else None
 
 
 def balance(value: Mapping[str, Any]) -> CreditBalance:

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from airflow_provider_adgen.core.calls import Answer, Call, Sequence, nothing, read_model, read_object, unreadable
 from airflow_provider_adgen.core.errors import InvalidRequest, NotFound
+from airflow_provider_adgen.core.reading import readable_id, unwrapped
 from airflow_provider_adgen.core.requests import Arguments, Count, Text
 from airflow_provider_adgen.vendors.sume import api, shapes
 from airflow_provider_adgen.vendors.sume.models import Asset, AssetUpload, Upload, Uploaded
@@ -106,14 +107,14 @@ def finalize_asset(object_key: str, **fields: Any) -> Call[AssetUpload]:
 
     def parse(answer: Answer) -> AssetUpload:
         value = read_object(answer, api.NAME, endpoint)
-        fields = shapes.unwrapped(value, "asset_upload")
+        fields = unwrapped(value, "asset_upload")
         asset = fields.get("asset")
         several = fields.get("assets")
         first = several[0] if isinstance(several, list) and several else None
         candidates = [fields.get("asset_id"), *_ids(asset), *_ids(first)]
         jobs = [job.id for job in shapes.job_refs({key: value.get(key) for key in ("job_id", "job", "jobs")}).jobs]
         candidates.append(fields.get("id"))
-        found = next((one for one in map(shapes.readable_id, candidates) if one is not None and one not in jobs), None)
+        found = next((one for one in map(readable_id, candidates) if one is not None and one not in jobs), None)
         if found is None and not jobs:
             raise unreadable(api.NAME, endpoint, "asset_id", "is missing")
         return read_model(AssetUpload, {**fields, "asset_id": found, "job_ids": jobs}, api.NAME, endpoint)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.core.calls import Answer, Call, Lane, Sequence, read_object, unreadable
 from airflow_provider_adgen.core.errors import Conflict, InvalidRequest, NotFound, UnexpectedResponse
+from airflow_provider_adgen.core.reading import rest, whole
 from airflow_provider_adgen.core.scrub import scrub
 from airflow_provider_adgen.core.vendor import Assumption, Problem, Promises, Tracking, Vendor
 from airflow_provider_adgen.core.vocabulary import (
@@ -37,6 +38,7 @@ _KIND_OF_TYPE: dict[str, Kind] = {
     "reference_analysis": "analysis",
 }
 _KINDS: dict[str, Kind] = {"image": "image", "video": "video", "analysis": "analysis"}
+_PLACED = ("id", "object", "status", "job", "job_id", "jobs", "job_ids", "data", "required_credits")
 _LATE = "not available yet"
 
 
@@ -143,7 +145,9 @@ class SumeVendor(Vendor):
         if not jobs:
             raise unreadable(self.name, endpoint, "job.id or job_id", "is missing")
         statuses = [self.status(job.status) if job.status else GenerationStatus.QUEUED for job in jobs]
-        details: dict[str, Any] = {"type": value["object"]} if isinstance(value.get("object"), str) else {}
+        details = rest(value, *_PLACED)
+        if isinstance(value.get("object"), str):
+            details["type"] = value["object"]
         if unreadable_ones:
             details["jobs_without_id"] = unreadable_ones
         return Generation(
@@ -152,7 +156,7 @@ class SumeVendor(Vendor):
             job_ids=[job.id for job in jobs],
             kind=request.makes,
             status=_together(statuses),
-            credits=Credits(quoted=request.price(), charged=shapes.whole(value.get("required_credits"))),
+            credits=Credits(quoted=request.price(), charged=whole(value.get("required_credits"))),
             details=details,
         )
 
@@ -255,6 +259,7 @@ def _details(jobs: Items[Job], statuses: Items[GenerationStatus | str], kind: st
             for job, status in zip(jobs, statuses, strict=True)
         ]
         return details
+    details.update(rest(jobs[0], *_PLACED, *shapes.OUTPUT))
     result = jobs[0].result
     if kind == "analysis" and isinstance(result, dict):
         # Field by field: through XCom goes what fits, and one large field must not take the others with it.

@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_adgen.compat import AirflowFailException
 from airflow_provider_adgen.core.errors import AdGenError, DownloadError, RateLimited, ServerError
 from airflow_provider_adgen.lifecycle import paid
-from airflow_provider_adgen.operators import generate
+from airflow_provider_adgen.operators import _course
 from airflow_provider_adgen.operators.adsumo import AdsumoTextToSpeechOperator
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def die_at(rig: Rig, monkeypatch: pytest.MonkeyPatch, point: str, **fields: Any)
 
     with monkeypatch.context() as patch:
         patch.setattr(paid, "seam", seam)
-        patch.setattr(generate, "seam", seam)
+        patch.setattr(_course, "seam", seam)
         with pytest.raises(Killed):
             speak(rig, **fields)
 

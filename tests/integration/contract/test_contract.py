@@ -16,8 +16,10 @@ import pytest
 
 from airflow_provider_adgen.compat import AirflowFailException
 from airflow_provider_adgen.core import errors
+from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.core.vocabulary import FINISHED, GenerationStatus
+from airflow_provider_adgen.hooks import base as hooks_base
 from airflow_provider_adgen.hooks.base import AdGenHook
 from airflow_provider_adgen.operators._hooks import typed_hook
 from airflow_provider_adgen.operators.generate import GenerateOperator
@@ -118,11 +120,15 @@ def test_both_wires_agree(vendor: str, running: Sandbox) -> None:
 @pytest.mark.parametrize("status", sorted(ERRORS))
 def test_every_error_status(vendor: str, running: Sandbox, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_provider_adgen.core.wire._backoff", lambda _state: 0.0)
+    monkeypatch.setattr(SYSTEM, "sleep", _no_sleep)
+    hooks_base._budgets.clear()
     running.fault("status", vendor, status=status, times=-1, message="no luck today")
     hook = AdGenHook("here")
 
     with pytest.raises(ERRORS[status]) as blocking:
         hook.get_credits()
+    # What one wire was told of a rate limit is not what the other one is tried with.
+    hooks_base._budgets.clear()
     with pytest.raises(ERRORS[status]) as waiting:
         asyncio.run(hook.aget_credits())
 
@@ -133,8 +139,66 @@ def test_every_error_status(vendor: str, running: Sandbox, status: int, monkeypa
     assert running.key_for(vendor) not in str(blocking.value)
 
 
+async def _no_sleep(_seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
 def _without_id(error: errors.ApiError) -> str:
     return str(error).replace(error.request_id or "-", "")
+
+
+@pytest.mark.parametrize("status", sorted(ERRORS))
+def test_every_error_status_of_a_submission(vendor: str, running: Sandbox, status: int) -> None:
+    hook = typed_hook(vendor, "here")
+    request = hook.vendor.parse_request(SAMPLES[vendor](hook))
+    running.fault("status", vendor, method="POST", status=status, times=-1, message="no luck today")
+    before = len(running.requests(vendor, method="POST"))
+
+    with pytest.raises(ERRORS[status]) as blocking:
+        hook.submit(request)
+    # What the first was told of a rate limit would keep the second from being sent.
+    hooks_base._budgets.clear()
+    with pytest.raises(ERRORS[status]) as waiting:
+        asyncio.run(hook.asubmit(request))
+
+    assert type(blocking.value) is type(waiting.value) is ERRORS[status]
+    assert _without_id(blocking.value) == _without_id(waiting.value)
+    assert len(running.requests(vendor, method="POST")) == before + 2  # each is sent exactly once
+    assert running.charges == []
+
+
+SHAPES: list[tuple[str, dict[str, Any]]] = [
+    ("adsumo", {"submit_status": 201}),
+    ("adsumo", {"submit_status": 202, "generations_order": "random"}),
+    ("adsumo", {"multiple_results": "zip"}),
+    ("adsumo", {"multiple_results": "list"}),
+    ("cutx", {"error_field": "error"}),
+    *(("sume", {"submit_status": status}) for status in (200, 201)),
+    *(("sume", {"create_shape": shape}) for shape in ("job", "job_id")),
+    *(("sume", {"job_urls": shape}) for shape in ("list", "none")),
+    *(("sume", {"result_shape": shape, "early_result": "empty"}) for shape in ("urls", "outputs")),
+    ("cinematicads", {"submit_status": 202}),
+    ("cinematicads", {"workflow_shape": "data", "response_shape": "top"}),
+    ("cinematicads", {"projects_shape": "named", "response_shape": "top"}),
+    ("cinematicads", {"project_job_id": False}),
+    ("cinematicads", {"sse_names": "workflow", "project_job_id": False}),
+]
+
+
+@pytest.mark.parametrize(("name", "shape"), SHAPES, ids=str)
+def test_every_shape_is_understood(
+    running: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, shape: dict[str, Any]
+) -> None:
+    running.reset()
+    connection = running.connection(name, timeout=2)
+    monkeypatch.setenv("AIRFLOW_CONN_HERE", json.dumps({**connection, "extra": json.dumps(connection["extra"])}))
+    running.settings({name: shape})
+
+    operator = _operator(name, deferrable=False, destination=f"file://{tmp_path}", timeout=60)
+    result = run_task(operator, task_context(FakeStore()))
+
+    assert (result["status"], bool(result["creatives"])) == ("completed", True)
+    assert [charge["job_id"] for charge in running.charges] == [result["id"]]
 
 
 def test_every_status_word(vendor: str) -> None:

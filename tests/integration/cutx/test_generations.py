@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_adgen.compat import AirflowFailException
-from airflow_provider_adgen.core.errors import ApiError, DownloadError, GenerationFailed
+from airflow_provider_adgen.core.errors import DownloadError, GenerationFailed
 from airflow_provider_adgen.operators.cutx import CutxCopyOperator, CutxStaticAdOperator, CutxVideoOperator
 from tests.support.tasks import run_task, task_context
 
@@ -83,7 +83,7 @@ def test_copy_is_there_at_once(sandbox: Sandbox, subject: Subject, tmp_path: Pat
 @pytest.mark.parametrize("shape", ["flat", "bare", "nested"])
 def test_refusals_in_every_shape(sandbox: Sandbox, subject: Subject, shape: str) -> None:
     sandbox.settings(cutx={"error_shape": shape, "strict_style": True})
-    with pytest.raises(ApiError, match="style"):
+    with pytest.raises(AirflowFailException, match="style"):
         run_task(ad(subject, style="modern"), task_context())
     stranger = {**subject, "product_id": subject["project_id"]}
     with pytest.raises(AirflowFailException, match="Product not found"):

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_adgen.compat import AirflowFailException
-from airflow_provider_adgen.core.errors import ApiError
 from airflow_provider_adgen.core.registry import get_vendor, vendor_names
 from airflow_provider_adgen.hooks.base import AdGenHook
 from airflow_provider_adgen.operators.credits import CreditCheckOperator
@@ -114,7 +113,7 @@ def test_a_wrong_request_is_refused_before_anything_is_sent(server: Tiny) -> Non
 
 def test_what_the_vendor_says_reaches_the_user(server: Tiny) -> None:
     server.routes["POST /v1/ads"] = Reply({"message": "This shape is sold out"}, 400)
-    with pytest.raises(ApiError, match="This shape is sold out"):
+    with pytest.raises(AirflowFailException, match="This shape is sold out"):
         run_task(make(), task_context(FakeStore()))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_adgen.core.vendor import Promises
 from airflow_provider_adgen.lifecycle import paid
-from airflow_provider_adgen.operators import generate
+from airflow_provider_adgen.operators import _course
 from airflow_provider_adgen.vendors.adsumo import VENDOR
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AbstractContextMa
 
         with monkeypatch.context() as patch, pytest.raises(Killed):
             patch.setattr(paid, "seam", seam)
-            patch.setattr(generate, "seam", seam)
+            patch.setattr(_course, "seam", seam)
             yield
         assert reached == [point]
 

@@ -14,7 +14,7 @@ from airflow_provider_adgen.compat import AirflowFailException
 from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.core.record import RecordUnreadable
 from airflow_provider_adgen.lifecycle import paid
-from airflow_provider_adgen.operators import generate
+from airflow_provider_adgen.operators import _course
 from tests.integration.lifecycle.conftest import Killed
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Life:
                 raise Killed(here)
 
         self.patch.setattr(paid, "seam", seam)
-        self.patch.setattr(generate, "seam", seam)
+        self.patch.setattr(_course, "seam", seam)
         operator = rig.operator(
             deferrable=chance.random() < 0.4, destination=rig.destination, on_clear="reattach", poll_interval=0.05
         )

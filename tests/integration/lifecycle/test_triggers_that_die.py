@@ -68,15 +68,64 @@ def test_a_job_that_failed_is_told(anywhere: Rig) -> None:
 
 def test_the_deadline_holds_however_often_the_trigger_dies(rig: Rig) -> None:
     rig.sandbox.settings(adsumo={"job_seconds": 1e9})
-    operator, context, _ = submitted(rig, timeout=1000)
+    operator, context, first = submitted(rig, timeout=1000)
     for _ in range(3):
-        rig.clock.move(300)
+        rig.clock.move(200)
         with pytest.raises(TaskDeferred) as again:
             failing(operator, context)
-    assert again.value.timeout.total_seconds() == pytest.approx(100 + 120, abs=5)
+    until = again.value.trigger.until
+    assert until == pytest.approx(first.trigger.until)
+    assert again.value.timeout.total_seconds() == pytest.approx(until - rig.clock.now() + 120, abs=5)
     rig.clock.move(200)
     with pytest.raises(GenerationTimeout):
         failing(operator, context)
+    assert len(rig.charges) == 1
+
+
+def test_a_trigger_that_always_dies_is_tried_again_less_and_less(rig: Rig) -> None:
+    rig.sandbox.settings(adsumo={"job_seconds": 1e9})
+    operator, context, _ = submitted(rig, timeout=7200, poll_interval=30)
+    began, times = rig.clock.now(), 0
+    while rig.clock.now() < began + 3600:
+        rig.clock.move(3)  # what Airflow takes from deferral to failure
+        with pytest.raises(TaskDeferred):
+            failing(operator, context)
+        times += 1
+    assert times < 40, "not every few seconds"
+    assert len(rig.charges) == 1
+
+
+@pytest.mark.parametrize("records", ["none", "state"])
+def test_a_vendor_that_only_the_triggerer_cannot_reach_is_tried_less_and_less(
+    make_rig: Callable[..., Rig], records: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make_rig(records=records)
+    rig.sandbox.settings(adsumo={"job_seconds": 1e9})
+    operator, context, first = submitted(rig, timeout=7200)
+
+    async def unreadable(*_args: Any, **_more: Any) -> Any:
+        raise RuntimeError("the secrets backend does not answer here")
+
+    monkeypatch.setattr("airflow_provider_adgen.triggers.account.Account.look_up", unreadable)
+    naps: list[float] = []
+
+    async def nap(seconds: float) -> None:
+        naps.append(seconds)
+
+    deferral, fires = first, 0
+    while rig.clock.now() < first.trigger.since + 3600:
+        rig.clock.move(3)
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncio, "sleep", nap)
+            event = asyncio.run(first_event(deferral.trigger))
+        assert event["status"] == "unreachable"
+        rig.clock.move(naps[-1])
+        fires += 1
+        with pytest.raises(TaskDeferred) as again:
+            operator.execute_complete(context, event)
+        deferral = again.value
+        assert deferral.trigger.until == pytest.approx(first.trigger.until), "its deadline is kept"
+    assert 5 < fires < 40 and max(naps) == 300
     assert len(rig.charges) == 1
 
 
@@ -109,7 +158,7 @@ def test_an_event_of_another_shape_is_survived(rig: Rig) -> None:
 def test_a_submission_that_waits_for_a_rate_limit_and_whose_trigger_dies_submits_once(anywhere: Rig) -> None:
     anywhere.sandbox.fault("status", "adsumo", method="POST", status=429, retry_after=600)
     operator, context, deferral = submitted(anywhere)
-    assert "WaitTrigger" in deferral.trigger.serialize()[0]
+    assert "TurnTrigger" in deferral.trigger.serialize()[0]
     anywhere.clock.move(700)
     with pytest.raises(TaskDeferred):
         failing(operator, context)

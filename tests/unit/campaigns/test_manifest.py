@@ -57,6 +57,28 @@ def test_sums_count_what_the_vendor_told_and_say_what_they_leave_out():
         "bytes": 2000,
         "credits": {"quoted": 2, "charged": 82, "refunded": None},
         "untold": {"quoted": 2, "charged": 0, "refunded": 4},
+        "vendors": {
+            "adsumo": {
+                "generations": 4,
+                "credits": {"quoted": 2, "charged": 82, "refunded": None},
+                "untold": {"quoted": 2, "charged": 0, "refunded": 4},
+            }
+        },
+    }
+
+
+def test_each_vendor_has_its_own_sums():
+    """They add up to the totals; a task without a result is counted as one of which nothing is told."""
+    copy = {**generation("copy", 0, quoted=1, charged=2, refunded=1), "vendor": "cutx", "creatives": []}
+    made = [({"kind": "text-to-image"}, generation("image", 1, quoted=4)), ({"kind": "copy"}, copy)]
+    totals = build_manifest({}, [describe_product({}, [*made, ({"kind": "ai-video"}, None)])])["totals"]
+    assert totals["generations"] == 3
+    assert totals["credits"] == {"quoted": 5, "charged": 2, "refunded": 1}
+    assert totals["untold"] == {"quoted": 1, "charged": 2, "refunded": 2}
+    assert {name: one["credits"] for name, one in totals["vendors"].items()} == {
+        "adsumo": {"quoted": 4, "charged": None, "refunded": None},
+        "cutx": {"quoted": 1, "charged": 2, "refunded": 1},
+        "unknown": {"quoted": None, "charged": None, "refunded": None},
     }
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_adgen.core.calls import Lane
-from airflow_provider_adgen.core.decisions.polling import JITTER, PAGE, Listing, Schedule, schedule, trouble
+from airflow_provider_adgen.core.decisions.polling import JITTER, Listing, Schedule, schedule, trouble
 from airflow_provider_adgen.core.decisions.posting import Verdict, judge
 from airflow_provider_adgen.core.decisions.rates import RateBudget, RateLimit, retry_after
 from airflow_provider_adgen.core.errors import (
@@ -89,6 +89,17 @@ def test_a_refused_key_asks_for_the_connection_once_more() -> None:
     assert found.refresh and not found.passing
 
 
+def test_pauses_of_those_who_ride_it_out_differ() -> None:
+    rng = random.Random(7)
+    assert len({trouble(WireError("x"), failures=3, interval=10.0, rng=rng).seconds for _ in range(20)}) == 20
+
+
+def test_a_job_the_vendor_does_not_know_yet_may_only_be_young() -> None:
+    unknown = NotFound("x", status=404)
+    assert trouble(unknown, failures=1, interval=10.0, age=5.0).passing
+    assert not trouble(unknown, failures=1, interval=10.0, age=90.0).passing
+
+
 @pytest.mark.parametrize("error", [NotFound("x", status=404), PermissionDenied("x", status=403), InvalidRequest("x")])
 def test_what_asking_again_cannot_help_ends_the_waiting(error: AdGenError) -> None:
     found = trouble(error, failures=1, interval=10.0)
@@ -100,8 +111,8 @@ def test_the_next_look_is_never_early_nor_far_off(interval: float, first: float,
     plan = schedule(Tracking(first_look={"video": first}), "video", interval)
     wait = plan.after(age, rng=random.Random(seed))
     assert plan.first <= interval
-    if age < plan.first:
-        assert plan.first - age <= wait <= (plan.first - age) * (1 + JITTER) + 1e-6
+    if age < plan.first - min(interval / 2, 2 * JITTER * plan.first):
+        assert (plan.first - age) * (1 - JITTER) - 1e-6 <= wait <= (plan.first - age) * (1 + JITTER) + 1e-6
     else:
         assert interval * (1 - JITTER) - 1e-6 <= wait <= interval * (1 + JITTER) + 1e-6
 
@@ -115,23 +126,32 @@ def test_a_list_is_read_where_it_takes_fewer_requests() -> None:
     listing = Listing()
     assert not listing.worth(2, now=0.0)
     assert listing.worth(3, now=0.0)
-    listing.learn(seen=5 * PAGE, wanted=100, missing=0, now=0.0)
+    listing.learn(pages=5, wanted=100, missing=0, now=0.0)
     assert not listing.worth(6, now=0.0)
     assert listing.worth(7, now=0.0)
 
 
 def test_a_list_that_shows_few_of_ours_is_left_alone_for_a_while() -> None:
     listing = Listing()
-    listing.learn(seen=PAGE, wanted=10, missing=6, now=0.0)
+    listing.learn(pages=1, wanted=10, missing=6, now=0.0)
     assert not listing.worth(1000, now=59.0)
     assert listing.worth(1000, now=61.0)
 
 
 def test_reading_a_list_ends_where_single_requests_are_cheaper() -> None:
     listing = Listing()
-    assert not listing.enough(seen=PAGE, wanted=10, missing=3)
-    assert not listing.enough(seen=7 * PAGE + 1, wanted=10, missing=3)
-    assert listing.enough(seen=7 * PAGE, wanted=10, missing=3)
+    assert listing.enough(pages=1, seen=100, wanted=10, missing=0, fresh=100)
+    assert not listing.enough(pages=1, seen=100, wanted=10, missing=3, fresh=100)
+    assert not listing.enough(pages=6, seen=600, wanted=10, missing=3, fresh=100)
+    assert listing.enough(pages=7, seen=700, wanted=10, missing=3, fresh=100)
+
+
+def test_a_list_of_small_pages_may_take_as_many_as_it_needs() -> None:
+    assert not Listing().enough(pages=40, seen=800, wanted=1000, missing=200, fresh=20)
+
+
+def test_a_list_that_goes_round_in_circles_is_read_no_further() -> None:
+    assert Listing().enough(pages=2, seen=100, wanted=1000, missing=900, fresh=0)
 
 
 # --- rates --------------------------------------------------------------------------------------------------------

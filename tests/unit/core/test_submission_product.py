@@ -169,7 +169,9 @@ def rule_holds(situation: Situation, decision: Decision) -> None:
                 assert policy.on_unknown_submission == "resubmit", "an unresolved submission may be paid for"
                 assert situation.own or situation.now >= last.intended_at + last.post_seconds
         case "submitted":
-            if not changed and situation.says not in BAD_ENDS:
+            if decision.why == Why.CLEARED_LOST:
+                assert cleared and situation.synchronous and last.result is None, "what can be had is not bought again"
+            elif not changed and situation.says not in BAD_ENDS:
                 assert action != Action.SUBMIT, "a paid job that is not delivered is not bought again"
             if not changed and situation.says in BAD_ENDS and action == Action.SUBMIT:
                 refunded = situation.says in situation.promises.refunded and situation.says != GenerationStatus.CANCELED
@@ -198,7 +200,12 @@ def sentence_holds(decision: Decision) -> None:
     """Assert that a stop says what happened, to which job, and what to do."""
     about = decision.attempt
     text = sentence(decision.why, about is None, bool(about and about.reason), decision.changed)
-    assert text.count("\n") == 0 and text[0].isupper() and text.endswith((".", "once."))
+    assert text[0].isupper() and text.endswith((".", "once."))
+    # Commands to copy stand on lines of their own; everything else is sentences.
+    assert all(
+        line.lstrip().startswith(("airflow ", "python ")) for line in text.split("\n")[1:] if line.startswith(" ")
+    )
+    assert decision.why == Why.UNRESOLVED or "\n" not in text
     assert "Adsumo" in text
     if decision.why not in {Why.NO_RECORD, Why.UNRESOLVED}:
         assert "job-1" in text

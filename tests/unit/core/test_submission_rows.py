@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_adgen.core.decisions.submission import (
+    LOST,
     MISSING,
     Action,
     Policy,
@@ -141,12 +142,16 @@ DELIVERED = attempt("done", job_ids=["j"], result={"creatives": [{"uri": "s3://b
         (BOUGHT, NONE, OTHER_INPUT, Action.STOP, Why.CHANGED_INPUT),
         (BOUGHT, NONE, OTHER_INPUT | {"on_changed_input": "reattach"}, Action.ASK, Why.RECORDED),
         (BOUGHT, NONE, OTHER_INPUT | {"on_changed_input": "fresh"}, Action.SUBMIT, Why.CHANGED_FRESH),
-        (BOUGHT, NONE, OTHER_INPUT | CLEARED, Action.SUBMIT, Why.CLEARED),
+        (BOUGHT, NONE, OTHER_INPUT | CLEARED, Action.SUBMIT, Why.CLEARED_CHANGED),
+        (BOUGHT, NONE, {"says": LOST}, Action.STOP, Why.RESULT_LOST),
+        (BOUGHT, NONE, CLEARED | {"says": LOST}, Action.SUBMIT, Why.CLEARED_LOST),
+        (BOUGHT, NONE, CLEARED | {"says": LOST, "on_clear": "reattach"}, Action.STOP, Why.RESULT_LOST),
         (BOUGHT, NONE, OTHER_INPUT | CLEARED | {"on_clear": "reattach"}, Action.STOP, Why.CHANGED_INPUT),
         (BOUGHT, NONE, OTHER_INPUT | {"resumed": True}, Action.ATTACH, Why.RECORDED),
         # --- delivered ------------------------------------------------------------------------------------------
         (DELIVERED, NONE, {}, Action.RETURN, Why.DELIVERED),
         (DELIVERED, NONE, CLEARED, Action.SUBMIT, Why.CLEARED),
+        (DELIVERED, NONE, OTHER_INPUT | CLEARED, Action.SUBMIT, Why.CLEARED_CHANGED),
         (DELIVERED, NONE, CLEARED | {"on_clear": "reattach"}, Action.RETURN, Why.DELIVERED),
         (DELIVERED, NONE, OTHER_INPUT, Action.STOP, Why.CHANGED_INPUT),
         (DELIVERED, NONE, OTHER_INPUT | {"on_changed_input": "fresh"}, Action.SUBMIT, Why.CHANGED_FRESH),
@@ -174,7 +179,7 @@ LATER = attempt("withdrawn", age=1.0, uid="later", fingerprint="other", epoch=3,
         # A paid job is not forgotten because a later submission, of whatever, was refused.
         (BOUGHT, {}, Action.ASK, Why.RECORDED),
         (BOUGHT, {"says": Status.PROCESSING} | CLEARED, Action.ATTACH, Why.STILL_RUNNING),
-        (BOUGHT, OTHER_INPUT | CLEARED, Action.SUBMIT, Why.CLEARED),
+        (BOUGHT, OTHER_INPUT | CLEARED, Action.SUBMIT, Why.CLEARED_CHANGED),
         (attempt("intent"), {}, Action.STOP, Why.UNRESOLVED),
         (attempt("intent"), {"on_unknown_submission": "resubmit"}, Action.SUBMIT, Why.UNKNOWN_RESUBMIT),
         (DELIVERED, CLEARED, Action.SUBMIT, Why.CLEARED),

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_provider_adgen.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, TaskDeferred
-from airflow_provider_adgen.core.errors import GenerationFailed, GenerationTimeout
+from airflow_provider_adgen.core.errors import DownloadError, GenerationFailed, GenerationTimeout
 from airflow_provider_adgen.ledger.ledger import task_ledger
 from airflow_provider_adgen.lifecycle.facts import TaskFacts
 from airflow_provider_adgen.operators.cinematicads import (
@@ -21,7 +22,8 @@ from airflow_provider_adgen.operators.cinematicads import (
 )
 from airflow_provider_adgen.operators.generate import GenerateOperator
 from airflow_provider_adgen.sensors.cinematicads import BatchSensor
-from tests.support.tasks import run_task, task_context
+from airflow_provider_adgen.sensors.generation import GenerationSensor
+from tests.support.tasks import first_event, run_task, task_context
 from tests.support.tiny import Reply, Sse, Tiny
 
 if TYPE_CHECKING:
@@ -131,16 +133,71 @@ def test_on_the_worker_what_is_said_once_is_enough(tiny: Tiny) -> None:
     assert run_task(operator(), task_context())["creatives"][0]["url"] == f"{tiny.url}/v.mp4"
 
 
-def test_in_the_triggerer_what_is_said_once_is_lost_and_the_job_is_not(tiny: Tiny) -> None:
-    # A trigger's event carries no links. Nobody tells the result again: the task must stop, and pay no second time.
+@pytest.mark.parametrize("destination", [False, True])
+def test_in_the_triggerer_what_is_said_once_is_enough(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, destination: bool
+) -> None:
+    tiny.routes[STREAM] = [Sse([result(tiny, sig="SIGNED")]), Sse([])]
+    events = []
+
+    async def told(trigger: Any) -> Any:
+        events.append(await first_event(trigger))
+        return events[-1]
+
+    monkeypatch.setattr("tests.support.tasks.first_event", told)
+    context = task_context()
+    found = run_task(operator(deferrable=True, destination=str(tmp_path) if destination else None), context)
+    assert (found["status"], tiny.paths().count(POST)) == ("completed", 1)
+    (creative,) = found["creatives"]
+    assert creative["size"] == len(MP4) if destination else creative["url"] == f"{tiny.url}/v.mp4"
+    (event,) = events
+    assert event["id"] == JOB and "v.mp4" not in json.dumps(event), "an event is logged: it shows no link"
+    assert "ca-key" not in json.dumps(event)
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_what_was_said_once_outlives_the_worker_that_could_not_store_it(
+    tiny: Tiny, tmp_path: Path, deferrable: bool
+) -> None:
+    folder = tmp_path / "ads"
+    folder.write_text("a file where a folder is needed")
     tiny.routes[STREAM] = [Sse([result(tiny)]), Sse([])]
-    with pytest.raises(GenerationTimeout, match="paid for") as caught:
-        run_task(operator(deferrable=True, timeout=1), task_context())
-    assert caught.value.generation_id == JOB
-    # As soon as the list carries the job, a retry collects it.
+    with pytest.raises(DownloadError):
+        run_task(operator(deferrable=deferrable, destination=str(folder)), task_context())
+    folder.unlink()
+    found = run_task(operator(deferrable=deferrable, destination=str(folder), timeout=5), task_context(try_number=2))
+    assert (found["status"], tiny.paths().count(POST)) == ("completed", 1)
+    assert found["creatives"][0]["size"] == len(MP4)
+
+
+def test_what_was_sealed_with_a_key_that_was_changed_is_asked_for(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny.routes[STREAM] = [Sse([result(tiny)]), Sse([])]
+    task, context = operator(deferrable=True, timeout=1), task_context()
+    with pytest.raises(TaskDeferred) as deferral:
+        task.execute(context)
+    event = asyncio.run(first_event(deferral.value.trigger))
+    value = {"conn_type": "cinematicads", "host": tiny.url, "password": "another", "extra": {"timeout": 2}}
+    monkeypatch.setenv("AIRFLOW_CONN_CINEMATICADS_DEFAULT", json.dumps(value))
+    with pytest.raises(TaskDeferred):
+        task.execute_complete(context, event)
+    # As soon as the list carries the job, it is collected.
     tiny.routes[LIST] = Reply([{"jobId": JOB, "status": "completed", "videoUrl": f"{tiny.url}/v.mp4"}])
     found = run_task(operator(deferrable=True), task_context(try_number=2))
     assert (found["status"], tiny.paths().count(POST)) == ("completed", 1)
+
+
+def test_a_sensor_takes_what_its_trigger_heard_once(tiny: Tiny) -> None:
+    tiny.routes[STREAM] = [Sse([STEP]), Sse([result(tiny)]), Sse([])]
+    sensor = GenerationSensor(
+        task_id="wait",
+        conn_id="cinematicads_default",
+        generation_id=JOB,
+        deferrable=True,
+        poke_interval=0.05,
+        timeout=5,
+    )
+    found = run_task(sensor, task_context(task_id="wait"))
+    assert found["creatives"][0]["url"] == f"{tiny.url}/v.mp4"
 
 
 # --- review -------------------------------------------------------------------------------------------------------
@@ -216,7 +273,7 @@ def test_far_rate_limit_is_waited_for_in_the_triggerer(tiny: Tiny) -> None:
     tiny.routes[POST] = Reply({"success": False, "error": "Rate limit exceeded"}, 429, {"Retry-After": "1800"})
     with pytest.raises(TaskDeferred) as caught:
         operator(deferrable=True).execute(task_context())
-    assert "WaitTrigger" in caught.value.trigger.serialize()[0]
+    assert "TurnTrigger" in caught.value.trigger.serialize()[0]
     assert recorded_phase() == "withdrawn"
 
 

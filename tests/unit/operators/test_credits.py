@@ -44,6 +44,7 @@ def test_enough(rig: Rig, required: Any) -> None:
     assert report == {
         "remaining": 10,
         "required": int(required),
+        "unpriced": 0,
         "sufficient": True,
         "requests": [],
         "affordable": [],
@@ -91,6 +92,8 @@ def test_an_undocumented_price_is_refused_unless_assumed(rig: Rig) -> None:
         ({"required": "many"}, "required must be a whole number"),
         ({"required": -1}, "required must not be negative"),
         ({"required": 1, "reserve": "x"}, "reserve must be a whole number"),
+        ({"required": 1, "on_unknown_price": "guess"}, "on_unknown_price must be one of"),
+        ({"required": 1, "on_unknown_balance": "guess"}, "on_unknown_balance must be one of"),
         ({"required": 1, "on_insufficient": "beg"}, "on_insufficient must be one of"),
         ({"requests": [PRO, {**PRO, "quantity": 9}]}, "Request 1 of the plan: Invalid text-to-image request: quantity"),
         ({"requests": [{"prompt": "p"}]}, "Request 0 of the plan: A request needs a"),
@@ -102,6 +105,24 @@ def test_a_wrong_plan_is_refused_before_anything_is_sent(rig: Rig, fields: dict[
         check(rig, **fields)
     assert said in str(caught.value)
     assert rig.sandbox.requests("adsumo") == []
+
+
+def test_an_assumed_price_is_told_from_a_documented_one(rig: Rig) -> None:
+    report = check(rig, requests=[PRO, VIDEO], assume_credits=6)
+    assert [(one["price"], one["assumed"]) for one in report["requests"]] == [(4, False), (6, True)]
+
+
+def test_a_price_that_is_not_known_is_never_nothing(rig: Rig, diary: Any) -> None:
+    report = check(rig, requests=[PRO, VIDEO, FAST], on_unknown_price="allow")
+    assert (report["required"], report["unpriced"], report["sufficient"]) == (5, 1, None)
+    assert [(one["price"], one["affordable"]) for one in report["requests"]] == [(4, True), (None, None), (1, True)]
+    assert report["affordable"] == [PRO, VIDEO, FAST]
+    assert "1 request(s) have no known price" in diary.text()
+    with pytest.raises(AirflowFailException, match="12 credits are needed"):
+        check(rig, requests=[PRO, PRO, PRO, VIDEO], on_unknown_price="allow")
+    report = check(rig, requests=[VIDEO, PRO, PRO, PRO, VIDEO], on_unknown_price="allow", on_insufficient="trim")
+    assert report["affordable"] == [VIDEO, PRO, PRO]
+    assert [one["affordable"] for one in report["requests"]] == [None, True, True, False, False]
 
 
 def test_an_empty_plan_is_affordable(rig: Rig) -> None:
@@ -184,8 +205,11 @@ def test_a_vendor_that_does_not_tell_is_not_guessed_at(
     silent = type(call)(method="GET", path=call.path, endpoint=call.endpoint, parse=lambda _answer: CreditBalance())
     monkeypatch.setattr(VENDOR, "credits", lambda: silent)
     report = check(rig, requests=[PRO, PRO], on_insufficient=on_insufficient)
-    assert report["remaining"] is None and report["sufficient"] and len(report["affordable"]) == 2
+    assert report["remaining"] is None and report["sufficient"] is None and len(report["affordable"]) == 2
+    assert [one["affordable"] for one in report["requests"]] == [None, None]
     assert "does not tell its balance" in diary.text()
+    with pytest.raises(AirflowFailException, match="Adsumo does not tell its balance"):
+        check(rig, requests=[PRO], on_insufficient=on_insufficient, on_unknown_balance="fail")
 
 
 def test_a_refused_key_fails_and_a_vendor_in_trouble_is_tried_again(rig: Rig) -> None:

@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_provider_adgen.compat import AirflowFailException
-from airflow_provider_adgen.core.errors import ApiError, DownloadError, GenerationFailed, GenerationTimeout
+from airflow_provider_adgen.core.errors import DownloadError, GenerationFailed, GenerationTimeout
 from airflow_provider_adgen.ledger.ledger import task_ledger
 from airflow_provider_adgen.lifecycle.facts import TaskFacts
 from airflow_provider_adgen.operators.cutx import (
@@ -292,6 +292,44 @@ def test_copy_without_variants_is_no_success(tiny: Tiny, deferrable: bool, answe
     assert tiny.paths().count(COPY) == 1, "it is not paid for again"
 
 
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_copy_that_was_queued_is_asked_for_by_a_retry(tiny: Tiny, deferrable: bool) -> None:
+    tiny.routes[COPY] = Reply({"jobId": JOB, "status": "queued", "creditsUsed": 1})
+    tiny.routes[STATUS] = job("processing", type_="copy")
+    with pytest.raises(GenerationTimeout):
+        run_task(copy(deferrable=deferrable, timeout=0.2), task_context())
+    tiny.routes[STATUS] = [
+        job("processing", type_="copy"),
+        Reply({"id": JOB, "type": "copy", "status": "completed", "variants": VARIANTS}),
+    ]
+    found = run_task(copy(deferrable=deferrable), task_context(try_number=2))
+    assert (found["status"], found["variants"]) == ("completed", VARIANTS)
+    assert tiny.paths().count(COPY) == 1
+
+
+def test_copy_that_failed_at_once_is_refunded_and_a_retry_submits_anew(tiny: Tiny) -> None:
+    tiny.routes[COPY] = [
+        Reply({"jobId": JOB, "status": "failed", "creditsUsed": 1}),
+        Reply({"jobId": "b", "status": "completed", "creditsUsed": 1, "variants": VARIANTS}),
+    ]
+    tiny.routes[STATUS] = job("failed", type_="copy")
+    with pytest.raises(GenerationFailed, match="refunds"):
+        run_task(copy(max_credits=1), task_context())
+    found = run_task(copy(max_credits=1), task_context(try_number=2))
+    assert (found["id"], found["variants"]) == ("b", VARIANTS)
+
+
+def test_copy_that_is_lost_is_written_anew_only_after_a_clear(tiny: Tiny) -> None:
+    tiny.routes[COPY] = Reply({"jobId": JOB, "status": "queued", "creditsUsed": 1})
+    tiny.routes[STATUS] = job("completed", type_="copy")
+    for try_number in (1, 2):
+        with pytest.raises(DownloadError):
+            run_task(copy(), task_context(try_number=try_number))
+    assert tiny.paths().count(COPY) == 1
+    tiny.routes[COPY] = Reply({"jobId": "b", "status": "completed", "creditsUsed": 1, "variants": VARIANTS})
+    assert run_task(copy(), task_context(try_number=3, max_tries=5))["id"] == "b"
+
+
 def test_a_sensor_on_copy_says_where_it_is(tiny: Tiny) -> None:
     tiny.routes[STATUS] = job("completed", type_="copy")
     sensor = GenerationSensor(task_id="wait", conn_id="cutx_default", generation_id=JOB)
@@ -305,7 +343,7 @@ def test_a_sensor_on_copy_says_where_it_is(tiny: Tiny) -> None:
 @pytest.mark.parametrize(
     ("status", "cls", "said"),
     [
-        (400, ApiError, "Project not found"),
+        (400, AirflowFailException, "Project not found"),
         (401, AirflowFailException, "password"),
         (402, AirflowFailException, "Top up"),
         (403, AirflowFailException, "403"),

@@ -100,6 +100,13 @@ class TestFaults:
         assert faults.take("adsumo", "GET", "/jobs/1", "/x/jobs/1") is None
         assert [fault["kind"] for fault in faults.all()] == ["drop"]
 
+    def test_an_account_can_be_singled_out(self) -> None:
+        faults = Faults()
+        faults.add(Fault("drop", account="second"))
+        assert faults.take("sume", "POST", "/images", "/sume/images") is None
+        assert faults.take("sume", "POST", "/images", "/sume/images", "team") is None
+        assert faults.take("sume", "POST", "/images", "/sume/images", "second") is not None
+
     def test_defaults(self) -> None:
         assert (Fault("drop").when, Fault("status").when, Fault("slow").when) == ("after", "before", "after")
         assert (Fault("status").status, Fault("redirect").status) == (500, 302)

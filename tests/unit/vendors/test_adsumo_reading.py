@@ -57,10 +57,16 @@ def test_an_acceptance_needs_no_more_than_an_id(value: dict[str, Any]) -> None:
     assert (submitted(value).id, submitted(value).kind) == ("g", "video")
 
 
-@pytest.mark.parametrize("value", [{}, {"generation_id": None}, {"generation_id": 7}, {"id": []}, [], None, "g", 7])
+@pytest.mark.parametrize("value", [{}, {"generation_id": None}, {"generation_id": True}, {"id": []}, [], None, "g", 7])
 def test_an_acceptance_without_an_id_is_unreadable(value: Any) -> None:
     with pytest.raises(UnexpectedResponse, match="POST /videos/ai-video"):
         submitted(value)
+
+
+@pytest.mark.parametrize("wrap", [lambda one: one, lambda one: {"data": one}])
+@pytest.mark.parametrize("name", ["generation_id", "id"])
+def test_an_id_may_be_a_number_or_wrapped(name: str, wrap: Any) -> None:
+    assert submitted(wrap({name: 7})).id == "7"
 
 
 @pytest.mark.parametrize("identity", ["", "  ", "a,b", "a b", "\n"])
@@ -102,7 +108,7 @@ def test_a_link_counts_only_when_it_is_completed(word: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["id", "status"])
-@pytest.mark.parametrize("value", [..., None, 7, []])
+@pytest.mark.parametrize("value", [..., None, True, []])
 def test_what_we_need_of_a_generation(field: str, value: Any) -> None:
     shown = {name: item for name, item in SHOWN.items() if name != field}
     if value is not ...:
@@ -174,7 +180,7 @@ def test_a_voiceover() -> None:
 
 
 @pytest.mark.parametrize("field", ["id", "audio_url"])
-@pytest.mark.parametrize("value", [..., None, "", 7])
+@pytest.mark.parametrize("value", [..., None, "", True])
 def test_what_we_need_of_a_voiceover(field: str, value: Any) -> None:
     spoken = {name: item for name, item in SPOKEN.items() if name != field}
     if value is not ...:

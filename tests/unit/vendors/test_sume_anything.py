@@ -15,6 +15,7 @@ from airflow_provider_adgen.core.errors import (
     ApiError,
     UnexpectedResponse,
 )
+from airflow_provider_adgen.core.reading import unwrapped, whole
 from airflow_provider_adgen.core.vocabulary import Generation
 from airflow_provider_adgen.vendors.sume import VENDOR, api, shapes, uploads
 from tests.support.sequences import answer, drive
@@ -154,11 +155,11 @@ def test_an_error_of_any_bytes_is_an_error(content: bytes) -> None:
 def test_readers_of_shapes_never_raise(value: Any) -> None:
     value = json.loads(json.dumps(value))
     shapes.links(value, "video")
-    shapes.whole(value)
+    whole(value)
     if isinstance(value, dict):
         shapes.job_refs(value)
         shapes.balance(value)
-        shapes.unwrapped(value, "job")
+        unwrapped(value, "job")
 
 
 @pytest.mark.parametrize("deep", [b"[" * 5000 + b"]" * 5000, b'{"data":' * 400 + b"1" + b"}" * 400])

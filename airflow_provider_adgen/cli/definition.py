@@ -1,0 +1,91 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Which commands there are and what they take, written once for both command lines.
+
+Every call of ``airflow`` imports this, so it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TASK: list[tuple[tuple[str, ...], dict[str, Any]]] = [
+    (("dag_id",), {"help": "The DAG"}),
+    (("run_id",), {"help": "Its run"}),
+    (("task_id",), {"help": "The task"}),
+    (("--map-index",), {"type": int, "default": -1, "help": "The position of a mapped task"}),
+    (("-o", "--output"), {"choices": ["text", "json"], "default": "text", "help": "How to print (default: text)"}),
+]
+_CONN_ID: tuple[tuple[str, ...], dict[str, Any]] = (
+    ("--conn-id",),
+    {"default": None, "help": "The connection to ask the vendor with (default: the one that was submitted with)"},
+)
+_YES: tuple[tuple[str, ...], dict[str, Any]] = (("-y", "--yes"), {"action": "store_true", "help": "Do not ask"})
+
+_COMMANDS: dict[str, tuple[str, list[tuple[tuple[str, ...], dict[str, Any]]]]] = {
+    "show": ("Show what a task has recorded of its paid generation, and what can be done", _TASK),
+    "attach": (
+        "Say which job a submission started whose answer was lost; pays nothing",
+        [
+            *_TASK[:3],
+            (("job_id",), {"help": "The vendor's id of the job; several of one submission are joined by commas"}),
+            *_TASK[3:],
+            _CONN_ID,
+            (("--no-check",), {"action": "store_true", "help": "Do not ask the vendor whether it knows the job"}),
+        ],
+    ),
+    "dismiss": (
+        "Say that a submission whose answer was lost was not accepted; if that is wrong, it is paid for twice",
+        [*_TASK, _YES],
+    ),
+}
+
+_ABOUT = "AI ad generation"
+_ABOUT_LEDGER = "What tasks have paid for, and what to do about submissions whose answer was lost"
+
+
+def _run(args: argparse.Namespace) -> None:
+    from airflow_provider_adgen.cli.ledger import run
+
+    raise SystemExit(run(args))
+
+
+def get_commands() -> list[Any]:
+    """Return our commands as Airflow wants them; named under ``cli`` in the provider's info."""
+    from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
+
+    arg: Any = Arg
+
+    def action(name: str) -> Any:
+        text, arguments = _COMMANDS[name]
+
+        def act(args: argparse.Namespace) -> None:
+            args.verb = name
+            _run(args)
+
+        return ActionCommand(name=name, help=text, func=act, args=[arg(flags, **how) for flags, how in arguments])
+
+    ledger = GroupCommand(name="ledger", help=_ABOUT_LEDGER, subcommands=[action(name) for name in _COMMANDS])
+    return [GroupCommand(name="adgen", help=_ABOUT, subcommands=[ledger])]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of ``python -m airflow_provider_adgen``."""
+    result = argparse.ArgumentParser(prog="python -m airflow_provider_adgen", description=_ABOUT)
+    groups = result.add_subparsers(required=True)
+    verbs = groups.add_parser("ledger", help=_ABOUT_LEDGER).add_subparsers(dest="verb", required=True)
+    for name, (text, arguments) in _COMMANDS.items():
+        command = verbs.add_parser(name, help=text, description=text)
+        for flags, how in arguments:
+            command.add_argument(*flags, **how)
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command; exits with 0, or with 1 and a sentence."""
+    _run(parser().parse_args(argv))

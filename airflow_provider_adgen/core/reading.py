@@ -1,0 +1,168 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Reads what vendors answer, tolerantly: a field that nobody needs and that came as something else is None, no error.
+
+After a paid request nothing but the job's id may be missing. Nothing here raises but what is said to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, TypeGuard
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator
+
+from airflow_provider_adgen.core.scrub import holds_url
+from airflow_provider_adgen.core.vocabulary import Model
+
+FileKind = Literal["image", "video", "audio", "archive"]
+
+_LONGEST_ID = 200
+# An answer that has one of these is about a thing itself: its ``data`` is a part of that, not a wrapping.
+_OWN = frozenset({"id", "status", "job_id", "jobId", "generation_id"})
+
+
+def word(value: Any) -> str | None:
+    """Return a text, or a number as text; None for anything else."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return str(value)
+        except ValueError:  # more digits than Python writes
+            return None
+    return value if isinstance(value, str) else None
+
+
+def whole(value: Any) -> int | None:
+    """Return a number, also from a text, as a whole one, rounded down: a part of a credit buys nothing."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, int):
+        return None if isinstance(value, bool) else value
+    return math.floor(value) if isinstance(value, float) and math.isfinite(value) else None
+
+
+def amount(value: Any) -> float | None:
+    """Return a finite number, also from a text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def readable_id(value: Any) -> str | None:
+    """Return an id that can go into a path and into a list joined by commas; None for anything else."""
+    text = (word(value) or "").strip() if not isinstance(value, float) else ""
+    plain = text.isprintable() and not any(letter.isspace() or letter == "," for letter in text)
+    return text if text not in {"", ".", ".."} and plain and len(text) <= _LONGEST_ID else None
+
+
+def unwrapped(value: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """
+    Return an object with the fields of the one it wraps, which count more.
+
+    :param value: an answer.
+    :param names: what the wrapping may be called; besides, ``data`` where the answer says nothing of its own.
+    """
+    flat = dict(value)
+    for name in ("data", *names):
+        inner = flat.get(name)
+        if isinstance(inner, dict) and (name != "data" or not _OWN & set(flat)):
+            flat = {**{key: item for key, item in flat.items() if key != name}, **inner}
+    return flat
+
+
+# --- links --------------------------------------------------------------------------------------------------------
+
+_SUFFIXES: dict[str, FileKind] = {
+    **dict.fromkeys(("mp4", "mov", "webm", "m4v", "mkv"), "video"),
+    **dict.fromkeys(("png", "jpg", "jpeg", "webp", "gif", "avif"), "image"),
+    **dict.fromkeys(("mp3", "wav", "m4a", "aac", "ogg"), "audio"),
+    "zip": "archive",
+}
+
+
+def is_link(value: Any) -> TypeGuard[str]:
+    """Whether it is an http(s) URL with a host."""
+    if not isinstance(value, str):
+        return False
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
+def file_kind(url: str) -> FileKind | None:
+    """Return what a link leads to, by the ending of its path; None where that does not tell."""
+    try:
+        return _SUFFIXES.get(urlsplit(url).path.lower().rpartition(".")[2])
+    except ValueError:
+        return None
+
+
+# --- fields of models ---------------------------------------------------------------------------------------------
+
+
+def _needed(value: Any) -> Any:
+    text = word(value)
+    if text is None or not text.strip():
+        raise ValueError("is not an id")
+    return text.strip()
+
+
+def _job_id(value: Any) -> Any:
+    text = readable_id(value)
+    if text is None:
+        raise ValueError("is not an id")
+    return text
+
+
+def _dictionaries(value: Any) -> list[Any]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return {str(key): item for key, item in value.items()} if isinstance(value, Mapping) else {}
+
+
+Identity = Annotated[str, BeforeValidator(_needed)]
+"""An id, as text; an answer without it cannot be used."""
+
+JobId = Annotated[str, BeforeValidator(_job_id)]
+"""A job's id: it can be told from others in a list joined by commas."""
+
+Word = Annotated[str | None, BeforeValidator(word)]
+Whole = Annotated[int | None, BeforeValidator(whole)]
+Amount = Annotated[float | None, BeforeValidator(amount)]
+Flag = Annotated[bool | None, BeforeValidator(lambda value: value if isinstance(value, bool) else None)]
+Fields = Annotated[dict[str, Any], BeforeValidator(_mapping)]
+Objects = BeforeValidator(_dictionaries)
+"""Keeps the objects of a list; anything else is an empty one."""
+
+
+class Answered(Model):
+    """Base of what a vendor answers: what holds a URL does not show in a repr, under whatever name it came."""
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Leave out what holds a URL."""
+        return [(name, value) for name, value in super().__repr_args__() if not holds_url(value)]
+
+
+def rest(said: Mapping[str, Any] | Model, *placed: str) -> dict[str, Any]:
+    """
+    Return what a vendor said beside the fields that have a place of their own: a generation's ``details``.
+
+    :param said: an answer, or what was read of it.
+    :param placed: the names that have a place, and those that hold nothing but links.
+    """
+    fields = said.model_extra or {} if isinstance(said, Model) else said
+    return {key: item for key, item in fields.items() if key not in placed and item is not None}

@@ -1,0 +1,66 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Numbers about waiting and spending, through Airflow's own statistics; ``docs/metrics.md`` lists them.
+
+A number that cannot be told is dropped: no task fails for it. With no ``[metrics]`` configured nothing is sent.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen import compat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+log = logging.getLogger(__name__)
+
+WAITING = "adgen.waiting"
+"""Gauge: errands that a poll loop waits for."""
+
+REQUESTS = "adgen.requests"
+"""Counter: requests that a poll loop sent."""
+
+RATE_LIMITED = "adgen.rate_limited"
+"""Counter: those of them that were answered 429."""
+
+LATENESS = "adgen.lateness"
+"""Timer, milliseconds: how long after its end a job was noticed."""
+
+CREDITS_CHARGED = "adgen.credits.charged"
+"""Counter: whole credits that submissions were charged."""
+
+
+def count(name: str, number: int, tags: Mapping[str, str]) -> None:
+    """Add *number* to a counter."""
+    if number > 0:
+        _send("incr", name, number, tags=dict(tags))
+
+
+def gauge(name: str, value: float, tags: Mapping[str, str]) -> None:
+    """Set a gauge."""
+    _send("gauge", name, value, tags=dict(tags))
+
+
+def timing(name: str, seconds: float, tags: Mapping[str, str]) -> None:
+    """Tell how long something took; statsd's unit is the millisecond."""
+    _send("timing", name, max(0.0, seconds) * 1000.0, tags=dict(tags))
+
+
+def _send(how: str, *args: Any, **kwargs: Any) -> None:
+    try:
+        stats = compat.statistics()
+        if stats is not None:
+            getattr(stats, how)(*args, **kwargs)
+    except Exception as error:
+        _complain(type(error).__name__)
+
+
+@cache
+def _complain(what: str) -> None:
+    # Once for each kind of trouble: a statsd that is gone must not fill the log.
+    log.warning("A metric could not be told to Airflow's statistics (%s); this is said once.", what)

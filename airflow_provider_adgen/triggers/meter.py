@@ -1,0 +1,73 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a poll loop tells Airflow's statistics, a few times a minute and not once per request."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from airflow_provider_adgen import metrics
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.wire import Wire
+    from airflow_provider_adgen.triggers.agenda import Watch
+    from airflow_provider_adgen.triggers.errands import Look
+
+EVERY = 10.0
+"""Seconds between two reports."""
+
+
+class Meter:
+    """
+    Counts for one poll loop.
+
+    :param conn_id: the connection.
+    """
+
+    def __init__(self, conn_id: str) -> None:
+        self._conn_id = conn_id
+        self._vendor = ""
+        self._waiting: Counter[str] = Counter()
+        self._requests = 0
+        self._refused = 0
+        self._next = float("-inf")
+
+    def joined(self, watch: Watch, waiters: int = 1) -> None:
+        """Count those who begin to wait, or, below 0, who leave."""
+        self._waiting[self._kind(watch)] += waiters
+
+    def noticed(self, watch: Watch, look: Look, wall: float, since_last_look: float | None) -> None:
+        """
+        Tell how late the end of a job was noticed.
+
+        Where the vendor says when a job ended, that is exact (but for its clock); elsewhere it is the time since the
+        last look that saw the job running, which is the most it can be. A job nobody here saw running tells nothing.
+        """
+        late = wall - look.ended if look.ended is not None else since_last_look
+        if late is not None:
+            known = "vendor" if look.ended is not None else "last_look"
+            metrics.timing(metrics.LATENESS, late, {**self._tags(self._kind(watch)), "since": known})
+
+    def report(self, wire: Wire | None, now: float, *, last: bool = False) -> None:
+        """Tell what there is to tell, if it is time or the *last* chance."""
+        if wire is None or (now < self._next and not last):
+            return
+        self._next = now + EVERY
+        self._vendor = wire.vendor.name
+        for kind, number in list(self._waiting.items()):
+            metrics.gauge(metrics.WAITING, number, self._tags(kind))
+            if number <= 0:
+                del self._waiting[kind]
+        tally = wire.tally
+        plain = {"vendor": self._vendor, "conn_id": self._conn_id}
+        metrics.count(metrics.REQUESTS, tally.requests - self._requests, plain)
+        metrics.count(metrics.RATE_LIMITED, tally.refused - self._refused, plain)
+        self._requests, self._refused = tally.requests, tally.refused
+
+    @staticmethod
+    def _kind(watch: Watch) -> str:
+        return watch.errand.kind or "unknown"
+
+    def _tags(self, kind: str) -> dict[str, str]:
+        return {"vendor": self._vendor, "conn_id": self._conn_id, "kind": kind}

@@ -1,0 +1,246 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the command line says of a record, and what it lets a person say about a lost submission."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_adgen.cli import definition, server
+from airflow_provider_adgen.compat import AirflowFailException
+from airflow_provider_adgen.core.vendor import Promises
+from airflow_provider_adgen.hooks.adsumo import AdsumoHook
+from airflow_provider_adgen.vendors.adsumo import VENDOR
+from tests.support.rig import IMAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.rig import Rig
+
+RUN = "manual__2026-01-01T00:00:00+00:00"
+TASK = ["campaign", RUN, "make"]
+
+
+class Shell:
+    """A shell on the machine that Airflow runs on."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
+        self._capsys = capsys
+        self._patch = patch
+        self.variables: dict[str, str] = {}
+
+    def set_variable(self, name: str, value: str, _description: str) -> None:
+        self.variables[name] = value
+        self._patch.setenv(f"AIRFLOW_VAR_{name.upper()}", value)
+
+    def __call__(self, *words: str, typed: str = "") -> tuple[int, str]:
+        """Run a command; return its exit code and all that it prints."""
+        self._patch.setattr("sys.stdin", io.StringIO(typed))
+        self._capsys.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            definition.main(["ledger", words[0], *TASK, *words[1:]])
+        printed = self._capsys.readouterr()
+        return int(caught.value.code or 0), printed.out + printed.err
+
+    def json(self, *words: str) -> Any:
+        """Run a command; return what it prints as JSON. Airflow 3.0 may log before it."""
+        text = self(*words, "-o", "json")[1]
+        return json.JSONDecoder().raw_decode(text, text.index('{"ok"' if '{"ok"' in text else '{\n  "ok"'))[0]
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    made = Shell(capsys, monkeypatch)
+    monkeypatch.setattr(server, "set_variable", made.set_variable)
+    monkeypatch.setattr(server, "get_variable", made.variables.get)
+    return made
+
+
+@pytest.fixture(params=["state", "objects"])
+def rig(request: pytest.FixtureRequest, make_rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch) -> Rig:
+    """A task at a vendor without keys, whose record is in either store; the command line reads the same store."""
+    made = make_rig(records=request.param)
+
+    def saved(_identity: Any) -> Any:
+        if made.store is None:
+            raise ImportError("Airflow before 3.3")
+        return made.store
+
+    monkeypatch.setattr(server, "_Saved", saved)
+    monkeypatch.setattr(VENDOR, "promises", Promises(nothing_started=VENDOR.promises.nothing_started, lists_jobs=True))
+    return made
+
+
+@pytest.fixture
+def lost(rig: Rig) -> Rig:
+    """Its submission's answer is lost, some time ago."""
+    rig.sandbox.fault("drop", "adsumo", method="POST", path="/images/*")
+    with pytest.raises(AirflowFailException, match="Nobody knows"):
+        rig.run(rig.operator())
+    rig.clock.move(30)
+    rig.clear()
+    return rig
+
+
+def job(rig: Rig) -> str:
+    found: str = rig.charges[0]["job_id"]
+    return found
+
+
+# --- show ---------------------------------------------------------------------------------------------------------
+
+
+def test_it_shows_what_is_unresolved_and_what_to_do(lost: Rig, shell: Shell) -> None:
+    code, text = shell("show")
+    uid = lost.record().attempts[0].uid
+    assert code == 0
+    assert f"attempt {uid} (open)" in text
+    for word in (
+        f"campaign.make in run {RUN}: unresolved",
+        "vendor: adsumo",
+        "connection: adsumo_default",
+        "POST /images/text-to-image",
+        "credits quoted: 1",
+        f"ledger attach campaign {RUN} make <job-id>",
+        f"ledger dismiss campaign {RUN} make",
+        f"adgen_resolve_{uid}",
+    ):
+        assert word in text
+    found = shell.json("show")
+    assert (found["ok"], found["state"], found["open_attempt"], found["said"]) == (True, "unresolved", uid, None)
+    assert found["attempts"][0]["credits"] == {"quoted": 1, "charged": None, "refunded": None}
+
+
+def test_it_shows_what_was_delivered(rig: Rig, shell: Shell) -> None:
+    rig.run(rig.operator())
+    found = shell.json("show")
+    assert found["state"] == "done"
+    assert found["open_attempt"] is None
+    assert found["attempts"][0]["job_ids"] == [job(rig)]
+
+
+def test_what_is_not_recorded_is_told(rig: Rig, shell: Shell) -> None:
+    code, text = shell("show", "--map-index", "7")
+    assert code == 1
+    assert f"Nothing is recorded for campaign.make[7] in run {RUN}" in text
+
+
+def test_where_nothing_keeps_records_that_is_told(
+    make_rig: Callable[..., Rig], shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_rig(records="none")
+
+    def none(_identity: Any) -> Any:
+        raise ImportError("Airflow before 3.3")
+
+    monkeypatch.setattr(server, "_Saved", none)
+    assert shell.json("show")["error"].startswith("Nothing keeps records here")
+
+
+# --- attach -------------------------------------------------------------------------------------------------------
+
+
+def test_an_attached_job_is_delivered_and_pays_nothing(lost: Rig, shell: Shell) -> None:
+    code, text = shell("attach", job(lost))
+    assert code == 0, text
+    assert "Adsumo knows the job" in text
+    assert shell.variables == {f"adgen_resolve_{lost.record().attempts[0].uid}": job(lost)}
+    assert shell.json("show")["said"] == job(lost)
+    assert lost.run(lost.operator())["id"] == job(lost)
+    assert len(lost.charges) == 1
+
+
+@pytest.mark.parametrize("wrong", ["yes", "0b5f7d4e-0000-4000-8000-000000000000"])
+def test_a_job_that_the_vendor_does_not_know_is_refused(lost: Rig, shell: Shell, wrong: str) -> None:
+    code, text = shell("attach", wrong)
+    assert code == 1
+    assert f"Adsumo does not know job {wrong}" in text
+    assert shell.variables == {}
+    assert shell("attach", wrong, "--no-check")[0] == 0
+    assert list(shell.variables.values()) == [wrong]
+
+
+def test_a_job_that_is_older_than_the_submission_is_refused(rig: Rig, shell: Shell) -> None:
+    older = AdsumoHook().submit(VENDOR.parse_request({"kind": "text-to-image", **IMAGE})).id
+    rig.clock.move(600)
+    rig.sandbox.fault("drop", "adsumo", method="POST", path="/images/*")
+    with pytest.raises(AirflowFailException, match="Nobody knows"):
+        rig.run(rig.operator())
+    rig.clock.move(30)
+    code, text = shell("attach", older)
+    assert code == 1
+    assert "it is another one" in text
+    assert shell.variables == {}
+
+
+def test_a_vendor_that_cannot_be_asked_is_told(lost: Rig, shell: Shell) -> None:
+    lost.connect(host="http://127.0.0.1:1/adsumo/api/v1")
+    code, text = shell("attach", job(lost))
+    assert code == 1
+    assert "--no-check attaches it without asking" in text
+    assert shell("attach", job(lost), "--conn-id", "nobody")[0] == 1
+    assert shell.variables == {}
+
+
+# --- dismiss ------------------------------------------------------------------------------------------------------
+
+
+def test_a_dismissed_submission_is_made_anew(lost: Rig, shell: Shell) -> None:
+    code, text = shell("dismiss", typed="yes\n")
+    assert code == 0
+    assert "you pay twice (up to 1 credits more)" in text
+    assert lost.run(lost.operator())["id"] == lost.charges[1]["job_id"]
+
+
+@pytest.mark.parametrize("typed", ["", "\n", "no\n"])
+def test_dismissing_asks(lost: Rig, shell: Shell, typed: str) -> None:
+    code, text = shell("dismiss", typed=typed)
+    assert code == 1
+    assert "Nothing was changed." in text
+    assert shell.variables == {}
+
+
+def test_dismissing_asks_nothing_where_told_so(lost: Rig, shell: Shell) -> None:
+    answer = shell.json("dismiss", "--yes")
+    assert answer["ok"]
+    assert answer["value"] == "not-submitted"
+
+
+# --- what makes no sense ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [["attach", "j"], ["dismiss", "--yes"]])
+def test_what_is_not_open_is_not_resolved(rig: Rig, shell: Shell, command: list[str]) -> None:
+    rig.run(rig.operator())
+    code, text = shell(*command)
+    assert code == 1
+    assert f"has no submission that is open: its record says done, job {job(rig)}" in text
+    assert shell.variables == {}
+
+
+@pytest.mark.parametrize("command", [["attach", "j"], ["dismiss", "--yes"]])
+def test_what_may_be_under_way_is_left_alone(rig: Rig, shell: Shell, command: list[str]) -> None:
+    rig.connect(timeout=60)
+    rig.sandbox.fault("drop", "adsumo", method="POST", path="/images/*")
+    with pytest.raises(AirflowFailException, match="Nobody knows"):
+        rig.run(rig.operator())
+    code, text = shell(*command)
+    assert code == 1
+    assert "may be under way still" in text
+    assert shell.variables == {}
+    assert shell.json("show")["state"] == "submitting"
+
+
+# --- both command lines -------------------------------------------------------------------------------------------
+
+
+def test_airflow_is_given_the_same_commands() -> None:
+    (adgen,) = definition.get_commands()
+    (ledger,) = adgen.subcommands
+    assert (adgen.name, ledger.name) == ("adgen", "ledger")
+    assert [one.name for one in ledger.subcommands] == ["show", "attach", "dismiss"]

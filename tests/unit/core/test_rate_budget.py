@@ -1,0 +1,154 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a rate budget learns from answers, against a vendor with a limit, in simulated time."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_adgen.core.calls import Lane
+from airflow_provider_adgen.core.decisions.rates import RateBudget, RateLimit
+
+WALL = 1_700_000_000.0
+
+
+class Limited:
+    """A vendor that answers so many requests in each window, 150 ms later, and refuses the others."""
+
+    def __init__(self, requests: int, window: float, *, headers: bool = False) -> None:
+        self.limit, self.window, self.headers = requests, window, headers
+        self.counted: dict[int, int] = {}
+        self.asked = self.refused = 0
+
+    def answer(self, now: float) -> tuple[int, dict[str, str]]:
+        window = int(now // self.window)
+        self.counted[window] = self.counted.get(window, 0) + 1
+        self.asked += 1
+        left, reset = self.limit - self.counted[window], (window + 1) * self.window - now
+        told = {"x-ratelimit-remaining": str(max(0, left)), "x-ratelimit-reset": f"{reset:.3f}"} if self.headers else {}
+        if left >= 0:
+            return 200, told
+        self.refused += 1
+        return 429, {**told, "retry-after": str(int(reset) + 1)}
+
+
+def drive(budget: RateBudget, vendor: Limited, *, wanted: int, at_once: int, until: float = 600.0) -> float:
+    """Send *wanted* requests that are answered, so many at once; return how long it took."""
+    now, done, flying = 0.0, 0, []
+    while done < wanted and now < until:
+        while len(flying) < at_once and done + len(flying) < wanted and budget.delay(Lane.READ, now) <= 0:
+            budget.take(Lane.READ, now)
+            flying.append((now + 0.15, now, *vendor.answer(now)))
+        for one in [one for one in flying if one[0] <= now]:
+            flying.remove(one)
+            budget.learn(Lane.READ, one[2], one[3], now, WALL + now, one[1])
+            done += one[2] == 200
+        now += 0.002
+    assert done == wanted
+    return now
+
+
+def test_a_limit_by_the_second_is_met_once() -> None:
+    vendor = Limited(100, 1.0)
+    took = drive(RateBudget(), vendor, wanted=5000, at_once=32)
+    assert vendor.refused <= 0.01 * vendor.asked
+    assert took < 5000 / 100 * 1.6
+
+
+def test_a_limit_by_the_minute_is_met_once() -> None:
+    vendor = Limited(100, 60.0)
+    drive(RateBudget(), vendor, wanted=400, at_once=2)
+    assert vendor.refused <= 4
+
+
+def test_a_limit_by_the_minute_of_a_vendor_that_does_not_say_how_long() -> None:
+    budget = RateBudget()
+    for number in range(100):
+        budget.take(Lane.READ, 20 + number * 0.05)
+    for now in (25.2, 26.4, 28.6):
+        budget.learn(Lane.READ, 429, {}, now, WALL, now - 0.15)
+    assert 2.0 <= budget.delay(Lane.READ, 28.6) <= 8.0
+    budget.take(Lane.READ, 40.0)
+    assert 0.5 < budget.delay(Lane.READ, 40.0) <= 2.0
+
+
+def test_headers_keep_it_from_being_met_at_all() -> None:
+    vendor = Limited(100, 60.0, headers=True)
+    drive(RateBudget(), vendor, wanted=400, at_once=16)
+    assert vendor.refused == 0
+
+
+def test_a_ration_keeps_it_from_being_met_at_all() -> None:
+    vendor = Limited(100, 60.0)
+    drive(RateBudget(rations={Lane.READ: RateLimit(100, 60.0)}), vendor, wanted=300, at_once=16)
+    assert vendor.refused == 0
+
+
+def test_a_learned_pace_grows_again_and_is_forgotten() -> None:
+    budget = RateBudget()
+    for number in range(100):
+        budget.take(Lane.READ, number / 100)
+    budget.learn(Lane.READ, 429, {"retry-after": "1"}, 1.2, WALL, 1.0)
+    gaps = []
+    for now in (3.0, 600.0, 3000.0):
+        budget.take(Lane.READ, now)
+        gaps.append(budget.delay(Lane.READ, now))
+    assert 0.01 < gaps[0] < 0.02 and 0 < gaps[1] < gaps[0] and gaps[2] == 0.0
+
+
+def test_many_refusals_of_what_was_under_way_count_as_one() -> None:
+    one, many = RateBudget(), RateBudget()
+    for budget, refusals in ((one, 1), (many, 30)):
+        for number in range(100):
+            budget.take(Lane.READ, number / 100)
+        for _ in range(refusals):
+            budget.learn(Lane.READ, 429, {}, 1.2, WALL, 1.0)
+        assert budget.delay(Lane.READ, 1.2) == pytest.approx(1.0)
+        budget.take(Lane.READ, 5.0)
+    assert one.delay(Lane.READ, 5.0) == many.delay(Lane.READ, 5.0)
+
+
+def test_untold_refusals_in_a_row_stop_ever_longer() -> None:
+    budget, now, stops = RateBudget(), 0.0, []
+    for _ in range(8):
+        budget.learn(Lane.READ, 429, {}, now, WALL, now)
+        stops.append(budget.delay(Lane.READ, now))
+        now += stops[-1] + 0.1
+    assert stops == pytest.approx([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0])
+
+
+@pytest.mark.parametrize("lane", [Lane.SUBMIT, Lane.STREAM])
+def test_only_reads_learn_a_pace(lane: Lane) -> None:
+    budget = RateBudget()
+    for number in range(100):
+        budget.take(lane, number / 100)
+    budget.learn(lane, 429, {"retry-after": "1"}, 1.0, WALL, 1.0)
+    budget.take(lane, 3.0)
+    assert budget.delay(lane, 3.0) == 0.0
+
+
+def test_few_requests_cannot_have_been_too_many() -> None:
+    budget = RateBudget()
+    budget.take(Lane.READ, 0.0)
+    budget.learn(Lane.READ, 429, {"retry-after": "30"}, 0.5, WALL, 0.0)
+    assert budget.delay(Lane.READ, 0.5) == 30.0
+    budget.take(Lane.READ, 31.0)
+    assert budget.delay(Lane.READ, 31.0) == 0.0
+
+
+def test_what_is_left_waits_for_the_window_and_lets_all_wait_for_it() -> None:
+    budget = RateBudget()
+    budget.learn(Lane.READ, 200, {"x-ratelimit-remaining": "2", "x-ratelimit-reset": "10"}, 0.0, WALL, 0.0)
+    assert [budget.take(Lane.READ, 1.0) for _ in range(4)] == [0.0, 0.0, 9.0, 9.0]
+    assert budget.delay(Lane.READ, 10.5) == 0.0
+
+
+def test_a_ration_says_how_much_room_there_is() -> None:
+    budget = RateBudget(rations={Lane.STREAM: RateLimit(3, 60.0)})
+    assert budget.room(Lane.READ, 0.0) is None
+    assert budget.room(Lane.STREAM, 0.0) == 3
+    budget.take(Lane.STREAM, 0.0)
+    assert budget.room(Lane.STREAM, 1.0) == 2
+    assert budget.room(Lane.STREAM, 61.0) == 3
+    budget.stop(Lane.STREAM, 100.0)
+    assert budget.room(Lane.STREAM, 61.0) == 0

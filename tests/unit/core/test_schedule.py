@@ -1,0 +1,151 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""How often a job is asked for and how late its end is noticed, in simulated time; how durations are learned."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import statistics
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_adgen.core.decisions.durations import ENOUGH, KEPT, KINDS, Durations, Usual
+from airflow_provider_adgen.core.decisions.outage import LONGEST, Outage
+from airflow_provider_adgen.core.decisions.polling import JITTER, SPARSE, Schedule
+
+MOST = 1 + JITTER
+
+
+def looks(plan: Schedule, took: float, *, usual: Usual | None = None, seed: int = 1) -> list[float]:
+    """The ages at which a job is asked for, the last one after it ended."""
+    rng, age, ages = random.Random(seed), 0.0, []
+    while not ages or ages[-1] < took:
+        age += plan.after(age, rng=rng, usual=usual)
+        ages.append(age)
+    return ages
+
+
+def test_a_two_minute_job_is_not_asked_for_24_times() -> None:
+    assert len(looks(Schedule(5.0), 120.0)) >= 24
+    assert len(looks(Schedule(5.0, first=5.0, typical=120.0), 120.0)) <= 11
+    assert len(looks(Schedule(5.0), 120.0, usual=Usual(110.0, 130.0))) <= 10
+    assert len(looks(Schedule(15.0, typical=120.0), 120.0)) <= 5
+
+
+@given(st.floats(1, 60), st.floats(0, 600), st.floats(1, 3000), st.integers(0, 1000))
+def test_no_end_is_noticed_later_than_the_stated_bound(interval: float, typical: float, took: float, seed: int) -> None:
+    plan = Schedule(interval, typical=typical)
+    late = looks(plan, took, seed=seed)[-1] - took
+    assert 0 <= late <= SPARSE * interval * MOST + 1e-6
+    if not typical or 0.8 * typical * MOST <= took <= 2 * typical:
+        assert late <= interval * MOST + 1e-6
+
+
+@given(st.floats(1, 60), st.floats(0, 300), st.floats(0, 300), st.floats(0, 1), st.integers(0, 1000))
+def test_an_end_at_a_usual_time_is_noticed_within_an_interval(
+    interval: float, begins: float, more: float, part: float, seed: int
+) -> None:
+    usual = Usual(begins * MOST, begins * MOST + more)
+    took = max(1.0, usual.begins * MOST + part * max(0.0, usual.ends - usual.begins * MOST))
+    if took <= usual.ends:
+        late = looks(Schedule(interval), took, usual=usual, seed=seed)[-1] - took
+        assert late <= interval * MOST + 1e-6
+
+
+def test_an_overdue_job_is_asked_for_ever_less_often_and_within_a_tenth_of_its_age() -> None:
+    ages = looks(Schedule(15.0, typical=60.0), 3000.0)
+    gaps = [after - before for before, after in itertools.pairwise(ages) if before > 150]
+    bounds = [min(SPARSE * 15.0, 0.1 * age) * MOST for age in ages[-len(gaps) :]]
+    assert all(gap <= bound for gap, bound in zip(gaps, bounds, strict=True))
+    assert statistics.mean(gaps) > 40
+
+
+def test_a_thousand_jobs_ending_at_15_to_35_s_take_no_more_than_the_ideal() -> None:
+    plan, asked, late = Schedule(5.0, typical=25.0), 0, []
+    for number in range(1000):
+        took = 15 + 20 * (number * 0.618 % 1)
+        ages = looks(plan, took, seed=number)
+        asked += len(ages)
+        late.append(ages[-1] - took)
+    assert asked <= 2600
+    assert statistics.quantiles(late, n=20)[-1] <= 5.2
+
+
+# --- what was seen ------------------------------------------------------------------------------------------------
+
+
+def test_what_was_seen_counts_from_the_twentieth_job_on() -> None:
+    seen = Durations()
+    for _ in range(ENOUGH - 1):
+        seen.learn("video", 100.0, 110.0)
+    assert seen.usual("video") is None
+    seen.learn("video", 100.0, 110.0)
+    usual = seen.usual("video")
+    assert usual is not None and 90 < usual.begins < 105 <= usual.ends
+    assert seen.usual("image") is None
+
+
+def test_looking_late_does_not_teach_to_look_later_still() -> None:
+    """Jobs take 6 s, and what is documented says 25: within some rounds the looks come early."""
+    seen, late = Durations(), []
+    for number in range(300):
+        ages = [0.0, *looks(Schedule(5.0, typical=25.0), 6.0, usual=seen.usual("image"), seed=number)]
+        seen.learn("image", ages[-2], ages[-1])
+        late.append(ages[-1] - 6.0)
+    assert statistics.mean(late[:20]) > 10
+    assert statistics.mean(late[-50:]) < 5
+
+
+def test_it_follows_a_vendor_that_becomes_slower_or_faster() -> None:
+    seen = Durations()
+    for took in [20.0] * KEPT + [200.0] * KEPT:
+        seen.learn("video", took, took)
+    assert seen.usual("video") == Usual(180.0, 200.0)
+
+
+def test_memory_is_bounded_and_nonsense_left_out() -> None:
+    seen = Durations()
+    for number in range(10 * KINDS):
+        seen.learn(f"kind {number}", 1.0, 2.0)
+    for _ in range(10 * KEPT):
+        seen.learn("kind 0", 1.0, 2.0)
+    assert len(seen._seen) == KINDS and max(len(one) for one in seen._seen.values()) == KEPT
+    seen.learn("kind 0", 5.0, 2.0)
+    seen.learn("kind 0", -5.0, float("nan"))
+    assert seen.usual("kind 0") == Usual(1.35, 1.5)
+
+
+# --- a vendor that is down ----------------------------------------------------------------------------------------
+
+
+def test_pauses_grow_while_a_vendor_is_down_and_end_with_the_first_answer() -> None:
+    outage, rng, now, pauses = Outage(), random.Random(1), 0.0, []
+    for _ in range(12):
+        outage.failed(now, now, rng)
+        pauses.append(max(0.0, outage.closed_until - now))
+        now = max(now + 0.1, outage.closed_until)
+    assert pauses[:2] == [0.0, 0.0]
+    assert 1 < pauses[2] < 3 and pauses[2] < pauses[4] < pauses[6]
+    assert all(0.75 * LONGEST <= pause <= 1.25 * LONGEST for pause in pauses[8:])
+    assert outage.worked() and not outage.worked()
+    assert outage.closed_until == 0.0
+
+
+def test_what_was_under_way_when_a_vendor_went_down_counts_once() -> None:
+    outage, rng = Outage(), random.Random(1)
+    for _ in range(100):
+        outage.failed(0.0, 1.0, rng)
+    assert outage.tries == 1
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_one_job_that_fails_does_not_close_the_vendor(failures: int) -> None:
+    outage, rng = Outage(), random.Random(1)
+    for _ in range(50):
+        for _ in range(failures):
+            outage.failed(1.0, 1.0, rng)
+        outage.worked()
+    assert outage.tries == 0
