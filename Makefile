@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # What a person types. `make test` is everything; `make demo` shows it without an account.
-.PHONY: help demo test lint format type unit unit-oldest integration e2e e2e-oldest docs package clean
+.PHONY: help demo test lint format type unit unit-oldest integration e2e e2e-oldest chaos chaos-short docs package bench bench-airflow clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -10,11 +10,16 @@ NEWEST := .venv
 OLDEST := .venv-oldest
 NEWEST_READY := $(NEWEST)/.ready
 OLDEST_READY := $(OLDEST)/.ready
+BENCH_VENV := .venv-bench
+BENCH_READY := $(BENCH_VENV)/.ready
 INPUTS := pyproject.toml tools/make_venv.sh constraints/dev-requirements.txt
 
 # Each worker imports Airflow once; more of them than cores only get in each other's way.
 WORKERS ?= 2
 PYTEST_ARGS ?=
+
+# Which parts of the benchmark to run; `make bench-airflow` is its part on a whole Airflow.
+BENCH ?= w1 w2 w3 w4 cold
 
 help:
 	@echo 'make demo         a campaign on a real Airflow against the sandbox; KEEP=1 leaves it running, DAG=name picks one'
@@ -24,8 +29,12 @@ help:
 	@echo 'make unit-oldest  the same on Airflow 3.0 and the oldest dependencies'
 	@echo 'make integration  tests against the sandbox over HTTP'
 	@echo 'make e2e          tests on a whole Airflow            (make e2e-oldest: on Airflow 3.0)'
+	@echo 'make chaos-short  a few processes killed under paid generations'
 	@echo 'make docs         build the documentation'
 	@echo 'make package      build the wheel and look at it in an environment of its own'
+	@echo 'make chaos        every way to die, at every vendor; writes docs/reliability.md'
+	@echo 'make bench        waiting, measured beside other providers; writes docs/performance.md  (BENCH="w1 w3" for parts)'
+	@echo 'make bench-airflow  the same on a whole Airflow       (TASKS=100 for fewer tasks)'
 	@echo 'make clean        remove what the above made'
 
 demo: $(NEWEST_READY)
@@ -39,6 +48,7 @@ test:
 	$(MAKE) unit-oldest
 	$(MAKE) package
 	$(MAKE) e2e
+	$(MAKE) chaos-short
 	$(MAKE) docs
 	@echo 'make test: all passed.'
 
@@ -68,6 +78,13 @@ e2e: $(NEWEST_READY)
 e2e-oldest: $(OLDEST_READY)
 	$(OLDEST)/bin/python -m pytest tests/e2e $(PYTEST_ARGS)
 
+chaos-short: $(NEWEST_READY)
+	$(NEWEST)/bin/python -m pytest tests/chaos/test_short.py $(PYTEST_ARGS)
+
+# With the benchmark's environment: other providers are put through the same.
+chaos: $(BENCH_READY)
+	$(BENCH_VENV)/bin/python -m pytest tests/chaos/test_everything.py -q -s $(PYTEST_ARGS)
+
 docs: $(NEWEST_READY)
 	$(NEWEST)/bin/python -m tools.generate_docs --check
 	$(NEWEST)/bin/python -m sphinx -W --keep-going -q docs build/docs
@@ -82,6 +99,16 @@ $(NEWEST_READY): $(INPUTS) constraints/dev-requirements-newest.txt constraints/d
 $(OLDEST_READY): $(INPUTS) constraints/dev-airflow-3.0.txt
 	@tools/make_venv.sh $(OLDEST) 3.0 'python3.11 python3.12 python3' 3.12
 
+bench: $(BENCH_READY)
+	$(BENCH_VENV)/bin/python -m tests.benchmarks $(BENCH)
+
+bench-airflow: $(BENCH_READY)
+	$(BENCH_VENV)/bin/python -m tests.benchmarks w5 $(if $(TASKS),--tasks $(TASKS))
+
+$(BENCH_READY): $(INPUTS) constraints/dev-requirements-bench.txt constraints/dev-bench.txt
+	@CONSTRAINTS=constraints/dev-bench.txt tools/make_venv.sh $(BENCH_VENV) 3.3 \
+		'python3 python3.13 python3.12 python3.11' 3.13 -r constraints/dev-requirements-bench.txt
+
 clean:
-	rm -rf $(NEWEST) $(OLDEST) build dist .demo .work .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(NEWEST) $(OLDEST) $(BENCH_VENV) build dist .demo .work .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
