@@ -1,10 +1,11 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Make ``constraints/dev-airflow-*.txt`` anew: every package that developing and testing on one Airflow takes, pinned.
+Make ``constraints/dev-*.txt`` anew: every package that developing and testing on one Airflow takes, pinned.
 
 ``python -m tools.constraints`` (needs uv). The newest Airflow is resolved with today's packages. The oldest is resolved
-with what there was when it was current, and with the oldest series of each of this package's own dependencies.
+with what there was when it was current, and with the oldest series of each of this package's own dependencies. The
+benchmark gets the versions of the newest and, on top of them, the providers that it measures against.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Target:
     :param oldest: pin this package's own dependencies to the oldest series that it declares.
     :param before: ignore what was published after this day.
     :param tools: the files that list what is needed beside the package.
+    :param like: a file of constraints whose versions are kept.
     """
 
     file: str
@@ -44,11 +46,18 @@ class Target:
     oldest: bool = False
     before: str | None = None
     tools: tuple[str, ...] = ("dev-requirements.txt",)
+    like: str | None = None
 
 
 TARGETS = (
     Target("dev-airflow-3.3.txt", "3.3.2", tools=("dev-requirements.txt", "dev-requirements-newest.txt")),
     Target("dev-airflow-3.0.txt", "3.0.6", oldest=True, before="2025-09-05"),
+    Target(
+        "dev-bench.txt",
+        "3.3.2",
+        tools=("dev-requirements.txt", "dev-requirements-bench.txt"),
+        like="dev-airflow-3.3.txt",
+    ),
 )
 
 
@@ -74,6 +83,8 @@ def pins(target: Target, uv: list[str]) -> str:
     command += ["--no-header", "--no-annotate", "--no-emit-package", "airflow-provider-adgen"]
     if target.before:
         command += ["--exclude-newer", target.before]
+    if target.like:
+        command += ["--constraint", f"constraints/{target.like}"]
     done = subprocess.run(
         command, input="\n".join(requirements(target)), text=True, stdout=subprocess.PIPE, cwd=ROOT, check=True
     )
@@ -82,7 +93,7 @@ def pins(target: Target, uv: list[str]) -> str:
 
 def main() -> int:
     """Write the files; return the exit status."""
-    parser = argparse.ArgumentParser(description="Make constraints/dev-airflow-*.txt anew.")
+    parser = argparse.ArgumentParser(description="Make constraints/dev-*.txt anew.")
     parser.add_argument("files", nargs="*", help="only these (default: all)")
     only = set(parser.parse_args().files)
     found = shutil.which("uv")

@@ -7,11 +7,12 @@
 #   tools/make_venv.sh DIRECTORY AIRFLOW 'PYTHON ...' NEWEST_PYTHON [PIP ARGUMENT ...]
 #
 # The first of the Pythons that is at least 3.11 and at most NEWEST_PYTHON is taken; $PYTHON goes before them all.
+# The pins are those of constraints/dev-airflow-AIRFLOW.txt, or of the file that $CONSTRAINTS names.
 set -eu
 
 directory=$1 airflow=$2 candidates=$3 newest=$4
 shift 4
-constraints=constraints/dev-airflow-$airflow.txt
+constraints=${CONSTRAINTS:-constraints/dev-airflow-$airflow.txt}
 
 python=
 for candidate in ${PYTHON:-} $candidates; do

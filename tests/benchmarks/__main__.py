@@ -1,0 +1,63 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+``python -m tests.benchmarks [w1 w2 w3 w4 cold | w5 | report]``: measure, keep what came of it, write the page.
+
+Each part's results are kept in ``build/bench/<part>.json``; the page is written from all that are there, so a part can
+be measured anew by itself. ``report`` only writes the page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import Any
+
+from tests.benchmarks import report
+from tests.benchmarks.machine import machine
+from tests.benchmarks.run import ROOT, RunFailed
+from tests.benchmarks.workloads import WORKLOADS
+
+KEPT = ROOT / "build" / "bench"
+PARTS = (*WORKLOADS, "w5", "report")
+
+
+def main() -> int:
+    """Measure what is asked for; return the exit status."""
+    parser = argparse.ArgumentParser(description="Measure what waiting costs, beside other providers.")
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; default: all but w5 and report")
+    parser.add_argument("--tasks", type=int, default=500, help="mapped tasks of w5")
+    parser.add_argument("--draft", action="store_true", help="write the page into build/bench, not into docs")
+    given = parser.parse_args()
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"There is no part {', '.join(sorted(unknown))}.")
+    KEPT.mkdir(parents=True, exist_ok=True)
+    for part in given.parts or WORKLOADS:
+        if part == "report":
+            continue
+        print(f"{part} ...", flush=True)
+        began = time.time()
+        try:
+            results: list[dict[str, Any]]
+            if part == "w5":
+                from tests.benchmarks.whole import w5
+
+                results = w5(given.tasks, KEPT / "w5")
+            else:
+                results = WORKLOADS[part]()
+        except RunFailed as error:
+            print(error, file=sys.stderr)
+            return 1
+        seconds = time.time() - began
+        kept = {"part": part, "made": began, "seconds": seconds, "machine": machine(), "results": results}
+        (KEPT / f"{part}.json").write_text(json.dumps(kept, indent=1))
+        print(f"{part}: {seconds:.0f} s", flush=True)
+    for path in report.write(KEPT, KEPT if given.draft else ROOT / "docs"):
+        print(f"wrote {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
