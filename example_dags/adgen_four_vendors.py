@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk import ObjectStoragePath, Param, dag, get_current_context, task
+from airflow.sdk.definitions.template import literal  # in 3.0 airflow.sdk itself does not offer it yet
 
 from airflow_provider_adgen.operators.adsumo import AdsumoVideoOperator
 from airflow_provider_adgen.operators.cinematicads import CinematicAdsWorkflowOperator
@@ -39,16 +40,21 @@ def requests_of(brief: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+def as_text(check: dict[str, Any]) -> dict[str, Any]:
+    """Keep Airflow from rendering what is mapped: a brief is text, and ``{{ ... }}`` in it must stay harmless."""
+    return {**check, "requests": literal(check["requests"])}
+
+
 @dag(
     schedule=None,
     max_active_runs=1,
     default_args={"retries": 2, "retry_delay": timedelta(minutes=1)},
     params={
         "destination": Param(f"file://{HOME}/adgen_four_vendors", type="string", description="An object-storage path."),
-        "title": Param("Sunrise lamp", type="string"),
+        "title": Param("Trail shoe", type="string"),
         "brand": Param("Nordkraft", type="string"),
         "text": Param(
-            "A lamp by the bed grows bright like a sunrise, half an hour before the alarm. Wake up with the light.",
+            "A trail shoe splashes through a puddle at sunrise and grips wet rock. Run where the road ends.",
             type="string",
             minLength=10,
             maxLength=1000,
@@ -109,11 +115,12 @@ def adgen_four_vendors() -> None:
         return {"manifest": str(path), "totals": manifest["totals"]}
 
     brief: Any = plan()
+    wanted: Any = checks(brief)
     check = CreditCheckOperator.partial(
         task_id="check_credits",
         assume_credits="{{ params.assume_credits }}",
         map_index_template="{{ task.conn_id }}",
-    ).expand_kwargs(checks(brief))
+    ).expand_kwargs(wanted.map(as_text))
 
     adsumo = AdsumoVideoOperator(
         task_id="adsumo",

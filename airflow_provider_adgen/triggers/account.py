@@ -26,7 +26,7 @@ _PAUSES = (1.0, 2.0, 4.0)
 _SAME_ERROR = 0.5
 
 
-class Account:
+class OpenAccount:
     """
     The account of one connection, on one event loop.
 

@@ -23,7 +23,7 @@ from airflow_provider_adgen.core.calls import Lane
 from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.settings import max_concurrent_requests
-from airflow_provider_adgen.triggers.account import Account
+from airflow_provider_adgen.triggers.account import OpenAccount
 from airflow_provider_adgen.triggers.agenda import NEVER, Agenda, Watch
 from airflow_provider_adgen.triggers.batch import Batches, next_for_a_stream
 from airflow_provider_adgen.triggers.errands import Errand, News, Word
@@ -51,7 +51,7 @@ class PollLoop:
 
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
-        self.account = Account(conn_id)
+        self.account = OpenAccount(conn_id)
         self.agenda = Agenda()
         self.meter = Meter(conn_id)
         self._wake = asyncio.Event()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Hashable, Iterable
 
-    from airflow_provider_adgen.triggers.account import Account
+    from airflow_provider_adgen.triggers.account import OpenAccount
     from airflow_provider_adgen.triggers.agenda import Agenda, Watch
     from airflow_provider_adgen.triggers.meter import Meter
 
@@ -54,7 +54,7 @@ class Outcomes:
     :param wake: wakes the loop.
     """
 
-    def __init__(self, account: Account, agenda: Agenda, meter: Meter, wake: asyncio.Event) -> None:
+    def __init__(self, account: OpenAccount, agenda: Agenda, meter: Meter, wake: asyncio.Event) -> None:
         self.watches: dict[Hashable, Watch] = {}
         self.by_job: dict[str, dict[Watch, None]] = {}
         self.outage = Outage()

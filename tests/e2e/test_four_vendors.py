@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tools.airflow_stack import AirflowStack
 
 VENDORS = ("adsumo", "cutx", "sume", "cinematicads")
+BRIEF = "A shoe for {{ 6 * 7 }} kilometres. {% raw %} Nothing here is a template."
+MORE = {"adgen_four_vendors": {"text": BRIEF}}
 EXAMPLES = ("adgen_four_vendors", *(f"adgen_{vendor}" for vendor in VENDORS))
 
 
@@ -37,7 +39,9 @@ def destination(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def runs(stack: AirflowStack, destination: Path) -> dict[str, Run]:
     """One run of each example, gone well; the tests look at what they left."""
     started = {
-        name: stack.trigger_dag(name, {"destination": f"file://{destination}/{name}"}, run_id="first")
+        name: stack.trigger_dag(
+            name, {"destination": f"file://{destination}/{name}", **MORE.get(name, {})}, run_id="first"
+        )
         for name in EXAMPLES
     }
     ended = {name: run.wait(timeout=200) for name, run in started.items()}
@@ -45,8 +49,14 @@ def runs(stack: AirflowStack, destination: Path) -> dict[str, Run]:
     return started
 
 
+def texts(sandbox: SandboxProcess, vendor: str) -> list[str]:
+    """Return the texts of all that was submitted to a vendor."""
+    bodies = [json.loads(one["body"]) for one in sandbox.requests(vendor, method="POST") if one["body"]]
+    return [body[name] for body in bodies for name in ("prompt", "script", "concept") if name in body]
+
+
 def test_each_vendor_has_made_its_video_of_the_same_brief(
-    runs: dict[str, Run], stack: AirflowStack, destination: Path
+    runs: dict[str, Run], stack: AirflowStack, sandbox: SandboxProcess, destination: Path
 ) -> None:
     run = runs["adgen_four_vendors"]
     shapes = set()
@@ -70,6 +80,8 @@ def test_each_vendor_has_made_its_video_of_the_same_brief(
     manifest = json.loads(path.read_text(encoding="utf-8"))
     [product] = manifest["products"]
     assert [one["vendor"] for one in product["generations"]] == [*VENDORS, "cutx"]
+    sent = [body for vendor in VENDORS for body in texts(sandbox, vendor)]
+    assert sent.count(BRIEF) == len(VENDORS), "braces in a brief are text"
     assert set(manifest["totals"]["vendors"]) == set(VENDORS)
 
 

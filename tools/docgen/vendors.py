@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from airflow_provider_adgen.core.decisions.posting import judge
 from airflow_provider_adgen.core.errors import ApiError, SubmissionUnknown, UnexpectedResponse, WireError, error_class
 from airflow_provider_adgen.operators.generate import GenerateOperator
+from airflow_provider_adgen.sandbox.registry import default_settings
 from tools.docgen.catalogue import Listed, hook_methods, listed_vendors, operator_of, operators, sensors
 from tools.docgen.models import endpoints, field_table, makes, price_word, prices
 from tools.docgen.provider import password
 from tools.docgen.text import bullets, code, codes, paragraphs, read_doc, table
+from tools.processes import ROOT
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.requests import GenerationRequest
@@ -243,7 +245,11 @@ def comparison(*, docs: str) -> str:
     :param docs: where the documentation is, as seen from the page.
     """
     vendors = listed_vendors()
-    rows: list[list[str]] = []
+    rows = [
+        ["Hook, and an operator for every documented request", *(_operators_word(one.vendor) for one in vendors)],
+        ["In the sandbox", *(_yes(one.name in default_settings()) for one in vendors)],
+        ["Example", *(_example(one.name) for one in vendors)],
+    ]
     for kind in KINDS:
         rows.append(
             [
@@ -259,6 +265,19 @@ def comparison(*, docs: str) -> str:
     rows.append(["Waiting", *(_waiting_word(one.vendor) for one in vendors)])
     titles = [f"[{one.vendor.title}]({docs}vendors/{one.name}.md)" for one in vendors]
     return table(["", *titles], rows)
+
+
+def _yes(true: bool) -> str:
+    return "✅" if true else "❌"
+
+
+def _operators_word(vendor: Vendor) -> str:
+    missing = [request.kind for request in vendor.requests if operator_of(vendor, request) is None]
+    return f"❌ without {codes(missing)}" if missing else "✅"
+
+
+def _example(name: str) -> str:
+    return _yes((ROOT / "example_dags" / f"adgen_{name}.py").is_file())
 
 
 def _price_summary(vendor: Vendor) -> str:

@@ -106,7 +106,7 @@ def test_a_vendor_that_only_the_triggerer_cannot_reach_is_tried_less_and_less(
     async def unreadable(*_args: Any, **_more: Any) -> Any:
         raise RuntimeError("the secrets backend does not answer here")
 
-    monkeypatch.setattr("airflow_provider_adgen.triggers.account.Account.look_up", unreadable)
+    monkeypatch.setattr("airflow_provider_adgen.triggers.account.OpenAccount.look_up", unreadable)
     naps: list[float] = []
 
     async def nap(seconds: float) -> None:

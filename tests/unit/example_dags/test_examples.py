@@ -49,10 +49,10 @@ def test_it_is_an_example_to_copy(file: Path) -> None:
     assert dag.schedule is None, "an example must not spend money by itself"
     assert dag.doc_md == ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")), clean=False)
     assert "destination" in dag.params
-    paid = [task for task in dag.tasks if isinstance(task, GenerateOperator) or "Generate" in str(task.task_type)]
-    assert all(task.retries == 2 for task in dag.tasks if task in paid)
-    upstream = {name for task in paid for name in task.get_flat_relative_ids(upstream=True)}
-    assert not paid or any(name.startswith("check_credits") for name in upstream), "credits are checked first"
+    paid = [task for task in dag.tasks if issubclass(getattr(task, "operator_class", type(task)), GenerateOperator)]
+    assert paid and all(task.retries == 2 for task in paid)
+    for task in paid:
+        assert "check_credits" in task.get_flat_relative_ids(upstream=True), f"{task.task_id} pays unchecked"
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
