@@ -7,7 +7,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_URL = re.compile(r"\b(?P<scheme>[a-z][a-z0-9+.\-]{1,20})://(?P<rest>[^\s\"'<>\\)\]}]+)", re.IGNORECASE)
+_URL = re.compile(r"\b(?P<scheme>[a-z][a-z0-9+.\-]{1,20})://(?P<rest>[^\s\"<>\\]+)", re.IGNORECASE)
+# Brackets and quotes may be part of a file's name; at the end of a link they rather belong to the text around it.
+_AFTER = ")]}'.,;:!"
+# A link that is torn (by a space in its file's name, by escapes) shows its signature all the same.
+_SIGNATURE = re.compile(
+    r"(?P<name>(?:(?<![a-z0-9])|(?<=%3F)|(?<=%26))(?:signature|credential|security-token|sig|token)(?:=|%3D))[^\s\"'<>\\&]+",
+    re.IGNORECASE,
+)
 # Forms of keys that the vendors document (adsumo_sk_..., sume_live_...), and the three parts of a JWT.
 _KEY = re.compile(r"\b(?:adsumo_sk_|sume_live_|sume_test_)[\w\-]+|\beyJ[\w\-]{5,}\.[\w\-]+\.[\w\-]+")
 _BEARER = re.compile(r"\b(bearer)\s+[\w\-.~+/=]+", re.IGNORECASE)
@@ -16,7 +23,8 @@ _LONGEST = 500
 
 def _short_url(match: re.Match[str]) -> str:
     host = re.split(r"[/?#]", match["rest"], maxsplit=1)[0].rpartition("@")[2]
-    return f"{match['scheme']}://{host}/…"
+    rest = match["rest"]
+    return f"{match['scheme']}://{host.rstrip(_AFTER)}/…{rest[len(rest.rstrip(_AFTER)) :]}"
 
 
 def scrub(text: str, *secrets: str, longest: int = _LONGEST) -> str:
@@ -33,6 +41,7 @@ def scrub(text: str, *secrets: str, longest: int = _LONGEST) -> str:
     text = _KEY.sub("***", text)
     text = _BEARER.sub(r"\1 ***", text)
     text = _URL.sub(_short_url, text)
+    text = _SIGNATURE.sub(r"\g<name>***", text)
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 

@@ -118,6 +118,7 @@ class Book:
 
     def intend(self, before: Attempt | None, profile: Profile) -> Attempt:
         """Write the intent of a new attempt; whatever the store raises keeps it from being posted."""
+        now, last = self._now(), self.last
         attempt = Attempt(
             phase="intent",
             key=self._key(before),
@@ -129,7 +130,8 @@ class Book:
             conn_id=profile.conn_id,
             kind=self._request.kind,
             endpoint=self._vendor.submit(self._request, None).endpoint,
-            intended_at=self._now(),
+            # Attempts are told apart by time: that of a worker whose clock is behind comes last all the same.
+            intended_at=now if last is None else max(now, last.intended_at + 0.001),
             post_seconds=profile.timeout,
             key_tag=profile.key_tag,
             makes=self._request.makes,
@@ -196,6 +198,7 @@ class Book:
     def submitted(self, attempt: Attempt, generation: Generation) -> None:
         """Write that a job exists. It is paid for: if it cannot be written, that is said and it goes on."""
         keep = generation.finished and self._request.synchronous and bool(generation.variants)
+        told = generation.credits.charged
         self._insist(
             attempt.model_copy(
                 update={
@@ -205,7 +208,8 @@ class Book:
                     "job_ids": list(generation.job_ids),
                     "submitted_at": self._now(),
                     "sent_at": self._now(),
-                    "charged": generation.credits.charged,
+                    # A repeat that only collects the result does not say again what was charged.
+                    "charged": told if told is not None else attempt.charged,
                     "wait_try": self._facts.try_number,
                     "wait_until": self._now() + self._terms.wait_seconds,
                     # Copy is given once, with this answer: it is kept before anything else can go wrong.

@@ -100,6 +100,8 @@ class PaidJob:
         self._log = log
         self._reread = False
         self._doubted = False
+        # Attempts whose posting by this process is over: another process may still be posting the others.
+        self._posted: set[str] = set()
         if terms.seed is not None and self.vendor.promises.idempotency is None:
             raise InvalidRequest(
                 f"idempotency_key was given, but {self.vendor.title} has no idempotency keys. Nothing was sent."
@@ -129,16 +131,22 @@ class PaidJob:
             if last.phase == "intent":
                 # The job was accepted and could not be recorded; the trigger carried its id until now.
                 self.book.adopt(last, list(event_ids), insist=True)
-        own, says, seen = False, None, None
+        asked, says, seen = None, None, None
         while True:
-            decision = decide(self._situation(self.book.record(), resumed=resumed, own=own, says=says))
+            record = self.book.record()
+            counting = record.counting if record is not None else None
+            if counting is None or counting.uid != asked:
+                # What was said of one attempt's job says nothing about another's, by whichever process it was made.
+                says = seen = None
+            decision = decide(self._situation(record, resumed=resumed, says=says))
             done = None
             match decision.action:
                 case Action.SUBMIT:
-                    done, own = self._submit(decision.attempt), True
+                    done = self._submit(decision.attempt)
                 case Action.REPEAT:
-                    done, own = self._post(_attempt(decision)), True
+                    done = self._post(_attempt(decision))
                 case Action.ASK:
+                    asked = _attempt(decision).uid
                     seen, says = self._ask(_attempt(decision))
                 case Action.ATTACH:
                     attempt = _attempt(decision)
@@ -155,7 +163,8 @@ class PaidJob:
             if done is not None:
                 return done
 
-    def _situation(self, record: Record | None, *, resumed: bool, own: bool, says: str | None) -> Situation:
+    def _situation(self, record: Record | None, *, resumed: bool, says: str | None) -> Situation:
+        counting = record.counting if record is not None else None
         return Situation(
             record=record,
             promises=self.vendor.promises,
@@ -169,7 +178,7 @@ class PaidJob:
             key_tag=self.hook.profile().key_tag,
             now=self._now(),
             resumed=resumed,
-            own=own,
+            own=counting is not None and counting.uid in self._posted,
             says=says,
         )
 
@@ -202,6 +211,7 @@ class PaidJob:
             try:
                 generation = self.hook.submit(self.request, idempotency_key=attempt.key)
             except AdGenError as error:
+                self._posted.add(attempt.uid)
                 refused, nothing_started = error, self._refused(attempt, error, first=first)
             else:
                 if not first and generation.credits.charged == 0:
@@ -217,7 +227,8 @@ class PaidJob:
         cost = generation.credits.charged if generation.credits.charged is not None else attempt.price
         metrics.count(
             metrics.CREDITS_CHARGED,
-            cost or 0,
+            # What is only collected again was counted when it was submitted.
+            (cost or 0) if attempt.phase == "intent" else 0,
             {"vendor": self.vendor.name, "conn_id": self.hook.conn_id, "kind": str(generation.kind)},
         )
         self._log.info(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_adgen import metrics
 from airflow_provider_adgen.compat import AirflowFailException
 from airflow_provider_adgen.core.errors import AdGenError, DownloadError, RateLimited, ServerError
 from airflow_provider_adgen.lifecycle import paid
@@ -74,10 +75,15 @@ def test_a_try_that_died_is_collected_by_its_key(rig: Rig, monkeypatch: pytest.M
     assert len({post["headers"]["idempotency-key"] for post in rig.posts()}) == 1
 
 
-def test_a_delivery_without_a_destination_is_collected_again_by_its_key(rig: Rig) -> None:
+def test_a_delivery_without_a_destination_is_collected_again_by_its_key(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[int] = []
+    monkeypatch.setattr(metrics, "count", lambda _name, number, _tags: counted.append(number))
     first = speak(rig)
     rig.retry()
     again = speak(rig)
+    assert sum(counted) == rig.spent == 1
     assert again["id"] == first["id"] and again["creatives"][0]["url"]
     assert len(rig.charges) == 1 and rig.phases == ["done"]
 

@@ -304,6 +304,22 @@ def test_a_failed_job_that_is_refunded_is_bought_again(recorded: Rig, promising:
     assert len(recorded.charges) == 3 and recorded.spent == 1
 
 
+def test_a_worker_whose_clock_is_behind_goes_by_what_it_bought_last(
+    recorded: Rig, promising: Callable[..., None], deferrable: bool
+) -> None:
+    promising(refunded=frozenset({GenerationStatus.FAILED}))
+    recorded.sandbox.fail_next("adsumo", refund=True)
+    with pytest.raises(GenerationFailed):
+        delivered(recorded, deferrable=deferrable)
+    recorded.retry()
+    recorded.clock.ahead -= 30
+    found = delivered(recorded, deferrable=deferrable)
+    assert found["id"] == recorded.charges[1]["job_id"]
+    recorded.retry()
+    assert delivered(recorded, deferrable=deferrable)["id"] == found["id"]
+    assert len(recorded.charges) == 2 and recorded.spent == 1
+
+
 def test_a_refund_does_not_help_where_told_not_to_resubmit(recorded: Rig, promising: Callable[..., None]) -> None:
     promising(refunded=frozenset({GenerationStatus.FAILED}))
     recorded.sandbox.fail_next("adsumo", refund=True)

@@ -178,6 +178,13 @@ def test_a_job_that_is_older_than_the_submission_is_refused(rig: Rig, shell: She
     assert shell.variables == {}
 
 
+def test_what_dismisses_is_no_jobs_id(lost: Rig, shell: Shell) -> None:
+    code, text = shell("attach", "not-submitted", "--no-check")
+    assert code == 1
+    assert "is no job's id" in text
+    assert shell.variables == {}
+
+
 def test_a_vendor_that_cannot_be_asked_is_told(lost: Rig, shell: Shell) -> None:
     lost.connect(host="http://127.0.0.1:1/adsumo/api/v1")
     code, text = shell("attach", job(lost))

@@ -27,6 +27,11 @@ SIGNED = "https://bucket.s3.amazonaws.com/out/a.mp4?X-Amz-Signature=deadbeef&X-A
         (f'{{"url":"{SIGNED}"}}', "deadbeef"),
         (f"{SIGNED} and {SIGNED}", "deadbeef"),
         ("S3://user:pass@bucket/key?sig=deadbeef", "deadbeef"),
+        ("see https://cdn.example/ad(1).mp4?X-Amz-Signature=deadbeef now", "deadbeef"),
+        ("see https://cdn.example/it's[1].png?code=deadbeef", "deadbeef"),
+        ("see https://cdn.example/my ad.mp4?X-Amz-Expires=3600&X-Amz-Signature=deadbeef", "deadbeef"),
+        (r"{\"url\": \"https:\/\/cdn.example\/a.png?sig=deadbeef\"}", "deadbeef"),
+        ("goto=https%3A%2F%2Fcdn.example%2Fa.png%3Fsig%3Ddeadbeef", "deadbeef"),
         ("https://user:hunter2@host/path", "hunter2"),
         ("HTTPS://HOST/?SIG=DEADBEEF", "DEADBEEF"),
         ("wrong key adsumo_sk_0123456789abcdef", "0123456789abcdef"),
@@ -50,6 +55,8 @@ def test_it_takes_the_connections_own_key_out_whatever_it_looks_like() -> None:
 def test_it_keeps_what_helps() -> None:
     assert scrub(SIGNED) == "https://bucket.s3.amazonaws.com/…"
     assert scrub("Prompt is empty.") == "Prompt is empty."
+    assert scrub("{'url': 'https://host/a?b=c', 'id': 'job-1'}") == "{'url': 'https://host/…', 'id': 'job-1'}"
+    assert scrub("(see https://host/a), design=flat") == "(see https://host/…), design=flat"
     assert scrub("x" * 900) == "x" * 499 + "…"
 
 
