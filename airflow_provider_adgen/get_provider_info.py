@@ -28,7 +28,7 @@ _VENDORS: dict[str, dict[str, str]] = {
         "hook": "cinematicads.CinematicAdsHook",
         "docs": "https://cinematicads.studio/en/api-docs",
         "base_url": "https://cinematicads.studio",
-        "key": "API key of your account settings",
+        "key": "the API key from your account settings",
     },
     "cutx": {
         "title": "CutX",

@@ -55,7 +55,7 @@ class Watch:
 
 @pytest.mark.parametrize(
     ("count", "limit", "refusals"),
-    [(15, 5, 25), pytest.param(50, 10, 100, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
+    [(15, 5, 25), pytest.param(50, 10, 80, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
 )
 def test_a_mapped_burst_meets_a_vendor_that_takes_few_an_hour(
     stack: AirflowStack, sandbox: SandboxProcess, count: int, limit: int, refusals: int, record_property: Any

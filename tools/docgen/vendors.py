@@ -32,8 +32,8 @@ def vendor_page(listed: Listed) -> str:
     vendor = listed.vendor
     return paragraphs(
         f"# {vendor.title}",
-        f"What is known of [{vendor.title}'s documented API]({listed.docs}), and how this package uses it. All of it "
-        "is made from the code that talks to the vendor.",
+        f"What is known of [the documented API of {vendor.title}]({listed.docs}), and how this package uses it. "
+        "All of it is made from the code that talks to the vendor.",
         _facts(listed),
         "## Requests",
         _requests_overview(listed),

@@ -47,7 +47,8 @@ class CinematicAds(Vendor):
         "stills_key": "videoUrl",
         # Event names: "plain" (step, progress, result) or "workflow" (workflow.step, ...).
         "sse_names": "plain",
-        # A failure on the stream: "result" (with success false), "error", "workflow.failed" or "close".
+        # A failure on the stream: "result" (with success false; "workflow.failed" among those names), "error",
+        # "workflow.failed" or "close".
         "sse_failure": "result",
         # Whether a new connection is told what happened before it.
         "sse_replay": True,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.sandbox.cinematicads.workflows import STEPS, result
+from airflow_provider_adgen.sandbox.cinematicads.workflows import STEPS, file_names, result
 from airflow_provider_adgen.sandbox.frame.answers import Answer, Invalid, Refusal
 
 if TYPE_CHECKING:
@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.frame.call import Call
     from airflow_provider_adgen.sandbox.frame.jobs import Job
 
-# The names under "HTTP webhooks or SSE" differ from those in the page's SSE example: a setting chooses.
+# The names under "HTTP webhooks or SSE" differ from those in the page's SSE example: a setting chooses. Only the former
+# have a beginning, a word for each finished video, and an end of their own for a failure.
 NAMES = {
-    "plain": {"step": "step", "progress": "progress", "result": "result", "suspended": "step"},
+    "plain": {"step": "step", "progress": "progress", "result": "result", "failed": "result", "suspended": "step"},
     "workflow": {
+        "started": "workflow.started",
         "step": "workflow.step",
         "progress": "workflow.step",
+        "ready": "video.ready",
         "result": "workflow.completed",
+        "failed": "workflow.failed",
         "suspended": "workflow.suspended",
     },
 }
@@ -48,7 +52,7 @@ def stream(call: Call) -> Answer:
 def _schedule(job: Job) -> list[tuple[float, str, dict[str, Any]]]:
     """List a job's step and progress events with the share of its time at which each comes."""
     whole = 20.0 if job.outcome == "suspended" else 100.0
-    listed = []
+    listed: list[tuple[float, str, dict[str, Any]]] = [(0.0, "started", {"jobId": job.id})]
     for step, percent in STEPS:
         if percent <= whole and not (job.outcome == "suspended" and percent == whole):
             done = {"step": step, "status": "completed", "progress": percent}
@@ -82,11 +86,11 @@ async def _events(call: Call, name: str) -> AsyncIterator[bytes]:
                 upcoming.append(moment)
                 continue
             sent.add(key)
-            if replays or moment >= opened:
+            if kind in names and (replays or moment >= opened):
                 yield event(names[kind], data)
         if job.over(now):
             if job.outcome != "suspended":
-                for piece in _ending(call, job, names["result"]):
+                for piece in _ending(call, job, names):
                     yield piece
                 return
             if not suspended:
@@ -101,13 +105,17 @@ async def _events(call: Call, name: str) -> AsyncIterator[bytes]:
         await world.clock.sleep_until(wake)
 
 
-def _ending(call: Call, job: Job, name: str) -> list[bytes]:
-    """Write the last event. What a stream says of a failure is not documented: a setting chooses."""
+def _ending(call: Call, job: Job, names: Mapping[str, str]) -> list[bytes]:
+    """Write the last events. What a stream says of a failure is not documented: a setting chooses."""
     if job.outcome == "completed":
-        return [event(name, {"success": True, **result(call, job)})]
+        films = [name for name in file_names(job) if name.endswith(".mp4")] if "ready" in names else []
+        if call.setting("multiple_videos") == "first":
+            films = films[:1]
+        ready = [event(names["ready"], {"jobId": job.id, "videoUrl": call.link(job.id, name)}) for name in films]
+        return [*ready, event(names["result"], {"success": True, **result(call, job)})]
     how = call.setting("sse_failure")
     data = {"success": False, "error": job.message or f"The workflow {job.outcome}"}
     if how == "close":
         return []
-    names = {"result": name, "error": "error", "workflow.failed": "workflow.failed"}
-    return [event(names[how], data)]
+    told = {"result": names["failed"], "error": "error", "workflow.failed": "workflow.failed"}
+    return [event(told[how], data)]

@@ -69,7 +69,7 @@ class TalkingAvatar(AdsumoRequest):
         return self
 
     def price(self) -> int | None:
-        """Return the price of the script; None with a voiceover, whose price is not documented."""
+        """Return the price of the script, by its length; no price is documented with a voiceover (None)."""
         if self.voiceover_id is not None or self.script is None:
             return None
         blocks = max(1, math.ceil(len(self.script) / AVATAR_BLOCK_CHARACTERS))

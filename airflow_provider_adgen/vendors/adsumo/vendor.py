@@ -89,7 +89,22 @@ class AdsumoVendor(Vendor):
             "Unknown: it is posted again with the same Idempotency-Key, which is documented to be safe for 24 h.",
         ),
         Assumption(
+            "409 on a submission",
+            "Documented for deletions only; what a key answers while its first request still runs is not stated.",
+            "A first request that is refused started nothing. The refusal of a repeat proves nothing of the first.",
+        ),
+        Assumption(
             "refunds", "Nothing is said of failed generations.", "None is assumed; a failed job is not submitted anew."
+        ),
+        Assumption(
+            "image of a product",
+            "POST /products answers image_path, the list image_url; what reading one product answers is not shown.",
+            "Either name is read everywhere, as image_url.",
+        ),
+        Assumption(
+            "voice_id",
+            "GET /voices says to send its id, a UUID; the fields of requests say 'ElevenLabs voice ID'.",
+            "Any text is sent as it is.",
         ),
         Assumption("Retry-After", "Seconds or a date is not stated.", "Both are read."),
         Assumption(

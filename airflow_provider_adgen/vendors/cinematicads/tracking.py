@@ -212,7 +212,8 @@ class Listener:
         if event.name in _STEP:
             # The status of a step is not the status of the job; but a job that waits for a person does so in a step.
             return GenerationStatus.SUSPENDED if said == GenerationStatus.SUSPENDED else GenerationStatus.PROCESSING
-        if event.name == "result":
+        if event.name == "result" or (event.name == "workflow.completed" and event.success is False):
+            # What is called completed and says that it did not succeed has no result to return.
             return self._result(event, said)
         if event.name == "video.ready":
             return GenerationStatus.PROCESSING
@@ -241,7 +242,7 @@ class Listener:
         if event.name in _STEP:
             return
         told.links += shapes.links(event.data, self._kind, own_url=event.name == "video.ready")
-        if event.name in {"workflow.failed", "result"} and event.success is not True:
+        if event.name in {"workflow.failed", "workflow.completed", "result"} and event.success is not True:
             told.error = shapes.told_error(event.data) or told.error
         _money(told, fields)
         if event.name in {"result", "workflow.completed"}:

@@ -9,6 +9,7 @@ import datetime
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import pendulum
 import pytest
 
 from airflow_provider_adgen.core import errors
@@ -191,6 +192,9 @@ def test_a_generation(pages: Pages, type_: str, details: dict[str, Any], kind: s
     assert found.details == {"type": type_, **details}
     assert found.created_at.isoformat() == "2026-01-15T12:00:00+00:00"
     assert [one.url for one in found.creatives] == ["https://cdn.adsumo.example/x"]
+    # "Presigned, valid for one hour": counted from the answer.
+    lives = (found.creatives[0].expires_at - pendulum.now("UTC")).total_seconds()
+    assert 3500 < lives <= 3600
 
 
 @pytest.mark.parametrize("word", ["processing", "failed", "PROCESSING", "Failed"])

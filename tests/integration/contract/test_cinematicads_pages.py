@@ -150,6 +150,8 @@ def test_the_stream_is_asked_as_the_page_shows(pages: Pages) -> None:
         (STEPS + 'event: result\ndata: {"success":false,"error":"no"}\n\n', "failed", 0),
         ('event: workflow.suspended\ndata: {"jobId":"wf_abc123xyz"}\n\n', "suspended", 0),
         ('event: workflow.failed\ndata: {"error":"no"}\n\n', "failed", 0),
+        ('event: workflow.completed\ndata: {"success":false,"error":"no"}\n\n', "failed", 0),
+        (STEPS + 'event: video.ready\ndata: {"videoUrl":"https://v.example/a.mp4"}\n\n', "processing", 0),
         (
             'event: workflow.completed\ndata: {"data":{"videos":["https://v.example/a.mp4","https://v.example/b.mp4"]}}\n\n',
             "completed",

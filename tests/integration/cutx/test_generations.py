@@ -177,16 +177,26 @@ def test_a_key_of_copy_protects_while_it_is_written(sandbox: Sandbox, hook: Cutx
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
+@pytest.mark.parametrize("after_end", ["new", "conflict"])
 def test_a_failed_job_is_refunded_and_a_retry_pays_for_another(
-    sandbox: Sandbox, subject: Subject, deferrable: bool
+    sandbox: Sandbox, subject: Subject, deferrable: bool, after_end: str
 ) -> None:
-    sandbox.settings(cutx={"error_field": "error"})
+    # With "conflict" a key is never taken twice: the retry must bring a new one.
+    sandbox.settings(cutx={"error_field": "error", "key_after_end": after_end})
     sandbox.fail_next("cutx", message="no face found")
     with pytest.raises(GenerationFailed, match=r"no face found.*refunds"):
         run_task(ad(subject, deferrable=deferrable, max_credits=3), task_context())
     assert sandbox.balance("cutx") == 1000
     found = run_task(ad(subject, deferrable=deferrable, max_credits=3), task_context(try_number=2))
     assert (found["status"], paid(sandbox), sandbox.balance("cutx")) == ("completed", [3, 3], 997)
+
+
+def test_a_repeat_that_comes_after_the_end_of_its_job_proves_nothing(sandbox: Sandbox, subject: Subject) -> None:
+    sandbox.settings(cutx={"job_seconds": 0, "key_after_end": "conflict"})
+    sandbox.fault("drop", "cutx", method="POST", when="after")
+    with pytest.raises(AirflowFailException, match="Nothing more is sent until a person decides"):
+        run_task(video(subject), task_context())
+    assert paid(sandbox) == [40]
 
 
 def test_a_failed_job_that_is_set_back_is_waited_for(sandbox: Sandbox, subject: Subject) -> None:

@@ -228,7 +228,19 @@ class TestStream:
 
     def test_event_names_can_be_chosen(self, sandbox: Sandbox, ads: httpx.Client) -> None:
         sandbox.settings(cinematicads={"sse_names": "workflow", "job_seconds": 0})
-        assert {name for name, _ in events(ads, start(ads))} == {"workflow.step", "workflow.completed"}
+        job = start(ads)
+        found = events(ads, job)
+        assert found[0] == ("workflow.started", {"jobId": job})
+        assert {name for name, _ in found[1:-2]} == {"workflow.step"}
+        assert [name for name, _ in found[-2:]] == ["video.ready", "workflow.completed"]
+        assert found[-2][1]["videoUrl"].partition("?")[0] == found[-1][1]["videoUrl"].partition("?")[0]
+        sandbox.fail_next("cinematicads", message="No actors", seconds=0)
+        assert events(ads, start(ads))[-1] == ("workflow.failed", {"success": False, "error": "No actors"})
+
+    def test_each_video_is_told_when_it_is_ready(self, sandbox: Sandbox, ads: httpx.Client) -> None:
+        sandbox.settings(cinematicads={"sse_names": "workflow", "multiple_videos": "list", "job_seconds": 0})
+        found = events(ads, start(ads, formats="9:16,1:1"))
+        assert [name for name, _ in found[-3:]] == ["video.ready", "video.ready", "workflow.completed"]
 
     def test_several_formats(self, sandbox: Sandbox, ads: httpx.Client) -> None:
         sandbox.settings(cinematicads={"multiple_videos": "list", "job_seconds": 0})

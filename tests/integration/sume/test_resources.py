@@ -69,10 +69,11 @@ def test_jobs_are_listed_page_by_page(sandbox: Sandbox, hook: SumeHook, both: Bo
 
 @pytest.mark.parametrize("deferrable", [False, True])
 @pytest.mark.parametrize("early", ["processing", "not_found"])
+@pytest.mark.parametrize("address", ["media_url", "clip_url"])
 def test_a_video_is_uploaded_taken_in_and_found(
-    sandbox: Sandbox, hook: SumeHook, film: str, deferrable: bool, early: str
+    sandbox: Sandbox, hook: SumeHook, film: str, deferrable: bool, early: str, address: str
 ) -> None:
-    sandbox.settings(sume={"early_asset": early, "ingest_seconds": 1})
+    sandbox.settings(sume={"early_asset": early, "ingest_seconds": 1, "scene_url": address})
     context = task_context()
     uploaded = SumeUploadOperator(
         task_id="up", source=f"file://{film}", purpose="asset_library_video", asset_fields={"title": "Launch"}
