@@ -111,11 +111,17 @@ class Diary:
         self._printed = ""
 
     def text(self) -> str:
+        return "\n".join(self._sources())
+
+    def lines(self, wanted: Callable[[str], bool]) -> list[str]:
+        """Return the lines that are wanted, each once: Airflow 3.0 also prints what standard loggers log."""
+        return max(([line for line in text.splitlines() if wanted(line)] for text in self._sources()), key=len)
+
+    def _sources(self) -> tuple[str, str]:
         out, err = self._capsys.readouterr()
         self._printed += out + err
-        return self._printed + "\n".join(
-            f"{one.name} {one.levelname} {one.getMessage()}" for one in self._caplog.records
-        )
+        logged = (f"{one.name} {one.levelname} {one.getMessage()}" for one in self._caplog.records)
+        return self._printed, "\n".join(logged)
 
 
 @pytest.fixture
