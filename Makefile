@@ -73,10 +73,10 @@ integration: $(NEWEST_READY)
 	$(NEWEST)/bin/python -m pytest tests/integration -n $(WORKERS) $(PYTEST_ARGS)
 
 e2e: $(NEWEST_READY)
-	$(NEWEST)/bin/python -m pytest tests/e2e $(PYTEST_ARGS)
+	$(NEWEST)/bin/python -m pytest tests/e2e -m "not slow" $(PYTEST_ARGS)
 
 e2e-oldest: $(OLDEST_READY)
-	$(OLDEST)/bin/python -m pytest tests/e2e $(PYTEST_ARGS)
+	$(OLDEST)/bin/python -m pytest tests/e2e -m "not slow" $(PYTEST_ARGS)
 
 chaos-short: $(NEWEST_READY)
 	$(NEWEST)/bin/python -m pytest tests/chaos/test_short.py $(PYTEST_ARGS)
@@ -84,6 +84,7 @@ chaos-short: $(NEWEST_READY)
 # With the benchmark's environment: other providers are put through the same.
 chaos: $(BENCH_READY)
 	$(BENCH_VENV)/bin/python -m pytest tests/chaos/test_everything.py -q -s $(PYTEST_ARGS)
+	$(BENCH_VENV)/bin/python -m pytest tests/e2e -m slow -q $(PYTEST_ARGS)
 
 docs: $(NEWEST_READY)
 	$(NEWEST)/bin/python -m tools.generate_docs --check
