@@ -17,8 +17,6 @@ if TYPE_CHECKING:
         AirflowFailException,
         AirflowSensorTimeout,
         AirflowSkipException,
-        TaskDeferralError,
-        TaskDeferralTimeout,
         TaskDeferred,
     )
 else:
@@ -31,8 +29,6 @@ else:
             AirflowFailException,
             AirflowSensorTimeout,
             AirflowSkipException,
-            TaskDeferralError,
-            TaskDeferralTimeout,
             TaskDeferred,
         )
     except ImportError:  # before 3.2
@@ -40,8 +36,6 @@ else:
             AirflowFailException,
             AirflowSensorTimeout,
             AirflowSkipException,
-            TaskDeferralError,
-            TaskDeferralTimeout,
             TaskDeferred,
         )
     try:
@@ -50,12 +44,11 @@ else:
         from airflow.configuration import conf
 
 __all__ = [
+    "TRIGGER_FAILED",
     "AirflowFailException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "BaseHook",
-    "TaskDeferralError",
-    "TaskDeferralTimeout",
     "TaskDeferred",
     "aget_connection",
     "command_line",
@@ -64,6 +57,9 @@ __all__ = [
     "statistics",
     "task_state_store",
 ]
+
+TRIGGER_FAILED = "__fail__"
+"""The method that Airflow names when it resumes a task whose trigger ended without an event, in order to fail it."""
 
 
 async def aget_connection(conn_id: str) -> Connection:

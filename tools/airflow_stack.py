@@ -208,6 +208,7 @@ class AirflowStack:
         with contextlib.closing(sqlite3.connect(self.database)) as database:
             # Otherwise every reader makes every writer wait; the file remembers this.
             database.execute("PRAGMA journal_mode=WAL")
+            _never_give_a_number_twice(database)
         if self._template is not None:
             self._template.parent.mkdir(parents=True, exist_ok=True)
             unfinished = self._template.with_name(f"{self._template.name}.{os.getpid()}")
@@ -340,6 +341,22 @@ class AirflowStack:
         """Return the files of this Airflow (logs, output, database) that hold *text*: a key must be in none."""
         needle = text.encode()
         return [path for path in sorted(self.work.rglob("*")) if path.is_file() and needle in path.read_bytes()]
+
+
+def _never_give_a_number_twice(database: sqlite3.Connection) -> None:
+    """
+    Let triggers have numbers that none has had before, as on every other database.
+
+    SQLite gives the number of the last row anew once that row is gone, and a triggerer of Airflow's does not take up a
+    number that it could not load before: the task would wait until Airflow's own deadline.
+    """
+    found = database.execute("SELECT sql FROM sqlite_master WHERE tbl_name = 'trigger' AND sql NOT NULL ORDER BY rowid")
+    made = [sql for (sql,) in found]
+    changed = made[0].replace("id INTEGER NOT NULL", "id INTEGER PRIMARY KEY AUTOINCREMENT", 1)
+    changed = changed.replace("CONSTRAINT trigger_pkey PRIMARY KEY (id)", "CHECK (id > 0)")
+    database.execute('DROP TABLE "trigger"')
+    for sql in (changed, *made[1:]):
+        database.execute(sql)
 
 
 def free_port() -> int:

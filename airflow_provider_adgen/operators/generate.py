@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_adgen.compat import AirflowFailException, conf
+from airflow_provider_adgen.compat import TRIGGER_FAILED, AirflowFailException, conf
 from airflow_provider_adgen.operators._course import Course
 from airflow_provider_adgen.operators._options import one_of, seconds, whole
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_adgen.hooks.base import AdGenHook
     from airflow_provider_adgen.lifecycle.terms import Terms
-
-_FAILED = "__fail__"  # Airflow's word for "resume this task in order to fail it"
 
 
 class GenerateOperator(BaseOperator):
@@ -127,7 +125,7 @@ class GenerateOperator(BaseOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral, also after one that went wrong: the paid job may be fine."""
-        if next_method == _FAILED:
+        if next_method == TRIGGER_FAILED:
             reason = (next_kwargs or {}).get("error", "unknown")
             self.log.warning("The trigger ended without an event (%s); asking the vendor once.", reason)
             return self._guarded(context, resumed=True, event=None)

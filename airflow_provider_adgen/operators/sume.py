@@ -347,5 +347,6 @@ class SumeUploadOperator(ResourceOperator):
         except PayloadTooLarge as error:
             raise AirflowFailException(error.message) from error
         for key in ("asset_id", "media_url"):
-            context["ti"].xcom_push(key=key, value=result[key])
+            if result[key] is not None:  # Airflow 3.0 refuses to store nothing
+                context["ti"].xcom_push(key=key, value=result[key])
         return result

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator
 
 from airflow_provider_adgen.compat import (
+    TRIGGER_FAILED,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
-    TaskDeferralError,
-    TaskDeferralTimeout,
     conf,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow.sdk import Context
 
     from airflow_provider_adgen.hooks.base import AdGenHook
@@ -72,7 +74,8 @@ class AdGenSensor(BaseSensorOperator):
         """Poke until it is there, or defer after a first look."""
         if not self.deferrable:
             return super().execute(context)
-        return self._go_on(context, until=time.time() + self.timeout, first=True)
+        with self._leniently():
+            return self._go_on(context, until=time.time() + self.timeout, first=True)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Look once more after the trigger fired."""
@@ -80,11 +83,33 @@ class AdGenSensor(BaseSensorOperator):
         return self._go_on(context, until=self._until(context))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Let Airflow treat a trigger that failed as it does for all sensors (``soft_fail``, ``never_fail``)."""
-        try:
+        """Go on after a deferral, also after one that went wrong: what is waited for knows nothing of it."""
+        if next_method == TRIGGER_FAILED:
+            reason = (next_kwargs or {}).get("error", "unknown")
+            self.log.warning("The trigger ended without an event (%s); looking from here.", reason)
+            next_method, next_kwargs = "look_from_here", {}
+        with self._leniently():
             return super().resume_execution(next_method, next_kwargs, context)
-        except (TaskDeferralError, TaskDeferralTimeout) as error:
-            raise AirflowSensorTimeout(str(error)) from error
+
+    @contextlib.contextmanager
+    def _leniently(self) -> Iterator[None]:
+        """Skip where ``soft_fail`` or ``never_fail`` says so: Airflow does on some legs of a sensor, by its version."""
+        try:
+            yield
+        except (AirflowFailException, AirflowSensorTimeout) as error:
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            raise
+
+    def look_from_here(self, context: Context) -> Any:
+        """Look on the worker for a while before deferring again, which may fail again at once."""
+        from airflow_provider_adgen.core.decisions.setbacks import rest
+
+        until = self._until(context)
+        patience = rest(time.time() - (until - self.timeout))
+        if self.execution_timeout is not None:
+            patience = min(patience, self.execution_timeout.total_seconds() / 2)
+        return self._go_on(context, until=until, patience=patience)
 
     def _until(self, context: Context) -> float:
         """Return the Unix time at which this try gives up, which its first leg has set."""
@@ -94,8 +119,15 @@ class AdGenSensor(BaseSensorOperator):
         told = ti.xcom_pull(task_ids=self.task_id, key=_UNTIL, map_indexes=getattr(ti, "map_index", -1))
         return float(told) if isinstance(told, int | float) else time.time() + self.timeout
 
-    def _go_on(self, context: Context, *, until: float, first: bool = False) -> Any:
-        if self._look():
+    def _go_on(self, context: Context, *, until: float, first: bool = False, patience: float = 0.0) -> Any:
+        """Look, for *patience* seconds and once at least; then defer."""
+        stop = min(until, time.time() + patience)
+        while not self._look():
+            left = stop - time.time()
+            if left <= 0:
+                break
+            time.sleep(min(self.poke_interval, left))
+        else:
             return self.result()
         now = time.time()
         if now >= until:

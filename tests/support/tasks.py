@@ -54,6 +54,7 @@ class FakeTaskInstance:
         self.xcoms: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:
+        assert value is not None, f"Airflow 3.0 refuses to store None ({key})."
         self.xcoms[key] = json.loads(json.dumps(value))
 
     def xcom_pull(self, *, key: str, **_of: Any) -> Any:

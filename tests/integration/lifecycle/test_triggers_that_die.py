@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_adgen.compat import AirflowFailException, TaskDeferred
+from airflow_provider_adgen.compat import TRIGGER_FAILED, AirflowFailException, TaskDeferred
 from airflow_provider_adgen.core.errors import GenerationFailed, GenerationTimeout
-from airflow_provider_adgen.operators.generate import _FAILED
 from tests.support.tasks import first_event
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def submitted(rig: Rig, **fields: Any) -> tuple[Any, dict[str, Any], TaskDeferre
 
 
 def failing(operator: Any, context: dict[str, Any], why: str = "Trigger timeout") -> Any:
-    return operator.resume_execution(_FAILED, {"error": why}, context)
+    return operator.resume_execution(TRIGGER_FAILED, {"error": why}, context)
 
 
 def test_the_word_is_airflows_own() -> None:
@@ -36,7 +35,7 @@ def test_the_word_is_airflows_own() -> None:
         from airflow.sdk.definitions._internal.types import TRIGGER_FAIL_REPR
     except ImportError:
         from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR
-    assert TRIGGER_FAIL_REPR == _FAILED
+    assert TRIGGER_FAIL_REPR == TRIGGER_FAILED
 
 
 @pytest.mark.parametrize("why", ["Trigger timeout", "Trigger failure", "unknown"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_adgen.compat import AirflowSensorTimeout, TaskDeferred
+from airflow_provider_adgen.compat import TRIGGER_FAILED, AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 from airflow_provider_adgen.sensors.generation import GenerationSensor
 
 if TYPE_CHECKING:
@@ -48,3 +48,44 @@ def test_a_retry_has_all_of_its_time(rig: Rig) -> None:
     with pytest.raises(TaskDeferred) as again:
         sensor.execute(rig.context(task_id="wait"))
     assert again.value.trigger.until == pytest.approx(first.trigger.until + 900, abs=5)
+
+
+FAILURES = [{"error": "Trigger failure", "traceback": ["it broke"]}, {"error": "Trigger timeout"}, None]
+
+
+@pytest.mark.parametrize("why", FAILURES)
+def test_a_trigger_that_fails_does_not_fail_what_is_waited_for(rig: Rig, why: dict[str, Any] | None) -> None:
+    sensor, context, first = waiting(rig)
+    rig.clock.move(100)
+    with pytest.raises(TaskDeferred) as again:
+        sensor.resume_execution(TRIGGER_FAILED, why, context)
+    assert again.value.trigger.until == pytest.approx(first.trigger.until)
+    rig.sandbox.set_job(sensor.generation_id, "completed")
+    assert sensor.resume_execution(TRIGGER_FAILED, why, context)["status"] == "completed"
+
+
+def test_a_trigger_that_always_fails_is_tried_less_and_less_and_not_beyond_the_deadline(rig: Rig) -> None:
+    sensor, context, first = waiting(rig)
+    times = 0
+    with pytest.raises(AirflowSensorTimeout, match="1000 s"):
+        while rig.clock.now() < first.trigger.until + 100:
+            rig.clock.move(3)
+            times += 1
+            with pytest.raises(TaskDeferred):
+                sensor.resume_execution(TRIGGER_FAILED, {"error": "Trigger failure"}, context)
+    assert 5 < times < 40
+
+
+@pytest.mark.parametrize("lenient", ["soft_fail", "never_fail"])
+@pytest.mark.parametrize("leg", ["first", "later", "after a failure"])
+def test_a_refused_key_skips_a_lenient_sensor_on_every_leg(rig: Rig, lenient: str, leg: str) -> None:
+    sensor, context, _ = waiting(rig)
+    setattr(sensor, lenient, True)
+    rig.sandbox.set_key("adsumo", status="revoked")
+    legs = {
+        "first": lambda: sensor.execute(context),
+        "later": lambda: sensor.resume_execution("execute_complete", {"event": {"status": "failed"}}, context),
+        "after a failure": lambda: sensor.resume_execution(TRIGGER_FAILED, {"error": "Trigger failure"}, context),
+    }
+    with pytest.raises(AirflowSkipException):
+        legs[leg]()
