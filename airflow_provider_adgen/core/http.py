@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import contextvars
 import logging
+import re
 import ssl
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -160,7 +161,7 @@ class HttpClient:
                         f"The answer to {request.endpoint} is larger than {LONGEST_ANSWER >> 20} MB and was not read.",
                         endpoint=request.endpoint,
                     )
-            return Answer(opened.status, opened.headers, bytes(content))
+            return Answer(opened.status, opened.headers, _without_credential(bytes(content), request))
 
     @contextlib.asynccontextmanager
     async def open(self, request: Request, *, seconds: float) -> AsyncIterator[Opened]:
@@ -178,17 +179,12 @@ class HttpClient:
     async def _open(self, request: Request, seconds: float, sent: _Sent) -> AsyncIterator[Opened]:
         async with self._one() as client:
             with _translated(sent, request), contextlib.ExitStack() as files:
-                built = client.build_request(
-                    request.method,
-                    request.url,
-                    headers={**request.headers, **_length(request.body)},
-                    timeout=httpx.Timeout(seconds),
-                    extensions={"trace": sent.trace, "timeout": httpx.Timeout(seconds).as_dict()},
-                    **await _content(request.body, files),
-                )
                 token = _ours.set(True)
                 try:
-                    response = await client.send(built, stream=True)
+                    # Neither is kept in a variable: error trackers show the locals, and these are the URL and the body.
+                    response = await client.send(
+                        _built(client, request, seconds, sent, await _content(request.body, files)), stream=True
+                    )
                 finally:
                     _ours.reset(token)
                 try:
@@ -227,7 +223,35 @@ class Opened:
         """Yield server-sent events."""
         with _translated(self._sent, self._request):
             async for event in httpx_sse.EventSource(self._response).aiter_sse():
-                yield Event(event.event, event.data)
+                yield Event(event.event, _without_credential(event.data.encode(), self._request).decode())
+
+
+# Headers that prove who asks; an idempotency key does not, and is rightly told back.
+_CREDENTIAL = re.compile(r"auth|token|secret|api-?key|cookie", re.IGNORECASE)
+# Shorter, it may be a part of what is really said (and no vendor has such keys).
+_SHORTEST_CREDENTIAL = 12
+
+
+def _without_credential(content: bytes, request: Request) -> bytes:
+    """Take out the key where the host echoes it: what is read of an answer goes to logs, records and XCom."""
+    for name, value in request.headers.items():
+        key = value.rpartition(" ")[2]
+        if _CREDENTIAL.search(name) and len(key) >= _SHORTEST_CREDENTIAL:
+            content = content.replace(key.encode(), b"***")
+    return content
+
+
+def _built(
+    client: httpx.AsyncClient, request: Request, seconds: float, sent: _Sent, content: dict[str, Any]
+) -> httpx.Request:
+    return client.build_request(
+        request.method,
+        request.url,
+        headers={**request.headers, **_length(request.body)},
+        timeout=httpx.Timeout(seconds),
+        extensions={"trace": sent.trace, "timeout": httpx.Timeout(seconds).as_dict()},
+        **content,
+    )
 
 
 async def _content(body: Any, files: contextlib.ExitStack) -> dict[str, Any]:

@@ -4,15 +4,24 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Any
+from urllib.parse import quote, quote_plus
 
-_URL = re.compile(r"\b(?P<scheme>[a-z][a-z0-9+.\-]{1,20})://(?P<rest>[^\s\"<>\\]+)", re.IGNORECASE)
+# Texts quote each other: a link arrives percent-encoded, once or twice, and with the escapes of JSON.
+_URL = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.\-]{1,20})(?::|%(?:25)*3A|\\u003a)(?:\\?/|%(?:25)*2F|\\u002f){2}(?P<rest>[^\s\"<>]+)",
+    re.IGNORECASE,
+)
+_HOST_ENDS = re.compile(r"[/?#\\]|%(?:25)*(?:2F|3F|23)", re.IGNORECASE)
+_USER_ENDS = re.compile(r"@|%(?:25)*40", re.IGNORECASE)
 # Brackets and quotes may be part of a file's name; at the end of a link they rather belong to the text around it.
 _AFTER = ")]}'.,;:!"
 # A link that is torn (by a space in its file's name, by escapes) shows its signature all the same.
 _SIGNATURE = re.compile(
-    r"(?P<name>(?:(?<![a-z0-9])|(?<=%3F)|(?<=%26))(?:signature|credential|security-token|sig|token)(?:=|%3D))[^\s\"'<>\\&]+",
+    r"(?P<name>(?:(?<![a-z0-9])|(?<=3F)|(?<=26)|(?<=u003f))"
+    r"(?:signature|credential|security-token|sig|token)(?:=|%(?:25)*3D|\\u003d))[^\s\"'<>\\&]+",
     re.IGNORECASE,
 )
 # Forms of keys that the vendors document (adsumo_sk_..., sume_live_...), and the three parts of a JWT.
@@ -21,9 +30,18 @@ _BEARER = re.compile(r"\b(bearer)\s+[\w\-.~+/=]+", re.IGNORECASE)
 _LONGEST = 500
 
 
+def _forms(secret: str) -> re.Pattern[str]:
+    """Match *secret* as it is, in any case, broken over lines, percent-encoded and in base64."""
+    raw = secret.encode()
+    coded = (quote(secret, safe=""), quote_plus(secret), base64.b64encode(raw), base64.urlsafe_b64encode(raw))
+    texts = {secret, *(one if isinstance(one, str) else one.decode().rstrip("=") for one in coded)}
+    longest_first = sorted(texts, key=len, reverse=True)
+    return re.compile("|".join(r"\s*".join(map(re.escape, text)) for text in longest_first), re.IGNORECASE)
+
+
 def _short_url(match: re.Match[str]) -> str:
-    host = re.split(r"[/?#]", match["rest"], maxsplit=1)[0].rpartition("@")[2]
     rest = match["rest"]
+    host = _USER_ENDS.split(_HOST_ENDS.split(rest, maxsplit=1)[0])[-1]
     return f"{match['scheme']}://{host.rstrip(_AFTER)}/…{rest[len(rest.rstrip(_AFTER)) :]}"
 
 
@@ -37,7 +55,7 @@ def scrub(text: str, *secrets: str, longest: int = _LONGEST) -> str:
     """
     for secret in secrets:
         if secret and len(secret) >= 4:
-            text = text.replace(secret, "***")
+            text = _forms(secret).sub("***", text)
     text = _KEY.sub("***", text)
     text = _BEARER.sub(r"\1 ***", text)
     text = _URL.sub(_short_url, text)
@@ -45,10 +63,14 @@ def scrub(text: str, *secrets: str, longest: int = _LONGEST) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
+def _is_link(text: str) -> bool:
+    return "://" in text or text.startswith("//") or bool(_URL.search(text) or _SIGNATURE.search(text))
+
+
 def holds_url(value: Any) -> bool:
-    """Whether a JSON value holds a URL anywhere."""
+    """Whether a JSON value holds a URL anywhere, or what is left of a signed one."""
     if isinstance(value, str):
-        return "://" in value
+        return _is_link(value)
     if isinstance(value, dict):
         return any(holds_url(item) for item in value.values()) or any(holds_url(key) for key in value)
     if isinstance(value, list | tuple):
@@ -59,9 +81,13 @@ def holds_url(value: Any) -> bool:
 def without_urls(value: Any) -> Any:
     """Return a JSON value without the strings that hold a URL; containers are kept, their URLs dropped."""
     if isinstance(value, dict):
-        return {key: without_urls(item) for key, item in value.items() if not (isinstance(item, str) and "://" in item)}
+        return {
+            key: without_urls(item)
+            for key, item in value.items()
+            if not (isinstance(item, str) and _is_link(item)) and not (isinstance(key, str) and _is_link(key))
+        }
     if isinstance(value, list | tuple):
-        return [without_urls(item) for item in value if not (isinstance(item, str) and "://" in item)]
+        return [without_urls(item) for item in value if not (isinstance(item, str) and _is_link(item))]
     return value
 
 

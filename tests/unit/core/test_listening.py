@@ -22,6 +22,7 @@ from tests.support.tiny import Reply, Sse, Tiny
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+KEY = "secret-key-1"
 PATH = "GET /stream"
 ONE, TWO, END = ("step", "1"), ("step", "2"), ("result", "3")
 
@@ -48,7 +49,7 @@ def tiny() -> Iterator[Tiny]:
 
 
 def wire_to(tiny: Tiny, *, ration: RateLimit | None = None, clock: Clock | None = None) -> Wire:
-    profile = Profile(vendor="cinematicads", conn_id="c", base_url=tiny.url, key=Secret("secret-key"))
+    profile = Profile(vendor="cinematicads", conn_id="c", base_url=tiny.url, key=Secret(KEY))
     budget = RateBudget(rations={Lane.STREAM: ration} if ration else {})
     return Wire(VENDOR, profile, budget=budget, clock=clock or Movable())
 
@@ -75,6 +76,11 @@ async def test_stream_that_ends_is_heard_at_once(tiny: Tiny) -> None:
     tiny.routes[PATH] = Sse([ONE, TWO])
     heard, took = await hear(tiny, 30)
     assert (heard, took < 5) == (["1", "2"], True)
+
+
+async def test_a_key_that_a_stream_echoes_is_not_heard(tiny: Tiny) -> None:
+    tiny.routes[PATH] = Sse([("step", f"bad key {KEY}")])
+    assert (await hear(tiny, 10))[0] == ["bad key ***"]
 
 
 async def test_silent_stream_is_left_at_the_end_of_the_time(tiny: Tiny) -> None:

@@ -32,6 +32,15 @@ SIGNED = "https://bucket.s3.amazonaws.com/out/a.mp4?X-Amz-Signature=deadbeef&X-A
         ("see https://cdn.example/my ad.mp4?X-Amz-Expires=3600&X-Amz-Signature=deadbeef", "deadbeef"),
         (r"{\"url\": \"https:\/\/cdn.example\/a.png?sig=deadbeef\"}", "deadbeef"),
         ("goto=https%3A%2F%2Fcdn.example%2Fa.png%3Fsig%3Ddeadbeef", "deadbeef"),
+        ("goto=https%3A%2F%2Fcdn.example%2Fa%3Fcode%3Ddeadbeef", "deadbeef"),
+        ("goto%3Dhttps%253A%252F%252Fcdn.example%252Fdeadbeef", "deadbeef"),
+        (r"\"https:\/\/cdn.example\/deadbeef\/a.png\"", "deadbeef"),
+        (r"https://cdn.example/a.png?x=1\u0026code\u003ddeadbeef", "deadbeef"),
+        (r"my ad.mp4?x=1\u0026sig=deadbeef", "deadbeef"),
+        (r"my ad.mp4?sig\u003ddeadbeef", "deadbeef"),
+        ("my ad.mp4%253Fsig%253Ddeadbeef", "deadbeef"),
+        ("saved_as_https://cdn.example/deadbeef", "deadbeef"),
+        ("https%3A%2F%2Fuser%3Ahunter2%40host%2Fpath", "hunter2"),
         ("https://user:hunter2@host/path", "hunter2"),
         ("HTTPS://HOST/?SIG=DEADBEEF", "DEADBEEF"),
         ("wrong key adsumo_sk_0123456789abcdef", "0123456789abcdef"),
@@ -52,6 +61,19 @@ def test_it_takes_the_connections_own_key_out_whatever_it_looks_like() -> None:
     assert scrub("text", "") == "text"
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        "PLAIN/KEY+1-2-3",
+        "plain%2Fkey%2B1-2-3",
+        "cGxhaW4va2V5KzEtMi0z",
+        "plain/key\n  +1-2-3",
+    ],
+)
+def test_it_takes_the_key_out_however_it_is_written(told: str) -> None:
+    assert scrub(f"bad key {told}!", "plain/key+1-2-3") == "bad key ***!"
+
+
 def test_it_keeps_what_helps() -> None:
     assert scrub(SIGNED) == "https://bucket.s3.amazonaws.com/…"
     assert scrub("Prompt is empty.") == "Prompt is empty."
@@ -67,14 +89,22 @@ def test_no_text_around_it_saves_a_secret(text: str, secret: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "held"),
-    [(SIGNED, True), ([1, {"a": [SIGNED]}], True), ({SIGNED: 1}, True), ({"a": ["no", 1, None]}, False), (3, False)],
+    [
+        (SIGNED, True),
+        ("//cdn/a", True),
+        ("/a.mp4?X-Signature=1", True),
+        ([1, {"a": [SIGNED]}], True),
+        ({SIGNED: 1}, True),
+        ({"a": ["no", 1, None]}, False),
+        (3, False),
+    ],
 )
 def test_urls_are_found_anywhere(value: Any, held: bool) -> None:
     assert holds_url(value) is held
 
 
 def test_urls_are_dropped_and_the_rest_is_kept() -> None:
-    value = {"a": SIGNED, "b": [SIGNED, 1, {"c": SIGNED, "d": 2}], "e": "text"}
+    value = {"a": SIGNED, "b": [SIGNED, 1, {"c": SIGNED, "d": 2}], "e": "text", SIGNED: 3, "f": "a.mp4?Signature=x"}
     assert without_urls(value) == {"b": [1, {"d": 2}], "e": "text"}
     assert not holds_url(without_urls(value))
 
