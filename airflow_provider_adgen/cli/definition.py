@@ -40,7 +40,7 @@ _COMMANDS: dict[str, tuple[str, list[tuple[tuple[str, ...], dict[str, Any]]]]] =
         ],
     ),
     "dismiss": (
-        "Say that a submission whose answer was lost was not accepted; if that is wrong, it is paid for twice",
+        "Say that a submission was not accepted, or that the vendor deleted its job; if wrong, it is paid for twice",
         [*_TASK, _YES],
     ),
 }

@@ -16,7 +16,7 @@ from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest, NotFo
 from airflow_provider_adgen.core.identity import Identity
 from airflow_provider_adgen.hooks.base import job_ids
 from airflow_provider_adgen.lifecycle.candidates import CLOCKS_DIFFER
-from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED, variable_name
+from airflow_provider_adgen.lifecycle.resolution import GONE, NOT_SUBMITTED, variable_name
 
 if TYPE_CHECKING:
     import argparse
@@ -150,26 +150,70 @@ def _check(attempt: Attempt, ids: tuple[str, ...], conn_id: str | None) -> str:
 
 
 def _dismiss(identity: Identity, args: argparse.Namespace) -> str:
+    record, outlives_clear = _read(identity)
+    if record.open is None and record.counting is not None and record.counting.phase == "submitted":
+        return _give_up(identity, record.counting, args, outlives_clear)
     attempt, outlives_clear = _open_attempt(identity)
-    cost = "up to an undocumented number of" if attempt.price is None else f"up to {attempt.price}"
-    if not args.yes:
-        print(
-            f"The submission of {identity} at {when(attempt.intended_at)} to {attempt.endpoint} is then taken as not "
-            f"accepted: once cleared, the task submits anew. If it was accepted after all, you pay twice ({cost} "
-            "credits more), and nobody takes care of the first job.",
-            file=sys.stderr,
-        )
-        try:
-            answer = input('Type "yes" if you made sure that the vendor has no such job: ')
-        except EOFError:
-            answer = ""
-        if answer.strip().lower() not in {"yes", "y"}:
-            raise _Refused("Nothing was changed.")
+    _make_sure(
+        args,
+        f"The submission of {identity} at {when(attempt.intended_at)} to {attempt.endpoint} is then taken as not "
+        f"accepted: once cleared, the task submits anew. If it was accepted after all, you pay twice ({_cost(attempt)} "
+        "credits more), and nobody takes care of the first job.",
+    )
     text = (
         f"Attempt {attempt.uid} of {identity} is said to have started nothing. Clear the task: it submits anew, which "
         "is paid for."
     )
     return _said(attempt, NOT_SUBMITTED, text, args, outlives_clear)
+
+
+def _give_up(identity: Identity, attempt: Attempt, args: argparse.Namespace, outlives_clear: bool) -> str:
+    """Say that the vendor has deleted a recorded job, if the vendor says so."""
+    job, conn_id = ", ".join(attempt.job_ids), attempt.conn_id
+    if attempt.ended or not conn_id:
+        raise _Refused(
+            f"{identity} has no submission that is open: its record says {attempt.ended or attempt.phase}, job {job}. "
+            "There is nothing to resolve, and nothing was changed."
+        )
+    hook = server.ServerHook(conn_id)
+    try:
+        seen = hook.get_generation(",".join(attempt.job_ids), kind=attempt.makes)
+    except NotFound:
+        pass  # just that may be dismissed
+    except AdGenError as error:
+        raise _Refused(
+            f"Whether {hook.vendor.title} still knows job {job} could not be asked: {error.message} Nothing was "
+            "changed."
+        ) from None
+    else:
+        raise _Refused(
+            f"{hook.vendor.title} knows job {job} of {identity}: {seen.status}. It is paid for, and a retry goes on "
+            "with it. Nothing was changed."
+        )
+    _make_sure(
+        args,
+        f"{hook.vendor.title} job {job} of {identity} is then given up: once cleared, the task submits anew and pays "
+        f"again ({_cost(attempt)} credits). If connection {conn_id!r} only points to another account, put that right "
+        "instead.",
+    )
+    text = f"Job {job} of {identity} is given up. Clear the task: it submits anew, which is paid for."
+    return _said(attempt, GONE, text, args, outlives_clear)
+
+
+def _cost(attempt: Attempt) -> str:
+    return "up to an undocumented number of" if attempt.price is None else f"up to {attempt.price}"
+
+
+def _make_sure(args: argparse.Namespace, text: str) -> None:
+    if args.yes:
+        return
+    print(text, file=sys.stderr)
+    try:
+        answer = input('Type "yes" if you made sure that the vendor has no such job: ')
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in {"yes", "y"}:
+        raise _Refused("Nothing was changed.")
 
 
 def _said(attempt: Attempt, value: str, text: str, args: argparse.Namespace, outlives_clear: bool) -> str:

@@ -150,13 +150,23 @@ class Record(BaseModel):
         """How many attempts the vendor answered and are over: part of the next attempt's key."""
         return sum(1 for attempt in self.attempts if attempt.answered)
 
-    def spent(self, epoch: int) -> int:
+    def spent(self, epoch: int | None) -> int:
         """
         Return the credits that one intended generation may have cost so far, less documented refunds.
 
-        :param epoch: a cleared task intends a new generation, with a new epoch.
+        What nobody can vouch for was meant for the generation that follows it, also if the task was cleared between.
+
+        :param epoch: a cleared task intends a new generation, with a new epoch; None for all.
         """
-        return sum(attempt.spent for attempt in self.attempts if attempt.epoch == epoch)
+        total, open_since = 0, True
+        for attempt in reversed(self.attempts):
+            if epoch is None or attempt.epoch == epoch:
+                total += attempt.spent
+            elif attempt.phase in {"submitted", "done"}:
+                open_since = False
+            elif open_since:
+                total += attempt.spent
+        return total
 
     def with_attempt(self, attempt: Attempt) -> Record:
         """Return the record with *attempt* in its place; an attempt never goes back to an earlier phase or version."""

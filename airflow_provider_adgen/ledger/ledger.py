@@ -90,16 +90,29 @@ class Ledger:
         """
         Keep a version of *attempt* in every store, and return it as kept.
 
+        What became of a submission is written to every store that works, and what one raised is raised afterwards.
+
         :param attempt: the attempt.
         :param patient: try again a few times before giving up.
         """
-        kept = attempt.model_copy(update={"written_at": self._now()})
-        record = (self.record() or Record()).with_attempt(kept)
+        known = self.record() or Record()
+        # Versions are told apart by time: that of a worker whose clock is behind counts all the same.
+        latest = max((one.written_at + 0.001 for one in known.attempts if one.uid == attempt.uid), default=0.0)
+        kept = attempt.model_copy(update={"written_at": max(self._now(), latest)})
+        record = known.with_attempt(kept)
         if kept.phase != "intent":
             # What became of it stays known to this process, also where it cannot be kept.
             self._record = record
+        failure: Exception | None = None
         for store in self._stores:
-            self._write(store, kept, record, _WRITE_PAUSES if patient else ())
+            try:
+                self._write(store, kept, record, _WRITE_PAUSES if patient else ())
+            except Exception as error:
+                if kept.phase == "intent" and not kept.statuses:
+                    raise  # nothing was posted, and nothing will be
+                failure = failure or error
+        if failure is not None:
+            raise failure
         self._record = record
         return kept
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest, RateLimited, UnexpectedResponse
 from airflow_provider_adgen.core.identity import field_hashes, fingerprint, idempotency_key
 from airflow_provider_adgen.core.record import Attempt, Record
+from airflow_provider_adgen.core.vocabulary import GenerationStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,9 +75,15 @@ class Book:
         record = self.record()
         return record.last if record is not None else None
 
+    @property
+    def counting(self) -> Attempt | None:
+        """The attempt that decides: the latest that was not withdrawn, whose job is waited for and delivered."""
+        record = self.record()
+        return record.counting if record is not None else None
+
     def earlier(self) -> list[Attempt]:
-        """Return the attempts before the latest one that started jobs for the same intended generation."""
-        record, last = self.record(), self.last
+        """Return the attempts before the one that counts that started jobs for the same intended generation."""
+        record, last = self.record(), self.counting
         if record is None or last is None:
             return []
         return [
@@ -108,7 +115,9 @@ class Book:
                 f"{self._request.kind} requests. Say with assume_credits what to count. Nothing was sent."
             )
         record = self.record()
-        spent = record.spent(self._facts.epoch) if record is not None else 0
+        # Where a clear is taken for a retry, it intends no generation of its own.
+        epoch = self._facts.epoch if self._terms.policy.on_clear == "fresh" else None
+        spent = record.spent(epoch) if record is not None else 0
         if spent + price > limit:
             raise InvalidRequest(
                 f"This {self._request.kind} request costs {price} credits and earlier attempts of "
@@ -183,11 +192,12 @@ class Book:
         if before is not None and not before.answered and before.key and before.fingerprint == self.fingerprint:
             # Nobody answered it: with the same key the vendor may still recognise it.
             return before.key
-        # Where nothing is kept, a later try cannot count: it must come to the same key as this one.
+        # Where nothing is kept, a later try cannot count: it must come to the same key as this one, and so must
+        # one after a clear if that is to be taken for a retry.
         record = self.record() if self._ledger.keeps else None
         return idempotency_key(
             self._facts.identity,
-            epoch=self._facts.epoch,
+            epoch=0 if record is None and self._terms.policy.on_clear == "reattach" else self._facts.epoch,
             fingerprint=self.fingerprint,
             answered=record.answered if record is not None else 0,
             seed=self._terms.seed,
@@ -287,9 +297,14 @@ class Book:
         changes = {"ended": str(generation.status), "reason": generation.error}
         self._ledger.write(attempt.model_copy(update=changes), patient=True)
 
+    def gone(self, attempt: Attempt) -> None:
+        """Write that a person says the vendor has deleted the job; what it cost stays counted."""
+        changes = {"ended": str(GenerationStatus.EXPIRED), "reason": "the vendor does not know it any more"}
+        self._ledger.write(attempt.model_copy(update=changes), patient=True)
+
     def heard(self, sealed: str) -> None:
         """Write how the job ended, before anything else can go wrong: the vendor may not tell it again."""
-        last = self.last
+        last = self.counting
         if last is None or last.phase != "submitted" or last.heard == sealed:
             return
         self._insist(
@@ -300,9 +315,11 @@ class Book:
 
     def delivered(self, result: dict[str, Any]) -> None:
         """Write that the result was delivered: *result* without its links."""
-        last = self.last
+        last = self.counting
         if last is None or last.phase not in {"submitted", "done"}:
             return
+        if last.phase == "done" and last is not self.last:
+            return  # delivered before, and a fresh one was asked for since, which was refused: that still stands
         creatives = [{**one, "url": None, "expires_at": None} for one in result.get("creatives", [])]
         kept = {**result, "creatives": creatives}
         # What a cleared task took up again is its own from then on: its retry must not take the clear for a new one.
@@ -315,7 +332,7 @@ class Book:
 
     def waiting(self) -> tuple[float, float]:
         """Return the Unix times at which the job was submitted and at which this try stops waiting for it."""
-        now, last = self._now(), self.last
+        now, last = self._now(), self.counting
         if last is None or last.phase not in {"submitted", "done"}:
             return now, now + self._terms.wait_seconds
         if last.wait_try != self._facts.try_number or last.wait_until is None:

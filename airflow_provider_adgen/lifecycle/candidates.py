@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.errors import AdGenError
+from airflow_provider_adgen.core.vendor import read_listed
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.record import Attempt
@@ -60,8 +61,8 @@ async def _recent(wire: Wire, attempt: Attempt) -> tuple[list[Generation], int]:
     steps = wire.vendor.overview()
     if steps is None:
         return found, looked
-    async for job in wire.iterate(steps):
-        looked += 1
+    async for listed in wire.iterate(steps):
+        job, looked = read_listed(listed), looked + 1
         created = job.created_at.timestamp() if job.created_at is not None else None
         if (created is None or created >= since) and (attempt.makes is None or job.kind == attempt.makes):
             found.append(job)

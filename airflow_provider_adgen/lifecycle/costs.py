@@ -68,7 +68,7 @@ def put_costs(generation: Generation, quoted: int | None, book: Book) -> Generat
     The vendor says at the submission only what it charged; a submission before this one, whose job failed, was charged
     too, and given back where that is documented.
     """
-    last, cost = book.last, generation.credits
+    last, cost = book.counting, generation.credits
     if cost.quoted is None:
         cost.quoted = quoted
     if cost.charged is None and last is not None:

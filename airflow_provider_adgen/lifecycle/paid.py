@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_adgen import metrics
 from airflow_provider_adgen.core.decisions.posting import judge
 from airflow_provider_adgen.core.decisions.rates import NEAR
-from airflow_provider_adgen.core.decisions.submission import LOST, MISSING, Action, Decision, Situation, decide
+from airflow_provider_adgen.core.decisions.submission import LOST, MISSING, Action, Decision, Situation, Why, decide
 from airflow_provider_adgen.core.errors import (
     AdGenError,
     AuthenticationError,
@@ -32,7 +32,7 @@ from airflow_provider_adgen.lifecycle.alarm import alarm_held
 from airflow_provider_adgen.lifecycle.book import Book
 from airflow_provider_adgen.lifecycle.candidates import find_candidates
 from airflow_provider_adgen.lifecycle.costs import missing, not_about_credits, put_costs
-from airflow_provider_adgen.lifecycle.resolution import apply_resolution
+from airflow_provider_adgen.lifecycle.resolution import GONE, apply_resolution, read_resolution
 from airflow_provider_adgen.lifecycle.stops import refusal, stop_error
 from airflow_provider_adgen.lifecycle.terms import Park, Terms, Turn
 
@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 
 CREDIT_PAUSE = 300.0
 """Seconds between looks at a balance that does not suffice."""
+
+MOST_LOST = 2
+"""Submissions of one try of which nobody knows, at most, also where ``on_unknown_submission`` is ``resubmit``."""
 
 SPREAD = 0.1
 """Part of a long wait over which those who wait are spread, so that they do not all come back at once."""
@@ -138,7 +141,7 @@ class PaidJob:
             if counting is None or counting.uid != asked:
                 # What was said of one attempt's job says nothing about another's, by whichever process it was made.
                 says = seen = None
-            decision = decide(self._situation(record, resumed=resumed, says=says))
+            decision = self._once(decide(self._situation(record, resumed=resumed, says=says)), record)
             done = None
             match decision.action:
                 case Action.SUBMIT:
@@ -162,6 +165,13 @@ class PaidJob:
                         raise self._stop(decision)
             if done is not None:
                 return done
+
+    def _once(self, decision: Decision, record: Record | None) -> Decision:
+        """Let one try accept the risk of paying twice once, not for as long as the vendor's answers are broken."""
+        if decision.why != Why.UNKNOWN_RESUBMIT or record is None:
+            return decision
+        lost = [one for one in record.attempts if one.phase == "intent" and one.try_number == self.facts.try_number]
+        return decision if len(lost) < MOST_LOST else Decision(Action.STOP, Why.UNRESOLVED, decision.attempt)
 
     def _situation(self, record: Record | None, *, resumed: bool, says: str | None) -> Situation:
         counting = record.counting if record is not None else None
@@ -281,7 +291,11 @@ class PaidJob:
         try:
             seen = self.hook.with_current_key(lambda: self.hook.get_generation(ids, kind=attempt.makes))
         except NotFound:
-            return None, MISSING
+            if read_resolution(attempt.uid) != GONE:
+                return None, MISSING
+            self._log.warning("A person declared that %s job %s is gone.", self.vendor.title, ids)
+            self.book.gone(attempt)
+            return None, GenerationStatus.EXPIRED
         except DownloadError:
             if not self.request.synchronous:
                 raise
@@ -340,7 +354,7 @@ class PaidJob:
 
     def impatient(self, reason: str) -> GenerationTimeout:
         """Return the error for not having been allowed to submit in time."""
-        last = self.book.last
+        last = self.book.counting
         return GenerationTimeout(
             f"{self.facts.identity} was not allowed to submit to {self.vendor.title} within "
             f"{self.terms.submit_timeout:g} s ({reason}). "

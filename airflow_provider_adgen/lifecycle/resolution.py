@@ -4,8 +4,8 @@
 How a person resolves a submission that nobody knows about, without touching code: by an Airflow Variable.
 
 The error names the Variable. Its value is the id of the job that the submission started (several joined by commas), or
-``not-submitted``. Then the task is cleared or retried. ``airflow adgen ledger attach`` and ``dismiss`` set the same
-Variable, after having looked whether that makes sense.
+``not-submitted``; of a recorded job that the vendor no longer knows it is ``gone``. Then the task is cleared.
+``airflow adgen ledger attach`` and ``dismiss`` set the same Variable, after having looked whether that makes sense.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 NOT_SUBMITTED = "not-submitted"
 """The value that declares that nothing was started."""
+
+GONE = "gone"
+"""The value that declares that the vendor has deleted the recorded job; it counts only where the vendor says so too."""
 
 
 def variable_name(uid: str) -> str:

@@ -22,7 +22,7 @@ from airflow_provider_adgen.core.errors import (
     SubmissionRefused,
     SubmissionUnknown,
 )
-from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED, command, variable_name
+from airflow_provider_adgen.lifecycle.resolution import GONE, NOT_SUBMITTED, command, variable_name
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.identity import Identity
@@ -104,7 +104,10 @@ def stop_error(
         case Why.MISSING_JOB:
             return NotFound(
                 f"{vendor.title} does not know job {job}, which {facts.identity} has recorded as paid. Does the "
-                "connection point to another account or host? Nothing was sent. Put the connection right and retry.",
+                "connection point to another account or host? Nothing was sent. Put the connection right and retry. "
+                "If it is right, and the vendor has deleted the job, say so and clear the task, which pays again:\n"
+                f"    {command('dismiss', facts.identity)}\n"
+                f'(or set the Airflow Variable {variable_name(attempt.uid)} to "{GONE}").',
                 vendor=vendor.name,
                 status=404,
             )

@@ -120,7 +120,7 @@ class Course:
 
     def _heard(self, generation: Generation) -> Generation | None:
         """Return how a trigger, or an earlier try, heard the job end, where the vendor may tell that only once."""
-        last = self.job.book.last
+        last = self.job.book.counting
         sealed = str(self._event.get("sealed") or "") or (last.heard if last is not None else None)
         if not sealed:
             return None
@@ -319,7 +319,7 @@ class Course:
             if self.task.on_suspended == "skip":
                 raise AirflowSkipException(text)
             raise GenerationFailed(text, generation_id=generation.id, status="suspended")
-        if (last := job.book.last) is not None and last.phase == "submitted":
+        if (last := job.book.counting) is not None and last.phase == "submitted":
             job.book.ended(last, generation)
         refunded = generation.status in job.vendor.promises.refunded
         raise GenerationFailed(

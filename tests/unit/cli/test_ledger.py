@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_adgen.cli import definition, server
-from airflow_provider_adgen.compat import AirflowFailException
+from airflow_provider_adgen.compat import AirflowFailException, TaskDeferred
+from airflow_provider_adgen.core.errors import GenerationFailed
 from airflow_provider_adgen.core.vendor import Promises
 from airflow_provider_adgen.hooks.adsumo import AdsumoHook
 from airflow_provider_adgen.vendors.adsumo import VENDOR
@@ -216,6 +217,51 @@ def test_dismissing_asks_nothing_where_told_so(lost: Rig, shell: Shell) -> None:
     answer = shell.json("dismiss", "--yes")
     assert answer["ok"]
     assert answer["value"] == "not-submitted"
+
+
+# --- a job that the vendor has deleted ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def deleted(rig: Rig) -> Rig:
+    """A recorded job that the vendor knows no more: as if deleted, the account is another one."""
+    with pytest.raises(TaskDeferred):
+        rig.operator(deferrable=True).execute(rig.context())
+    rig.connect(password=rig.sandbox.add_account("adsumo", "others"))
+    rig.retry()
+    with pytest.raises(AirflowFailException, match=r"does not know job .* pays again:\n    .* ledger dismiss campaign"):
+        rig.run(rig.operator())
+    return rig
+
+
+def test_a_job_that_is_gone_can_be_given_up(deleted: Rig, shell: Shell) -> None:
+    code, text = shell("dismiss", typed="yes\n")
+    assert code == 0, text
+    assert "pays again (up to 1 credits)" in text
+    assert shell.variables == {f"adgen_resolve_{deleted.record().attempts[0].uid}": "gone"}
+    deleted.retry()
+    with pytest.raises(GenerationFailed, match=r"ended as expired .*the vendor does not know it any more"):
+        deleted.run(deleted.operator())
+    deleted.clear()
+    result = deleted.run(deleted.operator())
+    assert [one["job_id"] for one in deleted.charges] == [deleted.record().attempts[0].job_ids[0], result["id"]]
+
+
+def test_a_job_that_the_vendor_knows_after_all_is_not_given_up(deleted: Rig, shell: Shell) -> None:
+    assert shell("dismiss", "--yes")[0] == 0
+    deleted.connect()
+    deleted.clear()
+    assert deleted.run(deleted.operator())["id"] == job(deleted)
+    assert len(deleted.charges) == 1
+
+
+def test_a_running_job_is_not_given_up(rig: Rig, shell: Shell) -> None:
+    with pytest.raises(TaskDeferred):
+        rig.operator(deferrable=True).execute(rig.context())
+    code, text = shell("dismiss", "--yes")
+    assert code == 1
+    assert f"Adsumo knows job {job(rig)} of campaign.make in run {RUN}" in text
+    assert shell.variables == {}
 
 
 # --- what makes no sense ------------------------------------------------------------------------------------------
