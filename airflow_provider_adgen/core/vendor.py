@@ -15,7 +15,7 @@ from airflow_provider_adgen.core.requests import GenerationRequest, build_reques
 from airflow_provider_adgen.core.scrub import scrub
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow_provider_adgen.core.calls import Answer, Call, Lane, Sequence
     from airflow_provider_adgen.core.decisions.rates import RateLimit
@@ -48,6 +48,24 @@ class Idempotency:
     def covers(self, kind: str) -> bool:
         """Whether requests of this word may be repeated."""
         return self.kinds is None or kind in self.kinds
+
+
+@dataclass(frozen=True)
+class Listed:
+    """
+    A job that a list shows, read only if somebody wants to know it: an answer may show all that an account ever made.
+
+    :param id: the job's id.
+    :param read: reads it.
+    """
+
+    id: str
+    read: Callable[[], Generation] = field(repr=False)
+
+
+def read_listed(job: Generation | Listed) -> Generation:
+    """Return a job of a list."""
+    return job.read() if isinstance(job, Listed) else job
 
 
 @dataclass(frozen=True)
@@ -163,7 +181,11 @@ class Vendor(abc.ABC):
     # --- what some vendors can do ---------------------------------------------------------------------------------
 
     def overview(self) -> Sequence[None] | None:
-        """Emit the account's recent jobs as :class:`Generation`, many per request; None where it cannot."""
+        """
+        Emit the account's recent jobs, many per request; None where it cannot.
+
+        Each is a :class:`Generation`, or a :class:`Listed` where reading all that a request shows would take long.
+        """
         return None
 
     # --- shared by all --------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from airflow_provider_adgen.core.errors import (
     WireError,
 )
 from airflow_provider_adgen.core.http import HttpClient, Opened, Request
+from airflow_provider_adgen.core.repeating import ATTEMPTS, pause, worth_repeating
 from airflow_provider_adgen.core.scrub import scrub
 from airflow_provider_adgen.core.version import VERSION
 
@@ -43,9 +44,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ATTEMPTS = 4
-"""How often a repeatable request is sent at most."""
-
 
 @dataclass
 class Tally:
@@ -54,10 +52,12 @@ class Tally:
 
     :param requests: requests, answered or not; a redirect that is followed is part of its request.
     :param refused: answers 429.
+    :param streams: streams that are open just now.
     """
 
     requests: int = 0
     refused: int = 0
+    streams: int = 0
 
 
 _REDIRECTS = 5
@@ -119,8 +119,8 @@ class Wire:
             return self._read(call, await self._once(call))
         retrying = tenacity.AsyncRetrying(
             sleep=self._clock.sleep,
-            retry=tenacity.retry_if_exception(_worth_repeating),
-            wait=_wait,
+            retry=tenacity.retry_if_exception(worth_repeating),
+            wait=pause,
             stop=tenacity.stop_after_attempt(self._attempts),
             reraise=True,
         )
@@ -206,16 +206,20 @@ class Wire:
             self._url(stream.path, stream.query),
             {**self._headers(), "Accept": "text/event-stream", "Cache-Control": "no-store"},
         )
-        async with self._reused().open(request, seconds=silence) as opened:
-            if opened.status != 200:
-                answer = Answer(opened.status, opened.headers, b"".join([part async for part in opened.chunks()]))
-                self._learn(stream.lane, answer, sent)
-                raise self._error(answer, stream.endpoint)
-            self._learn(stream.lane, Answer(opened.status, opened.headers, b""), sent)
-            async for event in opened.events():
-                item = stream.read(event)
-                if item is not None:
-                    yield item
+        self.tally.streams += 1
+        try:
+            async with self._reused().open(request, seconds=silence) as opened:
+                if opened.status != 200:
+                    answer = Answer(opened.status, opened.headers, b"".join([part async for part in opened.chunks()]))
+                    self._learn(stream.lane, answer, sent)
+                    raise self._error(answer, stream.endpoint)
+                self._learn(stream.lane, Answer(opened.status, opened.headers, b""), sent)
+                async for event in opened.events():
+                    item = stream.read(event)
+                    if item is not None:
+                        yield item
+        finally:
+            self.tally.streams -= 1
 
     @contextlib.asynccontextmanager
     async def open(self, call: Call[Any]) -> AsyncIterator[Opened]:
@@ -243,7 +247,7 @@ class Wire:
             return call.parse(answer)
         except UnexpectedResponse as error:
             if call.paid:
-                error.excerpt = scrub(_as_text(answer), self.profile.key.reveal())
+                error.excerpt = scrub(_as_text(answer), self.profile.key.reveal(), longest=_EXCERPT)
             raise
 
     async def _once(self, call: Call[Any]) -> Answer:
@@ -273,18 +277,20 @@ class Wire:
     async def _following_redirects(self, request: Request) -> Answer:
         for _ in range(_REDIRECTS + 1):
             answer = await self._reused().send(request, seconds=self.profile.timeout)
-            target = answer.headers.get("location")
-            if answer.status not in {301, 302, 303, 307, 308} or not target or request.method != "GET":
+            if answer.status not in {301, 302, 303, 307, 308} or request.method != "GET":
                 return answer
-            url = urljoin(request.url, target)
-            if urlsplit(url)[:2] != urlsplit(request.url)[:2]:
+            if not answer.headers.get("location"):
+                return answer
+            # What it redirects to is kept in no variable of this frame: error trackers show those.
+            following = _redirected(request, answer)
+            if following is None:
                 raise UnexpectedResponse(
                     f"{self.vendor.title} redirected {request.endpoint} to another host; that is not followed, because "
                     "the key would go along.",
                     vendor=self.vendor.name,
                     endpoint=request.endpoint,
                 )
-            request = Request("GET", request.endpoint, url, request.headers)
+            request = following
         raise UnexpectedResponse(
             f"{self.vendor.title} redirected {request.endpoint} more than {_REDIRECTS} times.",
             vendor=self.vendor.name,
@@ -364,30 +370,23 @@ def _tell(sequence: Sequence[Any], done: Any, error: AdGenError | None) -> Any:
     return sequence.send(done) if error is None else sequence.throw(error)
 
 
+def _redirected(request: Request, answer: Answer) -> Request | None:
+    """Return the request that an answer redirects to; None where that is another host."""
+    url = urljoin(request.url, answer.headers["location"])
+    if urlsplit(url)[:2] != urlsplit(request.url)[:2]:
+        return None
+    return Request("GET", request.endpoint, url, request.headers)
+
+
 def _as_text(answer: Answer) -> str:
     try:
         # Written anew, so that no escape hides a link from being scrubbed.
-        return json.dumps(answer.json(), ensure_ascii=False)[:_EXCERPT]
+        return json.dumps(answer.json(), ensure_ascii=False)
     except ValueError:
-        return answer.content[:_EXCERPT].decode("utf-8", "replace")
+        return answer.content.decode("utf-8", "replace")
 
 
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
-
-
-def _worth_repeating(error: BaseException) -> bool:
-    if isinstance(error, RateLimited):
-        return error.retry_after is None or error.retry_after <= NEAR
-    return isinstance(error, ServerError | WireError)
-
-
-_backoff = tenacity.wait_random_exponential(multiplier=0.5, max=8.0)
-
-
-def _wait(state: tenacity.RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome is not None else None
-    asked = error.retry_after if isinstance(error, ApiError) else None
-    return asked if asked is not None and asked <= NEAR else _backoff(state)

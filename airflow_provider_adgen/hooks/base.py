@@ -13,8 +13,9 @@ from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.decisions.rates import RateBudget
 from airflow_provider_adgen.core.errors import AdGenError, AuthenticationError, InvalidRequest
 from airflow_provider_adgen.core.registry import get_vendor
+from airflow_provider_adgen.core.repeating import ATTEMPTS
 from airflow_provider_adgen.core.requests import GenerationRequest, identifier
-from airflow_provider_adgen.core.wire import ATTEMPTS, Wire
+from airflow_provider_adgen.core.wire import Wire
 from airflow_provider_adgen.hooks.form import add_form
 from airflow_provider_adgen.hooks.profile import read_profile
 

@@ -87,6 +87,9 @@ class ErrandTrigger(BaseTrigger):
     def errand(self) -> Errand:
         """Return what to wait for."""
 
+    async def prepare(self) -> None:
+        """Do, before :meth:`errand`, what would hold up an event loop for too long."""
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then yield one event."""
         started = time.monotonic()
@@ -102,9 +105,8 @@ class ErrandTrigger(BaseTrigger):
         limit = asyncio.timeout(max(0.0, self.until - time.time()))
         try:
             async with limit:
-                # The first one imports the vendor's models, which takes longer than an event loop may be held up.
-                errand = await asyncio.to_thread(self.errand)
-                news = poll_loop(self.conn_id).follow(errand)
+                await self.prepare()
+                news = poll_loop(self.conn_id).follow(self.errand())
                 async with contextlib.aclosing(news):
                     async for item in news:
                         if item.word == Word.OVER:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,6 +13,7 @@ from airflow_provider_adgen.core.calls import Lane
 from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.decisions.polling import Listing
 from airflow_provider_adgen.core.errors import AdGenError, AuthenticationError, RateLimited, ServerError, WireError
+from airflow_provider_adgen.core.vendor import read_listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.triggers.errands import Look
 
 log = logging.getLogger(__name__)
+
+_AT_A_TIME = 50
 
 
 class Finder(Protocol):
@@ -95,7 +99,7 @@ class Batches:
                     pages, before = pages + 1, len(known)
                     known.update(job.id for job in page)
                     fresh = len(known) - before
-                    self._take(page, missing, began)
+                    await self._take(page, missing, began)
                     if self.listing.enough(pages, len(known), len(covered), len(missing), fresh):
                         break
                     began = SYSTEM.monotonic()
@@ -125,10 +129,15 @@ class Batches:
             watch.alone = not watch.errand.holds
             self._finder.rest(watch, None if watch.errand.holds else 0.0)
 
-    def _take(self, page: list[Any], missing: dict[Watch, None], began: float) -> None:
+    async def _take(self, page: list[Any], missing: dict[Watch, None], began: float) -> None:
+        taken = 0
         for job in page:
-            for watch in self._finder.watches_of(job.id):
-                look = watch.errand.listed(job)
+            watches = self._finder.watches_of(job.id)
+            if not watches:
+                continue
+            seen, taken = read_listed(job), taken + 1
+            for watch in watches:
+                look = watch.errand.listed(seen)
                 if watch in missing:
                     del missing[watch]
                     watch.covered = False
@@ -139,6 +148,8 @@ class Batches:
                     watch.task.cancel()
                 if not watch.ended:
                     self._finder.found(watch, look, began)
+            if not taken % _AT_A_TIME:
+                await asyncio.sleep(0)  # one page may show thousands of them
 
     @staticmethod
     def _let_go(watches: Iterable[Watch]) -> None:
@@ -159,9 +170,13 @@ def can_list(wire: Wire) -> bool:
     return True
 
 
-def next_for_a_stream(wire: Wire, due: Iterable[Watch], now: float) -> Watch | None:
-    """Return whose stream is to be opened next: of those that had the fewest, the oldest; None without a ration."""
-    if not wire.budget.room(Lane.STREAM, now):
+def next_for_a_stream(wire: Wire, due: Iterable[Watch], now: float, holding: int) -> Watch | None:
+    """
+    Return whose stream is to be opened next: of those that had the fewest, the oldest; None without a ration.
+
+    :param holding: looks under way that open a stream; those that have not come to it yet will need their ration.
+    """
+    if (wire.budget.room(Lane.STREAM, now) or 0) <= holding - wire.tally.streams:
         return None
     return min(
         (watch for watch in due if watch.errand.holds), key=lambda one: (one.streams, one.errand.since), default=None

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.wire import Wire
 
 
+_imported: set[str] = set()
+
+
 class GenerationTrigger(ErrandTrigger):
     """
     Waits until a generation is finished, whichever way it ends.
@@ -55,6 +58,12 @@ class GenerationTrigger(ErrandTrigger):
     def subject(self) -> str:
         """Return the job ids."""
         return ",".join(self.job_ids)
+
+    async def prepare(self) -> None:
+        """Import the vendor's models, in a thread: only the first one who waits for this vendor has to."""
+        if self.vendor not in _imported:
+            await asyncio.to_thread(get_vendor, self.vendor)
+            _imported.add(self.vendor)
 
     def errand(self) -> Errand:
         """Ask the vendor for the generation until it is finished."""

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _RESTART_PAUSE = 1.0
+# What comes within so many seconds is done in one go: waking up for each request costs more than the request.
+_BREATH = 0.04
 _CROWD = 20
 
 
@@ -61,6 +63,9 @@ class PollLoop:
         self.view = View(self)
         self.under_way = 0
         """Requests under way that count against the limit: streams held open do not."""
+
+        self.holding = 0
+        """Looks under way that may hold a stream open."""
 
         self._coming = 0
         self._next = NEVER
@@ -218,6 +223,8 @@ class PollLoop:
                 await self._wake.wait()
             finally:
                 timer.cancel()
+        if self.watches:
+            await asyncio.sleep(_BREATH)
         self._wake.clear()
 
     async def _start_due(self) -> None:
@@ -248,7 +255,7 @@ class PollLoop:
         room = self.under_way < limit
         if watch.errand.holds:
             due = self.agenda.until(now)
-            streamed = next_for_a_stream(wire, due, now) if room else None
+            streamed = next_for_a_stream(wire, due, now, self.holding) if room else None
             if streamed is not None:
                 streamed.streams += 1
                 self._look_at(streamed, wire)
@@ -263,8 +270,7 @@ class PollLoop:
             for one in covered:
                 one.covered = True
             self.batches.passing = True
-            self.under_way += 1
-            self._spawn(self.batches.read(wire, covered, self.account.reading), counted=True)
+            self._spawn(self.batches.read(wire, covered, self.account.reading))
             return True
         if watch.errand.holds and watch.listable:
             # No list and no connection for a stream: there is nothing to ask.
@@ -275,22 +281,24 @@ class PollLoop:
             return False
         if len(self.watches) > _CROWD:
             # Half an interval for all of them: no burst after a restart, however many were handed over at once.
-            self._gap_until = now + watch.errand.plan.interval / (2 * len(self.watches))
+            gap = watch.errand.plan.interval / (2 * len(self.watches))
+            self._gap_until = max(self._gap_until, now - 2 * _BREATH) + gap
         self._look_at(watch, wire)
         return True
 
     def _look_at(self, watch: Watch, wire: Wire) -> None:
-        counted = not watch.errand.holds
-        self.under_way += counted
-        watch.task = self._spawn(self._look(watch, wire), counted=counted)
+        watch.task = self._spawn(self._look(watch, wire), holds=watch.errand.holds)
 
-    def _spawn(self, work: Coroutine[None, None, None], *, counted: bool) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[None, None, None], *, holds: bool = False) -> asyncio.Task[None]:
+        self.under_way += not holds
+        self.holding += holds
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
 
         def ended(task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
-            self.under_way -= counted
+            self.under_way -= not holds
+            self.holding -= holds
             self._wake.set()
 
         task.add_done_callback(ended)

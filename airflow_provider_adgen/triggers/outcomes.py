@@ -85,11 +85,12 @@ class Outcomes:
             self._meter.noticed(watch, look, time.time(), since)
             self._end(watch, News(Word.OVER, look.word, look.sealed))
             return
-        watch.not_before = max(0.0, age - (SYSTEM.monotonic() - began))
+        took = SYSTEM.monotonic() - began
+        watch.not_before = max(0.0, age - took)
         if look.word != watch.status:
             watch.status = look.word
             watch.tell(News(Word.STATUS, look.word))
-        self.rest(watch)
+        self.rest(watch, took=0.0 if watch.errand.holds else took)
 
     def _learn(self, watch: Watch, look: Look, age: float) -> None:
         if look.word != GenerationStatus.COMPLETED:
@@ -153,11 +154,12 @@ class Outcomes:
                     self.reader = watch.inboxes[0]
                     self.reader.put_nowait(News(Word.NEEDS_CONNECTION, str(reading)))
 
-    def rest(self, watch: Watch, pause: float | None = None) -> None:
-        """Ask for a job again after *pause* seconds, or by its schedule."""
+    def rest(self, watch: Watch, pause: float | None = None, *, took: float = 0.0) -> None:
+        """Ask for a job again after *pause* seconds, or by its schedule, from the begin of a look that *took* some."""
         if pause is None:
             usual = self.durations.usual(watch.errand.kind)
             pause = watch.errand.plan.after(age_of(watch), rng=self.rng, usual=usual)
+            pause = max(pause / 2, pause - took)
         self._agenda.put(watch, SYSTEM.monotonic() + pause)
         self._wake.set()
 

@@ -127,7 +127,6 @@ def main() -> None:
         turns = loops.selector
         blocks = {
             "longest_block": turns.longest,
-            "longest_block_cpu": turns.longest_cpu,
             "longest_block_own": turns.longest_own,
             "longest_collection": turns.longest_collection,
             "blocks": turns.blocks,

@@ -36,22 +36,20 @@ class TimedSelector(selectors.DefaultSelector):
 
     def reset(self) -> None:
         """Begin anew."""
-        self.longest = self.longest_cpu = self.longest_own = self.longest_collection = 0.0
+        self.longest = self.longest_own = self.longest_collection = 0.0
         self.blocks = self.turns = 0
-        self._woke: tuple[float, float] | None = None
+        self._woke: float | None = None
 
     def select(self, timeout: float | None = None) -> Any:
         """Wait as the base class does."""
         if self._woke is not None:
-            turn = time.perf_counter() - self._woke[0]
+            turn = time.perf_counter() - self._woke
             self.turns += 1
             self.blocks += turn > BLOCK
             self.longest = max(self.longest, turn)
             self.longest_own = max(self.longest_own, turn - self._collected)
-            # On a machine that is busy with other things, only this one tells.
-            self.longest_cpu = max(self.longest_cpu, time.thread_time() - self._woke[1])
         ready = super().select(timeout)
-        self._woke, self._collected = (time.perf_counter(), time.thread_time()), 0.0
+        self._woke, self._collected = time.perf_counter(), 0.0
         return ready
 
     def _garbage(self, phase: str, _info: dict[str, int]) -> None:

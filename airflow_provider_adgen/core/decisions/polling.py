@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_adgen.core.vendor import Tracking
 
-JITTER = 0.08
-"""Part of a pause by which it is shortened or lengthened, so that waiters do not march in step."""
+JITTER = 0.05
+"""Part of a pause by which it is shortened at most, so that waiters do not march in step."""
 
 SPARSE = 4.0
 """Intervals that lie between two looks at most, while a job is not likely to end."""
@@ -77,7 +77,7 @@ class Schedule:
         pause = self.interval
         if usual is not None and age > usual.ends:
             pause = min(longest, max(pause, _OVERDUE_SHARE * age))
-        return pause * (1 - JITTER + 1.5 * JITTER * rng.random())
+        return pause * (1 - JITTER * rng.random())
 
 
 def schedule(tracking: Tracking, makes: str, interval: float) -> Schedule:

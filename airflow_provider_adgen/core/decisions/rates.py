@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import itertools
 from collections import deque
@@ -89,11 +90,55 @@ class _Learned:
     left_until: float = 0.0
     sent: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
+    def exhausted(self, sent: float, wait: float | None) -> _Window | None:
+        """
+        Return the window that a request sent at that moment found used up, as far as that can be told.
 
-_REMEMBERED = 4096
+        A vendor that asks for a moment counts by the second, one that asks for long by the minute. One that does not
+        say counts by the second if seldom so much was sent in a second; if more was accepted in an earlier second, or
+        it refuses the next one as well, it counts by more than that.
+        """
+        if wait is not None:
+            lengths = [_SECOND] if wait <= 2.0 else [_MINUTE]
+        else:
+            lengths = [_SECOND, _MINUTE] if self.refusals <= 1 else [_MINUTE]
+        for length in lengths:
+            accepted = [one for one in self.sent if sent - length < one < sent]
+            if len(accepted) < _TELLING and self.pace is None:
+                continue
+            if len(lengths) > 1 and length == _SECOND:
+                busiest = _most([one for one in self.sent if one <= sent - length], length)
+                if len(accepted) < _NEARLY * busiest:
+                    continue
+            return _Window(length, len(accepted), min(accepted, default=sent))
+        return None
+
+
+@dataclass(frozen=True)
+class _Window:
+    """What fitted into a limit: so many were *accepted* in so many *seconds*, the first one when it *begins*."""
+
+    seconds: float
+    accepted: int
+    begins: float
+
+
+def _most(times: list[float], length: float) -> int:
+    """Return the most of the *times*, which ascend, that lie within a *length*."""
+    most = first = 0
+    for last, time in enumerate(times):
+        while times[first] <= time - length:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+_REMEMBERED = 1 << 14
 _MARGIN = 0.9
 _SLOWEST = 0.5
 _TELLING = 10
+_NEARLY = 0.9
+_SECOND, _MINUTE = 1.0, 60.0
 _LONGEST_STOP = 60.0
 # A pace that a 429 taught grows again by that part a minute, and is forgotten when it has grown tenfold.
 _GROWTH, _FORGOTTEN = 1.1, 10.0
@@ -104,8 +149,9 @@ class RateBudget:
     """
     One account's budget in this process, a lane apart from the others: rations, what headers say, what a 429 taught.
 
-    A 429 stops its lane for as long as the vendor asks, or ever longer where it does not say; afterwards the lane
-    goes at nine tenths of the pace that was refused, and grows a tenth faster each minute.
+    A 429 stops its lane for as long as the vendor asks; where it does not say, until what was sent in the window that
+    seems used up counts no longer, or ever longer. Afterwards the lane goes at nine tenths of the pace that was
+    accepted, and grows a tenth faster each minute.
 
     :param per_minute: requests a minute over all lanes, the user's own limit; None for none.
     :param rations: limits per lane that are kept without being told by a 429.
@@ -215,33 +261,33 @@ class RateBudget:
 
     def _refused(self, lane: Lane, wait: float | None, now: float, sent: float) -> None:
         known, ration = self._lane(lane), self.rations.get(lane)
+        with contextlib.suppress(ValueError):  # it was sent before this budget began
+            known.sent.remove(sent)  # what was refused is not among what was too many
         again = sent > known.refused_at
         if again:
             known.refusals += 1
+        window = known.exhausted(sent, wait) if again and lane == Lane.READ else None
         if wait is not None:
             seconds = wait
         else:
             # A refused connection may count against a ration as well: not another one at once.
             step = ration.seconds / ration.requests if ration is not None else 1.0
             seconds = max(step, min(_LONGEST_STOP, step * 2 ** (min(known.refusals, 10) - 1)))
+            if window is not None:
+                # Until the first request of that window counts no longer.
+                seconds = max(seconds, window.begins + window.seconds - now)
         self.stop(lane, now + seconds)
         if not again:
             return
         known.refused_at = now
-        if lane != Lane.READ:
-            # A refused submission may be about the jobs that run, not about how fast they were submitted.
+        if window is None:
+            # A refused submission may be about the jobs that run, not about how fast they were submitted; and of few
+            # requests none can have been too many: others use the account too, and the pause is answer enough.
             return
-        # A vendor that asks for a moment counts by the second, one that asks for long by the minute.
-        # One that does not say, and refuses the next one as well, counts by more than the second.
-        window = 1.0 if (seconds <= 2.0 if wait is not None else known.refusals <= 1) else 60.0
-        accepted = sum(1 for one in known.sent if sent - window < one < sent)
         pace = self._pace(known, now)
-        if accepted < _TELLING and pace is None:
-            # So few cannot have been too many: others use the account too, and the pause is answer enough.
-            return
-        learned = _MARGIN * accepted / window
+        learned = _MARGIN * window.accepted / window.seconds
         # What a minute has shown holds; what a second has shown was a guess if it is refused again.
-        known.pace = max(_SLOWEST, learned if pace is None or window > 1.0 else min(learned, pace / 2))
+        known.pace = max(_SLOWEST, learned if pace is None or window.seconds > 1.0 else min(learned, pace / 2))
         known.paced_since, known.next_slot = now, max(known.next_slot, now + seconds)
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -22,7 +23,7 @@ from airflow_provider_adgen.core.errors import (
 from airflow_provider_adgen.core.reading import file_kind
 from airflow_provider_adgen.core.requests import identifier
 from airflow_provider_adgen.core.scrub import scrub
-from airflow_provider_adgen.core.vendor import Problem, Promises, Vendor
+from airflow_provider_adgen.core.vendor import Listed, Problem, Promises, Vendor
 from airflow_provider_adgen.core.vocabulary import Creative, Credits, Generation, GenerationStatus, read_time
 from airflow_provider_adgen.vendors.cinematicads import api, shapes
 from airflow_provider_adgen.vendors.cinematicads.assumptions import ASSUMPTIONS
@@ -69,7 +70,10 @@ class CinematicAdsVendor(Vendor):
         lists_jobs=True,
     )
     patience: ClassVar[float] = 600.0
-    rations: ClassVar[Mapping[Lane, RateLimit]] = {Lane.STREAM: RateLimit(10, 3600.0)}
+    rations: ClassVar[Mapping[Lane, RateLimit]] = {
+        Lane.STREAM: RateLimit(10, 3600.0),
+        Lane.READ: RateLimit(100, 60.0),
+    }
     statuses: ClassVar[dict[str, GenerationStatus]] = STATUSES
     assumptions: ClassVar[tuple[Assumption, ...]] = ASSUMPTIONS
 
@@ -222,10 +226,13 @@ class CinematicAdsVendor(Vendor):
         return listener.hear(events), False
 
     def overview(self) -> Sequence[None]:
-        """Emit all projects that have an id, as generations."""
+        """Emit all projects that have an id: the list has no pages, and an account may have thousands."""
         projects: list[dict[str, Any]] = yield api.raw_projects()
         named = [(shapes.job_id(one), one) for one in projects]
-        yield Emit([self._generation(job, None, of_project(one, None, self.status)) for job, one in named if job])
+        yield Emit([Listed(job, functools.partial(self._project, job, one)) for job, one in named if job])
+
+    def _project(self, job: str, project: Mapping[str, Any]) -> Generation:
+        return self._generation(job, None, of_project(project, None, self.status))
 
     def credits(self) -> Call[CreditBalance]:
         """Ask ``GET /api/user/credits``."""

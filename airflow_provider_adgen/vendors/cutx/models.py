@@ -9,6 +9,7 @@ something else is None, never an error: after a paid request nothing but the job
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, BeforeValidator, Field, model_validator
@@ -27,6 +28,9 @@ def _words(value: Any) -> list[str]:
 Words = Annotated[list[str], BeforeValidator(_words)]
 
 
+_snake = lru_cache(maxsize=1024)(to_snake)  # the same few names in every answer
+
+
 class CutxModel(Answered):
     """Base of CutX's answers: either case of a name is read."""
 
@@ -37,7 +41,7 @@ class CutxModel(Answered):
             return value
         found: dict[str, Any] = {}
         for key, item in value.items():
-            name = to_snake(key)
+            name = _snake(key)
             # A null under one of two names must not hide the other.
             if item is not None:
                 found.setdefault(name if name in cls.model_fields else key, item)

@@ -15,8 +15,8 @@ WALL = 1_700_000_000.0
 class Limited:
     """A vendor that answers so many requests in each window, 150 ms later, and refuses the others."""
 
-    def __init__(self, requests: int, window: float, *, headers: bool = False) -> None:
-        self.limit, self.window, self.headers = requests, window, headers
+    def __init__(self, requests: int, window: float, *, headers: bool = False, told: bool = True) -> None:
+        self.limit, self.window, self.headers, self.told = requests, window, headers, told
         self.counted: dict[int, int] = {}
         self.asked = self.refused = 0
 
@@ -29,7 +29,7 @@ class Limited:
         if left >= 0:
             return 200, told
         self.refused += 1
-        return 429, {**told, "retry-after": str(int(reset) + 1)}
+        return 429, {**told, "retry-after": str(int(reset) + 1)} if self.told else {}
 
 
 def drive(budget: RateBudget, vendor: Limited, *, wanted: int, at_once: int, until: float = 600.0) -> float:
@@ -61,15 +61,39 @@ def test_a_limit_by_the_minute_is_met_once() -> None:
     assert vendor.refused <= 4
 
 
-def test_a_limit_by_the_minute_of_a_vendor_that_does_not_say_how_long() -> None:
+@pytest.mark.parametrize("ahead", [[], [19.0 + number / 40 for number in range(40)]])
+def test_a_limit_by_the_minute_of_a_vendor_that_does_not_say_how_long(ahead: list[float]) -> None:
+    """Twenty a second were refused: of a vendor that took forty in an earlier second it is plain what it counts by."""
     budget = RateBudget()
-    for number in range(100):
-        budget.take(Lane.READ, 20 + number * 0.05)
-    for now in (25.2, 26.4, 28.6):
-        budget.learn(Lane.READ, 429, {}, now, WALL, now - 0.15)
-    assert 2.0 <= budget.delay(Lane.READ, 28.6) <= 8.0
-    budget.take(Lane.READ, 40.0)
-    assert 0.5 < budget.delay(Lane.READ, 40.0) <= 2.0
+    times = [*ahead, *(20 + number * 0.05 for number in range(100))]
+    for one in times:
+        budget.take(Lane.READ, one)
+    budget.learn(Lane.READ, 429, {}, 25.2, WALL, 25.05)
+    if not ahead:
+        assert budget.delay(Lane.READ, 25.2) == pytest.approx(1.0)
+        budget.learn(Lane.READ, 429, {}, 26.4, WALL, 26.25)
+    assert budget.delay(Lane.READ, 26.4) == pytest.approx(times[0] + 60.0 - 26.4)
+    budget.take(Lane.READ, 90.0)
+    pace = 0.9 * len(times) / 60.0
+    assert budget.delay(Lane.READ, 90.0) == pytest.approx(1 / pace, rel=0.2)
+
+
+def test_an_untold_limit_by_the_minute_is_met_once_and_filled() -> None:
+    """Fifty ask at once, then seven a second: what the minute leaves is found out once; the next minute is used."""
+    vendor, budget, now, flying, done = Limited(100, 60.0, told=False), RateBudget(), 0.0, [], 0
+    while now < 118:
+        slow = now > 0.3 and vendor.asked > 50 + 7 * now
+        while not slow and len(flying) < 16 and budget.delay(Lane.READ, now) <= 0:
+            budget.take(Lane.READ, now)
+            flying.append((now + 0.15, now, *vendor.answer(now)))
+            slow = now > 0.3 or vendor.asked >= 50
+        for one in [one for one in flying if one[0] <= now]:
+            flying.remove(one)
+            budget.learn(Lane.READ, one[2], one[3], now, WALL + now, one[1])
+            done += one[2] == 200
+        now += 0.01
+    assert done >= 100 + 80
+    assert vendor.refused <= 2
 
 
 def test_headers_keep_it_from_being_met_at_all() -> None:

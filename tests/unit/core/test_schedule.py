@@ -41,7 +41,7 @@ def test_no_end_is_noticed_later_than_the_stated_bound(interval: float, typical:
     late = looks(plan, took, seed=seed)[-1] - took
     assert 0 <= late <= SPARSE * interval * MOST + 1e-6
     if not typical or 0.8 * typical * MOST <= took <= 2 * typical:
-        assert late <= interval * MOST + 1e-6
+        assert late <= interval + 1e-6
 
 
 @given(st.floats(1, 60), st.floats(0, 300), st.floats(0, 300), st.floats(0, 1), st.integers(0, 1000))
@@ -52,7 +52,7 @@ def test_an_end_at_a_usual_time_is_noticed_within_an_interval(
     took = max(1.0, usual.begins * MOST + part * max(0.0, usual.ends - usual.begins * MOST))
     if took <= usual.ends:
         late = looks(Schedule(interval), took, usual=usual, seed=seed)[-1] - took
-        assert late <= interval * MOST + 1e-6
+        assert late <= interval + 1e-6
 
 
 def test_an_overdue_job_is_asked_for_ever_less_often_and_within_a_tenth_of_its_age() -> None:
@@ -71,7 +71,7 @@ def test_a_thousand_jobs_ending_at_15_to_35_s_take_no_more_than_the_ideal() -> N
         asked += len(ages)
         late.append(ages[-1] - took)
     assert asked <= 2600
-    assert statistics.quantiles(late, n=20)[-1] <= 5.2
+    assert statistics.quantiles(late, n=20)[-1] <= 5.0
 
 
 # --- what was seen ------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import email.utils
 import gzip
 import json
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,8 +28,9 @@ from airflow_provider_adgen.core.errors import (
     WireError,
 )
 from airflow_provider_adgen.core.profile import Profile
+from airflow_provider_adgen.core.repeating import ATTEMPTS
 from airflow_provider_adgen.core.scrub import Secret
-from airflow_provider_adgen.core.wire import ATTEMPTS, Wire
+from airflow_provider_adgen.core.wire import Wire
 from airflow_provider_adgen.vendors.adsumo import VENDOR
 from tests.support.raw import RawServer, dropping, eventually, resetting, saying
 
@@ -126,6 +128,27 @@ def test_a_storage_hosts_refusal_shows_no_link(server: RawServer) -> None:
         method="PUT", path="", endpoint="PUT upload", parse=parse, foreign_url=f"{server.url}/up?sig=1", body={}
     )
     assert "sig" not in str(fails(server, call, ApiError))
+
+
+def test_a_key_that_the_vendor_echoes_is_read_nowhere(server: RawServer) -> None:
+    server.scripts = [saying(200, {"id": "j", "status": SECRET, "error": f"the key {SECRET} is bad"})]
+    assert send(server, get()) == {"id": "j", "status": "***", "error": "the key *** is bad"}
+
+
+def test_a_traceback_with_locals_shows_no_link_and_no_body(server: RawServer) -> None:
+    server.scripts = [dropping]
+    call = Call(
+        method="PUT",
+        path="",
+        endpoint="PUT up",
+        parse=parse,
+        foreign_url=f"{server.url}/u?sig=5e4d",
+        body={"a": "beef"},
+    )
+    error = fails(server, call, WireError)
+    told = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    assert "in send" in told
+    assert "5e4d" not in told and "beef" not in told and SECRET not in told
 
 
 # --- paid submissions ---------------------------------------------------------------------------------------------

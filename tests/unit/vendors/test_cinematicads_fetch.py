@@ -315,5 +315,5 @@ def test_kind_of_the_result() -> None:
 
 
 def test_streams_are_rationed_as_documented() -> None:
-    assert VENDOR.rations == {Lane.STREAM: RateLimit(10, 3600.0)}
+    assert VENDOR.rations == {Lane.STREAM: RateLimit(10, 3600.0), Lane.READ: RateLimit(100, 60.0)}
     assert VENDOR.patience > 0

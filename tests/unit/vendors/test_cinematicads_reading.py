@@ -401,7 +401,7 @@ def test_overview_makes_generations_of_projects() -> None:
     steps = VENDOR.overview()
     order = next(steps)
     items = [{"jobId": JOB, "type": "staticad", "status": "completed", "imageUrl": "https://c.example/a.png"}, {"x": 1}]
-    emitted = list(steps.send(order.parse(answer(items))).items)
+    emitted = [one.read() for one in steps.send(order.parse(answer(items))).items]
     assert [(one.id, one.kind, one.creatives[0].kind) for one in emitted] == [(JOB, "image", "image")]
 
 
@@ -621,4 +621,4 @@ def test_any_project_can_be_read(values: list[Any]) -> None:
         models.project(item)
     steps = VENDOR.overview()
     for found in list(steps.send(next(steps).parse(answer(items))).items):
-        found.to_xcom(urls=True)
+        found.read().to_xcom(urls=True)
