@@ -220,7 +220,15 @@ class Opened:
                 yield piece
 
     async def events(self) -> AsyncGenerator[Event, None]:
-        """Yield server-sent events."""
+        """
+        Yield server-sent events.
+
+        :raises UnexpectedResponse: it is no event stream.
+        """
+        if not self.headers.get("content-type", "").lower().startswith("text/event-stream"):
+            raise UnexpectedResponse(
+                f"The answer to {self._request.endpoint} is no event stream.", endpoint=self._request.endpoint
+            )
         with _translated(self._sent, self._request):
             async for event in httpx_sse.EventSource(self._response).aiter_sse():
                 yield Event(event.event, _without_credential(event.data.encode(), self._request).decode())

@@ -54,6 +54,7 @@ LINGER = 2.0
 """Seconds for which a stream is still heard after the job has ended: a result per format is possible."""
 
 _MOST_REVIEWS = 1000
+_STREAMS_ALONE = "%s Jobs are followed by their streams alone."
 
 
 class CinematicAdsVendor(Vendor):
@@ -80,6 +81,7 @@ class CinematicAdsVendor(Vendor):
     def __init__(self) -> None:
         # Jobs of which a review was told, and whether it still goes on.
         self._reviews: dict[str, bool] = {}
+        self._unreadable_list = False
 
     def problem(self, answer: Answer) -> Problem:
         """Read ``{"success": false, "error": "..."}``."""
@@ -202,10 +204,13 @@ class CinematicAdsVendor(Vendor):
         except NotFound:
             return None, None
         except UnexpectedResponse as error:
-            log.warning("%s Jobs are followed by their streams alone.", error.message)
+            # Once, not at each look.
+            log.log(logging.DEBUG if self._unreadable_list else logging.WARNING, _STREAMS_ALONE, error.message)
+            self._unreadable_list = True
             return None, None
         except (ApiError, WireError) as error:
             return None, error
+        self._unreadable_list = False
         return listed(projects, job, kind, self.status), None
 
     def _listen(self, job: str, kind: str | None, seconds: float) -> Sequence[tuple[Told | None, bool]]:

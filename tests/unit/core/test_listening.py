@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_adgen.core.calls import Event, Lane, Listen, Stream
 from airflow_provider_adgen.core.clock import Clock
 from airflow_provider_adgen.core.decisions.rates import RateBudget, RateLimit
-from airflow_provider_adgen.core.errors import RateLimited, WireError
+from airflow_provider_adgen.core.errors import RateLimited, UnexpectedResponse, WireError
 from airflow_provider_adgen.core.profile import Profile
 from airflow_provider_adgen.core.scrub import Secret
 from airflow_provider_adgen.core.wire import Wire
@@ -122,7 +122,7 @@ async def test_break_without_a_word_is_an_error(tiny: Tiny) -> None:
 
 async def test_answer_that_is_no_stream_is_an_error(tiny: Tiny) -> None:
     tiny.routes[PATH] = Reply({"success": True})
-    with pytest.raises(WireError):
+    with pytest.raises(UnexpectedResponse, match=r"is no event stream\.$"):
         await hear(tiny, 30)
 
 

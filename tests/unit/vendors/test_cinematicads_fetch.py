@@ -38,6 +38,7 @@ ELSEWHERE = {"id": "p1", "status": "completed", "videoUrl": "https://cdn.example
 @pytest.fixture(autouse=True)
 def _nothing_in_mind() -> None:
     VENDOR._reviews.clear()
+    VENDOR._unreadable_list = False
 
 
 @dataclass
@@ -317,3 +318,11 @@ def test_kind_of_the_result() -> None:
 def test_streams_are_rationed_as_documented() -> None:
     assert VENDOR.rations == {Lane.STREAM: RateLimit(10, 3600.0), Lane.READ: RateLimit(100, 60.0)}
     assert VENDOR.patience > 0
+
+
+def test_a_list_that_cannot_be_read_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    world = World(lists=[UnexpectedResponse("No list."), UnexpectedResponse("No list."), [], UnexpectedResponse("No!")])
+    for _ in range(4):
+        world.fetch()
+    said = [record.getMessage() for record in caplog.records if "streams alone" in record.getMessage()]
+    assert said == [f"{text} Jobs are followed by their streams alone." for text in ("No list.", "No!")]
