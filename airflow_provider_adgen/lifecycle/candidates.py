@@ -49,7 +49,10 @@ def find_candidates(hook: AdGenHook, attempt: Attempt) -> Candidates:
         return Candidates(f"The vendor's jobs could not be listed to look for it ({error.message})")
     if not found:
         return Candidates(f"None of the vendor's {looked} most recently listed jobs was created since then.")
-    names = ", ".join(f"{job.id} ({job.status})" for job in found[:_NAME])
+    names = ", ".join(
+        f"{job.id} ({job.status}{'' if job.created_at is not None else ', created nobody says when'})"
+        for job in found[:_NAME]
+    )
     more = f" and {len(found) - _NAME} more" if len(found) > _NAME else ""
     return Candidates(f"Jobs created since then that could be it: {names}{more}.", tuple(job.id for job in found))
 

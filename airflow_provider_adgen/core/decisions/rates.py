@@ -16,6 +16,8 @@ from airflow_provider_adgen.core.calls import Lane
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+_LONGEST_WINDOW = 2 * 86400.0
+
 NEAR = 60.0
 """Seconds up to which a rate limit is simply waited for."""
 
@@ -25,7 +27,8 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     Return the seconds that an answer asks to wait, or None where it does not say.
 
     Reads ``Retry-After`` as seconds or as an HTTP date, then ``X-RateLimit-Reset`` / ``RateLimit-Reset`` as Unix
-    seconds or as seconds to go: the vendors that send these do not document which.
+    seconds or as seconds to go: the vendors that send these do not document which. A window that would end only days
+    later is a number that was misread.
 
     :param headers: the answer's headers, names in lower case.
     :param now: Unix time.
@@ -45,7 +48,9 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
             continue
         if seconds > 1e12:  # milliseconds since 1970
             seconds /= 1000.0
-        return max(0.0, seconds - now) if seconds > 1e9 else max(0.0, seconds)
+        wait = max(0.0, seconds - now) if seconds > 1e9 else max(0.0, seconds)
+        if wait <= _LONGEST_WINDOW:
+            return wait
     return None
 
 

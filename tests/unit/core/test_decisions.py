@@ -180,6 +180,8 @@ WALL = 1_700_000_000.0
         ({"x-ratelimit-reset": str((int(WALL) + 40) * 1000)}, 40.0),
         ({"x-ratelimit-reset": str(int(WALL) - 40)}, 0.0),
         ({"retry-after": "3", "x-ratelimit-reset": "12"}, 3.0),
+        ({"x-ratelimit-reset": "99999999999"}, None),
+        ({"x-ratelimit-reset": "500000000", "ratelimit-reset": "12"}, 12.0),
     ],
 )
 def test_every_form_of_when_to_come_back(headers: dict[str, str], seconds: float | None) -> None:
