@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 _RESTART_PAUSE = 1.0
 # What comes within so many seconds is done in one go: waking up for each request costs more than the request.
-_BREATH = 0.04
+_BREATH = 0.03
 _CROWD = 20
 
 
@@ -236,7 +236,8 @@ class PollLoop:
             self._next = NEVER
             if self.outcomes.reader is not None:
                 return  # with the key that was just refused, others would only be refused as well
-            closed = max(self.outcomes.outage.closed_until - now, wire.budget.delay(Lane.READ, now))
+            # For a slot of the budget that is near, a look waits by itself: several are under way to theirs at a time.
+            closed = max(self.outcomes.outage.closed_until - now, wire.budget.delay(Lane.READ, now) - _BREATH)
             if closed > 0:
                 self._next = now + closed
                 return

@@ -100,8 +100,8 @@ class _Learned:
         Return the window that a request sent at that moment found used up, as far as that can be told.
 
         A vendor that asks for a moment counts by the second, one that asks for long by the minute. One that does not
-        say counts by the second if seldom so much was sent in a second; if more was accepted in an earlier second, or
-        it refuses the next one as well, it counts by more than that.
+        say counts by the second, unless twice as much was accepted in an earlier second, or it refuses the next one as
+        well: to take seconds for a minute costs a second, to take a minute for seconds a minute.
         """
         if wait is not None:
             lengths = [_SECOND] if wait <= 2.0 else [_MINUTE]
@@ -142,7 +142,7 @@ _REMEMBERED = 1 << 14
 _MARGIN = 0.9
 _SLOWEST = 0.5
 _TELLING = 10
-_NEARLY = 0.9
+_NEARLY = 0.5
 _SECOND, _MINUTE = 1.0, 60.0
 _LONGEST_STOP = 60.0
 # A pace that a 429 taught grows again by that part a minute, and is forgotten when it has grown tenfold.
