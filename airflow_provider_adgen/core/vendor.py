@@ -193,8 +193,7 @@ class Vendor(abc.ABC):
     def status(self, word: Any) -> GenerationStatus | str:
         """Translate a status word; an unknown word is kept as it came, and warned about once."""
         text = scrub(str(word), longest=_LONGEST_WORD)
-        spelled = self.spelled(text)
-        known = self.statuses.get(spelled) or self.statuses.get(spelled.replace("cancelled", "canceled"))
+        known = self.statuses.get(self.spelled(text))
         if known is not None:
             return known
         if (self.name, text) not in _warned:

@@ -36,8 +36,3 @@ def test_a_key_protects_only_as_documented() -> None:
     assert cutx.seconds <= 20 and cutx.kinds == {"video"} and cutx.longest_key == 128
     assert get_vendor("sume").promises.idempotency is None
     assert get_vendor("cinematicads").promises.idempotency is None
-
-
-@pytest.mark.parametrize("name", ["cutx", "sume", "cinematicads"])
-def test_both_spellings_of_canceled_are_read(name: str) -> None:
-    assert {get_vendor(name).status(word) for word in ("canceled", "Cancelled")} == {GenerationStatus.CANCELED}
