@@ -27,7 +27,7 @@ EXAMPLES = ("adgen_four_vendors", *(f"adgen_{vendor}" for vendor in VENDORS))
 
 @pytest.fixture(scope="module")
 def stack_options() -> dict[str, Any]:
-    return {"env": {"AIRFLOW__ADGEN__POLL_INTERVAL": "1", "AIRFLOW__ADGEN__FIRST_FIRE_DELAY": "1"}}
+    return {"env": {"AIRFLOW__ADGEN__POLL_INTERVAL": "1", "AIRFLOW__ADGEN__FIRST_FIRE_DELAY": "3"}}
 
 
 @pytest.fixture(scope="module")
