@@ -107,8 +107,8 @@ def _attach(identity: Identity, args: argparse.Namespace) -> str:
     attempt, outlives_clear = _open_attempt(identity)
     ids = job_ids(args.job_id)
     value = ",".join(ids)
-    if value == NOT_SUBMITTED:
-        raise _Refused(f"{NOT_SUBMITTED!r} is no job's id. Nothing was changed; dismiss says that there is none.")
+    if value in {NOT_SUBMITTED, GONE}:
+        raise _Refused(f"{value!r} is no job's id. Nothing was changed; dismiss says that there is none.")
     checked = "" if args.no_check else _check(attempt, ids, args.conn_id)
     text = (
         f"{checked}Attempt {attempt.uid} of {identity} is said to have started job {', '.join(ids)}. Clear the task: "

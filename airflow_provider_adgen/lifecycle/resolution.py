@@ -84,7 +84,7 @@ def apply_resolution(decision: Decision, hook: AdGenHook, request: GenerationReq
     if decision.why != Why.UNRESOLVED or attempt is None:
         return False
     said = read_resolution(attempt.uid)
-    if said is None:
+    if said is None or said == GONE:  # that is about a recorded job, and no job's id
         return False
     if said == NOT_SUBMITTED:
         log.warning("A person declared that attempt %s was not submitted.", attempt.uid)

@@ -378,6 +378,13 @@ def test_the_error_names_the_variable(unresolved: Rig) -> None:
         delivered(unresolved)
 
 
+def test_what_gives_up_a_recorded_job_says_nothing_of_a_lost_submission(unresolved: Rig) -> None:
+    resolve(unresolved, "gone")
+    with pytest.raises(AirflowFailException, match="Nobody knows"):
+        delivered(unresolved)
+    assert len(unresolved.charges) == 1
+
+
 def test_a_person_attaches_the_job(unresolved: Rig, deferrable: bool) -> None:
     job = unresolved.charges[0]["job_id"]
     resolve(unresolved, f" {job} ")

@@ -179,8 +179,9 @@ def test_a_job_that_is_older_than_the_submission_is_refused(rig: Rig, shell: She
     assert shell.variables == {}
 
 
-def test_what_dismisses_is_no_jobs_id(lost: Rig, shell: Shell) -> None:
-    code, text = shell("attach", "not-submitted", "--no-check")
+@pytest.mark.parametrize("word", ["not-submitted", "gone"])
+def test_what_dismisses_is_no_jobs_id(lost: Rig, shell: Shell, word: str) -> None:
+    code, text = shell("attach", word, "--no-check")
     assert code == 1
     assert "is no job's id" in text
     assert shell.variables == {}
