@@ -171,7 +171,7 @@ def _options() -> dict[str, Any]:
             default="15",
         ),
         "max_concurrent_requests": _option(
-            "How many requests to one account a process has under way at once.", "integer", default="48"
+            "How many requests to one account a process has under way at once.", "integer", default="64"
         ),
         "first_fire_delay": _option(
             "Seconds that a deferred task waits at least before it can resume. Resumed within a second of being "

@@ -20,8 +20,8 @@ def first_fire_delay() -> float:
 
 
 def max_concurrent_requests() -> int:
-    """Return ``max_concurrent_requests``: requests of a connection under way at once in a triggerer (default 48)."""
-    return int(compat.conf.getint(SECTION, "max_concurrent_requests", fallback=48))
+    """Return ``max_concurrent_requests``: requests of a connection under way at once in a triggerer (default 64)."""
+    return int(compat.conf.getint(SECTION, "max_concurrent_requests", fallback=64))
 
 
 def ledger_path() -> str | None:

@@ -14,6 +14,7 @@ import contextvars
 import logging
 import re
 import ssl
+import urllib.request
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -23,9 +24,11 @@ import httpx_sse
 
 from airflow_provider_adgen.core.calls import Answer, Event, FileBody, Multipart
 from airflow_provider_adgen.core.errors import UnexpectedResponse, WireError
+from airflow_provider_adgen.core.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from contextlib import AbstractAsyncContextManager
 
 CHUNK = 1 << 18
 """Bytes read or written at a time when a file passes through."""
@@ -55,9 +58,9 @@ def _not_ours(_record: logging.LogRecord) -> bool:
     return not _ours.get()
 
 
-# httpx logs every URL at INFO and httpcore every header at DEBUG, signed links among them: ours are kept out of the
-# logs, other users' of these libraries are not touched.
-for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks"):
+# httpcore logs what it sends at DEBUG, signed links among it: ours are kept out of the logs, other users' of that
+# library are not touched. (httpx's client, which is not used here, logs every URL at INFO.)
+for _name in ("httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks"):
     logging.getLogger(_name).addFilter(_not_ours)
 
 
@@ -85,6 +88,10 @@ def prepare(verify: bool | str) -> None:
     _tls(verify)
 
 
+Origin = tuple[str, str]
+"""A URL's scheme, and its host with the port."""
+
+
 class _Sent:
     """Remembers whether any byte of the request went out."""
 
@@ -100,8 +107,11 @@ class HttpClient:
     """
     A client for one account. It opens connections lazily and belongs to one event loop.
 
-    Each connection has an httpx client of its own: the work of httpx's pool for one request grows with the square of
-    the connections that are busy, and here a free one is simply at hand, the one used last first.
+    Each connection is an httpx transport of its own: the work of httpx's pool for one request grows with the square of
+    the connections that are busy, and here a free one is simply at hand, the one used last first. Between a request
+    and its transport httpx's own client would add cookies, redirects and a log line with the URL; none is wanted here.
+
+    Proxies are the environment's (``HTTPS_PROXY``, ``NO_PROXY`` and so on).
 
     :param verify: True, False, or the path of a CA bundle.
     :param fresh: never reuse a connection (a paid POST must not go out on one that may already be dead).
@@ -110,37 +120,42 @@ class HttpClient:
     def __init__(self, *, verify: bool | str = True, fresh: bool = False) -> None:
         self._verify = _tls(verify)
         self._fresh = fresh
-        self._free: list[httpx.AsyncClient] = []
-        self._all: set[httpx.AsyncClient] = set()
+        self._free: dict[Origin, list[httpx.AsyncHTTPTransport]] = {}
+        self._all: set[httpx.AsyncHTTPTransport] = set()
 
     async def aclose(self) -> None:
         """Close all connections."""
-        clients, self._all, self._free = self._all, set(), []
-        for client in clients:
-            await client.aclose()
+        transports, self._all, self._free = self._all, set(), {}
+        for transport in transports:
+            await transport.aclose()
 
-    @contextlib.asynccontextmanager
-    async def _one(self) -> AsyncIterator[httpx.AsyncClient]:
-        client = self._free.pop() if self._free else self._new()
-        try:
-            yield client
-        finally:
-            if client in self._all:  # else all were closed meanwhile
-                self._free.append(client)
+    def take(self, origin: Origin) -> httpx.AsyncHTTPTransport:
+        """Return a connection to *origin* that is free; it goes to :meth:`give_back`."""
+        free = self._free.get(origin)
+        return free.pop() if free else self._new(origin)
 
-    def _new(self) -> httpx.AsyncClient:
-        client = httpx.AsyncClient(
-            verify=self._verify,
-            follow_redirects=False,
-            timeout=None,  # noqa: S113 - every request runs under a deadline of its own, below
-            limits=httpx.Limits(
-                max_connections=1,
-                max_keepalive_connections=0 if self._fresh else 1,
-                keepalive_expiry=_KEEPALIVE_SECONDS,
-            ),
+    def give_back(self, origin: Origin, transport: httpx.AsyncHTTPTransport) -> None:
+        """Let a connection be used again."""
+        if transport in self._all:  # else all were closed meanwhile
+            self._free.setdefault(origin, []).append(transport)
+
+    def _new(self, origin: Origin) -> httpx.AsyncHTTPTransport:
+        limits = httpx.Limits(
+            max_connections=1,
+            max_keepalive_connections=0 if self._fresh else 1,
+            keepalive_expiry=_KEEPALIVE_SECONDS,
         )
-        self._all.add(client)
-        return client
+        try:
+            transport = httpx.AsyncHTTPTransport(verify=self._verify, limits=limits, proxy=_proxy(*origin))
+        except (ImportError, ValueError, httpx.InvalidURL):
+            # The cause is dropped: it holds the proxy's URL, and that may hold a password.
+            raise WireError(
+                "The proxy that the environment names cannot be used (SOCKS needs the package httpx[socks]); nothing "
+                "was sent.",
+                sent=False,
+            ) from None
+        self._all.add(transport)
+        return transport
 
     async def send(self, request: Request, *, seconds: float) -> Answer:
         """
@@ -152,19 +167,22 @@ class HttpClient:
         :raises UnexpectedResponse: the answer is larger than :data:`LONGEST_ANSWER`.
         """
         sent = _Sent()
-        async with _deadline(sent, request, seconds), self._open(request, seconds, sent) as opened:
-            content = bytearray()
-            async for chunk in opened.chunks():
-                content += chunk
-                if len(content) > LONGEST_ANSWER:
-                    raise UnexpectedResponse(
-                        f"The answer to {request.endpoint} is larger than {LONGEST_ANSWER >> 20} MB and was not read.",
-                        endpoint=request.endpoint,
-                    )
-            return Answer(opened.status, opened.headers, _without_credential(bytes(content), request))
+        try:
+            async with asyncio.timeout(seconds), _Exchange(self, request, None, sent) as opened:
+                content = bytearray()
+                async for piece in opened.pieces():
+                    content += piece
+                    if len(content) > LONGEST_ANSWER:
+                        raise UnexpectedResponse(
+                            f"The answer to {request.endpoint} is larger than {LONGEST_ANSWER >> 20} MB and was not "
+                            "read.",
+                            endpoint=request.endpoint,
+                        )
+                return Answer(opened.status, opened.headers, _without_credential(bytes(content), request))
+        except TimeoutError:
+            raise WireError(f"No answer to {request.endpoint} within {seconds:g} s.", sent=sent.any) from None
 
-    @contextlib.asynccontextmanager
-    async def open(self, request: Request, *, seconds: float) -> AsyncIterator[Opened]:
+    def open(self, request: Request, *, seconds: float) -> AbstractAsyncContextManager[Opened]:
         """
         Send one request and hand out its answer unread.
 
@@ -172,25 +190,56 @@ class HttpClient:
         :param seconds: the longest silence allowed, before the answer and within it.
         :raises WireError: no answer arrived, or it broke off.
         """
-        async with self._open(request, seconds, _Sent()) as opened:
-            yield opened
+        return _Exchange(self, request, seconds, _Sent())
 
-    @contextlib.asynccontextmanager
-    async def _open(self, request: Request, seconds: float, sent: _Sent) -> AsyncIterator[Opened]:
-        async with self._one() as client:
-            with _translated(sent, request), contextlib.ExitStack() as files:
+
+class _Exchange:
+    """
+    One request on one connection, from the first byte sent to the last one wanted.
+
+    :param silence: the longest one allowed, in seconds; None where a deadline for all of it is set outside.
+    """
+
+    def __init__(self, client: HttpClient, request: Request, silence: float | None, sent: _Sent) -> None:
+        self._client = client
+        self._request = request
+        self._silence = silence
+        self._errors = _Errors(sent, request)
+        self._files = contextlib.ExitStack()
+
+    async def __aenter__(self) -> Opened:
+        self._origin = _origin(self._request)
+        self._transport = self._client.take(self._origin)
+        try:
+            with self._errors:
                 token = _ours.set(True)
                 try:
                     # Neither is kept in a variable: error trackers show the locals, and these are the URL and the body.
-                    response = await client.send(
-                        _built(client, request, seconds, sent, await _content(request.body, files)), stream=True
+                    self._response = await self._transport.handle_async_request(
+                        _built(
+                            self._request,
+                            self._silence,
+                            self._errors.sent,
+                            await _content(self._request.body, self._files),
+                        )
                     )
                 finally:
                     _ours.reset(token)
-                try:
-                    yield Opened(response, sent, request)
-                finally:
-                    await response.aclose()
+        except BaseException:
+            self._done()
+            raise
+        return Opened(self._response, self._errors, self._request)
+
+    async def __aexit__(self, *_exc: object) -> None:
+        try:
+            with self._errors:
+                await self._response.aclose()
+        finally:
+            self._done()
+
+    def _done(self) -> None:
+        self._files.close()
+        self._client.give_back(self._origin, self._transport)
 
 
 class Opened:
@@ -200,22 +249,28 @@ class Opened:
     Whichever way the body is read, :class:`WireError` says that it broke off.
     """
 
-    def __init__(self, response: httpx.Response, sent: _Sent, request: Request) -> None:
+    def __init__(self, response: httpx.Response, errors: _Errors, request: Request) -> None:
         self._response = response
-        self._sent = sent
+        self._errors = errors
         self._request = request
         self.status = response.status_code
-        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
+        self.headers: Mapping[str, str] = _in_lower_case(response.headers.raw)
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the body, decoded, :data:`CHUNK` bytes at a time."""
-        with _translated(self._sent, self._request):
+        with self._errors:
             async for chunk in self._response.aiter_bytes(CHUNK):
                 yield chunk
 
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body, decoded, as it arrives."""
+        with self._errors:
+            async for piece in self._response.aiter_bytes():
+                yield piece
+
     async def raw(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it was sent and as it arrives, so that nothing received is lost when it breaks off."""
-        with _translated(self._sent, self._request):
+        with self._errors:
             async for piece in self._response.aiter_raw():
                 yield piece
 
@@ -229,7 +284,7 @@ class Opened:
             raise UnexpectedResponse(
                 f"The answer to {self._request.endpoint} is no event stream.", endpoint=self._request.endpoint
             )
-        with _translated(self._sent, self._request):
+        with self._errors:
             async for event in httpx_sse.EventSource(self._response).aiter_sse():
                 yield Event(event.event, _without_credential(event.data.encode(), self._request).decode())
 
@@ -249,15 +304,48 @@ def _without_credential(content: bytes, request: Request) -> bytes:
     return content
 
 
-def _built(
-    client: httpx.AsyncClient, request: Request, seconds: float, sent: _Sent, content: dict[str, Any]
-) -> httpx.Request:
-    return client.build_request(
+def _in_lower_case(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for raw, value in headers:
+        name = raw.decode("ascii", "replace").lower()
+        try:
+            text = value.decode()
+        except UnicodeDecodeError:
+            text = value.decode("latin-1")
+        found[name] = f"{found[name]}, {text}" if name in found else text
+    return found
+
+
+def _origin(request: Request) -> Origin:
+    scheme, _, rest = request.url.partition("://")
+    return scheme.lower(), re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
+
+
+def _proxy(scheme: str, host: str) -> str | None:
+    """Return the URL of the proxy that the environment names for a host."""
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(scheme) or proxies.get("all")
+    if not proxy or urllib.request.proxy_bypass(host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+# Where the caller says nothing else.
+_HEADERS = (
+    ("Accept", "*/*"),
+    ("Accept-Encoding", "gzip, deflate"),
+    ("Connection", "keep-alive"),
+    ("User-Agent", f"airflow-provider-adgen/{VERSION}"),
+)
+
+
+def _built(request: Request, silence: float | None, sent: _Sent, content: dict[str, Any]) -> httpx.Request:
+    named = {name.lower(): (name, value) for name, value in (*_HEADERS, *request.headers.items())}
+    return httpx.Request(
         request.method,
         request.url,
-        headers={**request.headers, **_length(request.body)},
-        timeout=httpx.Timeout(seconds),
-        extensions={"trace": sent.trace, "timeout": httpx.Timeout(seconds).as_dict()},
+        headers=[*named.values(), *_length(request.body)],
+        extensions={"trace": sent.trace, "timeout": httpx.Timeout(silence).as_dict()},
         **content,
     )
 
@@ -275,9 +363,9 @@ async def _content(body: Any, files: contextlib.ExitStack) -> dict[str, Any]:
     return {"json": body}
 
 
-def _length(body: Any) -> dict[str, str]:
+def _length(body: Any) -> list[tuple[str, str]]:
     # Without it httpx sends the file in chunks, which S3 refuses for a presigned upload.
-    return {"Content-Length": str(body.size)} if isinstance(body, FileBody) else {}
+    return [("Content-Length", str(body.size))] if isinstance(body, FileBody) else []
 
 
 async def _read_in_thread(file: Any) -> AsyncIterator[bytes]:
@@ -285,24 +373,25 @@ async def _read_in_thread(file: Any) -> AsyncIterator[bytes]:
         yield chunk
 
 
-@contextlib.asynccontextmanager
-async def _deadline(sent: _Sent, request: Request, seconds: float) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError:
-        raise WireError(f"No answer to {request.endpoint} within {seconds:g} s.", sent=sent.any) from None
+class _Errors:
+    """
+    Turns what httpx raises into a :class:`WireError`.
 
+    The cause is dropped: httpx puts the request, with its URL and headers, on its exceptions.
+    """
 
-@contextlib.contextmanager
-def _translated(sent: _Sent, request: Request) -> Iterator[None]:
-    # The cause is dropped: httpx puts the request, with its URL and headers, on its exceptions.
-    try:
-        yield
-    except httpx.TimeoutException:
-        raise WireError(f"No answer to {request.endpoint}: it took too long.", sent=sent.any) from None
-    except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, ssl.SSLError) as error:
-        what = type(error).__name__
-        if sent.any:
-            raise WireError(f"The connection broke during {request.endpoint} ({what}).", sent=True) from None
-        raise WireError(f"Could not connect for {request.endpoint} ({what}); nothing was sent.", sent=False) from None
+    def __init__(self, sent: _Sent, request: Request) -> None:
+        self.sent = sent
+        self._request = request
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, httpx.TimeoutException):
+            raise WireError(f"No answer to {self._request.endpoint}: it took too long.", sent=self.sent.any) from None
+        if isinstance(error, (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, ssl.SSLError)):
+            endpoint, what = self._request.endpoint, type(error).__name__
+            if self.sent.any:
+                raise WireError(f"The connection broke during {endpoint} ({what}).", sent=True) from None
+            raise WireError(f"Could not connect for {endpoint} ({what}); nothing was sent.", sent=False) from None

@@ -61,7 +61,8 @@ def amount(value: Any) -> float | None:
 def readable_id(value: Any) -> str | None:
     """Return an id that can go into a path and into a list joined by commas; None for anything else."""
     text = (word(value) or "").strip() if not isinstance(value, float) else ""
-    plain = text.isprintable() and not any(letter.isspace() or letter == "," for letter in text)
+    # Of all white space only the common blank is printable.
+    plain = text.isprintable() and " " not in text and "," not in text
     return text if text not in {"", ".", ".."} and plain and len(text) <= _LONGEST_ID else None
 
 

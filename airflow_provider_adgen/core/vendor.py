@@ -56,15 +56,15 @@ class Listed:
     A job that a list shows, read only if somebody wants to know it: an answer may show all that an account ever made.
 
     :param id: the job's id.
-    :param read: reads it.
+    :param read: reads it; None where it cannot be read, which says nothing about the other jobs of the list.
     """
 
     id: str
-    read: Callable[[], Generation] = field(repr=False)
+    read: Callable[[], Generation | None] = field(repr=False)
 
 
-def read_listed(job: Generation | Listed) -> Generation:
-    """Return a job of a list."""
+def read_listed(job: Generation | Listed) -> Generation | None:
+    """Return a job of a list; None where it cannot be read."""
     return job.read() if isinstance(job, Listed) else job
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import pendulum
@@ -51,13 +52,21 @@ def read_time(value: Any) -> pendulum.DateTime | None:
     """Read a vendor's timestamp (ISO 8601, or Unix seconds); None where it is absent or unreadable."""
     if value is None or isinstance(value, bool):
         return None
+    if isinstance(value, pendulum.DateTime) and value.tzinfo is not None:
+        return value
     try:
         if isinstance(value, int | float):
             return pendulum.from_timestamp(value)
-        parsed = pendulum.parse(str(value), tz="UTC")
+        parsed = _parsed(str(value))
     except (ValueError, OverflowError, OSError):  # a time is information, never a reason to lose a paid job
         return None
     return parsed if isinstance(parsed, pendulum.DateTime) else None
+
+
+@lru_cache(maxsize=2048)
+def _parsed(text: str) -> Any:
+    # Each look at a job shows the same few times again.
+    return pendulum.parse(text, tz="UTC")
 
 
 Moment = Annotated[

@@ -66,6 +66,8 @@ async def _recent(wire: Wire, attempt: Attempt) -> tuple[list[Generation], int]:
         return found, looked
     async for listed in wire.iterate(steps):
         job, looked = read_listed(listed), looked + 1
+        if job is None:
+            continue
         created = job.created_at.timestamp() if job.created_at is not None else None
         if (created is None or created >= since) and (attempt.makes is None or job.kind == attempt.makes):
             found.append(job)

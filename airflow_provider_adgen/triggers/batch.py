@@ -136,6 +136,8 @@ class Batches:
             if not watches:
                 continue
             seen, taken = read_listed(job), taken + 1
+            if seen is None:
+                continue
             for watch in watches:
                 look = watch.errand.listed(seen)
                 if watch in missing:

@@ -42,6 +42,7 @@ _RESTART_PAUSE = 1.0
 # What comes within so many seconds is done in one go: waking up for each request costs more than the request.
 _BREATH = 0.03
 _CROWD = 20
+_LONGEST_GAP = 0.01
 
 
 class PollLoop:
@@ -282,7 +283,7 @@ class PollLoop:
             return False
         if len(self.watches) > _CROWD:
             # Half an interval for all of them: no burst after a restart, however many were handed over at once.
-            gap = watch.errand.plan.interval / (2 * len(self.watches))
+            gap = min(_LONGEST_GAP, watch.errand.plan.interval / (2 * len(self.watches)))
             self._gap_until = max(self._gap_until, now - 2 * _BREATH) + gap
         self._look_at(watch, wire)
         return True

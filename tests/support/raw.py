@@ -23,6 +23,8 @@ class Heard:
     One request as it arrived.
 
     :param connection: on which connection, counted from 1.
+    :param headers: by name in lower case.
+    :param names: the headers' names as they came.
     """
 
     connection: int
@@ -30,6 +32,7 @@ class Heard:
     path: str
     headers: dict[str, str]
     body: bytes
+    names: tuple[str, ...] = ()
 
 
 class Connection:
@@ -146,7 +149,8 @@ class RawServer:
         while len(body) < int(headers.get("content-length", 0)):
             body += plug.recv(65536)
         method, path, _ = first.split(" ")
-        return Heard(number, method, path, headers, body)
+        names = tuple(line.partition(":")[0] for line in lines)
+        return Heard(number, method, path, headers, body, names)
 
 
 def saying(status: int = 200, value: Any = None, **headers: str) -> Script:

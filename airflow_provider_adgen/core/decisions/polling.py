@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_adgen.core.vendor import Tracking
 
-JITTER = 0.05
+JITTER = 0.07
 """Part of a pause by which it is shortened at most, so that waiters do not march in step."""
 
 SPARSE = 4.0

@@ -238,6 +238,15 @@ def list_jobs(
     return pages("/jobs", lambda value, endpoint: read_job(value, endpoint), query)
 
 
+def _identity(fields: Mapping[str, Any]) -> str | None:
+    return readable_id(fields.get("id")) or readable_id(fields.get("job_id"))
+
+
+def job_id(value: Any) -> str | None:
+    """Return the id of a job, bare or wrapped; None where it says none."""
+    return _identity(unwrapped(value, "job")) if isinstance(value, dict) else None
+
+
 def read_job(value: Any, endpoint: str, job_id: str | None = None) -> Job:
     """
     Read a job, bare or wrapped.
@@ -250,7 +259,7 @@ def read_job(value: Any, endpoint: str, job_id: str | None = None) -> Job:
     if not isinstance(value, dict):
         raise unreadable(NAME, endpoint, "", "is not a JSON object")
     fields = unwrapped(value, "job")
-    identity = job_id or readable_id(fields.get("id")) or readable_id(fields.get("job_id"))
+    identity = job_id or _identity(fields)
     if identity is None:
         raise unreadable(NAME, endpoint, "id", "is missing")
     return read_model(Job, {**fields, "id": identity, "result": shapes.output(fields)}, NAME, endpoint)

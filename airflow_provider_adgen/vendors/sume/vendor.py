@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.core.calls import Answer, Call, Lane, Sequence, read_object, unreadable
 from airflow_provider_adgen.core.errors import Conflict, InvalidRequest, NotFound, UnexpectedResponse
 from airflow_provider_adgen.core.reading import rest, whole
 from airflow_provider_adgen.core.scrub import scrub
-from airflow_provider_adgen.core.vendor import Assumption, Problem, Promises, Tracking, Vendor
+from airflow_provider_adgen.core.vendor import Assumption, Listed, Problem, Promises, Tracking, Vendor
 from airflow_provider_adgen.core.vocabulary import (
     FINISHED,
     Creative,
@@ -172,10 +173,14 @@ class SumeVendor(Vendor):
             return merged
         return job.model_copy(update={"status": "processing"})
 
-    def _listed(self, value: Any, endpoint: str) -> Generation | None:
+    def _listed(self, value: Any, endpoint: str) -> Listed | None:
+        job = api.job_id(value)
+        return Listed(job, functools.partial(self._row, value, endpoint)) if job is not None else None
+
+    def _row(self, value: Any, endpoint: str) -> Generation | None:
         try:
             return self._generation([api.read_job(value, endpoint)], None)
-        except UnexpectedResponse:  # it says nothing about the other jobs of the page
+        except UnexpectedResponse:
             return None
 
     # --- translation ----------------------------------------------------------------------------------------------

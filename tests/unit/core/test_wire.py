@@ -122,6 +122,79 @@ def test_a_storage_host_sees_neither(server: RawServer) -> None:
     assert "authorization" not in heard.headers and "x-team" not in heard.headers
 
 
+def test_a_header_of_the_users_takes_the_place_of_ours_however_it_is_spelled(server: RawServer) -> None:
+    send(server, get(), headers={"accept": "text/plain", "USER-AGENT": "theirs"})
+    (heard,) = server.heard
+    assert heard.headers["accept"] == "text/plain" and heard.headers["user-agent"] == "theirs"
+    assert [name for name in heard.names if name.lower() in {"accept", "user-agent"}] == ["accept", "USER-AGENT"]
+
+
+def test_a_cookie_is_not_sent_back(server: RawServer) -> None:
+    server.scripts = [saying(200, {"id": "j"}, Set_Cookie="session=1; Path=/"), FINE]
+
+    async def act() -> None:
+        async with wire(server) as opened:
+            await opened.call(get())
+            await opened.call(get())
+
+    asyncio.run(act())
+    assert len(server.heard) == 2 and "cookie" not in server.heard[1].headers
+
+
+# --- proxies ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize("bare", [False, True])
+def test_the_environments_proxy_is_used(
+    server: RawServer, no_proxy: pytest.MonkeyPatch, variable: str, bare: bool
+) -> None:
+    no_proxy.setenv(variable, server.url.removeprefix("http://") if bare else server.url)
+    send(server, get(), base_url="http://vendor.invalid/api")
+    (heard,) = server.heard
+    assert heard.path == "http://vendor.invalid/api/x" and heard.headers["host"] == "vendor.invalid"
+
+
+def test_a_tunnel_that_the_proxy_refuses_did_not_take_the_key_along(
+    server: RawServer, no_proxy: pytest.MonkeyPatch
+) -> None:
+    server.scripts = [saying(403, b"no")]
+    no_proxy.setenv("HTTPS_PROXY", server.url)
+    fails(server, paid(), WireError, base_url="https://vendor.invalid")
+    (heard,) = server.heard
+    assert (heard.method, heard.path) == ("CONNECT", "vendor.invalid:443") and "authorization" not in heard.headers
+
+
+@pytest.mark.parametrize("exempt", ["127.0.0.1", "*", "other.example,127.0.0.1"])
+def test_hosts_without_a_proxy_are_asked_directly(server: RawServer, no_proxy: pytest.MonkeyPatch, exempt: str) -> None:
+    no_proxy.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    no_proxy.setenv("NO_PROXY", exempt)
+    send(server, get())
+    assert [heard.path for heard in server.heard] == ["/x"]
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks5://me:hunter2@127.0.0.1:9", "gopher://me:hunter2@127.0.0.1:9", "http://me:hunter2@h:x"]
+)
+def test_a_proxy_that_cannot_be_used_shows_no_password(
+    server: RawServer, no_proxy: pytest.MonkeyPatch, proxy: str
+) -> None:
+    no_proxy.setenv("HTTP_PROXY", proxy)
+    error = fails(server, paid(), WireError)
+    assert not error.sent and "hunter2" not in str(error) and "proxy" in str(error)
+    told = "".join(traceback.TracebackException.from_exception(error, capture_locals=True, compact=True).format())
+    assert "hunter2" not in told
+    assert not server.heard
+
+
 def test_a_storage_hosts_refusal_shows_no_link(server: RawServer) -> None:
     server.scripts = [saying(403, b"no")]
     call = Call(

@@ -11,6 +11,7 @@ from airflow_provider_adgen.core.errors import (
     ServerError,
     UnexpectedResponse,
 )
+from airflow_provider_adgen.core.vendor import read_listed
 from airflow_provider_adgen.vendors.sume import VENDOR, api
 from airflow_provider_adgen.vendors.sume.models import Brand
 from tests.support.sequences import answer, drive
@@ -84,12 +85,14 @@ def overview(*pages: Any) -> tuple[list[Any], list[dict[str, Any]]]:
         asked.append({name: item for name, item in call.query.items() if item is not None})
         return rest.pop(0)
 
-    return drive(VENDOR.overview(), {"/jobs": reply}), asked
+    listed = [read_listed(one) for one in drive(VENDOR.overview(), {"/jobs": reply})]
+    return [one for one in listed if one is not None], asked
 
 
 def test_the_overview_lists_jobs_as_generations() -> None:
     row = {"id": "job_1", "status": "completed", "type": "image_generation", "created_at": "2026-05-01T10:00:00Z"}
-    found, asked = overview({"data": [row, {"odd": 1}, 5], "has_more": True, "next_cursor": "c"}, page("job_2"))
+    rows = [row, {"odd": 1}, 5, {"id": "job_0"}]
+    found, asked = overview({"data": rows, "has_more": True, "next_cursor": "c"}, page("job_2"))
     assert [(one.id, str(one.status), one.kind) for one in found] == [
         ("job_1", "completed", "image"),
         ("job_2", "queued", "video"),
