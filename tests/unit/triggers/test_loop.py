@@ -51,16 +51,18 @@ def single(tiny: Tiny, job: str, *statuses: str) -> None:
     tiny.routes[f"{LIST}/{job}"] = [Reply({"data": row(job, status)}) for status in statuses]
 
 
-def trigger(job: str, *, vendor: str = "adsumo", interval: float = 0.2, seconds: float = 20.0) -> GenerationTrigger:
+def trigger(
+    job: str, *, vendor: str = "adsumo", interval: float = 0.2, seconds: float = 20.0, age: float = 100.0
+) -> GenerationTrigger:
     now = time.time()
-    # Handed over: it began long ago, so that looks follow at once.
+    # Handed over, unless a test says otherwise: it began long ago, so that looks follow at once.
     return GenerationTrigger(
         vendor=vendor,
         job_ids=[job],
         kind="voice",
         conn_id="vendor",
         poll_interval=interval,
-        since=now - 100,
+        since=now - age,
         until=now + seconds,
         first_fire_delay=0,
     )
@@ -151,6 +153,18 @@ async def test_a_cursor_that_repeats_itself_ends_the_pass(tiny: Tiny, monkeypatc
     assert asked(tiny, "/jobs") <= 3
 
 
+async def test_a_row_that_cannot_be_read_says_nothing_about_its_job_or_the_others(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(monkeypatch, tiny, "sume")
+    jobs = [f"job_{number}" for number in range(8)]
+    rows = [{"object": "job", "id": job, "status": "failed"} for job in jobs[1:]]
+    tiny.routes["GET /jobs"] = Reply({"data": [{"object": "job", "id": jobs[0]}, *rows], "has_more": False})
+    tiny.routes[f"GET /jobs/{jobs[0]}"] = Reply({"object": "job", "id": jobs[0], "status": "canceled"})
+    assert await wait_all(*jobs, vendor="sume") == ["canceled"] + ["failed"] * 7
+    assert [one.path for one in tiny.asked] == ["/jobs", f"/jobs/{jobs[0]}"]
+
+
 # --- limits -------------------------------------------------------------------------------------------------------
 
 
@@ -176,17 +190,33 @@ async def test_a_429_to_one_single_look_stops_the_others(tiny: Tiny, monkeypatch
     assert len(tiny.asked) == 51
 
 
+class Noting(dict[str, Any]):
+    """Completes every job, and notes when it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: list[float] = []
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.times.append(time.monotonic())
+        return Reply({"data": row(key.rsplit("/", 1)[1], "completed")})
+
+
+async def test_few_that_are_due_together_need_not_wait_for_each_other(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling.Listing, "worth", lambda *_: False)
+    tiny.routes = noting = Noting()
+    assert await wait_all(*JOBS, interval=3.0, age=0.0) == ["completed"] * 50
+    assert len(noting.times) == 50 and max(noting.times) - min(noting.times) < 0.95
+
+
 async def test_a_thousand_handed_over_at_once_make_no_herd(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(polling.Listing, "worth", lambda *_: False)
-    jobs, times = [f"job-{number}" for number in range(300)], []
-
-    class Noting(dict[str, Any]):
-        def get(self, key: str, default: Any = None) -> Any:
-            times.append(time.monotonic())
-            return Reply({"data": row(key.rsplit("/", 1)[1], "completed")})
-
-    tiny.routes = Noting()
+    jobs = [f"job-{number}" for number in range(300)]
+    tiny.routes = noting = Noting()
     assert await wait_all(*jobs, interval=3.0) == ["completed"] * 300
+    times = noting.times
     busiest = max(sum(1 for one in times if start <= one < start + 0.5) for start in times)
     assert len(times) == 300 and busiest <= 120
 
