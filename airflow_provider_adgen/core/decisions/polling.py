@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.vendor import Tracking
 
 JITTER = 0.07
-"""Part of a pause by which it is shortened at most, so that waiters do not march in step."""
+"""Part by which a long pause is longer or shorter at most, so that waiters do not march in step."""
 
 SPARSE = 4.0
 """Intervals that lie between two looks at most, while a job is not likely to end."""
 
+# Part by which an interval is shorter at most, for the same reason.
+_SHORTER = 0.05
 _LONGEST_RIDE = 300.0
 _OVERDUE_SHARE = 0.1
 _YOUNG = 60.0
@@ -77,7 +79,7 @@ class Schedule:
         pause = self.interval
         if usual is not None and age > usual.ends:
             pause = min(longest, max(pause, _OVERDUE_SHARE * age))
-        return pause * (1 - JITTER * rng.random())
+        return pause * (1 - _SHORTER * rng.random())
 
 
 def schedule(tracking: Tracking, makes: str, interval: float) -> Schedule:
