@@ -14,7 +14,6 @@ import contextvars
 import logging
 import re
 import ssl
-import urllib.request
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ import httpx_sse
 
 from airflow_provider_adgen.core.calls import Answer, Event, FileBody, Multipart
 from airflow_provider_adgen.core.errors import UnexpectedResponse, WireError
+from airflow_provider_adgen.core.proxies import Origin, origin_of, proxy_for
 from airflow_provider_adgen.core.version import VERSION
 
 if TYPE_CHECKING:
@@ -88,10 +88,6 @@ def prepare(verify: bool | str) -> None:
     _tls(verify)
 
 
-Origin = tuple[str, str]
-"""A URL's scheme, and its host with the port."""
-
-
 class _Sent:
     """Remembers whether any byte of the request went out."""
 
@@ -124,9 +120,9 @@ class HttpClient:
         self._all: set[httpx.AsyncHTTPTransport] = set()
 
     async def aclose(self) -> None:
-        """Close all connections."""
-        transports, self._all, self._free = self._all, set(), {}
-        for transport in transports:
+        """Close all connections; those in use just now when their requests end."""
+        free, self._all, self._free = self._free, set(), {}
+        for transport in (one for kept in free.values() for one in kept):
             await transport.aclose()
 
     def take(self, origin: Origin) -> httpx.AsyncHTTPTransport:
@@ -134,10 +130,14 @@ class HttpClient:
         free = self._free.get(origin)
         return free.pop() if free else self._new(origin)
 
-    def give_back(self, origin: Origin, transport: httpx.AsyncHTTPTransport) -> None:
-        """Let a connection be used again."""
-        if transport in self._all:  # else all were closed meanwhile
+    async def give_back(self, origin: Origin, transport: httpx.AsyncHTTPTransport, *, sound: bool) -> None:
+        """Let a connection be used again, or close it where it may not be sound or all were closed meanwhile."""
+        if sound and transport in self._all:
             self._free.setdefault(origin, []).append(transport)
+            return
+        self._all.discard(transport)
+        with contextlib.suppress(Exception):  # it is broken already, and what broke it has been told
+            await transport.aclose()
 
     def _new(self, origin: Origin) -> httpx.AsyncHTTPTransport:
         limits = httpx.Limits(
@@ -146,7 +146,7 @@ class HttpClient:
             keepalive_expiry=_KEEPALIVE_SECONDS,
         )
         try:
-            transport = httpx.AsyncHTTPTransport(verify=self._verify, limits=limits, proxy=_proxy(*origin))
+            transport = httpx.AsyncHTTPTransport(verify=self._verify, limits=limits, proxy=proxy_for(origin))
         except (ImportError, ValueError, httpx.InvalidURL):
             # The cause is dropped: it holds the proxy's URL, and that may hold a password.
             raise WireError(
@@ -208,38 +208,35 @@ class _Exchange:
         self._files = contextlib.ExitStack()
 
     async def __aenter__(self) -> Opened:
-        self._origin = _origin(self._request)
+        self._origin = origin_of(self._request.url)
         self._transport = self._client.take(self._origin)
         try:
             with self._errors:
                 token = _ours.set(True)
                 try:
-                    # Neither is kept in a variable: error trackers show the locals, and these are the URL and the body.
+                    # It is kept in no variable: error trackers show the locals, and it holds the URL and the body.
                     self._response = await self._transport.handle_async_request(
-                        _built(
-                            self._request,
-                            self._silence,
-                            self._errors.sent,
-                            await _content(self._request.body, self._files),
-                        )
+                        await _built(self._request, self._silence, self._errors.sent, self._files)
                     )
                 finally:
                     _ours.reset(token)
         except BaseException:
-            self._done()
+            await self._done(sound=False)
             raise
         return Opened(self._response, self._errors, self._request)
 
-    async def __aexit__(self, *_exc: object) -> None:
+    async def __aexit__(self, kind: object, *_exc: object) -> None:
+        sound = False
         try:
             with self._errors:
                 await self._response.aclose()
+            sound = kind is None  # cancelled at a bad moment, httpcore's pool waits for ever
         finally:
-            self._done()
+            await self._done(sound=sound)
 
-    def _done(self) -> None:
+    async def _done(self, *, sound: bool) -> None:
         self._files.close()
-        self._client.give_back(self._origin, self._transport)
+        await self._client.give_back(self._origin, self._transport, sound=sound)
 
 
 class Opened:
@@ -316,20 +313,6 @@ def _in_lower_case(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
     return found
 
 
-def _origin(request: Request) -> Origin:
-    scheme, _, rest = request.url.partition("://")
-    return scheme.lower(), re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
-
-
-def _proxy(scheme: str, host: str) -> str | None:
-    """Return the URL of the proxy that the environment names for a host."""
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(scheme) or proxies.get("all")
-    if not proxy or urllib.request.proxy_bypass(host):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"
-
-
 # Where the caller says nothing else.
 _HEADERS = (
     ("Accept", "*/*"),
@@ -339,14 +322,14 @@ _HEADERS = (
 )
 
 
-def _built(request: Request, silence: float | None, sent: _Sent, content: dict[str, Any]) -> httpx.Request:
+async def _built(request: Request, silence: float | None, sent: _Sent, files: contextlib.ExitStack) -> httpx.Request:
     named = {name.lower(): (name, value) for name, value in (*_HEADERS, *request.headers.items())}
     return httpx.Request(
         request.method,
         request.url,
         headers=[*named.values(), *_length(request.body)],
         extensions={"trace": sent.trace, "timeout": httpx.Timeout(silence).as_dict()},
-        **content,
+        **await _content(request.body, files),
     )
 
 
@@ -392,6 +375,7 @@ class _Errors:
             raise WireError(f"No answer to {self._request.endpoint}: it took too long.", sent=self.sent.any) from None
         if isinstance(error, (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, ssl.SSLError)):
             endpoint, what = self._request.endpoint, type(error).__name__
+            del error  # its text may quote a header or the URL, and error trackers show the locals
             if self.sent.any:
                 raise WireError(f"The connection broke during {endpoint} ({what}).", sent=True) from None
             raise WireError(f"Could not connect for {endpoint} ({what}); nothing was sent.", sent=False) from None

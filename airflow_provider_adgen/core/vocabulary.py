@@ -57,7 +57,9 @@ def read_time(value: Any) -> pendulum.DateTime | None:
     try:
         if isinstance(value, int | float):
             return pendulum.from_timestamp(value)
-        parsed = _parsed(str(value))
+        text = str(value)
+        # Without a year it is no point in time: pendulum would take "12:00", and "now", for today's.
+        parsed = _parsed(text) if text[:4].isdecimal() else None
     except (ValueError, OverflowError, OSError):  # a time is information, never a reason to lose a paid job
         return None
     return parsed if isinstance(parsed, pendulum.DateTime) else None

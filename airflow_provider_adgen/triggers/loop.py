@@ -41,8 +41,7 @@ log = logging.getLogger(__name__)
 _RESTART_PAUSE = 1.0
 # What comes within so many seconds is done in one go: waking up for each request costs more than the request.
 _BREATH = 0.03
-_CROWD = 20
-_LONGEST_GAP = 0.01
+_CROWD, _MANY = 20, 200
 
 
 class PollLoop:
@@ -282,8 +281,9 @@ class PollLoop:
             self._next = self._gap_until
             return False
         if len(self.watches) > _CROWD:
-            # Half an interval for all of them: no burst after a restart, however many were handed over at once.
-            gap = min(_LONGEST_GAP, watch.errand.plan.interval / (2 * len(self.watches)))
+            # Half an interval for all of them: no burst after a restart, however many were handed over at once. The few
+            # that are left in the end do not wait for each other longer than many would.
+            gap = watch.errand.plan.interval / (2 * max(_MANY, len(self.watches)))
             self._gap_until = max(self._gap_until, now - 2 * _BREATH) + gap
         self._look_at(watch, wire)
         return True

@@ -13,6 +13,9 @@ W1_REQUESTS = {"adsumo": 150, "sume": 150, "cutx": 2500}
 REFUSED_SHARE = 0.01
 IMPORT_SECONDS, PARSE_RATIO = 0.05, 1.3
 
+YARDSTICK, YARDSTICK_CPU = "databricks", 7.3
+"""Whose W1 took how many CPU seconds on the machine, and at the hour, for which the goals in CPU seconds were set."""
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -51,6 +54,11 @@ def w1(results: list[dict[str, Any]]) -> list[Goal]:
             _most(f"W1, {name}: longest block of the loop", run["longest_block_own"], BLOCK, " s", 3),
         ]
     return found
+
+
+def yardstick(results: list[dict[str, Any]]) -> float | None:
+    """Return the CPU seconds that the yardstick took in this run's W1."""
+    return next((run["cpu_seconds"] for run in results if run["spec"]["contender"] == YARDSTICK), None)
 
 
 def w2(results: list[dict[str, Any]], ours: list[str]) -> list[Goal]:

@@ -110,6 +110,10 @@ def _goals(found: Kept) -> str:
     missed = [goal for goal in judged if not goal.reached]
     text = f"## Goals\n\nOf the {len(judged)} goals that this package has set itself, {len(judged) - len(missed)} were "
     text += "reached in this run."
+    took = goals.yardstick(found["w1"]["results"]) if "w1" in found else None
+    if took is not None:
+        text += f" Those in CPU seconds were set where {goals.YARDSTICK}' run of W1 took {goals.YARDSTICK_CPU:g} s; "
+        text += f"here it took {took:.1f} s."
     if not missed:
         return text + "\n"
     rows = [[goal.what, goal.wanted, goal.got] for goal in missed]

@@ -94,6 +94,8 @@ def test_only_an_end_is_an_end() -> None:
         (1767323045, "2026-01-02T03:04:05+00:00"),
         (True, None),
         ("soon", None),
+        ("now", None),
+        ("12:30", None),
         ("", None),
         (1e30, None),
         ({}, None),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email.utils
 import gzip
 import json
@@ -28,6 +29,7 @@ from airflow_provider_adgen.core.errors import (
     WireError,
 )
 from airflow_provider_adgen.core.profile import Profile
+from airflow_provider_adgen.core.proxies import proxy_for
 from airflow_provider_adgen.core.repeating import ATTEMPTS
 from airflow_provider_adgen.core.scrub import Secret
 from airflow_provider_adgen.core.wire import Wire
@@ -179,6 +181,19 @@ def test_hosts_without_a_proxy_are_asked_directly(server: RawServer, no_proxy: p
     no_proxy.setenv("NO_PROXY", exempt)
     send(server, get())
     assert [heard.path for heard in server.heard] == ["/x"]
+
+
+@pytest.mark.parametrize(
+    ("exempt", "host"), [("::1", "[::1]:8000"), ("[::1]", "[::1]"), ("a, *", "h"), (".h", "a.h"), ("h:1", "h:1")]
+)
+def test_the_environments_exceptions_are_read_as_elsewhere(
+    no_proxy: pytest.MonkeyPatch, exempt: str, host: str
+) -> None:
+    no_proxy.setenv("ALL_PROXY", "http://p:1")
+    assert proxy_for(("https", host)) == "http://p:1"
+    no_proxy.setenv("NO_PROXY", exempt)
+    assert proxy_for(("https", host)) is None
+    assert proxy_for(("https", "[::2]:8000")) == (None if "*" in exempt else "http://p:1")
 
 
 @pytest.mark.parametrize(
@@ -572,3 +587,48 @@ def test_the_body_is_what_was_given(server: RawServer) -> None:
     assert json.loads(heard.body) == {"prompt": "p"}
     assert heard.headers["content-type"] == "application/json"
     assert heard.headers["idempotency-key"] == "k-1"
+
+
+@pytest.mark.parametrize("warm", [False, True], ids=["new", "used"])
+def test_a_cancellation_at_any_moment_leaves_no_connection_that_waits_for_ever(warm: bool) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        writer.close()
+
+    async def act() -> None:
+        # On this very loop, so that each turn of it is one step of the request.
+        running = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = running.sockets[0].getsockname()[1]
+        request = http.Request("GET", "GET /x", f"http://127.0.0.1:{port}/x")
+        ended = False
+        for turns in range(60):
+            client = http.HttpClient()
+            if warm:
+                await client.send(request, seconds=5.0)
+            task = asyncio.create_task(client.send(request, seconds=5.0))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            ended = ended or task.done()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            assert (await client.send(request, seconds=2.0)).status == 200, turns
+            await client.aclose()
+        running.close()
+        assert ended, "no cancellation came late enough"
+
+    asyncio.run(act())
+
+
+def test_a_header_that_cannot_be_sent_is_in_no_traceback(server: RawServer) -> None:
+    request = http.Request("GET", "GET /x", f"{server.url}/x", {"Authorization": "Bearer hunter2\nhunter2"})
+
+    async def act() -> None:
+        await http.HttpClient().send(request, seconds=5.0)
+
+    with pytest.raises(WireError) as caught:
+        asyncio.run(act())
+    told = traceback.TracebackException.from_exception(caught.value, capture_locals=True, compact=True).format()
+    # This test's own frames hold it.
+    assert not [line for line in "".join(told).split("core/http.py")[1:] if "hunter2" in line]
