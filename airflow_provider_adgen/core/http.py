@@ -123,7 +123,7 @@ class HttpClient:
         """Close all connections; those in use just now when their requests end."""
         free, self._all, self._free = self._free, set(), {}
         for transport in (one for kept in free.values() for one in kept):
-            await transport.aclose()
+            await _shut(transport)
 
     def take(self, origin: Origin) -> httpx.AsyncHTTPTransport:
         """Return a connection to *origin* that is free; it goes to :meth:`give_back`."""
@@ -136,8 +136,7 @@ class HttpClient:
             self._free.setdefault(origin, []).append(transport)
             return
         self._all.discard(transport)
-        with contextlib.suppress(Exception):  # it is broken already, and what broke it has been told
-            await transport.aclose()
+        await _shut(transport)
 
     def _new(self, origin: Origin) -> httpx.AsyncHTTPTransport:
         limits = httpx.Limits(
@@ -170,7 +169,7 @@ class HttpClient:
         try:
             async with asyncio.timeout(seconds), _Exchange(self, request, None, sent) as opened:
                 content = bytearray()
-                async for piece in opened.pieces():
+                async for piece in opened.chunks(None):
                     content += piece
                     if len(content) > LONGEST_ANSWER:
                         raise UnexpectedResponse(
@@ -191,6 +190,12 @@ class HttpClient:
         :raises WireError: no answer arrived, or it broke off.
         """
         return _Exchange(self, request, seconds, _Sent())
+
+
+async def _shut(transport: httpx.AsyncHTTPTransport) -> None:
+    # What was asked is answered, or its failure told; a paid answer must not be lost to a socket that closes badly.
+    with contextlib.suppress(Exception):
+        await transport.aclose()
 
 
 class _Exchange:
@@ -253,17 +258,11 @@ class Opened:
         self.status = response.status_code
         self.headers: Mapping[str, str] = _in_lower_case(response.headers.raw)
 
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """Yield the body, decoded, :data:`CHUNK` bytes at a time."""
+    async def chunks(self, size: int | None = CHUNK) -> AsyncGenerator[bytes, None]:
+        """Yield the body, decoded, so many bytes at a time, or as it arrives."""
         with self._errors:
-            async for chunk in self._response.aiter_bytes(CHUNK):
+            async for chunk in self._response.aiter_bytes(size):
                 yield chunk
-
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Yield the body, decoded, as it arrives."""
-        with self._errors:
-            async for piece in self._response.aiter_bytes():
-                yield piece
 
     async def raw(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it was sent and as it arrives, so that nothing received is lost when it breaks off."""

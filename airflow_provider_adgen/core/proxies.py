@@ -20,7 +20,8 @@ def origin_of(url: str) -> Origin:
 def proxy_for(origin: Origin) -> str | None:
     """Return the URL of the proxy that the environment names, or None; it may hold a password."""
     scheme, host = origin
-    proxies = urllib.request.getproxies()
+    # Not an operating system's settings: reading them may look up names, and this runs on an event loop.
+    proxies = urllib.request.getproxies_environment()
     proxy = proxies.get(scheme) or proxies.get("all")
     # NO_PROXY may name an IPv6 address without its brackets, and * among others.
     names = (host, host.lstrip("[").partition("]")[0])

@@ -180,7 +180,7 @@ class SumeVendor(Vendor):
     def _row(self, value: Any, endpoint: str) -> Generation | None:
         try:
             return self._generation([api.read_job(value, endpoint)], None)
-        except UnexpectedResponse:
+        except UnexpectedResponse:  # it says nothing about the other jobs of the page
             return None
 
     # --- translation ----------------------------------------------------------------------------------------------

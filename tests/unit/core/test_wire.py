@@ -267,6 +267,16 @@ def test_a_paid_post_is_sent_exactly_once_whatever_comes_back(server: RawServer,
     assert getattr(error, "sent", True)
 
 
+def test_a_paid_answer_is_not_lost_to_a_connection_that_closes_badly(
+    server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def badly(_self: Any) -> None:
+        raise OSError("no")
+
+    monkeypatch.setattr(http.httpx.AsyncHTTPTransport, "aclose", badly)
+    assert send(server, paid()) == {"id": "j"}
+
+
 def test_a_paid_post_never_goes_out_on_a_used_connection(server: RawServer) -> None:
     async def act() -> None:
         async with wire(server) as opened:
