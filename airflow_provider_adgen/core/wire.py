@@ -339,22 +339,27 @@ class Wire:
 
     async def _pass(self, lane: Lane, endpoint: str, near: float = NEAR) -> float:
         """Wait for the budget and return the moment at which the request goes out."""
-        now = self._clock.monotonic()
-        wait = self.budget.delay(lane, now)
-        if wait > near:
-            raise RateLimited(
-                f"{self.vendor.title}'s rate limit allows no {lane} request for another {wait:.0f} s; {endpoint} was "
-                "not sent, and nothing was charged.",
-                vendor=self.vendor.name,
-                endpoint=endpoint,
-                status=429,
-                retry_after=wait,
-            )
-        wait = self.budget.take(lane, now)
-        if wait > 0:
-            await self._clock.sleep(wait)
-        self.tally.requests += 1
-        return now + wait
+        while True:
+            now = self._clock.monotonic()
+            wait = self.budget.delay(lane, now)
+            if wait > near:
+                raise RateLimited(
+                    f"{self.vendor.title}'s rate limit allows no {lane} request for another {wait:.0f} s; {endpoint} "
+                    "was not sent, and nothing was charged.",
+                    vendor=self.vendor.name,
+                    endpoint=endpoint,
+                    status=429,
+                    retry_after=wait,
+                )
+            moment = now + self.budget.take(lane, now)
+            if moment > now:
+                await self._clock.sleep(moment - now)
+                if self.budget.stopped(lane, self._clock.monotonic()):
+                    # A 429 to somebody else's request came meanwhile.
+                    self.budget.give_back(lane, moment)
+                    continue
+            self.tally.requests += 1
+            return moment
 
     def _learn(self, lane: Lane, answer: Answer, sent: float) -> None:
         self.tally.refused += answer.status == 429

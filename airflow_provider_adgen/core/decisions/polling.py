@@ -38,7 +38,7 @@ _OVERDUE_SHARE = 0.1
 _YOUNG = 60.0
 _PASSING_STATUSES = frozenset({408, 421, 423, 425})
 # Most jobs that typically take so long have not ended before this part of it, and have before that multiple.
-_TYPICAL_BEGINS, _TYPICAL_ENDS = 0.8, 2.0
+_TYPICAL_BEGINS, _TYPICAL_ENDS = 0.775, 2.0
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.calls import Lane
+from airflow_provider_adgen.core.decisions.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -95,18 +96,20 @@ class _Learned:
     left_until: float = 0.0
     sent: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
-    def exhausted(self, sent: float, wait: float | None) -> _Window | None:
+    def exhausted(self, sent: float, wait: float | None, *, by_minute: bool) -> _Window | None:
         """
         Return the window that a request sent at that moment found used up, as far as that can be told.
 
         A vendor that asks for a moment counts by the second, one that asks for long by the minute. One that does not
         say counts by the second, unless twice as much was accepted in an earlier second, or it refuses the next one as
         well: to take seconds for a minute costs a second, to take a minute for seconds a minute.
+
+        :param by_minute: a trial says that it is a minute's, where the vendor does not say otherwise.
         """
         if wait is not None:
             lengths = [_SECOND] if wait <= 2.0 else [_MINUTE]
         else:
-            lengths = [_SECOND, _MINUTE] if self.refusals <= 1 else [_MINUTE]
+            lengths = [_MINUTE] if by_minute or self.refusals > 1 else [_SECOND, _MINUTE]
         for length in lengths:
             accepted = [one for one in self.sent if sent - length < one < sent]
             if len(accepted) < _TELLING and self.pace is None:
@@ -145,6 +148,8 @@ _TELLING = 10
 _NEARLY = 0.5
 _SECOND, _MINUTE = 1.0, 60.0
 _LONGEST_STOP = 60.0
+# Requests do not all travel equally long: what went out first may have been counted a little later.
+_LEEWAY = 0.25
 # A pace that a 429 taught grows again by that part a minute, and is forgotten when it has grown tenfold.
 _GROWTH, _FORGOTTEN = 1.1, 10.0
 
@@ -156,7 +161,7 @@ class RateBudget:
 
     A 429 stops its lane for as long as the vendor asks; where it does not say, until what was sent in the window that
     seems used up counts no longer, or ever longer. Afterwards the lane goes at nine tenths of the pace that was
-    accepted, and grows a tenth faster each minute.
+    accepted, and grows a tenth faster each minute. Reads whose limit nobody tells begin with a :class:`.Trial`.
 
     :param per_minute: requests a minute over all lanes, the user's own limit; None for none.
     :param rations: limits per lane that are kept without being told by a 429.
@@ -167,6 +172,10 @@ class RateBudget:
     _next_slot: float = 0.0
     _used: dict[Lane, deque[float]] = field(default_factory=dict)
     _lanes: dict[Lane, _Learned] = field(default_factory=dict)
+    _trial: Trial = field(default_factory=Trial)
+
+    def __post_init__(self) -> None:
+        self._trial.over = self.per_minute is not None or Lane.READ in self.rations
 
     def delay(self, lane: Lane, now: float) -> float:
         """Return the seconds until a request of *lane* may go out, without taking the slot."""
@@ -178,7 +187,13 @@ class RateBudget:
             waits.append(known.next_slot - now)
         if known.left is not None and known.left <= 0:
             waits.append(known.left_until - now)
+        if lane == Lane.READ:
+            waits.append(self._trial.delay(now))
         return max(waits)
+
+    def stopped(self, lane: Lane, now: float) -> bool:
+        """Whether nothing of *lane* may go out now, whoever has taken a slot."""
+        return self._lane(lane).stopped_until > now
 
     def room(self, lane: Lane, now: float) -> int | None:
         """Return how many requests of *lane* its ration allows at once; None where it has none."""
@@ -227,8 +242,17 @@ class RateBudget:
         if known.left is not None:
             # What is left is the vendor's count of one window; in the next one it has to be told anew.
             known.left = max(0, known.left - 1) if now < known.left_until else None
+        if lane == Lane.READ:
+            self._trial.took(now + wait, known.sent)
         known.sent.append(now + wait)
         return wait
+
+    def give_back(self, lane: Lane, moment: float) -> None:
+        """Take in that the slot at that *moment* was not used."""
+        for taken in (self._lane(lane).sent, self._used.get(lane)):
+            if taken is not None:
+                with contextlib.suppress(ValueError):  # forgotten since
+                    taken.remove(moment)
 
     def stop(self, lane: Lane, until: float) -> None:
         """Let nothing of *lane* out before *until*."""
@@ -258,6 +282,9 @@ class RateBudget:
         if sent > known.refused_at:
             known.refusals = 0
         left = _remaining(headers)
+        if lane == Lane.READ:
+            self._trial.accepted(sent, known.sent)
+            self._trial.over |= left is not None
         if left is not None and wait is not None:
             known.left = max(0, left - sum(1 for one in _newest(known.sent) if one > sent))
             known.left_until = now + wait
@@ -271,7 +298,10 @@ class RateBudget:
         again = sent > known.refused_at
         if again:
             known.refusals += 1
-        window = known.exhausted(sent, wait) if again and lane == Lane.READ else None
+        window = None
+        if lane == Lane.READ:
+            by_minute = self._trial.refused(sent)
+            window = known.exhausted(sent, wait, by_minute=by_minute) if again else None
         if wait is not None:
             seconds = wait
         else:
@@ -280,7 +310,7 @@ class RateBudget:
             seconds = max(step, min(_LONGEST_STOP, step * 2 ** (min(known.refusals, 10) - 1)))
             if window is not None:
                 # Until the first request of that window counts no longer.
-                seconds = max(seconds, window.begins + window.seconds - now)
+                seconds = max(seconds, window.begins + window.seconds + _LEEWAY - now)
         self.stop(lane, now + seconds)
         if not again:
             return

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_adgen.core import http
-from airflow_provider_adgen.core.calls import Answer, Call, Lane, read_object
-from airflow_provider_adgen.core.clock import Clock
+from airflow_provider_adgen.core.calls import Answer, Call, Lane
+from airflow_provider_adgen.core.decisions.rates import RateBudget, RateLimit
 from airflow_provider_adgen.core.errors import (
-    AdGenError,
     ApiError,
     AuthenticationError,
     NotFound,
@@ -28,78 +27,18 @@ from airflow_provider_adgen.core.errors import (
     UnexpectedResponse,
     WireError,
 )
-from airflow_provider_adgen.core.profile import Profile
-from airflow_provider_adgen.core.proxies import proxy_for
 from airflow_provider_adgen.core.repeating import ATTEMPTS
-from airflow_provider_adgen.core.scrub import Secret
-from airflow_provider_adgen.core.wire import Wire
-from airflow_provider_adgen.vendors.adsumo import VENDOR
 from tests.support.raw import RawServer, dropping, eventually, resetting, saying
+from tests.support.scripted import FINE, SECRET, Quick, fails, get, paid, parse, send, wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-SECRET = "adsumo-key-1"
-FINE = saying(200, {"id": "j"})
-
-
-class Quick(Clock):
-    """A clock whose sleeps pass at once and are remembered."""
-
-    def __init__(self) -> None:
-        self.slept: list[float] = []
-        self.ahead = 0.0
-
-    def monotonic(self) -> float:
-        return super().monotonic() + self.ahead
-
-    def now(self) -> float:
-        return super().now() + self.ahead
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.ahead += seconds
 
 
 @pytest.fixture
 def server() -> Iterator[RawServer]:
     with RawServer(FINE) as running:
         yield running
-
-
-def parse(answer: Answer) -> Any:
-    return read_object(answer, "Adsumo", "X /x")
-
-
-def get(path: str = "/x", **fields: Any) -> Call[Any]:
-    return Call(method="GET", path=path, endpoint="GET /x", parse=parse, **fields)
-
-
-def paid(**fields: Any) -> Call[Any]:
-    made = {"path": "/x", "endpoint": "POST /x", "parse": parse, "body": {"prompt": "p"}, "lane": Lane.SUBMIT}
-    return Call(method="POST", paid=True, **{**made, **fields})
-
-
-def wire(server: RawServer, *, clock: Clock | None = None, timeout: float = 2.0, **profile: Any) -> Wire:
-    made = {"base_url": server.url, "headers": {"X-Team": "growth"}, "timeout": timeout, **profile}
-    account = Profile(vendor="adsumo", conn_id="c", key=Secret(SECRET), **made)
-    return Wire(VENDOR, account, clock=clock or Quick())
-
-
-def send(server: RawServer, call: Call[Any], **options: Any) -> Any:
-    async def act() -> Any:
-        async with wire(server, **options) as opened:
-            return await opened.call(call)
-
-    return asyncio.run(act())
-
-
-def fails(server: RawServer, call: Call[Any], kind: type[AdGenError], **options: Any) -> Any:
-    with pytest.raises(kind) as caught:
-        send(server, call, **options)
-    assert SECRET not in str(caught.value) + repr(caught.value)
-    assert caught.value.__cause__ is None, "httpx puts the request and its headers on its exceptions"
-    return caught.value
 
 
 # --- what goes out ------------------------------------------------------------------------------------------------
@@ -143,71 +82,7 @@ def test_a_cookie_is_not_sent_back(server: RawServer) -> None:
     assert len(server.heard) == 2 and "cookie" not in server.heard[1].headers
 
 
-# --- proxies ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-    return monkeypatch
-
-
-@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
-@pytest.mark.parametrize("bare", [False, True])
-def test_the_environments_proxy_is_used(
-    server: RawServer, no_proxy: pytest.MonkeyPatch, variable: str, bare: bool
-) -> None:
-    no_proxy.setenv(variable, server.url.removeprefix("http://") if bare else server.url)
-    send(server, get(), base_url="http://vendor.invalid/api")
-    (heard,) = server.heard
-    assert heard.path == "http://vendor.invalid/api/x" and heard.headers["host"] == "vendor.invalid"
-
-
-def test_a_tunnel_that_the_proxy_refuses_did_not_take_the_key_along(
-    server: RawServer, no_proxy: pytest.MonkeyPatch
-) -> None:
-    server.scripts = [saying(403, b"no")]
-    no_proxy.setenv("HTTPS_PROXY", server.url)
-    fails(server, paid(), WireError, base_url="https://vendor.invalid")
-    (heard,) = server.heard
-    assert (heard.method, heard.path) == ("CONNECT", "vendor.invalid:443") and "authorization" not in heard.headers
-
-
-@pytest.mark.parametrize("exempt", ["127.0.0.1", "*", "other.example,127.0.0.1"])
-def test_hosts_without_a_proxy_are_asked_directly(server: RawServer, no_proxy: pytest.MonkeyPatch, exempt: str) -> None:
-    no_proxy.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    no_proxy.setenv("NO_PROXY", exempt)
-    send(server, get())
-    assert [heard.path for heard in server.heard] == ["/x"]
-
-
-@pytest.mark.parametrize(
-    ("exempt", "host"), [("::1", "[::1]:8000"), ("[::1]", "[::1]"), ("a, *", "h"), (".h", "a.h"), ("h:1", "h:1")]
-)
-def test_the_environments_exceptions_are_read_as_elsewhere(
-    no_proxy: pytest.MonkeyPatch, exempt: str, host: str
-) -> None:
-    no_proxy.setenv("ALL_PROXY", "http://p:1")
-    assert proxy_for(("https", host)) == "http://p:1"
-    no_proxy.setenv("NO_PROXY", exempt)
-    assert proxy_for(("https", host)) is None
-    assert proxy_for(("https", "[::2]:8000")) == (None if "*" in exempt else "http://p:1")
-
-
-@pytest.mark.parametrize(
-    "proxy", ["socks5://me:hunter2@127.0.0.1:9", "gopher://me:hunter2@127.0.0.1:9", "http://me:hunter2@h:x"]
-)
-def test_a_proxy_that_cannot_be_used_shows_no_password(
-    server: RawServer, no_proxy: pytest.MonkeyPatch, proxy: str
-) -> None:
-    no_proxy.setenv("HTTP_PROXY", proxy)
-    error = fails(server, paid(), WireError)
-    assert not error.sent and "hunter2" not in str(error) and "proxy" in str(error)
-    told = "".join(traceback.TracebackException.from_exception(error, capture_locals=True, compact=True).format())
-    assert "hunter2" not in told
-    assert not server.heard
+# --- what nobody is to read ---------------------------------------------------------------------------------------
 
 
 def test_a_storage_hosts_refusal_shows_no_link(server: RawServer) -> None:
@@ -429,6 +304,37 @@ def test_a_creation_with_a_key_is_repeated_with_that_key(server: RawServer) -> N
     assert len(server.heard) == 3
     assert len({heard.headers["idempotency-key"] for heard in server.heard}) == 1
     assert len({heard.body for heard in server.heard}) == 1
+
+
+class Overtaken(Quick):
+    """A clock during whose first sleep somebody else's request is answered 429."""
+
+    def __init__(self, budget: RateBudget, lane: Lane, seconds: int) -> None:
+        super().__init__()
+        self.budget, self.lane, self.seconds = budget, lane, seconds
+
+    async def sleep(self, seconds: float) -> None:
+        if not self.slept:
+            self.budget.learn(
+                self.lane, 429, {"retry-after": str(self.seconds)}, self.monotonic(), self.now(), self.monotonic()
+            )
+        await super().sleep(seconds)
+
+
+@pytest.mark.parametrize("call", [get(), paid()], ids=["read", "paid"])
+def test_a_429_stops_those_too_that_wait_for_their_turn(server: RawServer, call: Call[Any]) -> None:
+    def overtaken(seconds: int) -> Overtaken:
+        budget = RateBudget(per_minute=60.0, rations={call.lane: RateLimit(5, 3600.0)})
+        budget.take(call.lane, time.monotonic())
+        return Overtaken(budget, call.lane, seconds)
+
+    clock = overtaken(20)
+    assert send(server, call, clock=clock, budget=clock.budget) == {"id": "j"}
+    assert sum(clock.slept) == pytest.approx(20, abs=0.5) and len(server.heard) == 1
+    assert clock.budget.room(call.lane, clock.monotonic()) == 3
+    clock = overtaken(600)
+    assert "was not sent" in str(fails(server, call, RateLimited, clock=clock, budget=clock.budget))
+    assert len(server.heard) == 1
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
