@@ -24,6 +24,11 @@ def max_concurrent_requests() -> int:
     return int(compat.conf.getint(SECTION, "max_concurrent_requests", fallback=64))
 
 
+def freeze_heap() -> bool:
+    """Return ``freeze_heap``: whether a triggerer's full garbage collections are kept short (default True)."""
+    return bool(compat.conf.getboolean(SECTION, "freeze_heap", fallback=True))
+
+
 def ledger_path() -> str | None:
     """Return ``ledger_path``: an object-storage path for records of paid jobs (no default)."""
     path = (compat.conf.get(SECTION, "ledger_path", fallback="") or "").strip()

@@ -27,6 +27,7 @@ from airflow_provider_adgen.triggers.account import OpenAccount
 from airflow_provider_adgen.triggers.agenda import NEVER, Agenda, Watch
 from airflow_provider_adgen.triggers.batch import Batches, next_for_a_stream
 from airflow_provider_adgen.triggers.errands import Errand, News, Word
+from airflow_provider_adgen.triggers.heap import set_aside
 from airflow_provider_adgen.triggers.meter import Meter
 from airflow_provider_adgen.triggers.outcomes import Outcomes, age_of
 from airflow_provider_adgen.triggers.view import View
@@ -148,6 +149,7 @@ class PollLoop:
 
     def _ensure_running(self) -> None:
         if self._task is None or self._task.done():
+            set_aside()
             loop = asyncio.get_running_loop()
             _loops.setdefault(loop, {}).setdefault(self.conn_id, self)
             # A context of its own: not the log context, nor the variables, of whichever task came first.

@@ -146,7 +146,7 @@ def test_the_documented_defaults_are_the_ones_used(monkeypatch):
         monkeypatch.delenv(f"AIRFLOW__ADGEN__{name.upper()}", raising=False)
     for name, option in options.items():
         used = getattr(settings, name)()
-        assert used == (None if option["default"] is None else float(option["default"]))
+        assert used == (None if option["default"] is None else json.loads(option["default"].lower()))
 
 
 @pytest.mark.parametrize("conn_type", CONNECTION_TYPES)
