@@ -19,8 +19,6 @@ from airflow_provider_adgen.settings import freeze_heap
 # What runs in a triggerer that has just started. What is set aside and becomes garbage that refers to itself is never
 # freed, so it must not be what many triggers hold.
 _FEW_TASKS = 20
-
-
 # Where it is done: counting what is set aside takes a while.
 _done = weakref.WeakSet[asyncio.AbstractEventLoop]()
 
