@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,9 @@ MB_GROWTH, LATE, BLOCK = 30.0, 5.0, 0.1
 W1_CPU = {"adsumo": 1.5, "sume": 1.5, "cutx": 5.0}
 W1_REQUESTS = {"adsumo": 150, "sume": 150, "cutx": 2500}
 REFUSED_SHARE = 0.01
+LEVEL = 1.1
+"""How much more the jobs of a larger run may take, each, and still count as taking as much."""
+
 IMPORT_SECONDS, PARSE_RATIO = 0.05, 1.3
 
 YARDSTICK, YARDSTICK_CPU = "databricks", 7.3
@@ -74,6 +78,45 @@ def w2(results: list[dict[str, Any]], ours: list[str]) -> list[Goal]:
             _most(f"{what}: jobs lost", run["lost"], 0, "", 0),
             Goal(f"{what}: share of 429s", "below 1 %", f"{100 * share:.1f} %", share < REFUSED_SHARE),
         ]
+    return found
+
+
+def w3(results: list[dict[str, Any]], ours: list[str]) -> list[Goal]:
+    """
+    Judge W3: what a job takes as the runs grow.
+
+    :param results: the runs of all sizes, in any order.
+    :param ours: our contenders.
+    """
+    found = []
+    for name in ours:
+        runs = sorted(
+            (run for run in results if run["spec"]["contender"] == name and not run["label"]),
+            key=lambda run: run["spec"]["jobs"],
+        )
+        for what, took in (
+            ("CPU", [run["cpu_seconds"] / run["spec"]["jobs"] for run in runs]),
+            ("requests", [run["server"]["requests"] / run["spec"]["jobs"] for run in runs]),
+        ):
+            if len(took) > 1:
+                growth = max(after / before for before, after in itertools.pairwise(took))
+                sizes = f"{runs[0]['spec']['jobs']:,} to {runs[-1]['spec']['jobs']:,} jobs"
+                most = f"at most {LEVEL:g} times those of the next smaller run"
+                got = f"{growth:.2f} times"
+                found.append(Goal(f"W3, {name}, {sizes}: {what} per job", most, got, growth <= LEVEL))
+    return found
+
+
+def w5(results: list[dict[str, Any]]) -> list[Goal]:
+    """Judge W5."""
+    found = []
+    for run in results:
+        if run["ours"]:
+            what = f"W5, {run['contender']}, {run['tasks']:,} tasks in Airflow"
+            found += [
+                _most(f"{what}: failed", run["failed"], 0, "", 0),
+                _most(f"{what}: warnings of a blocked loop", run["blocked_warnings"], 0, "", 0),
+            ]
     return found
 
 

@@ -103,6 +103,10 @@ def _goals(found: Kept) -> str:
         judged += goals.w1(found["w1"]["results"])
     if "w2" in found:
         judged += goals.w2(found["w2"]["results"], OURS)
+    if "w3" in found:
+        judged += goals.w3([*found["w3"]["results"], *found.get("w1", {"results": []})["results"]], OURS)
+    if "w5" in found:
+        judged += goals.w5(found["w5"]["results"])
     if "cold" in found:
         judged += goals.cold(found["cold"]["results"])
     if not judged:
