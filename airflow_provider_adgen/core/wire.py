@@ -62,6 +62,8 @@ class Tally:
 
 _REDIRECTS = 5
 _EXCERPT = 4096
+# Seconds between two looks whether an answer that others wait for has come.
+_GLANCE = 0.05
 _USER_AGENT = f"airflow-provider-adgen/{VERSION} Python/{platform.python_version()}"
 
 
@@ -338,25 +340,25 @@ class Wire:
         }
 
     async def _pass(self, lane: Lane, endpoint: str, near: float = NEAR) -> float:
-        """Wait for the budget and return the moment at which the request goes out."""
+        """Wait for the budget, *near* seconds at most, and return the moment at which the request goes out."""
+        began = self._clock.monotonic()
         while True:
             now = self._clock.monotonic()
             wait = self.budget.delay(lane, now)
-            if wait > near:
-                raise RateLimited(
+            if now + wait > began + near:
+                told = (
                     f"{self.vendor.title}'s rate limit allows no {lane} request for another {wait:.0f} s; {endpoint} "
-                    "was not sent, and nothing was charged.",
-                    vendor=self.vendor.name,
-                    endpoint=endpoint,
-                    status=429,
-                    retry_after=wait,
+                    "was not sent, and nothing was charged."
                 )
+                raise RateLimited(told, vendor=self.vendor.name, endpoint=endpoint, status=429, retry_after=wait)
+            if self.budget.awaiting(lane, now):
+                await self._clock.sleep(min(wait, _GLANCE))
+                continue
             moment = now + self.budget.take(lane, now)
             if moment > now:
                 await self._clock.sleep(moment - now)
                 if self.budget.stopped(lane, self._clock.monotonic()):
-                    # A 429 to somebody else's request came meanwhile.
-                    self.budget.give_back(lane, moment)
+                    self.budget.give_back(lane, moment)  # a 429 to somebody else's request came meanwhile
                     continue
             self.tally.requests += 1
             return moment

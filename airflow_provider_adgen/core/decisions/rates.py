@@ -15,7 +15,7 @@ from airflow_provider_adgen.core.calls import Lane
 from airflow_provider_adgen.core.decisions.trial import Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 _LONGEST_WINDOW = 2 * 86400.0
 
@@ -111,11 +111,11 @@ class _Learned:
         else:
             lengths = [_MINUTE] if by_minute or self.refusals > 1 else [_SECOND, _MINUTE]
         for length in lengths:
-            accepted = [one for one in self.sent if sent - length < one < sent]
+            accepted = [one for one in tuple(self.sent) if sent - length < one < sent]
             if len(accepted) < _TELLING and self.pace is None:
                 continue
             if len(lengths) > 1 and length == _SECOND:
-                busiest = _most([one for one in self.sent if one <= sent - length], length)
+                busiest = _most([one for one in tuple(self.sent) if one <= sent - length], length)
                 if len(accepted) < _NEARLY * busiest:
                     continue
             return _Window(length, len(accepted), min(accepted, default=sent))
@@ -174,9 +174,6 @@ class RateBudget:
     _lanes: dict[Lane, _Learned] = field(default_factory=dict)
     _trial: Trial = field(default_factory=Trial)
 
-    def __post_init__(self) -> None:
-        self._trial.over = self.per_minute is not None or Lane.READ in self.rations
-
     def delay(self, lane: Lane, now: float) -> float:
         """Return the seconds until a request of *lane* may go out, without taking the slot."""
         known = self._lane(lane)
@@ -187,13 +184,20 @@ class RateBudget:
             waits.append(known.next_slot - now)
         if known.left is not None and known.left <= 0:
             waits.append(known.left_until - now)
-        if lane == Lane.READ:
+        if self._tried(lane):
             waits.append(self._trial.delay(now))
         return max(waits)
 
     def stopped(self, lane: Lane, now: float) -> bool:
         """Whether nothing of *lane* may go out now, whoever has taken a slot."""
         return self._lane(lane).stopped_until > now
+
+    def awaiting(self, lane: Lane, now: float) -> bool:
+        """Whether :meth:`delay` may be over at any time, so that no slot is to be taken before."""
+        return self._tried(lane) and self._trial.awaiting(now)
+
+    def _tried(self, lane: Lane) -> bool:
+        return lane == Lane.READ and not self.per_minute and lane not in self.rations
 
     def room(self, lane: Lane, now: float) -> int | None:
         """Return how many requests of *lane* its ration allows at once; None where it has none."""
@@ -242,7 +246,7 @@ class RateBudget:
         if known.left is not None:
             # What is left is the vendor's count of one window; in the next one it has to be told anew.
             known.left = max(0, known.left - 1) if now < known.left_until else None
-        if lane == Lane.READ:
+        if self._tried(lane):
             self._trial.took(now + wait, known.sent)
         known.sent.append(now + wait)
         return wait
@@ -282,7 +286,7 @@ class RateBudget:
         if sent > known.refused_at:
             known.refusals = 0
         left = _remaining(headers)
-        if lane == Lane.READ:
+        if self._tried(lane):
             self._trial.accepted(sent, known.sent)
             self._trial.over |= left is not None
         if left is not None and wait is not None:
@@ -326,9 +330,9 @@ class RateBudget:
         known.paced_since, known.next_slot = now, max(known.next_slot, now + seconds)
 
 
-def _newest(times: deque[float]) -> Iterator[float]:
-    """Yield the last of them, newest first: no more than can be under way."""
-    return itertools.islice(reversed(times), 256)
+def _newest(times: deque[float]) -> tuple[float, ...]:
+    """Return the last of them, newest first: no more than can be under way."""
+    return tuple(itertools.islice(reversed(times), 256))
 
 
 def _remaining(headers: Mapping[str, str]) -> int | None:

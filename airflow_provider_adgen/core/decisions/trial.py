@@ -20,7 +20,7 @@ _BEHIND = 0.05
 _USUAL = (30, 60, 100, 120, 200, 300, 600, 1000)
 # Not where so many, or half of them, went out in a second: then a refusal says more about seconds than about minutes.
 _BURST = 50
-# Seconds within which an answer is likely to come; without one, the next request goes.
+# Seconds for which its answer is awaited; a vendor that takes longer is not held up for that.
 _PATIENCE = 1.0
 
 
@@ -34,16 +34,21 @@ class Trial:
 
     over: bool = False
     _slot: float = 0.0
-    _alone: float | None = None
+    _alone: float = float("-inf")
+    _awaiting: bool = False
     _passed: int = 0
 
     def delay(self, now: float) -> float:
         """Return the seconds until the next request may go out."""
         if self.over:
             return 0.0
-        if self._alone is not None and now < self._alone + _PATIENCE:
+        if self.awaiting(now):
             return self._alone + _PATIENCE - now
         return max(0.0, self._slot - now)
+
+    def awaiting(self, now: float) -> bool:
+        """Whether the answer to a request that went alone is awaited: it may come at any time."""
+        return not self.over and self._awaiting and now < self._alone + _PATIENCE
 
     def took(self, moment: float, earlier: deque[float]) -> None:
         """
@@ -55,13 +60,15 @@ class Trial:
         if self.over:
             return
         self._slot = (max(self._slot, moment - _BEHIND) if earlier else moment) + 1.0 / _PACE
+        if self._awaiting:
+            self._pass()
         usual = self._next_usual()
         if usual is None or not _within(earlier, usual, moment - 60.0):
             return
         if _within(earlier, min(_BURST, usual // 2), moment - 1.0):
-            self._passed = usual
-        elif self._alone is None or moment >= self._alone + _PATIENCE:
-            self._alone = moment
+            self._pass()
+        else:
+            self._alone, self._awaiting = moment, True
 
     def accepted(self, sent: float, all_sent: deque[float]) -> None:
         """
@@ -72,16 +79,20 @@ class Trial:
         """
         if self.over:
             return
-        if self._alone is not None and sent >= self._alone:
-            self._alone, self._passed = None, self._next_usual() or self._passed
+        if self._awaiting and sent >= self._alone:
+            self._pass()
         if _within(all_sent, _ENOUGH, sent - 1.0):
-            latest = itertools.takewhile(lambda one: one > sent - 1.0, reversed(all_sent))
-            self.over = sum(1 for one in latest if one <= sent) >= _ENOUGH
+            # In one go: another thread may send as well.
+            latest = tuple(itertools.islice(reversed(all_sent), 4 * _ENOUGH))
+            self.over = sum(1 for one in latest if sent - 1.0 < one <= sent) >= _ENOUGH
 
     def refused(self, sent: float) -> bool:
         """Take in that a request was refused; return whether it went alone, and so above a limit of a minute."""
         self.over = True
         return sent == self._alone
+
+    def _pass(self) -> None:
+        self._awaiting, self._passed = False, self._next_usual() or self._passed
 
     def _next_usual(self) -> int | None:
         return next((one for one in _USUAL if one > self._passed), None)

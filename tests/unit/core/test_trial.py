@@ -147,6 +147,32 @@ def test_one_that_is_not_answered_holds_the_others_back_for_a_second() -> None:
     assert budget.delay(Lane.READ, 4.0) == 0.0
 
 
+@pytest.mark.parametrize("latency", [1.3, 5.0])
+def test_a_vendor_that_answers_slowly_is_asked_as_often_as_wanted(latency: float) -> None:
+    """Each usual limit costs a second at most, not one for each request."""
+    budget, now, flying, waits = RateBudget(), 100.0, deque[tuple[float, float]](), []
+    for number in range(600):
+        wanted = 100.0 + number / 4
+        now = max(now, wanted)
+        now += budget.delay(Lane.READ, now)
+        while flying and flying[0][0] <= now:
+            budget.learn(Lane.READ, 200, {}, now, WALL, flying.popleft()[1])
+        flying.append((now + latency, now + budget.take(Lane.READ, now)))
+        waits.append(now - wanted)
+    assert max(waits) <= 1.0
+    assert sum(waits) <= 8 * 5
+
+
+def test_a_limit_that_is_told_later_ends_the_trial() -> None:
+    budget = RateBudget()
+    for number in range(31):
+        budget.take(Lane.READ, number / 10)
+    assert budget.awaiting(Lane.READ, 3.1)
+    budget.per_minute = 60_000.0
+    assert not budget.awaiting(Lane.READ, 3.1)
+    assert budget.delay(Lane.READ, 3.1) < 0.01
+
+
 def test_an_answer_to_one_before_says_nothing_of_the_one_that_goes_alone() -> None:
     budget = RateBudget()
     for number in range(31):

@@ -17,6 +17,7 @@ import pytest
 
 from airflow_provider_adgen.core import http
 from airflow_provider_adgen.core.calls import Answer, Call, Lane
+from airflow_provider_adgen.core.clock import Clock
 from airflow_provider_adgen.core.decisions.rates import RateBudget, RateLimit
 from airflow_provider_adgen.core.errors import (
     ApiError,
@@ -335,6 +336,37 @@ def test_a_429_stops_those_too_that_wait_for_their_turn(server: RawServer, call:
     clock = overtaken(600)
     assert "was not sent" in str(fails(server, call, RateLimited, clock=clock, budget=clock.budget))
     assert len(server.heard) == 1
+
+
+class Renewed(Quick):
+    """A clock on which whatever is waited for is stopped anew when the wait is over."""
+
+    def __init__(self, budget: RateBudget) -> None:
+        super().__init__()
+        self.budget = budget
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds)
+        self.budget.stop(Lane.SUBMIT, self.monotonic() + 15.0)
+
+
+def test_a_stop_that_is_renewed_is_not_waited_for_any_longer(server: RawServer) -> None:
+    clock = Renewed(RateBudget(per_minute=60.0))
+    clock.budget.take(Lane.SUBMIT, time.monotonic())
+    assert "was not sent" in str(fails(server, paid(), RateLimited, clock=clock, budget=clock.budget))
+    assert 45 <= sum(clock.slept) <= 61 and not server.heard
+
+
+def test_many_reads_at_once_wait_for_one_answer_and_not_for_a_second_each(server: RawServer) -> None:
+    async def act() -> float:
+        async with wire(server, clock=Clock(), timeout=20.0) as opened:
+            for number in range(30):
+                opened.budget.take(Lane.READ, time.monotonic() - 30 + number)
+            began = time.monotonic()
+            assert len(await asyncio.gather(*(opened.call(get()) for _ in range(60)))) == 60
+            return time.monotonic() - began
+
+    assert asyncio.run(act()) < 8.0
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
