@@ -154,6 +154,13 @@ def _dismiss(identity: Identity, args: argparse.Namespace) -> str:
     if record.open is None and record.counting is not None and record.counting.phase == "submitted":
         return _give_up(identity, record.counting, args, outlives_clear)
     attempt, outlives_clear = _open_attempt(identity)
+    name = variable_name(attempt.uid)
+    said = server.get_variable(name)
+    if said and said not in {NOT_SUBMITTED, GONE}:
+        raise _Refused(
+            f"The submission of {identity} is said to have started job {said}. Nothing was changed. If that is wrong, "
+            f"delete the Airflow Variable {name} first, or attach the right job."
+        )
     _make_sure(
         args,
         f"The submission of {identity} at {when(attempt.intended_at)} to {attempt.endpoint} is then taken as not "

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from airflow_provider_adgen import compat
 from airflow_provider_adgen.core.record import Attempt, Record, RecordUnreadable
+from airflow_provider_adgen.core.scrub import scrub
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.identity import Identity
@@ -99,6 +100,14 @@ class ObjectStore(Store):
         """Read and merge all objects of the task."""
         try:
             fs, folder = self._place()
+        except Exception as error:  # a missing package or connection, and whatever a file system's constructor raises
+            said = scrub(" ".join(str(error).split()), longest=200).rstrip(".")
+            raise RecordUnreadable(
+                f"The storage of [adgen] ledger_path cannot be opened ({type(error).__name__}: {said}). Nothing was "
+                "sent, because a job may already be paid for. Check that the package of that storage is installed "
+                "(airflow-provider-adgen[s3] or [gcs]), the path, and the Airflow connection it names."
+            ) from None
+        try:
             fs.invalidate_cache(folder)  # another process may have written since this one listed it
             texts = [(name.rpartition("/")[2], fs.cat_file(name)) for name in _objects(fs, folder)]
         except Exception as error:

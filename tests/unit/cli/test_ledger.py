@@ -220,6 +220,15 @@ def test_dismissing_asks_nothing_where_told_so(lost: Rig, shell: Shell) -> None:
     assert answer["value"] == "not-submitted"
 
 
+def test_what_was_attached_is_not_dismissed(lost: Rig, shell: Shell) -> None:
+    assert shell("attach", job(lost))[0] == 0
+    before = dict(shell.variables)
+    code, text = shell("dismiss", "--yes")
+    assert code == 1
+    assert f"is said to have started job {job(lost)}. Nothing was changed." in text
+    assert shell.variables == before
+
+
 # --- a job that the vendor has deleted ----------------------------------------------------------------------------
 
 

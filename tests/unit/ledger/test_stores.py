@@ -167,6 +167,12 @@ class TestObjects:
         finally:
             folder.chmod(0o755)
 
+    def test_a_storage_that_is_not_installed_says_what_is_missing(self) -> None:
+        store = ObjectStore("nowhere://bucket/ledger", WHO)
+        with pytest.raises(RecordUnreadable, match=r"cannot be opened .*nowhere.*Nothing was sent.*\[s3\]") as caught:
+            store.read()
+        assert "Retry when" not in str(caught.value)
+
     def test_a_folder_that_is_a_file_stops_the_task(self, store: ObjectStore, tmp_path: Path) -> None:
         write(store, attempt())
         folder = self.files(tmp_path)[0].parent
