@@ -87,7 +87,8 @@ def _next(attempt: Attempt | None, identity: Identity, said: str | None, outlive
         return "Nothing was started. The next try submits."
     match attempt.phase:
         case "intent" if now < attempt.intended_at + attempt.post_seconds:
-            return "The submission may be under way still. Look again when its deadline has passed."
+            until = when(attempt.intended_at + attempt.post_seconds)
+            return f"The submission may be under way still. Look again after {until}."
         case "intent" if said is not None:
             return f"A person said: {said}. Clear the task, and it goes by that."
         case "intent":

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pendulum
@@ -124,14 +125,14 @@ def stop_error(
 def _unknown(
     attempt: Attempt, vendor: Vendor, facts: TaskFacts, candidates: Candidates | None, outlives_clear: bool
 ) -> SubmissionUnknown:
-    when = pendulum.from_timestamp(attempt.intended_at).to_iso8601_string()
-    cost = f"{attempt.price} credits" if attempt.price is not None else "an undocumented number of credits"
+    when = _iso(attempt.intended_at)
+    cost = f"Up to {attempt.price} credits" if attempt.price is not None else "An undocumented number of credits"
     return SubmissionUnknown(
         f"Nobody knows whether {vendor.title} accepted the submission that {facts.identity} sent at {when} to "
         f"{attempt.endpoint} (fingerprint {attempt.fingerprint[:12]})"
         + (f": {attempt.reason.rstrip('.')}" if attempt.reason else "")
         + (f" (it answered {attempt.answer!r})" if attempt.answer else "")
-        + f". Up to {cost} may have been charged. Nothing more is sent until a person decides. "
+        + f". {cost} may have been charged. Nothing more is sent until a person decides. "
         + (f"{candidates.sentence}\n" if candidates is not None else f"{vendor.title} cannot list its jobs.\n")
         + how_to_resolve(
             attempt,
@@ -140,6 +141,10 @@ def _unknown(
             outlives_clear=outlives_clear,
         )
     )
+
+
+def _iso(moment: float) -> str:
+    return pendulum.from_timestamp(moment).to_iso8601_string()
 
 
 def how_to_resolve(attempt: Attempt, identity: Identity, *, job: str | None = None, outlives_clear: bool = True) -> str:
@@ -156,6 +161,8 @@ def how_to_resolve(attempt: Attempt, identity: Identity, *, job: str | None = No
         f"    {command('attach', identity, job or '<job-id>')}",
         "If you made sure that it has none, say so, and the task submits anew:",
         f"    {command('dismiss', identity)}",
+        f"Both answer from {_iso(math.ceil(attempt.intended_at + attempt.post_seconds))} on: until then the submission "
+        "may be under way.",
         f"Then clear the task. Without a command line, set the Airflow Variable {variable_name(attempt.uid)} to the "
         f'job\'s id or to "{NOT_SUBMITTED}", and clear the task. To accept paying twice instead, set '
         'on_unknown_submission="resubmit".',

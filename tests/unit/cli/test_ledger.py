@@ -109,6 +109,7 @@ def test_it_shows_what_is_unresolved_and_what_to_do(lost: Rig, shell: Shell) -> 
         "credits quoted: 1",
         f"ledger attach campaign {RUN} make <job-id>",
         f"ledger dismiss campaign {RUN} make",
+        "Both answer from 20",
         f"adgen_resolve_{uid}",
     ):
         assert word in text
