@@ -63,6 +63,12 @@ def scrub(text: str, *secrets: str, longest: int = _LONGEST) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
+def reason(error: Exception) -> str:
+    """Return what a storage library's error says, scrubbed, in one line."""
+    said = scrub(" ".join(str(error).split()), longest=300).rstrip(".")
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
 def _is_link(text: str) -> bool:
     return "://" in text or text.startswith("//") or bool(_URL.search(text) or _SIGNATURE.search(text))
 

@@ -10,7 +10,7 @@ import hashlib
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_adgen.core.scrub import scrub
+from airflow_provider_adgen.core.scrub import reason
 from airflow_provider_adgen.core.seams import seam
 
 if TYPE_CHECKING:
@@ -124,9 +124,3 @@ class Deposit:
                 with contextlib.suppress(Exception):  # there is already an error to tell, and it matters more
                     self._sink.abort()
             self._ended = True
-
-
-def reason(error: Exception) -> str:
-    """Return what a storage library's error says, scrubbed, in one line."""
-    said = scrub(" ".join(str(error).split()), longest=300).rstrip(".")
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__

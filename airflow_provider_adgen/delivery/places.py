@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_adgen.core.errors import DownloadError, InvalidRequest
-from airflow_provider_adgen.core.scrub import scrub
-from airflow_provider_adgen.delivery.deposit import reason
+from airflow_provider_adgen.core.scrub import reason, scrub
 from airflow_provider_adgen.delivery.sinks import LocalFile, ObjectUpload, RemoteFile, Sink
 
 # Their files become visible when the upload is completed, at close. On any other file system (and on an object store

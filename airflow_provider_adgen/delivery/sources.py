@@ -11,8 +11,7 @@ from typing import IO, Any
 
 from airflow_provider_adgen.core.calls import FileBody
 from airflow_provider_adgen.core.errors import InvalidRequest
-from airflow_provider_adgen.core.scrub import scrub
-from airflow_provider_adgen.delivery.deposit import reason
+from airflow_provider_adgen.core.scrub import reason, scrub
 
 
 @dataclass(frozen=True)

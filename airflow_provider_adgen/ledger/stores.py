@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from airflow_provider_adgen import compat
 from airflow_provider_adgen.core.record import Attempt, Record, RecordUnreadable
-from airflow_provider_adgen.core.scrub import scrub
+from airflow_provider_adgen.core.scrub import reason
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.identity import Identity
@@ -101,9 +101,8 @@ class ObjectStore(Store):
         try:
             fs, folder = self._place()
         except Exception as error:  # a missing package or connection, and whatever a file system's constructor raises
-            said = scrub(" ".join(str(error).split()), longest=200).rstrip(".")
             raise RecordUnreadable(
-                f"The storage of [adgen] ledger_path cannot be opened ({type(error).__name__}: {said}). Nothing was "
+                f"The storage of [adgen] ledger_path cannot be opened ({reason(error)}). Nothing was "
                 "sent, because a job may already be paid for. Check that the package of that storage is installed "
                 "(airflow-provider-adgen[s3] or [gcs]), the path, and the Airflow connection it names."
             ) from None
