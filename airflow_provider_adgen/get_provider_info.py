@@ -91,7 +91,7 @@ _SHARED: dict[str, list[str]] = {
     "operators": ["credits", "download", "generate", "resource"],
     "sensors": ["base", "credits", "generation"],
     "hooks": ["base"],
-    "triggers": ["base", "credits", "generation", "turns"],
+    "triggers": ["base", "credits", "generation", "submit_queue"],
 }
 
 # Modules that serve one vendor.

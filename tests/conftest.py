@@ -64,10 +64,10 @@ def quick(monkeypatch: pytest.MonkeyPatch, no_budgets: None) -> None:
     import tenacity
 
     from airflow_provider_adgen import compat
-    from airflow_provider_adgen.core import repeating
+    from airflow_provider_adgen.core import retrying
     from airflow_provider_adgen.ledger import ledger
 
-    monkeypatch.setattr(repeating, "_backoff", tenacity.wait_fixed(0.01))
+    monkeypatch.setattr(retrying, "_backoff", tenacity.wait_fixed(0.01))
     monkeypatch.setattr(ledger, "_WRITE_PAUSES", (0.01, 0.01))
     if not hasattr(airflow.sdk, "NEVER_EXPIRE"):
         monkeypatch.setattr(compat, "never_expire", lambda: timedelta.max)

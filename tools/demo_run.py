@@ -29,8 +29,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from airflow_provider_adgen.core.account import Account
 from airflow_provider_adgen.core.errors import AdGenError
-from airflow_provider_adgen.core.profile import Profile
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.core.scrub import Secret
 from airflow_provider_adgen.core.wire import Wire
@@ -230,10 +230,10 @@ def _credits(connections: Mapping[str, Mapping[str, Any]]) -> dict[str, int | No
 
     async def ask(name: str, connection: Mapping[str, Any]) -> int | None:
         key = Secret(connection["password"])
-        profile = Profile(vendor=name, conn_id="demo", base_url=connection["host"], key=key)
+        account = Account(vendor=name, conn_id="demo", base_url=connection["host"], key=key)
         try:
             vendor = get_vendor(name)
-            async with Wire(vendor, profile) as wire:
+            async with Wire(vendor, account) as wire:
                 return (await wire.call(vendor.credits())).remaining
         except AdGenError:
             return None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_adgen.cli import server
 from airflow_provider_adgen.cli.text import lines, summary, when
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest, NotFound
-from airflow_provider_adgen.core.identity import Identity
+from airflow_provider_adgen.core.identity import TaskIdentity
 from airflow_provider_adgen.hooks.base import job_ids
 from airflow_provider_adgen.lifecycle.candidates import CLOCKS_DIFFER
 from airflow_provider_adgen.lifecycle.resolution import GONE, NOT_SUBMITTED, variable_name
@@ -30,7 +30,7 @@ class _Refused(Exception):
 
 def run(args: argparse.Namespace) -> int:
     """Carry out one command; return the exit code."""
-    identity = Identity(args.dag_id, args.run_id, args.task_id, args.map_index)
+    identity = TaskIdentity(args.dag_id, args.run_id, args.task_id, args.map_index)
     try:
         # Airflow 3.0 logs to the standard output, which is for the answer.
         with contextlib.redirect_stdout(sys.stderr):
@@ -55,7 +55,7 @@ def _print(text: str) -> None:
     print(text)  # a command's answer
 
 
-def _read(identity: Identity) -> tuple[Record, bool]:
+def _read(identity: TaskIdentity) -> tuple[Record, bool]:
     """Return the task's record, and whether it outlives a clear."""
     ledger, names = server.ledger_of(identity)
     if not names:
@@ -72,7 +72,7 @@ def _read(identity: Identity) -> tuple[Record, bool]:
     return record, ledger.outlives_clear
 
 
-def _show(identity: Identity, args: argparse.Namespace) -> str:
+def _show(identity: TaskIdentity, args: argparse.Namespace) -> str:
     record, outlives_clear = _read(identity)
     opened = record.open
     said = server.get_variable(variable_name(opened.uid)) if opened is not None else None
@@ -82,7 +82,7 @@ def _show(identity: Identity, args: argparse.Namespace) -> str:
     return "\n".join(lines(found))
 
 
-def _open_attempt(identity: Identity) -> tuple[Attempt, bool]:
+def _open_attempt(identity: TaskIdentity) -> tuple[Attempt, bool]:
     record, outlives_clear = _read(identity)
     opened = record.open
     if opened is None:
@@ -103,7 +103,7 @@ def _open_attempt(identity: Identity) -> tuple[Attempt, bool]:
     return opened, outlives_clear
 
 
-def _attach(identity: Identity, args: argparse.Namespace) -> str:
+def _attach(identity: TaskIdentity, args: argparse.Namespace) -> str:
     attempt, outlives_clear = _open_attempt(identity)
     ids = job_ids(args.job_id)
     value = ",".join(ids)
@@ -124,9 +124,9 @@ def _check(attempt: Attempt, ids: tuple[str, ...], conn_id: str | None) -> str:
         raise _Refused("The record names no connection: give --conn-id, or --no-check. Nothing was changed.")
     hook = server.ServerHook(conn_id)
     try:
-        if hook.vendor.request_class(attempt.kind).synchronous:
-            return f"{hook.vendor.title} cannot be asked for a {attempt.kind} job, so it was not checked. "
-        seen = hook.get_generation(",".join(ids), kind=attempt.makes)
+        if hook.vendor.request_class(attempt.request_kind).synchronous:
+            return f"{hook.vendor.title} cannot be asked for a {attempt.request_kind} job, so it was not checked. "
+        seen = hook.get_generation(",".join(ids), kind=attempt.result_kind)
     except NotFound:
         raise _Refused(
             f"{hook.vendor.title} does not know job {', '.join(ids)} in the account of connection {conn_id!r}. Nothing "
@@ -149,7 +149,7 @@ def _check(attempt: Attempt, ids: tuple[str, ...], conn_id: str | None) -> str:
     return f"{hook.vendor.title} knows the job: {seen.kind}, {seen.status}. "
 
 
-def _dismiss(identity: Identity, args: argparse.Namespace) -> str:
+def _dismiss(identity: TaskIdentity, args: argparse.Namespace) -> str:
     record, outlives_clear = _read(identity)
     if record.open is None and record.counting is not None and record.counting.phase == "submitted":
         return _give_up(identity, record.counting, args, outlives_clear)
@@ -174,7 +174,7 @@ def _dismiss(identity: Identity, args: argparse.Namespace) -> str:
     return _said(attempt, NOT_SUBMITTED, text, args, outlives_clear)
 
 
-def _give_up(identity: Identity, attempt: Attempt, args: argparse.Namespace, outlives_clear: bool) -> str:
+def _give_up(identity: TaskIdentity, attempt: Attempt, args: argparse.Namespace, outlives_clear: bool) -> str:
     """Say that the vendor has deleted a recorded job, if the vendor says so."""
     job, conn_id = ", ".join(attempt.job_ids), attempt.conn_id
     if attempt.ended or not conn_id:
@@ -184,7 +184,7 @@ def _give_up(identity: Identity, attempt: Attempt, args: argparse.Namespace, out
         )
     hook = server.ServerHook(conn_id)
     try:
-        seen = hook.get_generation(",".join(attempt.job_ids), kind=attempt.makes)
+        seen = hook.get_generation(",".join(attempt.job_ids), kind=attempt.result_kind)
     except NotFound:
         pass  # just that may be dismissed
     except AdGenError as error:

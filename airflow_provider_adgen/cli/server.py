@@ -18,13 +18,13 @@ from airflow_provider_adgen.ledger.ledger import Ledger
 from airflow_provider_adgen.ledger.stores import ObjectStore, StateStore, Store
 
 if TYPE_CHECKING:
-    from airflow_provider_adgen.core.identity import Identity
+    from airflow_provider_adgen.core.identity import TaskIdentity
 
 
 class _Saved:
     """Airflow's task state store, read from outside the task."""
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: TaskIdentity) -> None:
         from airflow.state import TaskScope, get_state_backend  # ImportError before 3.3
 
         self._backend = get_state_backend()
@@ -35,7 +35,7 @@ class _Saved:
         return None if text is None else json.loads(text)
 
 
-def ledger_of(identity: Identity) -> tuple[Ledger, list[str]]:
+def ledger_of(identity: TaskIdentity) -> tuple[Ledger, list[str]]:
     """Return the ledger of a task, read from the same stores as the task reads, and what they are called."""
     stores: list[Store] = []
     names: list[str] = []

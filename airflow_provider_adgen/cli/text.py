@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
-from airflow_provider_adgen.lifecycle.stops import how_to_resolve
+from airflow_provider_adgen.lifecycle.stop_messages import how_to_resolve
 
 if TYPE_CHECKING:
-    from airflow_provider_adgen.core.identity import Identity
+    from airflow_provider_adgen.core.identity import TaskIdentity
     from airflow_provider_adgen.core.record import Attempt, Record
 
 
@@ -21,7 +21,7 @@ def when(moment: float | None) -> str | None:
 
 
 def summary(
-    record: Record, identity: Identity, *, said: str | None, outlives_clear: bool, now: float
+    record: Record, identity: TaskIdentity, *, said: str | None, outlives_clear: bool, now: float
 ) -> dict[str, Any]:
     """
     Return a record as JSON for people.
@@ -65,7 +65,7 @@ def _attempt(one: Attempt) -> dict[str, Any]:
         "phase": one.phase,
         "vendor": one.vendor or None,
         "connection": one.conn_id or None,
-        "kind": one.kind,
+        "kind": one.request_kind,
         "endpoint": one.endpoint,
         "try_number": one.try_number,
         "fingerprint": one.fingerprint[:12],
@@ -82,7 +82,7 @@ def _attempt(one: Attempt) -> dict[str, Any]:
     }
 
 
-def _next(attempt: Attempt | None, identity: Identity, said: str | None, outlives_clear: bool, now: float) -> str:
+def _next(attempt: Attempt | None, identity: TaskIdentity, said: str | None, outlives_clear: bool, now: float) -> str:
     if attempt is None or attempt.phase == "withdrawn":
         return "Nothing was started. The next try submits."
     match attempt.phase:

@@ -25,7 +25,7 @@ M = TypeVar("M", bound=BaseModel)
 E = TypeVar("E")
 
 
-class Lane(StrEnum):
+class RateClass(StrEnum):
     """Endpoint classes with a rate budget of their own."""
 
     SUBMIT = "submit"
@@ -101,7 +101,7 @@ class Call(Generic[T]):
     :param query: query parameters; None values are left out.
     :param body: a JSON value, a :class:`FileBody`, a :class:`Multipart`, or None.
     :param headers: further headers.
-    :param lane: the rate budget it counts against.
+    :param rate_class: the rate budget it counts against.
     :param paid: it spends credits: a fresh connection, no redirect, never repeated by the wire.
     :param repeatable: the wire may send it again after a failure. Defaults to true for GET.
     :param foreign_url: a full URL on another host (a storage upload): sent without the vendor's auth and headers.
@@ -114,7 +114,7 @@ class Call(Generic[T]):
     query: Mapping[str, Any] = field(default_factory=dict, repr=False)
     body: Any = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    lane: Lane = Lane.READ
+    rate_class: RateClass = RateClass.READ
     paid: bool = False
     repeatable: bool | None = None
     foreign_url: str | None = field(default=None, repr=False)
@@ -169,7 +169,7 @@ class Stream(Generic[E]):
     endpoint: str
     read: Callable[[Event], E | None] = field(repr=False)
     query: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    lane: Lane = Lane.STREAM
+    rate_class: RateClass = RateClass.STREAM
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ _NAMESPACE = uuid.UUID("6f0a0f6e-3f3c-5d0e-9a53-0f6b1f3f2d11")
 
 
 @dataclass(frozen=True)
-class Identity:
+class TaskIdentity:
     """
     The task that pays, without its try number.
 
@@ -77,7 +77,9 @@ def changed_fields(old: dict[str, str], new: dict[str, str]) -> list[str]:
     return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
 
 
-def idempotency_key(identity: Identity, *, epoch: int, fingerprint: str, answered: int, seed: str | None = None) -> str:
+def idempotency_key(
+    identity: TaskIdentity, *, epoch: int, fingerprint: str, answered: int, seed: str | None = None
+) -> str:
     """
     Return the key of an attempt: the same whenever and wherever the same attempt is made again.
 

@@ -25,7 +25,7 @@ _LONGEST_ID = 200
 _OWN = frozenset({"id", "status", "job_id", "jobId", "generation_id"})
 
 
-def word(value: Any) -> str | None:
+def as_text(value: Any) -> str | None:
     """Return a text, or a number as text; None for anything else."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         try:
@@ -35,7 +35,7 @@ def word(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def whole(value: Any) -> int | None:
+def as_int(value: Any) -> int | None:
     """Return a number, also from a text, as a whole one, rounded down: a part of a credit buys nothing."""
     if isinstance(value, str):
         try:
@@ -47,7 +47,7 @@ def whole(value: Any) -> int | None:
     return math.floor(value) if isinstance(value, float) and math.isfinite(value) else None
 
 
-def amount(value: Any) -> float | None:
+def as_number(value: Any) -> float | None:
     """Return a finite number, also from a text; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
@@ -60,7 +60,7 @@ def amount(value: Any) -> float | None:
 
 def readable_id(value: Any) -> str | None:
     """Return an id that can go into a path and into a list joined by commas; None for anything else."""
-    text = (word(value) or "").strip() if not isinstance(value, float) else ""
+    text = (as_text(value) or "").strip() if not isinstance(value, float) else ""
     # Of all white space only the common blank is printable.
     plain = text.isprintable() and " " not in text and "," not in text
     return text if text not in {"", ".", ".."} and plain and len(text) <= _LONGEST_ID else None
@@ -114,7 +114,7 @@ def file_kind(url: str) -> FileKind | None:
 
 
 def _needed(value: Any) -> Any:
-    text = word(value)
+    text = as_text(value)
     if text is None or not text.strip():
         raise ValueError("is not an id")
     return text.strip()
@@ -135,15 +135,15 @@ def _mapping(value: Any) -> dict[str, Any]:
     return {str(key): item for key, item in value.items()} if isinstance(value, Mapping) else {}
 
 
-Identity = Annotated[str, BeforeValidator(_needed)]
+RequiredId = Annotated[str, BeforeValidator(_needed)]
 """An id, as text; an answer without it cannot be used."""
 
 JobId = Annotated[str, BeforeValidator(_job_id)]
 """A job's id: it can be told from others in a list joined by commas."""
 
-Word = Annotated[str | None, BeforeValidator(word)]
-Whole = Annotated[int | None, BeforeValidator(whole)]
-Amount = Annotated[float | None, BeforeValidator(amount)]
+OptionalText = Annotated[str | None, BeforeValidator(as_text)]
+OptionalInt = Annotated[int | None, BeforeValidator(as_int)]
+OptionalNumber = Annotated[float | None, BeforeValidator(as_number)]
 Flag = Annotated[bool | None, BeforeValidator(lambda value: value if isinstance(value, bool) else None)]
 Fields = Annotated[dict[str, Any], BeforeValidator(_mapping)]
 Objects = BeforeValidator(_dictionaries)
@@ -158,7 +158,7 @@ class Answered(Model):
         return [(name, value) for name, value in super().__repr_args__() if not holds_url(value)]
 
 
-def rest(said: Mapping[str, Any] | Model, *placed: str) -> dict[str, Any]:
+def other_fields(said: Mapping[str, Any] | Model, *placed: str) -> dict[str, Any]:
     """
     Return what a vendor said beside the fields that have a place of their own: a generation's ``details``.
 

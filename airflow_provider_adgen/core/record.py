@@ -16,7 +16,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from airflow_provider_adgen.core.errors import AdGenError
 
@@ -46,7 +46,7 @@ class Attempt(BaseModel):
     :param fields: hash of each request field, to name those that changed.
     :param vendor: the vendor's name.
     :param conn_id: the Airflow connection it was posted with.
-    :param kind: the request's word.
+    :param request_kind: the request's word.
     :param endpoint: where it was posted.
     :param intended_at: Unix time of the intent.
     :param post_seconds: the submission's own deadline.
@@ -60,7 +60,7 @@ class Attempt(BaseModel):
     :param answer: the beginning of an acceptance in which no job id could be read, scrubbed.
     :param job_ids: the jobs it started.
     :param submitted_at: Unix time of the answer.
-    :param makes: kind of the result.
+    :param result_kind: kind of the result.
     :param wait_try: the try that waits for the job.
     :param wait_until: Unix time at which that try stops waiting.
     :param price: credits quoted before submitting.
@@ -83,7 +83,7 @@ class Attempt(BaseModel):
     fields: dict[str, str] = Field(default_factory=dict)
     vendor: str = ""
     conn_id: str = ""
-    kind: str
+    request_kind: str = Field(validation_alias=AliasChoices("request_kind", "kind"))
     endpoint: str = ""
     intended_at: float
     post_seconds: float
@@ -97,7 +97,7 @@ class Attempt(BaseModel):
     answer: str | None = None
     job_ids: list[str] = Field(default_factory=list)
     submitted_at: float | None = None
-    makes: str | None = None
+    result_kind: str | None = Field(default=None, validation_alias=AliasChoices("result_kind", "makes"))
     wait_try: int | None = None
     wait_until: float | None = None
     price: int | None = None

@@ -72,7 +72,7 @@ class GenerationRequest(BaseModel):
     kind: ClassVar[str]
     """The word for JSON: ``{"kind": ...}``."""
 
-    makes: ClassVar[Kind]
+    result_kind: ClassVar[Kind]
     """What the generation results in."""
 
     synchronous: ClassVar[bool] = False

@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING
 from airflow_provider_adgen.core.vocabulary import Generation
 
 if TYPE_CHECKING:
-    from airflow_provider_adgen.core.profile import Profile
+    from airflow_provider_adgen.core.account import Account
 
 
-def seal(generation: Generation, profile: Profile) -> str:
+def seal(generation: Generation, account: Account) -> str:
     """Return *generation*, links included, so that only a holder of the account's key can read it."""
     from cryptography.fernet import Fernet  # Airflow's own choice; not at module level: it takes long to import
 
     text = json.dumps(generation.to_xcom(urls=True))
-    return Fernet(_key(profile, generation.job_ids)).encrypt(text.encode()).decode()
+    return Fernet(_key(account, generation.job_ids)).encrypt(text.encode()).decode()
 
 
-def unseal(sealed: str, profile: Profile, job_ids: list[str]) -> Generation | None:
+def unseal(sealed: str, account: Account, job_ids: list[str]) -> Generation | None:
     """
     Return what was sealed about these jobs; None where it cannot be read: the account's key was changed since.
 
@@ -39,7 +39,7 @@ def unseal(sealed: str, profile: Profile, job_ids: list[str]) -> Generation | No
     from cryptography.fernet import Fernet, InvalidToken  # as above
 
     try:
-        text = Fernet(_key(profile, job_ids)).decrypt(sealed.encode())
+        text = Fernet(_key(account, job_ids)).decrypt(sealed.encode())
         return Generation.from_xcom(json.loads(text))
     except (InvalidToken, ValueError):
         return None
@@ -57,6 +57,6 @@ def together(asked: Generation, heard: Generation | None) -> Generation:
     return asked if asked.finished and len(asked.creatives) >= len(heard.creatives) else heard
 
 
-def _key(profile: Profile, job_ids: list[str]) -> bytes:
+def _key(account: Account, job_ids: list[str]) -> bytes:
     subject = b"adgen sealed result:" + ",".join(job_ids).encode()
-    return base64.urlsafe_b64encode(hmac.new(profile.key.reveal().encode(), subject, hashlib.sha256).digest())
+    return base64.urlsafe_b64encode(hmac.new(account.key.reveal().encode(), subject, hashlib.sha256).digest())

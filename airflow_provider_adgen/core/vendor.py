@@ -17,7 +17,7 @@ from airflow_provider_adgen.core.scrub import scrub
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from airflow_provider_adgen.core.calls import Answer, Call, Lane, Sequence
+    from airflow_provider_adgen.core.calls import Answer, Call, RateClass, Sequence
     from airflow_provider_adgen.core.decisions.rates import RateLimit
     from airflow_provider_adgen.core.vocabulary import CreditBalance, Generation, GenerationStatus
 
@@ -130,10 +130,10 @@ class Vendor(abc.ABC):
     requests: ClassVar[tuple[type[GenerationRequest], ...]]
     promises: ClassVar[Promises]
     tracking: ClassVar[Tracking] = Tracking()
-    patience: ClassVar[float] = 0.0
+    stream_seconds: ClassVar[float] = 0.0
     """Seconds for which one of its streams is worth holding open while waiting; 0 for a vendor without."""
 
-    rations: ClassVar[Mapping[Lane, RateLimit]] = {}
+    rate_limits: ClassVar[Mapping[RateClass, RateLimit]] = {}
     """Limits we keep by ourselves, because running into them costs more than a 429 (rationed streams)."""
 
     statuses: ClassVar[Mapping[str, GenerationStatus]]
@@ -156,14 +156,14 @@ class Vendor(abc.ABC):
 
     @abc.abstractmethod
     def fetch(
-        self, job_ids: tuple[str, ...], kind: str | None = None, *, patience: float = 0.0
+        self, job_ids: tuple[str, ...], kind: str | None = None, *, stream_seconds: float = 0.0
     ) -> Sequence[Generation]:
         """
         Ask for one generation, all its jobs included; links in it are fresh.
 
         :param job_ids: the jobs.
         :param kind: kind of the result, for vendors that do not say it of a job.
-        :param patience: seconds for which a vendor with streams may hold one open; others answer at once.
+        :param stream_seconds: seconds for which a vendor with streams may hold one open; others answer at once.
         """
 
     @abc.abstractmethod
@@ -180,7 +180,7 @@ class Vendor(abc.ABC):
 
     # --- what some vendors can do ---------------------------------------------------------------------------------
 
-    def overview(self) -> Sequence[None] | None:
+    def list_jobs(self) -> Sequence[None] | None:
         """
         Emit the account's recent jobs, many per request; None where it cannot.
 

@@ -20,7 +20,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import tenacity
 
-from airflow_provider_adgen.core.calls import Answer, Call, Emit, Lane, Listen, Sequence, Stream
+from airflow_provider_adgen.core.calls import Answer, Call, Emit, Listen, RateClass, Sequence, Stream
 from airflow_provider_adgen.core.clock import SYSTEM, Clock
 from airflow_provider_adgen.core.decisions.rates import NEAR, RateBudget, retry_after
 from airflow_provider_adgen.core.errors import (
@@ -32,14 +32,14 @@ from airflow_provider_adgen.core.errors import (
     WireError,
 )
 from airflow_provider_adgen.core.http import HttpClient, Opened, Request
-from airflow_provider_adgen.core.repeating import ATTEMPTS, pause, worth_repeating
+from airflow_provider_adgen.core.retrying import ATTEMPTS, pause, worth_retrying
 from airflow_provider_adgen.core.scrub import scrub
 from airflow_provider_adgen.core.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
-    from airflow_provider_adgen.core.profile import Profile
+    from airflow_provider_adgen.core.account import Account
     from airflow_provider_adgen.core.vendor import Vendor
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ class Wire:
     Carries out calls for one connected account, on one event loop.
 
     :param vendor: the vendor's definition.
-    :param profile: the account.
+    :param account: the account.
     :param budget: the account's rate budget in this process; shared by all its wires.
     :param clock: time, injected.
     :param attempts: how often a repeatable request is sent at most.
@@ -81,15 +81,15 @@ class Wire:
     def __init__(
         self,
         vendor: Vendor,
-        profile: Profile,
+        account: Account,
         *,
         budget: RateBudget | None = None,
         clock: Clock = SYSTEM,
         attempts: int = ATTEMPTS,
     ) -> None:
         self.vendor = vendor
-        self.profile = profile
-        self.budget = budget if budget is not None else RateBudget(profile.requests_per_minute, vendor.rations)
+        self.account = account
+        self.budget = budget if budget is not None else RateBudget(account.requests_per_minute, vendor.rate_limits)
         self.tally = Tally()
         self._clock = clock
         self._attempts = attempts
@@ -121,7 +121,7 @@ class Wire:
             return self._read(call, await self._once(call))
         retrying = tenacity.AsyncRetrying(
             sleep=self._clock.sleep,
-            retry=tenacity.retry_if_exception(worth_repeating),
+            retry=tenacity.retry_if_exception(worth_retrying),
             wait=pause,
             stop=tenacity.stop_after_attempt(self._attempts),
             reraise=True,
@@ -201,7 +201,7 @@ class Wire:
         :raises ApiError: the vendor answered with an error status.
         :raises WireError: it broke.
         """
-        sent = await self._pass(stream.lane, stream.endpoint, near)
+        sent = await self._pass(stream.rate_class, stream.endpoint, near)
         request = Request(
             "GET",
             stream.endpoint,
@@ -213,9 +213,9 @@ class Wire:
             async with self._reused().open(request, seconds=silence) as opened:
                 if opened.status != 200:
                     answer = Answer(opened.status, opened.headers, b"".join([part async for part in opened.chunks()]))
-                    self._learn(stream.lane, answer, sent)
+                    self._learn(stream.rate_class, answer, sent)
                     raise self._error(answer, stream.endpoint)
-                self._learn(stream.lane, Answer(opened.status, opened.headers, b""), sent)
+                self._learn(stream.rate_class, Answer(opened.status, opened.headers, b""), sent)
                 async for event in opened.events():
                     item = stream.read(event)
                     if item is not None:
@@ -230,15 +230,15 @@ class Wire:
 
         :raises ApiError: the vendor answered with an error status.
         """
-        sent = await self._pass(call.lane, call.endpoint)
+        sent = await self._pass(call.rate_class, call.endpoint)
         request = Request(
             call.method, call.endpoint, self._url(call.path, call.query), {**self._headers(), **call.headers}, call.body
         )
-        async with self._reused().open(request, seconds=self.profile.timeout) as opened:
+        async with self._reused().open(request, seconds=self.account.timeout) as opened:
             if opened.status >= 300:
                 content = b"".join([part async for part in opened.chunks()])
                 answer = Answer(opened.status, opened.headers, content)
-                self._learn(call.lane, answer, sent)
+                self._learn(call.rate_class, answer, sent)
                 raise self._error(answer, call.endpoint)
             yield opened
 
@@ -249,13 +249,13 @@ class Wire:
             return call.parse(answer)
         except UnexpectedResponse as error:
             if call.paid:
-                error.excerpt = scrub(_as_text(answer), self.profile.key.reveal(), longest=_EXCERPT)
+                error.excerpt = scrub(_as_text(answer), self.account.key.reveal(), longest=_EXCERPT)
             raise
 
     async def _once(self, call: Call[Any]) -> Answer:
         if call.foreign_url is not None:
             return await self._foreign(call)
-        sent = await self._pass(call.lane, call.endpoint)
+        sent = await self._pass(call.rate_class, call.endpoint)
         request = Request(
             call.method,
             call.endpoint,
@@ -264,21 +264,21 @@ class Wire:
             call.body,
         )
         if call.paid:
-            client = HttpClient(verify=self.profile.verify, fresh=True)
+            client = HttpClient(verify=self.account.verify, fresh=True)
             try:
-                answer = await client.send(request, seconds=self.profile.timeout)
+                answer = await client.send(request, seconds=self.account.timeout)
             finally:
                 await client.aclose()
         else:
             answer = await self._following_redirects(request)
-        self._learn(call.lane, answer, sent)
+        self._learn(call.rate_class, answer, sent)
         if not 200 <= answer.status < 300:
             raise self._error(answer, call.endpoint)
         return answer
 
     async def _following_redirects(self, request: Request) -> Answer:
         for _ in range(_REDIRECTS + 1):
-            answer = await self._reused().send(request, seconds=self.profile.timeout)
+            answer = await self._reused().send(request, seconds=self.account.timeout)
             if answer.status not in {301, 302, 303, 307, 308} or request.method != "GET":
                 return answer
             if not answer.headers.get("location"):
@@ -301,11 +301,11 @@ class Wire:
 
     async def _foreign(self, call: Call[Any]) -> Answer:
         # A storage host sees neither the key nor the connection's extra headers.
-        client = HttpClient(verify=self.profile.verify)
+        client = HttpClient(verify=self.account.verify)
         try:
             answer = await client.send(
                 Request(call.method, call.endpoint, call.foreign_url or "", dict(call.headers), call.body),
-                seconds=max(self.profile.timeout, 600.0),
+                seconds=max(self.account.timeout, 600.0),
             )
         finally:
             await client.aclose()
@@ -323,53 +323,53 @@ class Wire:
 
     def _reused(self) -> HttpClient:
         if self._client is None:
-            self._client = HttpClient(verify=self.profile.verify)
+            self._client = HttpClient(verify=self.account.verify)
         return self._client
 
     def _url(self, path: str, query: Any) -> str:
         pairs = [(name, _text(value)) for name, value in dict(query).items() if value is not None]
-        url = self.profile.base_url + path
+        url = self.account.base_url + path
         return f"{url}?{urlencode(pairs)}" if pairs else url
 
     def _headers(self) -> dict[str, str]:
         return {
             "Accept": "application/json",
             "User-Agent": _USER_AGENT,
-            **self.profile.headers,
-            **self.vendor.auth_headers(self.profile.key.reveal()),
+            **self.account.headers,
+            **self.vendor.auth_headers(self.account.key.reveal()),
         }
 
-    async def _pass(self, lane: Lane, endpoint: str, near: float = NEAR) -> float:
+    async def _pass(self, rate_class: RateClass, endpoint: str, near: float = NEAR) -> float:
         """Wait for the budget, *near* seconds at most, and return the moment at which the request goes out."""
         began = self._clock.monotonic()
         while True:
             now = self._clock.monotonic()
-            wait = self.budget.delay(lane, now)
+            wait = self.budget.delay(rate_class, now)
             if now + wait > began + near:
                 told = (
-                    f"{self.vendor.title}'s rate limit allows no {lane} request for another {wait:.0f} s; {endpoint} "
-                    "was not sent, and nothing was charged."
+                    f"{self.vendor.title}'s rate limit allows no {rate_class} request for another {wait:.0f} s; "
+                    f"{endpoint} was not sent, and nothing was charged."
                 )
                 raise RateLimited(told, vendor=self.vendor.name, endpoint=endpoint, status=429, retry_after=wait)
-            if self.budget.awaiting(lane, now):
+            if self.budget.awaiting(rate_class, now):
                 await self._clock.sleep(min(wait, _GLANCE))
                 continue
-            moment = now + self.budget.take(lane, now)
+            moment = now + self.budget.take(rate_class, now)
             if moment > now:
                 await self._clock.sleep(moment - now)
-                if self.budget.stopped(lane, self._clock.monotonic()):
-                    self.budget.give_back(lane, moment)  # a 429 to somebody else's request came meanwhile
+                if self.budget.stopped(rate_class, self._clock.monotonic()):
+                    self.budget.give_back(rate_class, moment)  # a 429 to somebody else's request came meanwhile
                     continue
             self.tally.requests += 1
             return moment
 
-    def _learn(self, lane: Lane, answer: Answer, sent: float) -> None:
+    def _learn(self, rate_class: RateClass, answer: Answer, sent: float) -> None:
         self.tally.refused += answer.status == 429
-        self.budget.learn(lane, answer.status, answer.headers, self._clock.monotonic(), self._clock.now(), sent)
+        self.budget.learn(rate_class, answer.status, answer.headers, self._clock.monotonic(), self._clock.now(), sent)
 
     def _error(self, answer: Answer, endpoint: str) -> ApiError:
         wait = retry_after(answer.headers, self._clock.now()) if answer.status in {429, 503} else None
-        return self.vendor.error(answer, endpoint, self.profile.key.reveal(), retry_after=wait)
+        return self.vendor.error(answer, endpoint, self.account.key.reveal(), retry_after=wait)
 
 
 def _tell(sequence: Sequence[Any], done: Any, error: AdGenError | None) -> Any:

@@ -21,7 +21,7 @@ from airflow_provider_adgen.core.http import CHUNK, HttpClient, Opened, Request
 from airflow_provider_adgen.core.version import VERSION
 from airflow_provider_adgen.core.vocabulary import Creative
 from airflow_provider_adgen.delivery import checksums
-from airflow_provider_adgen.delivery.deposit import Deposit, NotStored
+from airflow_provider_adgen.delivery.atomic_writer import AtomicWriter, NotStored
 from airflow_provider_adgen.delivery.links import BadLink, Link, Links, checked, host
 from airflow_provider_adgen.delivery.names import describe, media_type
 from airflow_provider_adgen.delivery.ranges import Version, content_length, decodable, encoding
@@ -71,7 +71,7 @@ class _Spent(Exception):
 
 
 @dataclass(frozen=True)
-class Job:
+class DownloadItem:
     """
     What to fetch and where to put it.
 
@@ -100,13 +100,13 @@ class Download:
     :param timeout: the longest silence of a host, in seconds.
     """
 
-    def __init__(self, job: Job, links: Links, client: HttpClient, clock: Clock, timeout: float) -> None:
+    def __init__(self, job: DownloadItem, links: Links, client: HttpClient, clock: Clock, timeout: float) -> None:
         self._job = job
         self._links = links
         self._client = client
         self._clock = clock
         self._timeout = timeout
-        self._deposit: Deposit | None = None
+        self._deposit: AtomicWriter | None = None
         self._version = Version()
         self._promised: dict[str, bytes] = {}
         self._file_name = ""
@@ -123,8 +123,8 @@ class Download:
         :raises DownloadError: it cannot be fetched, or the destination does not take it.
         """
         try:
-            deposit = await self._fetch()
-            await deposit.commit()
+            writer = await self._fetch()
+            await writer.commit()
         except NotStored as problem:
             await self._give_up()
             raise refused(self._job.label, self._job.place, self._file_name, problem) from None
@@ -132,9 +132,9 @@ class Download:
             await self._give_up()
             raise
         uri = self._job.place.uri_of(self._file_name)
-        log.info("Stored %s: %s, %d bytes.", self._job.label, uri, deposit.size)
+        log.info("Stored %s: %s, %d bytes.", self._job.label, uri, writer.size)
         return Creative(
-            kind=self._job.kind, uri=uri, media_type=self._media_type, size=deposit.size, sha256=deposit.sha256
+            kind=self._job.kind, uri=uri, media_type=self._media_type, size=writer.size, sha256=writer.sha256
         )
 
     async def _give_up(self) -> None:
@@ -143,7 +143,7 @@ class Download:
 
     # --- attempts -------------------------------------------------------------------------------------------------
 
-    async def _fetch(self) -> Deposit:
+    async def _fetch(self) -> AtomicWriter:
         link = await self._renewed(self._links.of(self._job.index))
         while True:
             try:
@@ -195,22 +195,22 @@ class Download:
 
     # --- one attempt ----------------------------------------------------------------------------------------------
 
-    async def _attempt(self, link: Link) -> Deposit:
+    async def _attempt(self, link: Link) -> AtomicWriter:
         try:
             url = checked(link.url or "")
             offset = self._deposit.size if self._deposit is not None else 0
             async with self._following(url, self._version.request(offset)) as (opened, url):
-                deposit, end = await self._accept(opened, url)
-                await self._receive(opened, deposit, end, host(url))
+                writer, end = await self._accept(opened, url)
+                await self._receive(opened, writer, end, host(url))
         except BadLink as problem:
             raise self._error(str(problem)) from None
         except WireError as problem:
             raise _Broken(problem.message[:1].lower() + problem.message[1:].rstrip(".")) from None
         for algorithm, digest in self._promised.items():
-            if deposit.digest(algorithm) != digest:
+            if writer.digest(algorithm) != digest:
                 self._version = Version()
                 raise _Broken(f"what {host(url)} sent does not have the {algorithm} checksum it told")
-        return deposit
+        return writer
 
     @contextlib.asynccontextmanager
     async def _following(self, url: str, asked: dict[str, str]) -> AsyncIterator[tuple[Opened, str]]:
@@ -226,7 +226,7 @@ class Download:
             url = checked(target, url)
         raise BadLink(f"it was redirected more than {_REDIRECTS} times, last to {host(url)}")
 
-    async def _accept(self, opened: Opened, url: str) -> tuple[Deposit, int | None]:
+    async def _accept(self, opened: Opened, url: str) -> tuple[AtomicWriter, int | None]:
         """Return where the body goes and the offset at which it must end, or say why it is not the creative."""
         status, who = opened.status, host(url)
         resumed = self._deposit
@@ -247,7 +247,7 @@ class Download:
             raise self._error(f"{who} answered {status}", status=status)
         return await self._begin(opened, url), content_length(opened.headers)
 
-    async def _begin(self, opened: Opened, url: str) -> Deposit:
+    async def _begin(self, opened: Opened, url: str) -> AtomicWriter:
         headers, who = opened.headers, host(url)
         told = media_type(headers.get("content-type", ""))
         if told in (_PAGES if self._job.kind == "archive" else _DOCUMENTS):
@@ -262,12 +262,12 @@ class Download:
         extension, self._media_type = describe(told, url, self._job.kind)
         name = self._file_name = f"{self._job.name}.{extension}"
         place, stored_as = self._job.place, self._media_type
-        self._deposit = Deposit(lambda: place.sink(name, stored_as), self._promised)
+        self._deposit = AtomicWriter(lambda: place.sink(name, stored_as), self._promised)
         return self._deposit
 
-    async def _receive(self, opened: Opened, deposit: Deposit, end: int | None, who: str) -> None:
-        broken = await pour(opened, deposit)
-        size, total = deposit.size, self._version.total
+    async def _receive(self, opened: Opened, writer: AtomicWriter, end: int | None, who: str) -> None:
+        broken = await pour(opened, writer)
+        size, total = writer.size, self._version.total
         if end is not None and size > end:
             self._version = Version()
             raise _Broken(f"{who} sent more than the {end} bytes it told")
@@ -282,7 +282,7 @@ class Download:
         return failure(self._job.label, what, status=status)
 
 
-async def pour(opened: Opened, deposit: Deposit) -> WireError | None:
+async def pour(opened: Opened, writer: AtomicWriter) -> WireError | None:
     """
     Write an answer's body, decoded; return the error it broke off with, after writing all that arrived.
 
@@ -296,12 +296,12 @@ async def pour(opened: Opened, deposit: Deposit) -> WireError | None:
             async for piece in pieces:
                 held += piece
                 if len(held) >= CHUNK:
-                    await deposit.write(bytes(held))
+                    await writer.write(bytes(held))
                     held.clear()
         except WireError as error:
             broken = error
     if held:
-        await deposit.write(bytes(held))
+        await writer.write(bytes(held))
     return broken
 
 

@@ -4,7 +4,7 @@
 Files that come into being only when they are whole.
 
 A sink takes bytes, and its final name shows nothing before :meth:`Sink.commit`. Everything here blocks: the event loop
-uses it through :class:`airflow_provider_adgen.delivery.deposit.Deposit`.
+uses it through :class:`airflow_provider_adgen.delivery.atomic_writer.AtomicWriter`.
 """
 
 from __future__ import annotations

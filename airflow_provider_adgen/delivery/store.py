@@ -18,8 +18,8 @@ from airflow_provider_adgen.core.errors import AdGenError, DownloadError
 from airflow_provider_adgen.core.http import HttpClient, Opened
 from airflow_provider_adgen.core.scrub import without_urls
 from airflow_provider_adgen.core.vocabulary import Creative, Generation
-from airflow_provider_adgen.delivery.deposit import Deposit, NotStored
-from airflow_provider_adgen.delivery.download import Download, Job, failure, pour, refused
+from airflow_provider_adgen.delivery.atomic_writer import AtomicWriter, NotStored
+from airflow_provider_adgen.delivery.download import Download, DownloadItem, failure, pour, refused
 from airflow_provider_adgen.delivery.links import Links
 from airflow_provider_adgen.delivery.names import media_type, stem
 from airflow_provider_adgen.delivery.places import Place, resolve, resolve_file
@@ -103,23 +103,23 @@ async def store_stream(opened: Opened, path: str, *, label: str = "The file", ma
     if encoding(opened.headers) and not decodable(encoding(opened.headers)):
         raise failure(label, f"it came in an encoding that was not asked for ({encoding(opened.headers)[:20]})")
     stored_as = media_type(opened.headers.get("content-type", ""))
-    deposit = Deposit(lambda: place.sink(name, stored_as))
+    writer = AtomicWriter(lambda: place.sink(name, stored_as))
     try:
-        broken = await pour(opened, deposit)
+        broken = await pour(opened, writer)
         told = content_length(opened.headers)
-        if broken is not None or (told is not None and told != deposit.size):
+        if broken is not None or (told is not None and told != writer.size):
             of = f" of {told}" if told is not None else ""
-            raise failure(label, f"the connection broke after {deposit.size}{of} bytes")
-        if deposit.size == 0 and not may_be_empty:
+            raise failure(label, f"the connection broke after {writer.size}{of} bytes")
+        if writer.size == 0 and not may_be_empty:
             raise failure(label, "it is empty")
-        await deposit.commit()
+        await writer.commit()
     except NotStored as problem:
-        await deposit.abort()
+        await writer.abort()
         raise refused(label, place, name, problem) from None
     except BaseException:
-        await deposit.abort()
+        await writer.abort()
         raise
-    return StoredFile(place.uri_of(name), deposit.size, deposit.sha256)
+    return StoredFile(place.uri_of(name), writer.size, writer.sha256)
 
 
 async def _asked_again(generation: Generation, refetch: Callable[[], Awaitable[Generation]], label: str) -> Generation:
@@ -152,7 +152,7 @@ async def _store_creatives(
     links, turns = Links(generation, refetch), asyncio.Semaphore(AT_A_TIME)
 
     async def one(index: int) -> None:
-        job = Job(index, media[index].kind, f"Creative {index} of {label}", f"{name}-{index}", place)
+        job = DownloadItem(index, media[index].kind, f"Creative {index} of {label}", f"{name}-{index}", place)
         async with turns:
             media[index] = await Download(job, links, client, clock, timeout).run()
 
@@ -186,18 +186,18 @@ async def _store_text(generation: Generation, place: Place, base: str, label: st
     else:
         return None
     name = f"{base}-{word}.json"
-    deposit = Deposit(lambda: place.sink(name, _JSON))
+    writer = AtomicWriter(lambda: place.sink(name, _JSON))
     try:
-        await deposit.write(
+        await writer.write(
             json.dumps(content, ensure_ascii=False, indent=2, default=str).encode("utf-8", "replace") + b"\n"
         )
-        await deposit.commit()
+        await writer.commit()
     except NotStored as problem:
-        await deposit.abort()
+        await writer.abort()
         raise refused(f"The {word} of {label}", place, name, problem) from None
     except BaseException:
-        await deposit.abort()
+        await writer.abort()
         raise
     uri = place.uri_of(name)
-    log.info("Stored the %s of %s: %s, %d bytes.", word, label, uri, deposit.size)
-    return Creative(kind="archive", uri=uri, media_type=_JSON, size=deposit.size, sha256=deposit.sha256)
+    log.info("Stored the %s of %s: %s, %d bytes.", word, label, uri, writer.size)
+    return Creative(kind="archive", uri=uri, media_type=_JSON, size=writer.size, sha256=writer.sha256)

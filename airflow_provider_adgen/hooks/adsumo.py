@@ -53,11 +53,11 @@ class AdsumoHook(AdGenHook):
         :raises InvalidRequest: the connection has no ``webhook_secret``, or the signature does not match.
         :raises UnexpectedResponse: the body is signed and not readable.
         """
-        return self._verify(self.profile().webhook_secret, body, signature)
+        return self._verify(self.account().webhook_secret, body, signature)
 
     async def averify_webhook(self, body: bytes, signature: str) -> WebhookEvent:
         """Check a notification's signature and read it; see :meth:`verify_webhook`."""
-        return self._verify((await self.aprofile()).webhook_secret, body, signature)
+        return self._verify((await self.aaccount()).webhook_secret, body, signature)
 
     def _verify(self, secret: object, body: bytes, signature: str) -> WebhookEvent:
         from airflow_provider_adgen.core.scrub import Secret

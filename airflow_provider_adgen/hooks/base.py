@@ -13,17 +13,17 @@ from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.decisions.rates import RateBudget
 from airflow_provider_adgen.core.errors import AdGenError, AuthenticationError, InvalidRequest
 from airflow_provider_adgen.core.registry import get_vendor
-from airflow_provider_adgen.core.repeating import ATTEMPTS
 from airflow_provider_adgen.core.requests import GenerationRequest, identifier
+from airflow_provider_adgen.core.retrying import ATTEMPTS
 from airflow_provider_adgen.core.wire import Wire
+from airflow_provider_adgen.hooks.connection import read_account
 from airflow_provider_adgen.hooks.form import add_form
-from airflow_provider_adgen.hooks.profile import read_profile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from airflow_provider_adgen.core.account import Account
     from airflow_provider_adgen.core.calls import Sequence
-    from airflow_provider_adgen.core.profile import Profile
     from airflow_provider_adgen.core.vendor import Vendor
     from airflow_provider_adgen.core.vocabulary import CreditBalance, Generation
 
@@ -33,11 +33,11 @@ T = TypeVar("T")
 _budgets: dict[tuple[str, str, str], RateBudget] = {}
 
 
-def budget_of(profile: Profile) -> RateBudget:
+def budget_of(account: Account) -> RateBudget:
     """Return the process's rate budget of an account."""
-    key = (profile.vendor, profile.base_url, profile.key_tag)
-    budget = _budgets.setdefault(key, RateBudget(profile.requests_per_minute, get_vendor(profile.vendor).rations))
-    budget.per_minute = profile.requests_per_minute
+    key = (account.vendor, account.base_url, account.key_tag)
+    budget = _budgets.setdefault(key, RateBudget(account.requests_per_minute, get_vendor(account.vendor).rate_limits))
+    budget.per_minute = account.requests_per_minute
     return budget
 
 
@@ -67,7 +67,7 @@ class AdGenHook(BaseHook):
         self.conn_id = conn_id or self.default_conn_name
         name = self.conn_type or vendor
         self._vendor: Vendor | None = get_vendor(name) if name else None
-        self._profile: Profile | None = None
+        self._account: Account | None = None
         self._blocking_wire: Wire | None = None
         self._async_wire: Wire | None = None
 
@@ -77,43 +77,43 @@ class AdGenHook(BaseHook):
     def vendor(self) -> Vendor:
         """The vendor's definition."""
         if self._vendor is None:
-            self.profile()
+            self.account()
         if self._vendor is None:
             raise InvalidRequest(f"Connection {self.conn_id!r} has no type. Nothing was sent.")
         return self._vendor
 
-    def profile(self, *, refresh: bool = False) -> Profile:
+    def account(self, *, refresh: bool = False) -> Account:
         """
         Return the account, looked up once.
 
         :param refresh: look it up again: the key may have been changed.
         :raises InvalidRequest: the connection cannot be used.
         """
-        if self._profile is None or refresh:
-            self._profile = self._read(self.get_connection(self.conn_id))
-        return self._profile
+        if self._account is None or refresh:
+            self._account = self._read(self.get_connection(self.conn_id))
+        return self._account
 
-    async def aprofile(self, *, refresh: bool = False) -> Profile:
-        """Return the account without blocking the event loop; see :meth:`profile`."""
-        if self._profile is None or refresh:
+    async def aaccount(self, *, refresh: bool = False) -> Account:
+        """Return the account without blocking the event loop; see :meth:`account`."""
+        if self._account is None or refresh:
             connection = await aget_connection(self.conn_id)
             # Reading it imports the vendor's models the first time: not on the event loop.
-            self._profile = await asyncio.to_thread(self._read, connection)
-        return self._profile
+            self._account = await asyncio.to_thread(self._read, connection)
+        return self._account
 
-    def _read(self, connection: Any) -> Profile:
+    def _read(self, connection: Any) -> Account:
         if self._vendor is None:
             self._vendor = get_vendor((connection.conn_type or "").replace("-", "_"))
-        profile = read_profile(connection, self._vendor)
-        warning = self._vendor.warn(profile.key.reveal(), SYSTEM.now())
+        account = read_account(connection, self._vendor)
+        warning = self._vendor.warn(account.key.reveal(), SYSTEM.now())
         if warning:
             self.log.warning("Connection %s: %s", self.conn_id, warning)
-        return profile
+        return account
 
     # --- carrying out calls ---------------------------------------------------------------------------------------
 
-    def _wire(self, profile: Profile, *, attempts: int = ATTEMPTS) -> Wire:
-        return Wire(self.vendor, profile, budget=budget_of(profile), attempts=attempts)
+    def _wire(self, account: Account, *, attempts: int = ATTEMPTS) -> Wire:
+        return Wire(self.vendor, account, budget=budget_of(account), attempts=attempts)
 
     def run_blocking(self, act: Callable[[Wire], Awaitable[T]], *, attempts: int = ATTEMPTS) -> T:
         """
@@ -122,33 +122,33 @@ class AdGenHook(BaseHook):
         :param act: what to do.
         :param attempts: how often a repeatable request is sent at most.
         """
-        profile = self.profile()
+        account = self.account()
 
         async def acting() -> T:
             if self._blocking_wire is not None and attempts == ATTEMPTS:
                 return await act(self._blocking_wire)
-            async with self._wire(profile, attempts=attempts) as wire:
+            async with self._wire(account, attempts=attempts) as wire:
                 return await act(wire)
 
         return blocking.run(acting())
 
     async def run_async(self, act: Callable[[Wire], Awaitable[T]]) -> T:
         """Run *act* with this account's wire on the running loop."""
-        profile = await self.aprofile()
+        account = await self.aaccount()
         if self._async_wire is not None:
             return await act(self._async_wire)
-        async with self._wire(profile) as wire:
+        async with self._wire(account) as wire:
             return await act(wire)
 
     async def iterate(self, steps: Sequence[None]) -> AsyncIterator[Any]:
         """Yield what a sequence emits, a page at a time."""
-        profile = await self.aprofile() if self._profile is None else self._profile
-        async with self._wire(profile) as wire:
+        account = await self.aaccount() if self._account is None else self._account
+        async with self._wire(account) as wire:
             async for item in wire.iterate(steps):
                 yield item
 
     def __enter__(self) -> Self:
-        self._blocking_wire = self._wire(self.profile())
+        self._blocking_wire = self._wire(self.account())
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -157,7 +157,7 @@ class AdGenHook(BaseHook):
             blocking.run(wire.aclose())
 
     async def __aenter__(self) -> Self:
-        self._async_wire = self._wire(await self.aprofile())
+        self._async_wire = self._wire(await self.aaccount())
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -167,10 +167,10 @@ class AdGenHook(BaseHook):
 
     def changed_key(self) -> str:
         """Read the connection again, because the vendor refused the key, and return the new key's tag."""
-        profile = self.profile(refresh=True)
+        account = self.account(refresh=True)
         if self._blocking_wire is not None:
-            self._blocking_wire.profile = profile
-        return profile.key_tag
+            self._blocking_wire.account = account
+        return account.key_tag
 
     def with_current_key(self, ask: Callable[[], T]) -> T:
         """
@@ -178,7 +178,7 @@ class AdGenHook(BaseHook):
 
         :param ask: something that spends nothing.
         """
-        before = self.profile().key_tag
+        before = self.account().key_tag
         try:
             return ask()
         except AuthenticationError:
@@ -208,13 +208,13 @@ class AdGenHook(BaseHook):
         :raises WireError: no answer arrived; unless ``sent`` is false, it may have been accepted.
         :raises UnexpectedResponse: it was accepted, and the answer holds no job id.
         """
-        self.profile()
+        self.account()
         call = self.vendor.submit(request, self._usable_key(request, idempotency_key))
         return self.run_blocking(lambda wire: wire.call(call))
 
     async def asubmit(self, request: GenerationRequest, *, idempotency_key: str | None = None) -> Generation:
         """Start a paid generation; see :meth:`submit`."""
-        await self.aprofile()
+        await self.aaccount()
         call = self.vendor.submit(request, self._usable_key(request, idempotency_key))
         return await self.run_async(lambda wire: wire.call(call))
 
@@ -231,21 +231,25 @@ class AdGenHook(BaseHook):
             )
         return key
 
-    def get_generation(self, id: str, *, kind: str | None = None, patience: float = 0.0) -> Generation:  # noqa: A002 - the design's name
+    def get_generation(self, id: str, *, kind: str | None = None, stream_seconds: float = 0.0) -> Generation:  # noqa: A002 - the design's name
         """
         Ask for one generation; its links are fresh.
 
         :param id: the job id; several jobs of one generation are joined by commas.
         :param kind: ``video``, ``image`` ..., for vendors that do not say it of a job.
-        :param patience: seconds for which a vendor with streams may hold one open.
+        :param stream_seconds: seconds for which a vendor with streams may hold one open.
         :raises NotFound: the account has no such job.
         """
-        return self.run_blocking(lambda wire: wire.run(self.vendor.fetch(job_ids(id), kind, patience=patience)))
+        return self.run_blocking(
+            lambda wire: wire.run(self.vendor.fetch(job_ids(id), kind, stream_seconds=stream_seconds))
+        )
 
-    async def aget_generation(self, id: str, *, kind: str | None = None, patience: float = 0.0) -> Generation:  # noqa: A002 - as above
+    async def aget_generation(self, id: str, *, kind: str | None = None, stream_seconds: float = 0.0) -> Generation:  # noqa: A002 - as above
         """Ask for one generation; see :meth:`get_generation`."""
-        await self.aprofile()
-        return await self.run_async(lambda wire: wire.run(self.vendor.fetch(job_ids(id), kind, patience=patience)))
+        await self.aaccount()
+        return await self.run_async(
+            lambda wire: wire.run(self.vendor.fetch(job_ids(id), kind, stream_seconds=stream_seconds))
+        )
 
     def download(self, generation: Generation | str, destination: str) -> Generation:
         """
@@ -256,7 +260,7 @@ class AdGenHook(BaseHook):
         :return: the generation, its creatives with ``uri``, ``size`` and ``sha256`` and without links.
         :raises DownloadError: a creative could not be fetched or stored.
         """
-        self.profile()
+        self.account()
         return blocking.run(self.adownload(generation, destination))
 
     async def adownload(self, generation: Generation | str, destination: str) -> Generation:
@@ -264,21 +268,21 @@ class AdGenHook(BaseHook):
         from airflow_provider_adgen.delivery.store import store_generation
 
         if isinstance(generation, str):
-            generation = await self._refetch(await self.aprofile(), generation, None)
+            generation = await self._refetch(await self.aaccount(), generation, None)
         ids, kind = ",".join(generation.job_ids), generation.kind
-        profile = await self.aprofile()
+        account = await self.aaccount()
         stored: Generation = await store_generation(
             generation,
             destination,
-            refetch=lambda: self._refetch(profile, ids, kind),
-            verify=profile.verify,
-            timeout=profile.timeout,
+            refetch=lambda: self._refetch(account, ids, kind),
+            verify=account.verify,
+            timeout=account.timeout,
         )
         return stored
 
-    async def _refetch(self, profile: Profile, ids: str, kind: str | None) -> Generation:
+    async def _refetch(self, account: Account, ids: str, kind: str | None) -> Generation:
         # Not the wire of a ``with`` block: that may belong to another loop.
-        async with self._wire(profile) as wire:
+        async with self._wire(account) as wire:
             return await wire.run(self.vendor.fetch(job_ids(ids), kind))
 
     def test_connection(self) -> tuple[bool, str]:
@@ -292,7 +296,7 @@ class AdGenHook(BaseHook):
     async def atest_connection(self) -> tuple[bool, str]:
         """Make one call that costs nothing."""
         try:
-            await self.aprofile()
+            await self.aaccount()
             await self.run_async(lambda wire: wire.call(self.vendor.check()))
         except AdGenError as error:
             return False, error.message

@@ -17,13 +17,13 @@ from airflow_provider_adgen.hooks.base import AdGenHook
 from airflow_provider_adgen.hooks.endpoints import calling, listing, running
 from airflow_provider_adgen.vendors.cinematicads import VENDOR, api
 from airflow_provider_adgen.vendors.cinematicads.models import Project
-from airflow_provider_adgen.vendors.cinematicads.shapes import Link
+from airflow_provider_adgen.vendors.cinematicads.shapes import OutputFile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
+    from airflow_provider_adgen.core.account import Account
     from airflow_provider_adgen.core.calls import Call
-    from airflow_provider_adgen.core.profile import Profile
     from airflow_provider_adgen.vendors.cinematicads.models import KnowledgeItem, WorkflowEvent
 
 _NO_METHOD = frozenset({404, 405, 501})
@@ -55,7 +55,7 @@ class CinematicAdsHook(AdGenHook):
 
     # --- streams --------------------------------------------------------------------------------------------------
 
-    def stream_workflow(self, job_id: str, *, silence: float = VENDOR.patience) -> Iterator[WorkflowEvent]:
+    def stream_workflow(self, job_id: str, *, silence: float = VENDOR.stream_seconds) -> Iterator[WorkflowEvent]:
         """
         Iterate over a workflow's events until its stream ends; costs no credits. ``GET /api/workflow/stream``.
 
@@ -69,17 +69,19 @@ class CinematicAdsHook(AdGenHook):
         :raises WireError: the stream broke.
         """
         stream = api.workflow_stream(job_id)
-        return blocking.iterate(self._events(self.profile(), stream, silence))
+        return blocking.iterate(self._events(self.account(), stream, silence))
 
-    async def astream_workflow(self, job_id: str, *, silence: float = VENDOR.patience) -> AsyncGenerator[WorkflowEvent]:
+    async def astream_workflow(
+        self, job_id: str, *, silence: float = VENDOR.stream_seconds
+    ) -> AsyncGenerator[WorkflowEvent]:
         """Iterate over a workflow's events; see :meth:`stream_workflow`."""
         stream = api.workflow_stream(job_id)
-        async with contextlib.aclosing(self._events(await self.aprofile(), stream, silence)) as events:
+        async with contextlib.aclosing(self._events(await self.aaccount(), stream, silence)) as events:
             async for event in events:
                 yield event
 
-    async def _events(self, profile: Profile, stream: Any, silence: float) -> AsyncGenerator[WorkflowEvent]:
-        async with self._wire(profile) as wire, contextlib.aclosing(wire.stream(stream, silence=silence)) as events:
+    async def _events(self, account: Account, stream: Any, silence: float) -> AsyncGenerator[WorkflowEvent]:
+        async with self._wire(account) as wire, contextlib.aclosing(wire.stream(stream, silence=silence)) as events:
             async for event in events:
                 yield event
 
@@ -109,7 +111,7 @@ class CinematicAdsHook(AdGenHook):
         :return: the stored archive, with ``uri``, ``size`` and ``sha256``.
         :raises DownloadError: it could not be stored; a retry costs nothing.
         """
-        self.profile()
+        self.account()
         return blocking.run(self.aexport_projects(destination))
 
     async def aexport_projects(self, destination: str) -> Creative:
@@ -129,7 +131,7 @@ class CinematicAdsHook(AdGenHook):
         :raises DownloadError: it could not be stored; a retry costs nothing.
         """
         calls = api.video_file(source)
-        self.profile()
+        self.account()
         return blocking.run(self._store("video", _video_path(source, destination), *calls))
 
     async def aexport_video(self, source: str, destination: str) -> Creative:
@@ -142,8 +144,8 @@ class CinematicAdsHook(AdGenHook):
         from airflow_provider_adgen.delivery.names import describe
         from airflow_provider_adgen.delivery.store import store_stream
 
-        profile = await self.aprofile()
-        async with self._wire(profile) as wire:
+        account = await self.aaccount()
+        async with self._wire(account) as wire:
             for call in calls:
                 try:
                     async with wire.open(call) as opened:
@@ -179,5 +181,5 @@ def _file_path(destination: str, name: str, suffix: str) -> str:
 
 def _video_path(source: str, destination: str) -> str:
     # A signature in the query differs from link to link; the name must not.
-    mark = hashlib.sha256(repr(Link(source).identity).encode()).hexdigest()[:12]
+    mark = hashlib.sha256(repr(OutputFile(source).identity).encode()).hexdigest()[:12]
     return _file_path(destination, f"cinematicads-video-{mark}", ".mp4")

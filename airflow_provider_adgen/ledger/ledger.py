@@ -14,7 +14,7 @@ from airflow_provider_adgen.ledger.stores import ObjectStore, StateStore, Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from airflow_provider_adgen.core.identity import Identity
+    from airflow_provider_adgen.core.identity import TaskIdentity
 
 _WRITE_PAUSES = (0.2, 1.0, 3.0)
 
@@ -127,7 +127,7 @@ class Ledger:
         store.write(attempt, record)
 
 
-def task_ledger(context: Mapping[str, Any], identity: Identity) -> Ledger:
+def task_ledger(context: Mapping[str, Any], identity: TaskIdentity) -> Ledger:
     """Return the ledger of the running task: Airflow's state store where there is one, ``ledger_path`` where set."""
     stores: list[Store] = []
     accessor = compat.task_state_store(context)

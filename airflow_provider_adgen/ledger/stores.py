@@ -17,7 +17,7 @@ from airflow_provider_adgen.core.record import Attempt, Record, RecordUnreadable
 from airflow_provider_adgen.core.scrub import reason
 
 if TYPE_CHECKING:
-    from airflow_provider_adgen.core.identity import Identity
+    from airflow_provider_adgen.core.identity import TaskIdentity
 
 KEY = "adgen.generation"
 """The key in Airflow's task state store."""
@@ -78,7 +78,7 @@ class ObjectStore(Store):
     :param identity: the task.
     """
 
-    def __init__(self, base: str, identity: Identity) -> None:
+    def __init__(self, base: str, identity: TaskIdentity) -> None:
         parts = [identity.dag_id, identity.run_id, identity.task_id, str(identity.map_index)]
         if identity.region is not None:
             parts.append(f"region-{identity.region}")

@@ -61,7 +61,7 @@ async def _recent(wire: Wire, attempt: Attempt) -> tuple[list[Generation], int]:
     since = attempt.intended_at - CLOCKS_DIFFER
     found: list[Generation] = []
     looked = 0
-    steps = wire.vendor.overview()
+    steps = wire.vendor.list_jobs()
     if steps is None:
         return found, looked
     async for listed in wire.iterate(steps):
@@ -69,7 +69,7 @@ async def _recent(wire: Wire, attempt: Attempt) -> tuple[list[Generation], int]:
         if job is None:
             continue
         created = job.created_at.timestamp() if job.created_at is not None else None
-        if (created is None or created >= since) and (attempt.makes is None or job.kind == attempt.makes):
+        if (created is None or created >= since) and (attempt.result_kind is None or job.kind == attempt.result_kind):
             found.append(job)
         if looked >= _LOOK_AT:
             break

@@ -11,7 +11,7 @@ from airflow_provider_adgen.core.errors import AdGenError, InsufficientCredits
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.vocabulary import Generation
     from airflow_provider_adgen.hooks.base import AdGenHook
-    from airflow_provider_adgen.lifecycle.book import Book
+    from airflow_provider_adgen.lifecycle.attempt_log import AttemptLog
 
 
 def missing(
@@ -61,19 +61,19 @@ def not_about_credits(error: InsufficientCredits, needed: int | None, told: int 
     )
 
 
-def put_costs(generation: Generation, quoted: int | None, book: Book) -> Generation:
+def put_costs(generation: Generation, quoted: int | None, attempt_log: AttemptLog) -> Generation:
     """
     Put onto *generation* what its task cost: credits quoted, and charged and refunded over all its submissions.
 
     The vendor says at the submission only what it charged; a submission before this one, whose job failed, was charged
     too, and given back where that is documented.
     """
-    last, cost = book.counting, generation.credits
+    last, cost = attempt_log.counting, generation.credits
     if cost.quoted is None:
         cost.quoted = quoted
     if cost.charged is None and last is not None:
         cost.charged = last.charged
-    earlier = book.earlier()
+    earlier = attempt_log.earlier()
     if earlier and "earlier_submissions" not in generation.details:
         told = [one for one in (cost.charged, *(before.charged for before in earlier)) if one is not None]
         refunded = [one.refunded for one in earlier if one.refunded is not None]

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.identity import Identity
+from airflow_provider_adgen.core.identity import TaskIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ class TaskFacts:
     :param epoch: Airflow's ``max_tries``: a retry leaves it, a clear raises it (a hint, never a proof).
     """
 
-    identity: Identity
+    identity: TaskIdentity
     try_number: int
     epoch: int
 
@@ -34,7 +34,7 @@ class TaskFacts:
         map_index = getattr(ti, "map_index", -1)
         region = getattr(ti, "region_id", None)
         return cls(
-            identity=Identity(
+            identity=TaskIdentity(
                 dag_id=ti.dag_id,
                 run_id=ti.run_id,
                 task_id=ti.task_id,

@@ -13,7 +13,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen import metrics
-from airflow_provider_adgen.core.decisions.posting import judge
+from airflow_provider_adgen.core.decisions.posting import classify_submit_error
 from airflow_provider_adgen.core.decisions.rates import NEAR
 from airflow_provider_adgen.core.decisions.submission import LOST, MISSING, Action, Decision, Situation, Why, decide
 from airflow_provider_adgen.core.errors import (
@@ -26,15 +26,15 @@ from airflow_provider_adgen.core.errors import (
     NotFound,
     RateLimited,
 )
-from airflow_provider_adgen.core.seams import seam
+from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.core.vocabulary import Generation, GenerationStatus, Kind
-from airflow_provider_adgen.lifecycle.alarm import alarm_held
-from airflow_provider_adgen.lifecycle.book import Book
+from airflow_provider_adgen.lifecycle.attempt_log import AttemptLog
 from airflow_provider_adgen.lifecycle.candidates import find_candidates
 from airflow_provider_adgen.lifecycle.costs import missing, not_about_credits, put_costs
 from airflow_provider_adgen.lifecycle.resolution import GONE, apply_resolution, read_resolution
-from airflow_provider_adgen.lifecycle.stops import refusal, stop_error
-from airflow_provider_adgen.lifecycle.terms import Park, Terms, Turn
+from airflow_provider_adgen.lifecycle.sigalrm import sigalrm_deferred
+from airflow_provider_adgen.lifecycle.stop_messages import refusal, stop_error
+from airflow_provider_adgen.lifecycle.submit_options import QueuePlace, SubmitLater, SubmitOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ class PaidJob:
     :param request: what to generate, validated.
     :param ledger: the task's record.
     :param facts: the task.
-    :param terms: what the DAG's author allows.
+    :param options: what the DAG's author allows.
     :param sleep: waits on the worker, injected.
     :param now: Unix time, injected.
     :param log: where to say what happened.
@@ -76,7 +76,7 @@ class PaidJob:
         request: GenerationRequest,
         ledger: Ledger,
         facts: TaskFacts,
-        terms: Terms,
+        options: SubmitOptions,
         sleep: Callable[[float], None],
         now: Callable[[], float],
         log: Any,
@@ -85,16 +85,16 @@ class PaidJob:
         self.vendor = hook.vendor
         self.request = request
         self.facts = facts
-        self.terms = terms
+        self.options = options
         self.keeps = ledger.keeps
         self._outlives_clear = ledger.outlives_clear
-        self.book = Book(
+        self.attempt_log = AttemptLog(
             vendor=hook.vendor,
-            profile=hook.profile(),
+            account=hook.account(),
             request=request,
             ledger=ledger,
             facts=facts,
-            terms=terms,
+            options=options,
             now=now,
             log=log,
         )
@@ -105,7 +105,7 @@ class PaidJob:
         self._doubted = False
         # Attempts whose posting by this process is over: another process may still be posting the others.
         self._posted: set[str] = set()
-        if terms.seed is not None and self.vendor.promises.idempotency is None:
+        if options.seed is not None and self.vendor.promises.idempotency is None:
             raise InvalidRequest(
                 f"idempotency_key was given, but {self.vendor.title} has no idempotency keys. Nothing was sent."
             )
@@ -126,17 +126,17 @@ class PaidJob:
                 "Nothing records what this task pays for: Airflow before 3.3 keeps no task state, and [adgen] "
                 "ledger_path is not set. A retry is refused, or relies on the vendor's idempotency keys."
             )
-        self.book.refresh()
+        self.attempt_log.refresh()
         if event_ids:
-            last = self.book.last
+            last = self.attempt_log.last
             if last is None:
                 return self._stub(list(event_ids))
             if last.phase == "intent":
                 # The job was accepted and could not be recorded; the trigger carried its id until now.
-                self.book.adopt(last, list(event_ids), insist=True)
+                self.attempt_log.adopt(last, list(event_ids), insist=True)
         asked, says, seen = None, None, None
         while True:
-            record = self.book.record()
+            record = self.attempt_log.record()
             counting = record.counting if record is not None else None
             if counting is None or counting.uid != asked:
                 # What was said of one attempt's job says nothing about another's, by whichever process it was made.
@@ -159,9 +159,9 @@ class PaidJob:
                     return Generation.from_xcom(_attempt(decision).result or {})
                 case Action.WAIT:
                     self._pause(decision.seconds, decision.why)
-                    self.book.refresh()
+                    self.attempt_log.refresh()
                 case Action.STOP:
-                    if not apply_resolution(decision, self.hook, self.request, self.book, self._log):
+                    if not apply_resolution(decision, self.hook, self.request, self.attempt_log, self._log):
                         raise self._stop(decision)
             if done is not None:
                 return done
@@ -178,14 +178,14 @@ class PaidJob:
         return Situation(
             record=record,
             promises=self.vendor.promises,
-            policy=self.terms.policy,
+            policy=self.options.policy,
             kind=self.request.kind,
             synchronous=self.request.synchronous and not self.request.askable,
             epoch=self.facts.epoch,
             try_number=self.facts.try_number,
-            fingerprint=self.book.fingerprint,
-            fields=self.book.fields,
-            key_tag=self.hook.profile().key_tag,
+            fingerprint=self.attempt_log.fingerprint,
+            fields=self.attempt_log.fields,
+            key_tag=self.hook.account().key_tag,
             now=self._now(),
             resumed=resumed,
             own=counting is not None and counting.uid in self._posted,
@@ -196,8 +196,8 @@ class PaidJob:
 
     def _submit(self, before: Attempt | None) -> Generation | None:
         if before is not None and before.phase == "submitted":
-            self.book.closed(before)
-        self.book.check_budget()
+            self.attempt_log.closed(before)
+        self.attempt_log.check_budget()
         return self._post(None, before)
 
     def _post(self, attempt: Attempt | None, before: Attempt | None = None) -> Generation | None:
@@ -210,14 +210,14 @@ class PaidJob:
         """
         refused: AdGenError | None = None
         first, nothing_started = attempt is None, False
-        with alarm_held():
+        with sigalrm_deferred():
             if attempt is None:
-                seam("before-intent")
-                attempt = self.book.intend(before, self.hook.profile())
-                seam("after-intent")
-                if self.book.contested(attempt):
+                failpoint("before-intent")
+                attempt = self.attempt_log.intend(before, self.hook.account())
+                failpoint("after-intent")
+                if self.attempt_log.contested(attempt):
                     return None
-            seam("before-post")
+            failpoint("before-post")
             try:
                 generation = self.hook.submit(self.request, idempotency_key=attempt.key)
             except AdGenError as error:
@@ -227,13 +227,13 @@ class PaidJob:
                 if not first and generation.credits.charged == 0:
                     # "Nothing charged" is said of this repeat; the posting before it may have cost the full price.
                     generation.credits.charged = None
-                seam("before-record")
-                self.book.submitted(attempt, generation)
+                failpoint("before-record")
+                self.attempt_log.submitted(attempt, generation)
         if refused is not None:
             if nothing_started:
                 self._after_refusal(refused)
             return None
-        seam("after-record")
+        failpoint("after-record")
         cost = generation.credits.charged if generation.credits.charged is not None else attempt.price
         metrics.count(
             metrics.CREDITS_CHARGED,
@@ -259,13 +259,13 @@ class PaidJob:
         if attempt.phase != "intent":
             # It was posted again only to collect its result; it is recorded as paid for already.
             raise error
-        verdict = judge(error, self.vendor.promises)
+        verdict = classify_submit_error(error, self.vendor.promises)
         if verdict.nothing_started and first:
-            self.book.withdrawn(attempt, verdict, error)
+            self.attempt_log.withdrawn(attempt, verdict, error)
             return True
         # A refused repeat says nothing about the posting before it, which may have been accepted.
         self._log.warning("%s The submission may have been accepted.", error.message)
-        self.book.unanswered(attempt, verdict, error)
+        self.attempt_log.unanswered(attempt, verdict, error)
         return False
 
     def _after_refusal(self, error: AdGenError) -> None:
@@ -273,13 +273,13 @@ class PaidJob:
         if isinstance(error, RateLimited):
             self._queue(error.retry_after if error.retry_after is not None else NEAR * 1.5)
             return
-        if isinstance(error, InsufficientCredits) and self.terms.on_insufficient == "wait":
+        if isinstance(error, InsufficientCredits) and self.options.on_insufficient == "wait":
             self._await_credits(error)
             return
         if isinstance(error, AuthenticationError) and not self._reread:
             # The key may have been rotated after the connection was read.
             self._reread = True
-            before = self.hook.profile().key_tag
+            before = self.hook.account().key_tag
             if self.hook.changed_key() != before:
                 return
         raise refusal(error)
@@ -289,25 +289,25 @@ class PaidJob:
     def _ask(self, attempt: Attempt) -> tuple[Generation | None, str]:
         ids = ",".join(attempt.job_ids)
         try:
-            seen = self.hook.with_current_key(lambda: self.hook.get_generation(ids, kind=attempt.makes))
+            seen = self.hook.with_current_key(lambda: self.hook.get_generation(ids, kind=attempt.result_kind))
         except NotFound:
             if read_resolution(attempt.uid) != GONE:
                 return None, MISSING
             self._log.warning("A person declared that %s job %s is gone.", self.vendor.title, ids)
-            self.book.gone(attempt)
+            self.attempt_log.gone(attempt)
             return None, GenerationStatus.EXPIRED
         except DownloadError:
             if not self.request.synchronous:
                 raise
             return None, LOST
         if seen.finished and not seen.succeeded:
-            self.book.ended(attempt, seen)
+            self.attempt_log.ended(attempt, seen)
         return seen, str(seen.status)
 
     def _pause(self, seconds: float, reason: str) -> None:
         self._check_patience(seconds, reason)
         if seconds > NEAR:
-            raise Park(seconds * (1 + SPREAD * random.random()), reason)  # noqa: S311 - jitter, not a secret
+            raise SubmitLater(seconds * (1 + SPREAD * random.random()), reason)  # noqa: S311 - jitter, not a secret
         self._log.info("Waiting %.0f s before asking %s again: %s.", seconds, self.vendor.title, reason)
         self._sleep(seconds)
 
@@ -316,8 +316,8 @@ class PaidJob:
         reason, until = "rate limit", self._check_patience(seconds, "rate limit")
         spread = seconds * (1 + SPREAD * random.random())  # noqa: S311 - jitter, not a secret
         if seconds > NEAR:
-            since = until - self.terms.submit_timeout
-            raise Park(spread, reason, turn=Turn(str(self.facts.identity), seconds, since, until))
+            since = until - self.options.submit_timeout
+            raise SubmitLater(spread, reason, turn=QueuePlace(str(self.facts.identity), seconds, since, until))
         self._log.info("Waiting %.0f s before asking %s again: %s.", spread, self.vendor.title, reason)
         self._sleep(spread)
 
@@ -329,7 +329,7 @@ class PaidJob:
         :raises InsufficientCredits: the account has enough: a 402 may also mean that a trial is over.
         """
         reason = "not enough credits"
-        needed, told, enough = missing(error, self.book.price(), self.hook, self._log)
+        needed, told, enough = missing(error, self.attempt_log.price(), self.hook, self._log)
         if enough:
             if self._doubted:
                 raise not_about_credits(error, needed, told) from error
@@ -338,26 +338,26 @@ class PaidJob:
             return
         until = self._check_patience(CREDIT_PAUSE, reason)
         self._log.warning("%s Waiting for credits.", error.message)
-        raise Park(CREDIT_PAUSE, reason, credits=needed, until=until)
+        raise SubmitLater(CREDIT_PAUSE, reason, credits=needed, until=until)
 
     def _check_patience(self, seconds: float, reason: str) -> float:
         """Return the Unix time at which this try stops waiting to be allowed to submit; raise if it would not wait."""
-        record = self.book.record()
+        record = self.attempt_log.record()
         first = min(
             (one.intended_at for one in (record.attempts if record else []) if one.try_number == self.facts.try_number),
             default=self._now(),
         )
-        until = first + self.terms.submit_timeout
+        until = first + self.options.submit_timeout
         if self._now() + seconds > until:
             raise self.impatient(reason)
         return until
 
     def impatient(self, reason: str) -> GenerationTimeout:
         """Return the error for not having been allowed to submit in time."""
-        last = self.book.counting
+        last = self.attempt_log.counting
         return GenerationTimeout(
             f"{self.facts.identity} was not allowed to submit to {self.vendor.title} within "
-            f"{self.terms.submit_timeout:g} s ({reason}). "
+            f"{self.options.submit_timeout:g} s ({reason}). "
             + (
                 "Whether the submission before was accepted is not known; a retry settles that first."
                 if last is not None and last.phase == "intent"
@@ -372,14 +372,14 @@ class PaidJob:
         return stop_error(decision, self.vendor, self.facts, candidates=found, outlives_clear=self._outlives_clear)
 
     def _stub(self, ids: list[str]) -> Generation:
-        kind: Kind = self.request.makes
+        kind: Kind = self.request.result_kind
         return Generation(
             vendor=self.vendor.name, id=ids[0], job_ids=ids, kind=kind, status=GenerationStatus.PROCESSING
         )
 
     def with_credits(self, generation: Generation) -> Generation:
         """Put onto *generation* what its task cost."""
-        return put_costs(generation, self.request.price(), self.book)
+        return put_costs(generation, self.request.price(), self.attempt_log)
 
 
 def _attempt(decision: Decision) -> Attempt:

@@ -20,11 +20,11 @@ from airflow_provider_adgen.core.errors import InvalidRequest, NotFound
 from airflow_provider_adgen.hooks.base import job_ids
 
 if TYPE_CHECKING:
-    from airflow_provider_adgen.core.identity import Identity
+    from airflow_provider_adgen.core.identity import TaskIdentity
     from airflow_provider_adgen.core.record import Attempt
     from airflow_provider_adgen.core.requests import GenerationRequest
     from airflow_provider_adgen.hooks.base import AdGenHook
-    from airflow_provider_adgen.lifecycle.book import Book
+    from airflow_provider_adgen.lifecycle.attempt_log import AttemptLog
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def variable_name(uid: str) -> str:
     return f"adgen_resolve_{uid}"
 
 
-def command(verb: str, identity: Identity, *words: str) -> str:
+def command(verb: str, identity: TaskIdentity, *words: str) -> str:
     """
     Return a command line to copy.
 
@@ -69,14 +69,16 @@ def read_resolution(uid: str) -> str | None:
     return text or None
 
 
-def apply_resolution(decision: Decision, hook: AdGenHook, request: GenerationRequest, book: Book, log: Any) -> bool:
+def apply_resolution(
+    decision: Decision, hook: AdGenHook, request: GenerationRequest, attempt_log: AttemptLog, log: Any
+) -> bool:
     """
     Record what a person said about an unresolved attempt; return whether there was anything said.
 
     :param decision: a decision to stop.
     :param hook: the account.
     :param request: what the task generates.
-    :param book: the task's record.
+    :param attempt_log: the task's record.
     :param log: where to say it.
     :raises InvalidRequest: the vendor does not know the jobs that were named.
     """
@@ -88,20 +90,20 @@ def apply_resolution(decision: Decision, hook: AdGenHook, request: GenerationReq
         return False
     if said == NOT_SUBMITTED:
         log.warning("A person declared that attempt %s was not submitted.", attempt.uid)
-        book.dismissed(attempt)
+        attempt_log.dismissed(attempt)
         return True
     ids = job_ids(said)
     if not request.synchronous:
         _check_exists(hook, attempt, ids)
     log.warning("A person attached %s job %s to attempt %s.", hook.vendor.title, said, attempt.uid)
-    book.adopt(attempt, list(ids))
+    attempt_log.adopt(attempt, list(ids))
     return True
 
 
 def _check_exists(hook: AdGenHook, attempt: Attempt, ids: tuple[str, ...]) -> None:
     # What is recorded cannot be taken back.
     try:
-        hook.with_current_key(lambda: hook.get_generation(",".join(ids), kind=attempt.makes))
+        hook.with_current_key(lambda: hook.get_generation(",".join(ids), kind=attempt.result_kind))
     except NotFound:
         raise InvalidRequest(
             f"Variable {variable_name(attempt.uid)} names job {', '.join(ids)}, which {hook.vendor.title} does not "

@@ -7,16 +7,16 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.decisions.polling import schedule, trouble
+from airflow_provider_adgen.core.decisions.polling import classify_poll_error, schedule
 from airflow_provider_adgen.core.errors import AdGenError, AuthenticationError, GenerationTimeout
-from airflow_provider_adgen.core.seams import seam
+from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.core.vocabulary import Generation, GenerationStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_adgen.hooks.base import AdGenHook
-    from airflow_provider_adgen.lifecycle.terms import Park
+    from airflow_provider_adgen.lifecycle.submit_options import SubmitLater
 
 
 def timed_out(vendor: str, ids: list[str], seconds: float) -> GenerationTimeout:
@@ -63,13 +63,13 @@ def wait_for(
             # One last look at the deadline itself, so that a job that ended meanwhile is not left behind.
             pause = max(0.0, until - now())
         sleep(pause)
-        seam("while-polling")
+        failpoint("while-polling")
         try:
-            patience = max(0.0, min(hook.vendor.patience, until - now()))
-            seen = hook.get_generation(ids, kind=generation.kind, patience=patience)
+            stream_seconds = max(0.0, min(hook.vendor.stream_seconds, until - now()))
+            seen = hook.get_generation(ids, kind=generation.kind, stream_seconds=stream_seconds)
         except AdGenError as error:
             failures += 1
-            found = trouble(error, failures=failures, interval=interval)
+            found = classify_poll_error(error, failures=failures, interval=interval)
             if isinstance(error, AuthenticationError) and found.refresh and not refreshed:
                 refreshed = True
                 hook.changed_key()
@@ -92,24 +92,24 @@ def wait_for(
 
 
 def wait_for_credits(
-    hook: AdGenHook, park: Park, *, sleep: Callable[[float], None], now: Callable[[], float], log: Any
+    hook: AdGenHook, later: SubmitLater, *, sleep: Callable[[float], None], now: Callable[[], float], log: Any
 ) -> None:
     """
     Look at the balance until it suffices or the time is over; what is wrong with looking, the submission will meet too.
 
     :param hook: the account, its connections kept open by the caller.
-    :param park: how many credits, how often to look, until when.
+    :param later: how many credits, how often to look, until when.
     """
     while True:
-        sleep(max(0.0, min(park.seconds, park.until - now())))
-        if now() >= park.until:
+        sleep(max(0.0, min(later.seconds, later.until - now())))
+        if now() >= later.until:
             return
         try:
             remaining = hook.with_current_key(hook.get_credits).remaining
         except AdGenError as error:
-            if not trouble(error, failures=1, interval=park.seconds).passing:
+            if not classify_poll_error(error, failures=1, interval=later.seconds).passing:
                 return
-            log.warning("%s Asking again in %.0f s.", error.message, park.seconds)
+            log.warning("%s Asking again in %.0f s.", error.message, later.seconds)
         else:
-            if remaining is None or remaining >= (park.credits or 0):
+            if remaining is None or remaining >= (later.credits or 0):
                 return

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_adgen.compat import AirflowSkipException
-from airflow_provider_adgen.core.seams import seam
+from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.operators._options import seconds
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.vocabulary import Generation
     from airflow_provider_adgen.hooks.base import AdGenHook
     from airflow_provider_adgen.lifecycle.paid import PaidJob
-    from airflow_provider_adgen.lifecycle.terms import Park
+    from airflow_provider_adgen.lifecycle.submit_options import SubmitLater
     from airflow_provider_adgen.operators.generate import GenerateOperator
 
 MARGIN = 120.0
@@ -58,7 +58,7 @@ class Course:
         :param resumed: this is a later leg of a try.
         :param event: what the trigger said; None on a first leg, and when the trigger ended without an event.
         """
-        from airflow_provider_adgen.lifecycle.terms import Park
+        from airflow_provider_adgen.lifecycle.submit_options import SubmitLater
         from airflow_provider_adgen.triggers.base import TIMEOUT
 
         self._event = event or {}
@@ -74,11 +74,11 @@ class Course:
             try:
                 generation = self.job.obtain(resumed=self._resumed, event_ids=ids)
                 break
-            except Park as park:
+            except SubmitLater as later:
                 # The trigger's deadline was this try's own: where nothing is recorded, nothing else tells of it.
                 if self._event.get("status") == TIMEOUT:
-                    raise self.job.impatient(park.reason) from None
-                self._park(park)
+                    raise self.job.impatient(later.reason) from None
+                self._park(later)
         return self._see_through(generation)
 
     def _remembered(self, key: str) -> Any:
@@ -107,7 +107,7 @@ class Course:
             self._ended(generation)
         generation = self.job.with_credits(generation)
         if self.task.destination:
-            seam("before-store")
+            failpoint("before-store")
             generation = self.job.with_credits(self.hook.download(generation, self.task.destination))
         elif generation.kind in {"video", "image", "voice"} and not generation.creatives:
             from airflow_provider_adgen.core.errors import DownloadError
@@ -120,14 +120,14 @@ class Course:
 
     def _heard(self, generation: Generation) -> Generation | None:
         """Return how a trigger, or an earlier try, heard the job end, where the vendor may tell that only once."""
-        last = self.job.book.counting
+        last = self.job.attempt_log.counting
         sealed = str(self._event.get("sealed") or "") or (last.heard if last is not None else None)
         if not sealed:
             return None
         from airflow_provider_adgen.core.sealing import unseal
 
-        self.job.book.heard(sealed)
-        found = unseal(sealed, self.hook.profile(), generation.job_ids)
+        self.job.attempt_log.heard(sealed)
+        found = unseal(sealed, self.hook.account(), generation.job_ids)
         if found is None:
             self.log.warning(
                 "How %s job %s ended was told before the account's key was changed, and cannot be read with the new "
@@ -142,7 +142,7 @@ class Course:
         from airflow_provider_adgen.core.errors import AdGenError
         from airflow_provider_adgen.core.vocabulary import GenerationStatus
 
-        seam("while-polling")
+        failpoint("while-polling")
         if heard is not None and self.task.destination:
             return heard  # stored at once, or asked for again if its links are over: vendors ration such questions
         ids, kind = ",".join(generation.job_ids), generation.kind
@@ -163,7 +163,7 @@ class Course:
         """Return the Unix times of the submission and of this try's deadline, the same on all of its legs."""
         from airflow_provider_adgen.triggers.base import TIMEOUT
 
-        submitted_at, until = self.job.book.waiting()
+        submitted_at, until = self.job.attempt_log.waiting()
         if self._resumed and not self.job.keeps:
             told = self._remembered("waiting")
             if isinstance(told, list | tuple) and len(told) == 2:
@@ -171,7 +171,7 @@ class Course:
         return submitted_at, 0.0 if self._event.get("status") == TIMEOUT else until
 
     def _wait(self, generation: Generation, submitted_at: float, until: float) -> Generation:
-        from airflow_provider_adgen.core.decisions.setbacks import rest
+        from airflow_provider_adgen.core.decisions.retry_delay import retry_delay
         from airflow_provider_adgen.core.errors import GenerationTimeout
         from airflow_provider_adgen.lifecycle.waiting import timed_out
 
@@ -185,10 +185,10 @@ class Course:
             self.context["ti"].xcom_push(key="waiting", value=[submitted_at, until])
         if self._trigger_failed and submitted_at < self._leg_started:
             # Deferring again at once may fail again at once; meanwhile the job is asked for from here.
-            patience = rest(now - submitted_at)
-            self.log.warning("Waiting on the worker for %.0f s before deferring again.", patience)
+            stream_seconds = retry_delay(now - submitted_at)
+            self.log.warning("Waiting on the worker for %.0f s before deferring again.", stream_seconds)
             try:
-                return self._wait_here(generation, submitted_at, min(until, now + patience))
+                return self._wait_here(generation, submitted_at, min(until, now + stream_seconds))
             except GenerationTimeout:
                 if time.time() >= min(until, self._worker_deadline()):
                     raise
@@ -211,9 +211,9 @@ class Course:
             now=time.time,
             log=self.log,
         )
-        if self.hook.vendor.patience > 0 and found.succeeded:
+        if self.hook.vendor.stream_seconds > 0 and found.succeeded:
             # What a stream said it may not say again: whoever comes after us must not ask in vain.
-            self.job.book.heard(seal(found, self.hook.profile()))
+            self.job.attempt_log.heard(seal(found, self.hook.account()))
         return found
 
     def _defer_for(self, generation: Generation, submitted_at: float, until: float) -> NoReturn:
@@ -237,49 +237,49 @@ class Course:
         )
         raise AssertionError("defer returns never")
 
-    def _park(self, park: Park) -> None:
+    def _park(self, later: SubmitLater) -> None:
         """Wait for being allowed to submit: in the triggerer, or here."""
-        self.log.info("Cannot submit yet (%s); trying again in %.0f s.", park.reason, park.seconds)
+        self.log.info("Cannot submit yet (%s); trying again in %.0f s.", later.reason, later.seconds)
         if not self.task.deferrable:
             from airflow_provider_adgen.lifecycle.waiting import wait_for_credits
 
-            if park.credits is None:
-                time.sleep(park.seconds)
+            if later.credits is None:
+                time.sleep(later.seconds)
             else:
-                wait_for_credits(self.hook, park, sleep=time.sleep, now=time.time, log=self.log)
+                wait_for_credits(self.hook, later, sleep=time.sleep, now=time.time, log=self.log)
             return
         from airflow_provider_adgen.settings import first_fire_delay
         from airflow_provider_adgen.triggers.base import WaitTrigger
         from airflow_provider_adgen.triggers.credits import CreditTrigger
-        from airflow_provider_adgen.triggers.turns import TurnTrigger
+        from airflow_provider_adgen.triggers.submit_queue import SubmitQueueTrigger
 
         if self._trigger_failed:
             # A trigger that fails at once would bring us back to submit every few seconds.
-            time.sleep(min(park.seconds, _LONGEST_NAP))
-        now, until = time.time(), park.until
-        trigger: CreditTrigger | TurnTrigger | WaitTrigger
-        if park.credits is not None:
+            time.sleep(min(later.seconds, _LONGEST_NAP))
+        now, until = time.time(), later.until
+        trigger: CreditTrigger | SubmitQueueTrigger | WaitTrigger
+        if later.credits is not None:
             trigger = CreditTrigger(
                 conn_id=self.task.conn_id,
-                required=park.credits,
+                required=later.credits,
                 claims=True,
-                poll_interval=park.seconds,
+                poll_interval=later.seconds,
                 since=now,
                 until=until,
                 first_fire_delay=first_fire_delay(),
             )
-        elif park.turn is not None:
-            until = park.turn.until
-            trigger = TurnTrigger(
+        elif later.turn is not None:
+            until = later.turn.until
+            trigger = SubmitQueueTrigger(
                 conn_id=self.task.conn_id,
-                name=park.turn.name,
-                moment=now + park.turn.seconds,
-                since=park.turn.since,
+                name=later.turn.name,
+                moment=now + later.turn.seconds,
+                since=later.turn.since,
                 until=until,
                 first_fire_delay=first_fire_delay(),
             )
         else:
-            until = now + park.seconds
+            until = now + later.seconds
             trigger = WaitTrigger(moment=until)
         self.task.defer(
             trigger=trigger,
@@ -319,8 +319,8 @@ class Course:
             if self.task.on_suspended == "skip":
                 raise AirflowSkipException(text)
             raise GenerationFailed(text, generation_id=generation.id, status="suspended")
-        if (last := job.book.counting) is not None and last.phase == "submitted":
-            job.book.ended(last, generation)
+        if (last := job.attempt_log.counting) is not None and last.phase == "submitted":
+            job.attempt_log.ended(last, generation)
         refunded = generation.status in job.vendor.promises.refunded
         raise GenerationFailed(
             f"{title} job {ids} ended as {generation.status}"
@@ -338,9 +338,9 @@ class Course:
     def _hand_over(self, generation: Generation) -> dict[str, Any]:
         job = self.job
         result = generation.to_xcom(urls=not self.task.destination)
-        seam("before-done")
-        job.book.delivered(result)
-        seam("after-done")
+        failpoint("before-done")
+        job.attempt_log.delivered(result)
+        failpoint("after-done")
         ti = self.context["ti"]
         ti.xcom_push(key="id", value=result["id"])
         ti.xcom_push(key="uris", value=[one["uri"] for one in result["creatives"] if one["uri"]])

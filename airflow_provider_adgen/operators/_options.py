@@ -32,7 +32,7 @@ def _number(name: str, value: Any) -> float:
         raise ValueError(f"{name} must be seconds or a timedelta") from None
 
 
-def whole(name: str, value: Any) -> int | None:
+def whole_credits(name: str, value: Any) -> int | None:
     """
     Return whole credits, or None where not set.
 

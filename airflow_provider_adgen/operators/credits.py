@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from airflow.sdk import BaseOperator
 
 from airflow_provider_adgen.compat import AirflowFailException, AirflowSkipException, conf
-from airflow_provider_adgen.operators._options import one_of, seconds, whole
+from airflow_provider_adgen.operators._options import one_of, seconds, whole_credits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +113,7 @@ class CreditCheckOperator(BaseOperator):
                 one_of("on_insufficient", self.on_insufficient, ("fail", "skip", "wait", "trim"))
                 one_of("on_unknown_price", self.on_unknown_price, ("fail", "allow"))
                 one_of("on_unknown_balance", self.on_unknown_balance, ("allow", "fail"))
-                reserve = whole("reserve", self.reserve) or 0
+                reserve = whole_credits("reserve", self.reserve) or 0
             except ValueError as error:
                 raise InvalidRequest(f"{error}. Nothing was sent.") from None
             with hook:
@@ -129,9 +129,12 @@ class CreditCheckOperator(BaseOperator):
     def _prices(self, hook: AdGenHook) -> list[_Price]:
         from airflow_provider_adgen.core.errors import InvalidRequest
 
-        hook.profile()
+        hook.account()
         try:
-            required, assumed = whole("required", self.required), whole("assume_credits", self.assume_credits)
+            required, assumed = (
+                whole_credits("required", self.required),
+                whole_credits("assume_credits", self.assume_credits),
+            )
         except ValueError as error:
             raise InvalidRequest(f"{error}. Nothing was sent.") from None
         if (required is None) == (self.requests is None):

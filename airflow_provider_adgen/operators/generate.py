@@ -12,7 +12,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_adgen.compat import TRIGGER_FAILED, AirflowFailException, conf
 from airflow_provider_adgen.operators._course import Course
-from airflow_provider_adgen.operators._options import one_of, seconds, whole
+from airflow_provider_adgen.operators._options import one_of, seconds, whole_credits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_adgen.hooks.base import AdGenHook
-    from airflow_provider_adgen.lifecycle.terms import Terms
+    from airflow_provider_adgen.lifecycle.submit_options import SubmitOptions
 
 
 class GenerateOperator(BaseOperator):
@@ -148,13 +148,13 @@ class GenerateOperator(BaseOperator):
         from airflow_provider_adgen.hooks.base import AdGenHook
 
         hook = AdGenHook(self.conn_id, vendor=self.vendor_name)
-        hook.profile()
+        hook.account()
         return hook
 
-    def _check_options(self) -> Terms:
+    def _check_options(self) -> SubmitOptions:
         from airflow_provider_adgen.core.decisions.submission import Policy
         from airflow_provider_adgen.core.errors import InvalidRequest
-        from airflow_provider_adgen.lifecycle.terms import Terms
+        from airflow_provider_adgen.lifecycle.submit_options import SubmitOptions
 
         try:
             if self.destination and not self.wait_for_completion:
@@ -162,7 +162,7 @@ class GenerateOperator(BaseOperator):
             if self.poll_interval is not None:
                 seconds("poll_interval", self.poll_interval)
             one_of("on_suspended", self.on_suspended, ("wait", "fail", "skip"))
-            return Terms(
+            return SubmitOptions(
                 policy=Policy(
                     on_clear=one_of("on_clear", self.on_clear, ("fresh", "reattach")),
                     on_unknown_submission=one_of(
@@ -171,8 +171,8 @@ class GenerateOperator(BaseOperator):
                     on_failed=one_of("on_failed", self.on_failed, (None, "fail", "resubmit")),
                     on_changed_input=one_of("on_changed_input", self.on_changed_input, ("fail", "reattach", "fresh")),
                 ),
-                max_credits=whole("max_credits", self.max_credits),
-                assume_credits=whole("assume_credits", self.assume_credits),
+                max_credits=whole_credits("max_credits", self.max_credits),
+                assume_credits=whole_credits("assume_credits", self.assume_credits),
                 on_insufficient=one_of("on_insufficient", self.on_insufficient, ("fail", "wait")),
                 submit_timeout=seconds("submit_timeout", self.submit_timeout),
                 wait_seconds=seconds("timeout", self.timeout),
@@ -200,7 +200,7 @@ class GenerateOperator(BaseOperator):
 
         leg_started = time.time()
         try:
-            terms = self._check_options()
+            options = self._check_options()
             hook = self._hook()
             request = hook.vendor.parse_request(self.request_value())
             if self.destination and not resumed:
@@ -213,7 +213,7 @@ class GenerateOperator(BaseOperator):
                     request=request,
                     ledger=task_ledger(context, facts.identity),
                     facts=facts,
-                    terms=terms,
+                    options=options,
                     sleep=time.sleep,
                     now=time.time,
                     log=self.log,

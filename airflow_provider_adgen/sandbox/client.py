@@ -165,7 +165,7 @@ class SandboxClient:
         return found
 
     def fault(self, kind: str, vendor: str | None = None, **rules: Any) -> int:
-        """Inject a fault: see ``frame.faults.Fault`` for kinds and rules.
+        """Inject a fault: see ``engine.faults.Fault`` for kinds and rules.
 
         Kinds: drop, status, slow, truncate, not_json, missing_fields, patch, redirect, expired_link. Rules: method,
         path (a pattern), account, times, skip, when (before or after the request was accepted), status, retry_after,

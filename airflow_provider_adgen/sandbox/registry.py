@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_adgen.sandbox.adsumo.api import Adsumo
 from airflow_provider_adgen.sandbox.cinematicads.api import CinematicAds
 from airflow_provider_adgen.sandbox.cutx.api import CutX
-from airflow_provider_adgen.sandbox.frame.settings import COMMON, MEDIA
+from airflow_provider_adgen.sandbox.engine.settings import COMMON, MEDIA
 from airflow_provider_adgen.sandbox.sume.api import Sume
 
 if TYPE_CHECKING:
-    from airflow_provider_adgen.sandbox.frame.vendor import Vendor
+    from airflow_provider_adgen.sandbox.engine.vendor import Vendor
 
 
 def default_settings() -> dict[str, dict[str, Any]]:

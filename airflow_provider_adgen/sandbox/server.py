@@ -15,9 +15,9 @@ import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from airflow_provider_adgen.sandbox.client import SandboxClient
-from airflow_provider_adgen.sandbox.frame.app import Application
-from airflow_provider_adgen.sandbox.frame.webhooks import Webhooks
-from airflow_provider_adgen.sandbox.frame.world import World
+from airflow_provider_adgen.sandbox.engine.app import Application
+from airflow_provider_adgen.sandbox.engine.state import State
+from airflow_provider_adgen.sandbox.engine.webhooks import Webhooks
 from airflow_provider_adgen.sandbox.media.host import MediaHost
 from airflow_provider_adgen.sandbox.registry import make_vendors
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from airflow_provider_adgen.sandbox.frame.sending import Connections
+    from airflow_provider_adgen.sandbox.engine.sending import Connections
 
 
 def _tracked(connections: Connections) -> type[asyncio.Protocol]:
@@ -147,10 +147,10 @@ class Sandbox(SandboxClient):
             ready.set()
 
     async def _serve(self, listener: socket.socket, ready: threading.Event) -> None:
-        world = World(make_vendors(), **self._options)
-        world.base_url = self._url
-        media = MediaHost(world)
-        app = Application(world, media, access_log=self._access_log)
+        state = State(make_vendors(), **self._options)
+        state.base_url = self._url
+        media = MediaHost(state)
+        app = Application(state, media, access_log=self._access_log)
         # uvicorn's own lines are not wanted, and its log configuration would be the whole process's.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         config = uvicorn.Config(
@@ -166,7 +166,7 @@ class Sandbox(SandboxClient):
             proxy_headers=False,
         )
         server = uvicorn.Server(config)
-        webhooks = asyncio.create_task(Webhooks(world).run())
+        webhooks = asyncio.create_task(Webhooks(state).run())
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         event = asyncio.Event()
         self._stop = (asyncio.get_running_loop(), event)
@@ -183,5 +183,5 @@ class Sandbox(SandboxClient):
             app.connections.abort_all()
             await asyncio.wait({serving}, timeout=0.05)
         media.close()
-        world.close()
+        state.close()
         serving.result()

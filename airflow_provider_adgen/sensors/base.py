@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_adgen.hooks.base import AdGenHook
-    from airflow_provider_adgen.triggers.base import ErrandTrigger
+    from airflow_provider_adgen.triggers.base import PollTrigger
 
 _MARGIN = 120.0
 _UNTIL = "waits_until"
@@ -57,7 +57,7 @@ class AdGenSensor(BaseSensorOperator):
         """Ask once; return whether there is nothing more to wait for, or raise."""
 
     @abc.abstractmethod
-    def trigger(self, hook: AdGenHook, **waiting: Any) -> ErrandTrigger:
+    def trigger(self, hook: AdGenHook, **waiting: Any) -> PollTrigger:
         """Return the trigger that waits for it."""
 
     def result(self) -> Any:
@@ -103,13 +103,13 @@ class AdGenSensor(BaseSensorOperator):
 
     def look_from_here(self, context: Context) -> Any:
         """Look on the worker for a while before deferring again, which may fail again at once."""
-        from airflow_provider_adgen.core.decisions.setbacks import rest
+        from airflow_provider_adgen.core.decisions.retry_delay import retry_delay
 
         until = self._until(context)
-        patience = rest(time.time() - (until - self.timeout))
+        stream_seconds = retry_delay(time.time() - (until - self.timeout))
         if self.execution_timeout is not None:
-            patience = min(patience, self.execution_timeout.total_seconds() / 2)
-        return self._go_on(context, until=until, patience=patience)
+            stream_seconds = min(stream_seconds, self.execution_timeout.total_seconds() / 2)
+        return self._go_on(context, until=until, stream_seconds=stream_seconds)
 
     def _until(self, context: Context) -> float:
         """Return the Unix time at which this try gives up, which its first leg has set."""
@@ -119,9 +119,9 @@ class AdGenSensor(BaseSensorOperator):
         told = ti.xcom_pull(task_ids=self.task_id, key=_UNTIL, map_indexes=getattr(ti, "map_index", -1))
         return float(told) if isinstance(told, int | float) else time.time() + self.timeout
 
-    def _go_on(self, context: Context, *, until: float, first: bool = False, patience: float = 0.0) -> Any:
+    def _go_on(self, context: Context, *, until: float, first: bool = False, stream_seconds: float = 0.0) -> Any:
         """Look, for *patience* seconds and once at least; then defer."""
-        stop = min(until, time.time() + patience)
+        stop = min(until, time.time() + stream_seconds)
         while not self._look():
             left = stop - time.time()
             if left <= 0:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_adgen.hooks.base import AdGenHook
-    from airflow_provider_adgen.triggers.base import ErrandTrigger
+    from airflow_provider_adgen.triggers.base import PollTrigger
 
 
 class BatchSensor(AdGenSensor):
@@ -75,7 +75,7 @@ class BatchSensor(AdGenSensor):
         """Return the counts as a dictionary."""
         return self._found
 
-    def trigger(self, hook: AdGenHook, **waiting: Any) -> ErrandTrigger:
+    def trigger(self, hook: AdGenHook, **waiting: Any) -> PollTrigger:
         """Wait for the batch in the triggerer."""
         from airflow_provider_adgen.triggers.cinematicads import BatchTrigger
 

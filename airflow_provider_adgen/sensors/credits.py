@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_adgen.hooks.base import AdGenHook
-    from airflow_provider_adgen.triggers.base import ErrandTrigger
+    from airflow_provider_adgen.triggers.base import PollTrigger
 
 
 class CreditSensor(AdGenSensor):
@@ -33,10 +33,10 @@ class CreditSensor(AdGenSensor):
 
     def _credits(self) -> int:
         from airflow_provider_adgen.core.errors import InvalidRequest
-        from airflow_provider_adgen.operators._options import whole
+        from airflow_provider_adgen.operators._options import whole_credits
 
         try:
-            number = whole("required", self.required)
+            number = whole_credits("required", self.required)
         except ValueError as error:
             raise InvalidRequest(f"{error}. Nothing was sent.") from None
         if number is None:
@@ -58,7 +58,7 @@ class CreditSensor(AdGenSensor):
         """Return the balance as a dictionary."""
         return self._found
 
-    def trigger(self, hook: AdGenHook, **waiting: Any) -> ErrandTrigger:
+    def trigger(self, hook: AdGenHook, **waiting: Any) -> PollTrigger:
         """Wait for the credits in the triggerer."""
         from airflow_provider_adgen.triggers.credits import CreditTrigger
 

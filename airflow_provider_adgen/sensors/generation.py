@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_adgen.core.vocabulary import Generation
     from airflow_provider_adgen.hooks.base import AdGenHook
-    from airflow_provider_adgen.triggers.base import ErrandTrigger
+    from airflow_provider_adgen.triggers.base import PollTrigger
 
 
 class GenerationSensor(AdGenSensor):
@@ -58,7 +58,7 @@ class GenerationSensor(AdGenSensor):
         from airflow_provider_adgen.hooks.base import job_ids
 
         sealed = str(self._event.get("sealed") or "")
-        heard = unseal(sealed, hook.profile(), list(job_ids(self.generation_id))) if sealed else None
+        heard = unseal(sealed, hook.account(), list(job_ids(self.generation_id))) if sealed else None
         try:
             seen = hook.get_generation(self.generation_id)
         except AdGenError:
@@ -71,7 +71,7 @@ class GenerationSensor(AdGenSensor):
         """Return the generation as a dictionary."""
         return self._found
 
-    def trigger(self, hook: AdGenHook, **waiting: Any) -> ErrandTrigger:
+    def trigger(self, hook: AdGenHook, **waiting: Any) -> PollTrigger:
         """Wait for the generation in the triggerer."""
         from airflow_provider_adgen.hooks.base import job_ids
         from airflow_provider_adgen.triggers.generation import GenerationTrigger

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_adgen.core.decisions.setbacks import rest
-from airflow_provider_adgen.triggers.errands import Word
+from airflow_provider_adgen.core.decisions.retry_delay import retry_delay
 from airflow_provider_adgen.triggers.loop import poll_loop
+from airflow_provider_adgen.triggers.targets import UpdateKind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from airflow_provider_adgen.triggers.errands import Errand
+    from airflow_provider_adgen.triggers.targets import PollTarget
 
 TIMEOUT = "timeout"
 """Status word of an event: our own deadline passed."""
@@ -34,7 +34,7 @@ def _event(subject: str, status: str, sealed: str = "") -> TriggerEvent:
     return TriggerEvent({"id": subject, "status": status, **told})  # type: ignore[no-untyped-call]  # not annotated
 
 
-class ErrandTrigger(BaseTrigger):
+class PollTrigger(BaseTrigger):
     """
     Waits for one errand of the connection's shared poll loop.
 
@@ -84,11 +84,11 @@ class ErrandTrigger(BaseTrigger):
         """Return the id the event carries."""
 
     @abc.abstractmethod
-    def errand(self) -> Errand:
+    def target(self) -> PollTarget:
         """Return what to wait for."""
 
     async def prepare(self) -> None:
-        """Do, before :meth:`errand`, what would hold up an event loop for too long."""
+        """Do, before :meth:`target`, what would hold up an event loop for too long."""
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then yield one event."""
@@ -97,7 +97,7 @@ class ErrandTrigger(BaseTrigger):
         delay = self.first_fire_delay - (time.monotonic() - started)
         if status == UNREACHABLE:
             now = time.time()
-            delay = max(delay, min(rest(now - self.since), self.until - now))
+            delay = max(delay, min(retry_delay(now - self.since), self.until - now))
         await asyncio.sleep(max(0.0, delay))
         yield _event(self.subject(), status, sealed)
 
@@ -106,12 +106,12 @@ class ErrandTrigger(BaseTrigger):
         try:
             async with limit:
                 await self.prepare()
-                news = poll_loop(self.conn_id).follow(self.errand())
-                async with contextlib.aclosing(news):
-                    async for item in news:
-                        if item.word == Word.OVER:
+                update = poll_loop(self.conn_id).follow(self.target())
+                async with contextlib.aclosing(update):
+                    async for item in update:
+                        if item.word == UpdateKind.OVER:
                             return item.text, item.sealed
-                        if item.word == Word.UNREACHABLE:
+                        if item.word == UpdateKind.UNREACHABLE:
                             self.log.warning("%s", item.text)
                             return UNREACHABLE, ""
                         self.log.info("%s is %s.", self.subject() or self.conn_id, item.text)

@@ -7,15 +7,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.decisions.polling import Schedule
-from airflow_provider_adgen.triggers.base import ErrandTrigger
-from airflow_provider_adgen.triggers.errands import Errand, Look
+from airflow_provider_adgen.triggers.base import PollTrigger
+from airflow_provider_adgen.triggers.targets import PollResult, PollTarget
 from airflow_provider_adgen.vendors.cinematicads import api
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.wire import Wire
 
 
-class BatchTrigger(ErrandTrigger):
+class BatchTrigger(PollTrigger):
     """
     Waits until every workflow of a batch has ended, or too many have failed.
 
@@ -36,14 +36,14 @@ class BatchTrigger(ErrandTrigger):
         """Return the batch's id."""
         return self.batch_id
 
-    def errand(self) -> Errand:
+    def target(self) -> PollTarget:
         """Ask for the batch until nothing more can change."""
         batch_id, allowed = self.batch_id, self.max_failed
 
-        async def look(wire: Wire) -> Look:
+        async def look(wire: Wire) -> PollResult:
             batch = await wire.call(api.get_batch_status(batch_id))
             over = batch.finished or (allowed is not None and batch.failed > allowed)
-            return Look(f"{batch.completed + batch.failed} of {batch.total} ended", over)
+            return PollResult(f"{batch.completed + batch.failed} of {batch.total} ended", over)
 
         plan = Schedule(interval=self.poll_interval)
-        return Errand(key=("batch", batch_id, allowed), look=look, plan=plan, since=self.since, kind="batch")
+        return PollTarget(key=("batch", batch_id, allowed), look=look, plan=plan, since=self.since, kind="batch")

@@ -8,9 +8,9 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.decisions.polling import Schedule
-from airflow_provider_adgen.triggers.base import ErrandTrigger
-from airflow_provider_adgen.triggers.errands import Errand, Look
-from airflow_provider_adgen.triggers.purse import purse_of
+from airflow_provider_adgen.triggers.balance_cache import balance_cache_of
+from airflow_provider_adgen.triggers.base import PollTrigger
+from airflow_provider_adgen.triggers.targets import PollResult, PollTarget
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.wire import Wire
@@ -19,7 +19,7 @@ ENOUGH = "enough"
 """Status word of the event when the balance suffices."""
 
 
-class CreditTrigger(ErrandTrigger):
+class CreditTrigger(PollTrigger):
     """
     Waits until the account has so many credits.
 
@@ -42,15 +42,15 @@ class CreditTrigger(ErrandTrigger):
         """Return an empty id: the event is about no job."""
         return ""
 
-    def errand(self) -> Errand:
+    def target(self) -> PollTarget:
         """Ask for the balance until it suffices."""
         required, claims, within = self.required, self.claims, self.poll_interval / 2
 
-        async def look(wire: Wire) -> Look:
-            enough = await purse_of(wire).holds(wire, required, within=within, claims=claims)
-            return Look(ENOUGH if enough else f"short of {required} credits", enough)
+        async def look(wire: Wire) -> PollResult:
+            enough = await balance_cache_of(wire).holds(wire, required, within=within, claims=claims)
+            return PollResult(ENOUGH if enough else f"short of {required} credits", enough)
 
         # What one of them may spend, another may not: they do not share what a look finds.
         key = ("credits", required, uuid.uuid4().hex if claims else "")
         plan = Schedule(interval=self.poll_interval)
-        return Errand(key=key, look=look, plan=plan, since=self.since, kind="credits")
+        return PollTarget(key=key, look=look, plan=plan, since=self.since, kind="credits")

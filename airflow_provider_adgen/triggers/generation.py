@@ -11,8 +11,8 @@ from airflow_provider_adgen.core.decisions.polling import schedule
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.core.sealing import seal
 from airflow_provider_adgen.core.vocabulary import GenerationStatus
-from airflow_provider_adgen.triggers.base import ErrandTrigger
-from airflow_provider_adgen.triggers.errands import Errand, Look, ended_at
+from airflow_provider_adgen.triggers.base import PollTrigger
+from airflow_provider_adgen.triggers.targets import PollResult, PollTarget, ended_at
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.wire import Wire
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _imported: set[str] = set()
 
 
-class GenerationTrigger(ErrandTrigger):
+class GenerationTrigger(PollTrigger):
     """
     Waits until a generation is finished, whichever way it ends.
 
@@ -65,21 +65,21 @@ class GenerationTrigger(ErrandTrigger):
             await asyncio.to_thread(get_vendor, self.vendor)
             _imported.add(self.vendor)
 
-    def errand(self) -> Errand:
+    def target(self) -> PollTarget:
         """Ask the vendor for the generation until it is finished."""
         ids, kind, stop_suspended = tuple(self.job_ids), self.kind, self.stop_suspended
         vendor = get_vendor(self.vendor)
-        holds = vendor.patience > 0
+        holds = vendor.stream_seconds > 0
 
-        async def look(wire: Wire) -> Look:
-            seen = await wire.run(wire.vendor.fetch(ids, kind, patience=vendor.patience))
+        async def look(wire: Wire) -> PollResult:
+            seen = await wire.run(wire.vendor.fetch(ids, kind, stream_seconds=vendor.stream_seconds))
             over = seen.finished or (stop_suspended and seen.status == GenerationStatus.SUSPENDED)
             # What a stream said it may not say again; the worker could ask in vain.
-            sealed = await asyncio.to_thread(seal, seen, wire.profile) if holds and seen.finished else ""
-            return Look(str(seen.status), over, ended_at(seen), sealed)
+            sealed = await asyncio.to_thread(seal, seen, wire.account) if holds and seen.finished else ""
+            return PollResult(str(seen.status), over, ended_at(seen), sealed)
 
         plan = schedule(vendor.tracking, self.kind or "", self.poll_interval)
-        return Errand(
+        return PollTarget(
             key=("generation", ids, stop_suspended),
             look=look,
             plan=plan,

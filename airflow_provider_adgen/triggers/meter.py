@@ -11,8 +11,8 @@ from airflow_provider_adgen import metrics
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.wire import Wire
-    from airflow_provider_adgen.triggers.agenda import Watch
-    from airflow_provider_adgen.triggers.errands import Look
+    from airflow_provider_adgen.triggers.due_queue import WaitingJob
+    from airflow_provider_adgen.triggers.targets import PollResult
 
 EVERY = 10.0
 """Seconds between two reports."""
@@ -33,11 +33,11 @@ class Meter:
         self._refused = 0
         self._next = float("-inf")
 
-    def joined(self, watch: Watch, waiters: int = 1) -> None:
+    def joined(self, watch: WaitingJob, waiters: int = 1) -> None:
         """Count those who begin to wait, or, below 0, who leave."""
         self._waiting[self._kind(watch)] += waiters
 
-    def noticed(self, watch: Watch, look: Look, wall: float, since_last_look: float | None) -> None:
+    def noticed(self, watch: WaitingJob, look: PollResult, wall: float, since_last_look: float | None) -> None:
         """
         Tell how late the end of a job was noticed.
 
@@ -66,8 +66,8 @@ class Meter:
         self._requests, self._refused = tally.requests, tally.refused
 
     @staticmethod
-    def _kind(watch: Watch) -> str:
-        return watch.errand.kind or "unknown"
+    def _kind(watch: WaitingJob) -> str:
+        return watch.target.kind or "unknown"
 
     def _tags(self, kind: str) -> dict[str, str]:
         return {"vendor": self._vendor, "conn_id": self._conn_id, "kind": kind}

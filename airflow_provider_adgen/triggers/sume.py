@@ -7,15 +7,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.decisions.polling import Schedule
-from airflow_provider_adgen.triggers.base import ErrandTrigger
-from airflow_provider_adgen.triggers.errands import Errand, Look
+from airflow_provider_adgen.triggers.base import PollTrigger
+from airflow_provider_adgen.triggers.targets import PollResult, PollTarget
 from airflow_provider_adgen.vendors.sume import uploads
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.wire import Wire
 
 
-class AssetTrigger(ErrandTrigger):
+class AssetTrigger(PollTrigger):
     """
     Waits until the Asset Library has taken a video in, or says that it never will.
 
@@ -36,13 +36,13 @@ class AssetTrigger(ErrandTrigger):
         """Return the asset's id."""
         return self.asset_id
 
-    def errand(self) -> Errand:
+    def target(self) -> PollTarget:
         """Ask for the asset until it is ready or has failed."""
         asset_id, ready = self.asset_id, frozenset(self.ready_words)
 
-        async def look(wire: Wire) -> Look:
+        async def look(wire: Wire) -> PollResult:
             seen = await wire.run(uploads.ingestion(asset_id, ready=ready))
-            return Look(seen.word, seen.state != "waiting")
+            return PollResult(seen.word, seen.state != "waiting")
 
         plan = Schedule(interval=self.poll_interval)
-        return Errand(key=("asset", asset_id, ready), look=look, plan=plan, since=self.since, kind="asset")
+        return PollTarget(key=("asset", asset_id, ready), look=look, plan=plan, since=self.since, kind="asset")

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_adgen.core.calls import Lane
+from airflow_provider_adgen.core.calls import RateClass
 from airflow_provider_adgen.core.clock import SYSTEM
-from airflow_provider_adgen.triggers.errands import News, Word
+from airflow_provider_adgen.triggers.targets import PollUpdate, UpdateKind
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.wire import Wire
-    from airflow_provider_adgen.triggers.agenda import Watch
+    from airflow_provider_adgen.triggers.due_queue import WaitingJob
     from airflow_provider_adgen.triggers.loop import PollLoop
 
 NEVER = float("inf")
@@ -43,16 +43,16 @@ class View:
 
     def show(self) -> None:
         """Send each waiter a view, if one is due: what the loop does, and where its own job stands."""
-        if self.pause() > 0 or self._loop.account.wire is None:
+        if self.pause() > 0 or self._loop.connection.wire is None:
             return
         now = self._shown_at = SYSTEM.monotonic()
-        whole = self.of_the_loop(self._loop.account.wire, now)
+        whole = self.of_the_loop(self._loop.connection.wire, now)
         for watch in self._loop.watches.values():
-            watch.tell(News(Word.VIEW, f"{whole} {self.of_one(watch, now)}"))
+            watch.tell(PollUpdate(UpdateKind.VIEW, f"{whole} {self.of_one(watch, now)}"))
 
     def _every(self) -> float | None:
-        wire = self._loop.account.wire
-        every = wire.profile.log_poll_loop if wire is not None else None
+        wire = self._loop.connection.wire
+        every = wire.account.log_poll_loop if wire is not None else None
         return None if every is None else max(SHORTEST, every)
 
     def of_the_loop(self, wire: Wire, now: float) -> str:
@@ -68,21 +68,20 @@ class View:
             f"for singly and {listed} by list just now, {due} due, {failing} failing;",
             f"{wire.tally.requests} requests so far, {wire.tally.refused} of them refused (429).",
         ]
-        if loop.outcomes.outage.tries:
-            said.append(
-                f"The vendor counts as down: tried again in {max(0.0, loop.outcomes.outage.closed_until - now):.0f} s."
-            )
-        for lane in (Lane.READ, Lane.STREAM):
-            wait = wire.budget.delay(lane, now)
+        breaker = loop.outcomes.circuit_breaker
+        if breaker.tries:
+            said.append(f"The vendor counts as down: tried again in {max(0.0, breaker.closed_until - now):.0f} s.")
+        for rate_class in (RateClass.READ, RateClass.STREAM):
+            wait = wire.budget.delay(rate_class, now)
             if wait > 0:
-                said.append(f"The rate limit lets the next {lane} request out in {wait:.0f} s.")
+                said.append(f"The rate limit lets the next {rate_class} request out in {wait:.0f} s.")
         if now < loop.batches.listing.shy_until:
             said.append("The vendor's list was of no use; it is left alone for a while.")
         return " ".join(said)
 
-    def of_one(self, watch: Watch, now: float) -> str:
+    def of_one(self, watch: WaitingJob, now: float) -> str:
         """Return a sentence about one errand."""
-        usual = self._loop.outcomes.durations.usual(watch.errand.kind)
+        usual = self._loop.outcomes.durations.usual(watch.target.kind)
         known = f" Such jobs end at {usual.begins:.0f} to {usual.ends:.0f} s." if usual is not None else ""
         if watch.task is not None or watch.covered:
             turn = "being asked for"

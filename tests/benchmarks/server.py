@@ -31,7 +31,7 @@ _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found"
 _CONTROL = "/-/"
 
 
-class World:
+class State:
     """
     The account, and what is told about it.
 
@@ -76,7 +76,7 @@ class World:
 class Connection(asyncio.Protocol):
     """One client's connection; it may send its next request when it has the answer to the one before."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: State) -> None:
         self._world = world
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
@@ -166,7 +166,7 @@ async def serve(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(options.certificate)
-    world = World(options)
+    world = State(options)
     server = await loop.create_server(lambda: Connection(world), "127.0.0.1", 0, ssl=context, backlog=4096)
     partial = options.port_file.with_suffix(".partial")
     partial.write_text(str(server.sockets[0].getsockname()[1]))

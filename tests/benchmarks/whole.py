@@ -26,7 +26,7 @@ _BLOCKED = "async thread was blocked"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-class Watch(threading.Thread):
+class WaitingJob(threading.Thread):
     """Follows the CPU and the memory of a component's processes, as long as they last."""
 
     def __init__(self, stack: AirflowStack, component: str) -> None:
@@ -119,7 +119,7 @@ def _one(contender: Contender, dag_id: str, dags: Path, tasks: int, kept: Path) 
 
 def _measured(stack: AirflowStack, dag_id: str, tasks: int) -> dict[str, Any]:
     stack.airflow.wait_for_dag(dag_id)
-    watch = Watch(stack, "triggerer")
+    watch = WaitingJob(stack, "triggerer")
     watch.look()
     watch.start()
     began = time.monotonic()

@@ -104,8 +104,8 @@ def _delivered(cell: Cell) -> list[str]:
 def _death(cell: Cell) -> list[str]:
     """Make sure that it died as it should: a test in which nothing happened shows nothing."""
     problems = []
-    if cell.row.seam is not None:
-        if (cell.stage.seams / f"{cell.row.seam[0]}@{cell.row.name}@{cell.task}").exists():
+    if cell.row.failpoint is not None:
+        if (cell.stage.failpoints / f"{cell.row.failpoint[0]}@{cell.row.name}@{cell.task}").exists():
             problems.append("its worker was never killed")
         elif cell.tried < 2:
             problems.append("its worker was killed, and it was not tried again")

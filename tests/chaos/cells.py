@@ -47,7 +47,7 @@ class Row:
     :param name: the run's id; letters, digits and underscores.
     :param title: what the report calls it.
     :param expected: the outcome by vendor.
-    :param seam: the point at which the worker is killed, and seconds by which it dies later.
+    :param failpoint: the point at which the worker is killed, and seconds by which it dies later.
     :param fault: what the sandbox does to the submission of each account.
     :param post_timeout: seconds that the submission may take.
     :param dag: which of the DAGs is run.
@@ -60,7 +60,7 @@ class Row:
     name: str
     title: str
     expected: Mapping[str, str]
-    seam: tuple[str, float] | None = None
+    failpoint: tuple[str, float] | None = None
     fault: Mapping[str, Any] | None = None
     post_timeout: float = 5.0
     dag: str = "chaos"
@@ -170,13 +170,15 @@ def restart_api_server(stage: Stage, _cells: list[Cell]) -> None:
 NO_TRIGGERER = "waits on the worker, without a triggerer"
 
 ROWS: tuple[Row, ...] = (
-    Row("kill_before_intent", "Worker killed before anything is written", everyone(ONCE), seam=("before-intent", 0)),
-    Row("kill_before_post", "Worker killed before the POST", UNSENT, seam=("before-post", 0)),
+    Row(
+        "kill_before_intent", "Worker killed before anything is written", everyone(ONCE), failpoint=("before-intent", 0)
+    ),
+    Row("kill_before_post", "Worker killed before the POST", UNSENT, failpoint=("before-post", 0)),
     Row(
         "kill_after_post",
         "Worker killed after the POST was sent, before the answer",
         LOST_WITH_THE_PROCESS,
-        seam=("before-post", 4),
+        failpoint=("before-post", 4),
         fault={"kind": "slow", "seconds": 14},
         post_timeout=16,
     ),
@@ -184,18 +186,28 @@ ROWS: tuple[Row, ...] = (
         "kill_before_record",
         "Worker killed after the answer, before the record",
         LOST_WITH_THE_PROCESS,
-        seam=("before-record", 0),
+        failpoint=("before-record", 0),
     ),
-    Row("kill_after_record", "Worker killed after the record", everyone(ONCE), seam=("after-record", 0)),
+    Row("kill_after_record", "Worker killed after the record", everyone(ONCE), failpoint=("after-record", 0)),
     Row(
         "kill_polling",
         "Worker killed while asking for the job (deferrable: when it has the worker again)",
         everyone(ONCE),
-        seam=("while-polling", 0),
+        failpoint=("while-polling", 0),
     ),
-    Row("kill_storing", "Worker killed while storing", everyone(ONCE), seam=("while-storing", 0)),
-    Row("kill_stored", "Worker killed after storing, before the record of it", everyone(ONCE), seam=("before-done", 0)),
-    Row("kill_done", "Worker killed after that record, before Airflow knows", everyone(ONCE), seam=("after-done", 0)),
+    Row("kill_storing", "Worker killed while storing", everyone(ONCE), failpoint=("while-storing", 0)),
+    Row(
+        "kill_stored",
+        "Worker killed after storing, before the record of it",
+        everyone(ONCE),
+        failpoint=("before-done", 0),
+    ),
+    Row(
+        "kill_done",
+        "Worker killed after that record, before Airflow knows",
+        everyone(ONCE),
+        failpoint=("after-done", 0),
+    ),
     Row("drop", "Connection dropped after accepting", LOST, fault={"kind": "drop"}),
     Row("read_timeout", "Read timeout after accepting", LOST, fault={"kind": "slow", "seconds": 7}),
     Row("status_429", "429", everyone(ONCE), fault={"kind": "status", "status": 429, "retry_after": 2}),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from airflow_provider_adgen.sandbox.cutx.products import furniture
+from airflow_provider_adgen.sandbox.cutx.products import fixtures
 from tests.chaos.accountant import Outcome, judged
 from tests.chaos.cells import VENDORS
 from tests.support.sandbox_process import SandboxProcess
@@ -171,7 +171,7 @@ class Stage:
     def __init__(self, work: Path, rows: Sequence[Row], *, template: Path, only: Sequence[str] = VENDORS) -> None:
         self.work = work
         self.rows = list(rows)
-        self.seams = work / "seams"
+        self.failpoints = work / "failpoints"
         self.ledger: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.jobs: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.cells = {
@@ -185,7 +185,7 @@ class Stage:
         self.orphans: list[int] = []
 
     def __enter__(self) -> Self:
-        self.seams.mkdir(parents=True)
+        self.failpoints.mkdir(parents=True)
         programs = self._open.enter_context(Programs(self.work / "sandbox"))
         self.sandbox = SandboxProcess(programs, self.work, [])
         self.sandbox.settings({vendor: {"job_seconds": seconds} for vendor, seconds in JOB_SECONDS.items()})
@@ -196,7 +196,7 @@ class Stage:
                     dags=[HERE / "dags"],
                     connections=self._accounts(),
                     env={
-                        "ADGEN_SEAMS": str(self.seams),
+                        "ADGEN_FAILPOINTS": str(self.failpoints),
                         "ADGEN_CHAOS_VENDORS": ",".join(self._vendors),
                         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
                     },
@@ -213,7 +213,7 @@ class Stage:
         self.orphans = self._orphans()
         self._open.close()
         self.seconds = self.elapsed()
-        self.orphans += left_behind(self.seams)
+        self.orphans += left_behind(self.failpoints)
 
     def _accounts(self) -> dict[str, dict[str, Any]]:
         made = {}
@@ -269,16 +269,16 @@ class Stage:
 
     def _begin(self, row: Row) -> None:
         for cell in self.cells[row.name]:
-            if row.seam is not None:
-                point, later = row.seam
-                (self.seams / f"{point}@{row.name}@{cell.task}").write_text(str(later) if later else "")
+            if row.failpoint is not None:
+                point, later = row.failpoint
+                (self.failpoints / f"{point}@{row.name}@{cell.task}").write_text(str(later) if later else "")
             if row.fault is not None:
                 self.sandbox.fault(vendor=cell.vendor, account=cell.account, method="POST", **row.fault)
             cell.script = row.play(cell) if row.play is not None else None
         products = {}
         for cell in self.cells[row.name]:
             if cell.vendor == "cutx":
-                products[cell.task] = [name for _kind, name, _value in furniture(cell.account)]
+                products[cell.task] = [name for _kind, name, _value in fixtures(cell.account)]
         conf = {"cutx": products, "destination": f"file://{self.work}/results"}
         run = again(lambda: self.stack.trigger_dag(row.dag, conf, run_id=row.name))
         for cell in self.cells[row.name]:
@@ -361,11 +361,11 @@ class Stage:
         return ""
 
 
-def left_behind(seams: Path) -> list[int]:
+def left_behind(failpoints: Path) -> list[int]:
     """Return the processes of an Airflow that was ended, found by the directory that it was told of."""
     found = []
     for pid in {int(path.name) for path in Path("/proc").glob("[0-9]*")}:
         with contextlib.suppress(OSError):
-            if str(seams).encode() in Path(f"/proc/{pid}/environ").read_bytes():
+            if str(failpoints).encode() in Path(f"/proc/{pid}/environ").read_bytes():
                 found.append(pid)
     return found

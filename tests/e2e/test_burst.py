@@ -25,7 +25,7 @@ def stack_options() -> dict[str, Any]:
     return {"parallelism": WORKERS}
 
 
-class Watch:
+class WaitingJob:
     """Counts the tasks of a run by state while it goes on."""
 
     def __init__(self, run: Run) -> None:
@@ -34,7 +34,7 @@ class Watch:
         self._thread = threading.Thread(target=self._look)
         self.seen: list[dict[str, int]] = []
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> WaitingJob:
         self._thread.start()
         return self
 
@@ -64,7 +64,7 @@ def test_a_mapped_burst_meets_a_vendor_that_takes_few_an_hour(
     sandbox.settings(cinematicads={"rate_limits": {"workflow": [limit, HOUR], "*": [10000, 60]}})
     started = time.monotonic()
     run = stack.trigger_dag(f"adgen_burst_{count}")
-    with Watch(run) as watch:
+    with WaitingJob(run) as watch:
         deadline = time.monotonic() + 240
         while [one["state"] for one in run.tasks()].count("deferred") < count - limit:
             assert time.monotonic() < deadline, watch.seen[-1:]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_adgen.core.calls import Answer, Call, Lane, read_object
+from airflow_provider_adgen.core.account import Account
+from airflow_provider_adgen.core.calls import Answer, Call, RateClass, read_object
 from airflow_provider_adgen.core.clock import Clock
-from airflow_provider_adgen.core.profile import Profile
 from airflow_provider_adgen.core.scrub import Secret
 from airflow_provider_adgen.core.wire import Wire
 from airflow_provider_adgen.vendors.adsumo import VENDOR
@@ -53,7 +53,13 @@ def get(path: str = "/x", **fields: Any) -> Call[Any]:
 
 
 def paid(**fields: Any) -> Call[Any]:
-    made = {"path": "/x", "endpoint": "POST /x", "parse": parse, "body": {"prompt": "p"}, "lane": Lane.SUBMIT}
+    made = {
+        "path": "/x",
+        "endpoint": "POST /x",
+        "parse": parse,
+        "body": {"prompt": "p"},
+        "rate_class": RateClass.SUBMIT,
+    }
     return Call(method="POST", paid=True, **{**made, **fields})
 
 
@@ -63,10 +69,10 @@ def wire(
     clock: Clock | None = None,
     budget: RateBudget | None = None,
     timeout: float = 2.0,
-    **profile: Any,
+    **account: Any,
 ) -> Wire:
-    made = {"base_url": server.url, "headers": {"X-Team": "growth"}, "timeout": timeout, **profile}
-    account = Profile(vendor="adsumo", conn_id="c", key=Secret(SECRET), **made)
+    made = {"base_url": server.url, "headers": {"X-Team": "growth"}, "timeout": timeout, **account}
+    account = Account(vendor="adsumo", conn_id="c", key=Secret(SECRET), **made)
     return Wire(VENDOR, account, budget=budget, clock=clock or Quick())
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_adgen import compat, metrics
 from airflow_provider_adgen.core.decisions.polling import Schedule
 from airflow_provider_adgen.core.wire import Tally
-from airflow_provider_adgen.triggers.agenda import Watch
-from airflow_provider_adgen.triggers.errands import Errand, Look
+from airflow_provider_adgen.triggers.due_queue import WaitingJob
 from airflow_provider_adgen.triggers.meter import EVERY, Meter
+from airflow_provider_adgen.triggers.targets import PollResult, PollTarget
 
 if TYPE_CHECKING:
     import pytest
@@ -35,11 +35,11 @@ class StandIn:
         self.vendor = type("Vendor", (), {"name": "adsumo"})
 
 
-def watch(kind: str = "video") -> Watch:
-    async def look(_wire: Any) -> Look:
+def watch(kind: str = "video") -> WaitingJob:
+    async def look(_wire: Any) -> PollResult:
         raise NotImplementedError
 
-    return Watch(Errand(key=kind, look=look, plan=Schedule(1.0), since=0.0, kind=kind))
+    return WaitingJob(PollTarget(key=kind, look=look, plan=Schedule(1.0), since=0.0, kind=kind))
 
 
 def test_a_loop_reports_what_changed_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,9 +67,9 @@ def test_a_loop_reports_what_changed_every_ten_seconds(monkeypatch: pytest.Monke
 def test_lateness_is_from_the_vendors_word_or_else_from_the_last_look(monkeypatch: pytest.MonkeyPatch) -> None:
     backend, meter = Backend(), Meter("main")
     monkeypatch.setattr(compat, "statistics", lambda: backend)
-    meter.noticed(watch(), Look("completed", True, 90.0), 93.5, 15.0)
-    meter.noticed(watch(), Look("completed", True), 93.5, 15.0)
-    meter.noticed(watch(), Look("completed", True), 93.5, None)
+    meter.noticed(watch(), PollResult("completed", True, 90.0), 93.5, 15.0)
+    meter.noticed(watch(), PollResult("completed", True), 93.5, 15.0)
+    meter.noticed(watch(), PollResult("completed", True), 93.5, None)
     assert [(name, value, tags["since"]) for _, name, value, tags in backend.told] == [
         ("adgen.lateness", 3500.0, "vendor"),
         ("adgen.lateness", 15000.0, "last_look"),

@@ -22,7 +22,7 @@ from airflow_provider_adgen import settings
 from airflow_provider_adgen.core.registry import get_vendor, vendor_names
 from airflow_provider_adgen.get_provider_info import get_provider_info
 from airflow_provider_adgen.hooks.base import AdGenHook
-from airflow_provider_adgen.hooks.profile import _Extra
+from airflow_provider_adgen.hooks.connection import _Extra
 
 INFO = get_provider_info()
 CONNECTION_TYPES = {entry["connection-type"]: entry for entry in INFO["connection-types"]}

@@ -259,11 +259,11 @@ def price_word(model: type[GenerationRequest]) -> str:
     return "documented" if None not in found else "partly"
 
 
-def makes(model: type[GenerationRequest]) -> list[str]:
+def result_kind(model: type[GenerationRequest]) -> list[str]:
     """Return the kinds of results that the request can have."""
     words = choices(model)
     found = [
-        str(_specimen(model, dict(zip(words, combination, strict=True))).makes)
+        str(_specimen(model, dict(zip(words, combination, strict=True))).result_kind)
         for combination in itertools.product(*words.values())
     ]
     return list(dict.fromkeys(found))

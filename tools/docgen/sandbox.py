@@ -10,8 +10,8 @@ import re
 from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.sandbox import client, registry
-from airflow_provider_adgen.sandbox.frame import faults
-from airflow_provider_adgen.sandbox.frame import settings as frame_settings
+from airflow_provider_adgen.sandbox.engine import faults
+from airflow_provider_adgen.sandbox.engine import settings as frame_settings
 from tools.docgen.catalogue import HookMethod
 from tools.docgen.text import code, paragraphs, read_doc, sentence, table
 

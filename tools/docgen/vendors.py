@@ -7,12 +7,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from airflow_provider_adgen.core.decisions.posting import judge
+from airflow_provider_adgen.core.decisions.posting import classify_submit_error
 from airflow_provider_adgen.core.errors import ApiError, SubmissionUnknown, UnexpectedResponse, WireError, error_class
 from airflow_provider_adgen.operators.generate import GenerateOperator
 from airflow_provider_adgen.sandbox.registry import default_settings
 from tools.docgen.catalogue import Listed, hook_methods, listed_vendors, operator_of, operators, sensors
-from tools.docgen.models import endpoints, field_table, makes, price_word, prices
+from tools.docgen.models import endpoints, field_table, price_word, prices, result_kind
 from tools.docgen.provider import password
 from tools.docgen.text import bullets, code, codes, paragraphs, read_doc, table
 from tools.processes import ROOT
@@ -88,7 +88,7 @@ def _requests_overview(listed: Listed) -> str:
         rows.append(
             [
                 f"[`{request.kind}`](#{request.kind})",
-                ", ".join(makes(request)),
+                ", ".join(result_kind(request)),
                 f"[`{cls.__name__}`](../operators.md#{cls.__name__.lower()})" if cls else "`GenerateOperator`",
                 code(request.__name__),
                 codes(endpoints(" ".join(read_doc(request).body))),
@@ -161,11 +161,11 @@ def _answers(vendor: Vendor) -> str:
     rows = [["no connection", "`WireError`", nothing]]
     for status in _STATUSES:
         error = ApiError("", status=status)
-        verdict = judge(error, vendor.promises)
+        verdict = classify_submit_error(error, vendor.promises)
         name = f"{status}" if status < 500 else "5xx"
         rows.append([name, code(error_class(status).__name__), nothing if verdict.nothing_started else unknown])
-    lost = judge(WireError("", sent=True), vendor.promises)
-    blind = judge(UnexpectedResponse(""), vendor.promises)
+    lost = classify_submit_error(WireError("", sent=True), vendor.promises)
+    blind = classify_submit_error(UnexpectedResponse(""), vendor.promises)
     rows.append(["no answer after it was sent", code("WireError"), nothing if lost.nothing_started else unknown])
     rows.append(
         [
@@ -192,15 +192,15 @@ def _statuses(vendor: Vendor) -> str:
 
 def _waiting(vendor: Vendor) -> str:
     items = []
-    if vendor.patience > 0:
-        items.append(f"Jobs are followed on a stream, held open for up to {vendor.patience:g} s at a time.")
+    if vendor.stream_seconds > 0:
+        items.append(f"Jobs are followed on a stream, held open for up to {vendor.stream_seconds:g} s at a time.")
     elif vendor.promises.lists_jobs:
         items.append("Many waiting jobs are asked for in one request, by the account's list of jobs.")
     else:
         items.append("Each job is asked for by itself.")
-    for lane, ration in vendor.rations.items():
+    for rate_class, ration in vendor.rate_limits.items():
         hours = f"{ration.seconds / 3600:g} h"
-        items.append(f"At most {ration.requests} {lane} connections are opened in {hours} by one process.")
+        items.append(f"At most {ration.requests} {rate_class} connections are opened in {hours} by one process.")
     first = ", ".join(f"{kind} {seconds:g} s" for kind, seconds in vendor.tracking.first_look.items())
     if first:
         items.append(f"A job is not asked for before: {first} (or `poll_interval`, if that is shorter).")
@@ -254,7 +254,10 @@ def comparison(*, docs: str) -> str:
         rows.append(
             [
                 f"{kind.capitalize()}",
-                *(codes(request.kind for request in one.vendor.requests if kind in makes(request)) for one in vendors),
+                *(
+                    codes(request.kind for request in one.vendor.requests if kind in result_kind(request))
+                    for one in vendors
+                ),
             ]
         )
     rows.append(["Documented prices", *(_price_summary(one.vendor) for one in vendors)])
@@ -297,7 +300,7 @@ def _lost(vendor: Vendor) -> str:
 
 
 def _waiting_word(vendor: Vendor) -> str:
-    if vendor.patience > 0:
+    if vendor.stream_seconds > 0:
         return "stream, and list of projects" if vendor.promises.lists_jobs else "stream"
     return "many jobs in one request" if vendor.promises.lists_jobs else "one request per job"
 

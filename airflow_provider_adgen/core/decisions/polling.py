@@ -82,20 +82,20 @@ class Schedule:
         return pause * (1 - _SHORTER * rng.random())
 
 
-def schedule(tracking: Tracking, makes: str, interval: float) -> Schedule:
+def schedule(tracking: Tracking, result_kind: str, interval: float) -> Schedule:
     """
     Return the schedule of a job.
 
     :param tracking: what is known of the vendor's jobs.
-    :param makes: kind of the result.
+    :param result_kind: kind of the result.
     :param interval: the user's ``poll_interval``.
     """
-    first = min(tracking.first_look.get(makes, 0.0), interval)
-    return Schedule(interval=interval, first=first, typical=tracking.typical.get(makes, 0.0))
+    first = min(tracking.first_look.get(result_kind, 0.0), interval)
+    return Schedule(interval=interval, first=first, typical=tracking.typical.get(result_kind, 0.0))
 
 
 @dataclass(frozen=True)
-class Trouble:
+class PollError:
     """
     What a failed look means.
 
@@ -109,14 +109,14 @@ class Trouble:
     seconds: float = 0.0
 
 
-def trouble(
+def classify_poll_error(
     error: AdGenError,
     *,
     failures: int,
     interval: float,
     age: float = math.inf,
     rng: random.Random | None = None,
-) -> Trouble:
+) -> PollError:
     """
     Return what a failed look means.
 
@@ -127,18 +127,18 @@ def trouble(
     :param rng: the source of jitter; none without.
     """
     if isinstance(error, AuthenticationError):
-        return Trouble(passing=False, refresh=True)
+        return PollError(passing=False, refresh=True)
     riding = min(_LONGEST_RIDE, interval * float(2 ** min(failures - 1, 6)))
     if rng is not None:
         riding *= 1 + JITTER * (2 * rng.random() - 1)
     if isinstance(error, RateLimited | ServerError):
-        return Trouble(passing=True, seconds=max(riding, error.retry_after or 0.0))
+        return PollError(passing=True, seconds=max(riding, error.retry_after or 0.0))
     if isinstance(error, ApiError):
         passing = error.status in _PASSING_STATUSES or (isinstance(error, NotFound) and age < _YOUNG)
-        return Trouble(passing=passing, seconds=riding if passing else 0.0)
+        return PollError(passing=passing, seconds=riding if passing else 0.0)
     if isinstance(error, WireError | UnexpectedResponse):
-        return Trouble(passing=True, seconds=riding)
-    return Trouble(passing=False)
+        return PollError(passing=True, seconds=riding)
+    return PollError(passing=False)
 
 
 _SHY = 60.0

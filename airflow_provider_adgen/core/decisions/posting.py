@@ -34,7 +34,7 @@ class Verdict:
     status: int
 
 
-def judge(error: AdGenError, promises: Promises) -> Verdict:
+def classify_submit_error(error: AdGenError, promises: Promises) -> Verdict:
     """Return what *error*, raised by a paid POST, proves."""
     if isinstance(error, WireError):
         return Verdict(nothing_started=not error.sent, answered=False, unknown=False, status=0)
@@ -55,8 +55,8 @@ def refused_for_good(error: AdGenError) -> bool:
     """
     Return whether the same submission, sent unchanged, would be refused again.
 
-    It says nothing about money: :func:`judge` does. A 4xx blames the request, its key or its account, which a retry
-    changes nothing about; the exceptions ask to come back later. A 5xx and a missing answer blame the moment.
+    It says nothing about money: :func:`classify_submit_error` does. A 4xx blames the request, its key or its account,
+    which a retry does not change; the exceptions ask to come back later. A 5xx and a missing answer may pass.
     """
     if isinstance(error, ApiError):
         return 400 <= error.status < 500 and error.status not in RETRYABLE_REFUSALS

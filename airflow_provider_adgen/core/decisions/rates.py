@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from airflow_provider_adgen.core.calls import Lane
+from airflow_provider_adgen.core.calls import RateClass
 from airflow_provider_adgen.core.decisions.trial import Trial
 
 if TYPE_CHECKING:
@@ -164,55 +164,55 @@ class RateBudget:
     accepted, and grows a tenth faster each minute. Reads whose limit nobody tells begin with a :class:`.Trial`.
 
     :param per_minute: requests a minute over all lanes, the user's own limit; None for none.
-    :param rations: limits per lane that are kept without being told by a 429.
+    :param rate_limits: limits per lane that are kept without being told by a 429.
     """
 
     per_minute: float | None = None
-    rations: Mapping[Lane, RateLimit] = field(default_factory=dict)
+    rate_limits: Mapping[RateClass, RateLimit] = field(default_factory=dict)
     _next_slot: float = 0.0
-    _used: dict[Lane, deque[float]] = field(default_factory=dict)
-    _lanes: dict[Lane, _Learned] = field(default_factory=dict)
+    _used: dict[RateClass, deque[float]] = field(default_factory=dict)
+    _lanes: dict[RateClass, _Learned] = field(default_factory=dict)
     _trial: Trial = field(default_factory=Trial)
 
-    def delay(self, lane: Lane, now: float) -> float:
+    def delay(self, rate_class: RateClass, now: float) -> float:
         """Return the seconds until a request of *lane* may go out, without taking the slot."""
-        known = self._lane(lane)
-        waits = [0.0, known.stopped_until - now, self._rationed(lane, now)]
+        known = self._lane(rate_class)
+        waits = [0.0, known.stopped_until - now, self._rationed(rate_class, now)]
         if self.per_minute:
             waits.append(self._next_slot - now)
         if self._pace(known, now) is not None:
             waits.append(known.next_slot - now)
         if known.left is not None and known.left <= 0:
             waits.append(known.left_until - now)
-        if self._tried(lane):
+        if self._tried(rate_class):
             waits.append(self._trial.delay(now))
         return max(waits)
 
-    def stopped(self, lane: Lane, now: float) -> bool:
+    def stopped(self, rate_class: RateClass, now: float) -> bool:
         """Whether nothing of *lane* may go out now, whoever has taken a slot."""
-        return self._lane(lane).stopped_until > now
+        return self._lane(rate_class).stopped_until > now
 
-    def awaiting(self, lane: Lane, now: float) -> bool:
+    def awaiting(self, rate_class: RateClass, now: float) -> bool:
         """Whether :meth:`delay` may be over at any time, so that no slot is to be taken before."""
-        return self._tried(lane) and self._trial.awaiting(now)
+        return self._tried(rate_class) and self._trial.awaiting(now)
 
-    def _tried(self, lane: Lane) -> bool:
-        return lane == Lane.READ and not self.per_minute and lane not in self.rations
+    def _tried(self, rate_class: RateClass) -> bool:
+        return rate_class == RateClass.READ and not self.per_minute and rate_class not in self.rate_limits
 
-    def room(self, lane: Lane, now: float) -> int | None:
+    def room(self, rate_class: RateClass, now: float) -> int | None:
         """Return how many requests of *lane* its ration allows at once; None where it has none."""
-        ration = self.rations.get(lane)
+        ration = self.rate_limits.get(rate_class)
         if ration is None:
             return None
-        if self._lane(lane).stopped_until > now:
+        if self._lane(rate_class).stopped_until > now:
             return 0
-        self._rationed(lane, now)
-        return max(0, ration.requests - len(self._used.get(lane, ())))
+        self._rationed(rate_class, now)
+        return max(0, ration.requests - len(self._used.get(rate_class, ())))
 
-    def _lane(self, lane: Lane) -> _Learned:
-        if lane not in self._lanes:
-            self._lanes[lane] = _Learned()
-        return self._lanes[lane]
+    def _lane(self, rate_class: RateClass) -> _Learned:
+        if rate_class not in self._lanes:
+            self._lanes[rate_class] = _Learned()
+        return self._lanes[rate_class]
 
     def _pace(self, known: _Learned, now: float) -> float | None:
         if known.pace is None:
@@ -223,21 +223,21 @@ class RateBudget:
             return None
         return known.pace * grown
 
-    def _rationed(self, lane: Lane, now: float) -> float:
-        ration = self.rations.get(lane)
-        used = self._used.get(lane)
+    def _rationed(self, rate_class: RateClass, now: float) -> float:
+        ration = self.rate_limits.get(rate_class)
+        used = self._used.get(rate_class)
         if ration is None or used is None:
             return 0.0
         while used and used[0] <= now - ration.seconds:
             used.popleft()
         return used[-ration.requests] + ration.seconds - now if len(used) >= ration.requests else 0.0
 
-    def take(self, lane: Lane, now: float) -> float:
+    def take(self, rate_class: RateClass, now: float) -> float:
         """Take the next slot of *lane* and return the seconds to wait for it."""
-        wait = self.delay(lane, now)
-        known = self._lane(lane)
-        if lane in self.rations:
-            self._used.setdefault(lane, deque()).append(now + wait)
+        wait = self.delay(rate_class, now)
+        known = self._lane(rate_class)
+        if rate_class in self.rate_limits:
+            self._used.setdefault(rate_class, deque()).append(now + wait)
         if self.per_minute:
             self._next_slot = max(self._next_slot, now) + 60.0 / self.per_minute
         pace = self._pace(known, now)
@@ -246,26 +246,26 @@ class RateBudget:
         if known.left is not None:
             # What is left is the vendor's count of one window; in the next one it has to be told anew.
             known.left = max(0, known.left - 1) if now < known.left_until else None
-        if self._tried(lane):
+        if self._tried(rate_class):
             self._trial.took(now + wait, known.sent)
         known.sent.append(now + wait)
         return wait
 
-    def give_back(self, lane: Lane, moment: float) -> None:
+    def give_back(self, rate_class: RateClass, moment: float) -> None:
         """Take in that the slot at that *moment* was not used."""
-        for taken in (self._lane(lane).sent, self._used.get(lane)):
+        for taken in (self._lane(rate_class).sent, self._used.get(rate_class)):
             if taken is not None:
                 with contextlib.suppress(ValueError):  # forgotten since
                     taken.remove(moment)
 
-    def stop(self, lane: Lane, until: float) -> None:
+    def stop(self, rate_class: RateClass, until: float) -> None:
         """Let nothing of *lane* out before *until*."""
-        known = self._lane(lane)
+        known = self._lane(rate_class)
         known.stopped_until = max(known.stopped_until, until)
 
     def learn(
         self,
-        lane: Lane,
+        rate_class: RateClass,
         status: int,
         headers: Mapping[str, str],
         now: float,
@@ -278,32 +278,32 @@ class RateBudget:
         :param sent: when its request went out, if known: what went out later, the vendor may not have counted yet.
         """
         wait = retry_after(headers, wall)
-        known = self._lane(lane)
+        known = self._lane(rate_class)
         sent = now if sent is None else sent
         if status == 429:
-            self._refused(lane, wait, now, sent)
+            self._refused(rate_class, wait, now, sent)
             return
         if sent > known.refused_at:
             known.refusals = 0
         left = _remaining(headers)
-        if self._tried(lane):
+        if self._tried(rate_class):
             self._trial.accepted(sent, known.sent)
             self._trial.over |= left is not None
         if left is not None and wait is not None:
             known.left = max(0, left - sum(1 for one in _newest(known.sent) if one > sent))
             known.left_until = now + wait
             if left == 0:
-                self.stop(lane, now + wait)
+                self.stop(rate_class, now + wait)
 
-    def _refused(self, lane: Lane, wait: float | None, now: float, sent: float) -> None:
-        known, ration = self._lane(lane), self.rations.get(lane)
+    def _refused(self, rate_class: RateClass, wait: float | None, now: float, sent: float) -> None:
+        known, ration = self._lane(rate_class), self.rate_limits.get(rate_class)
         with contextlib.suppress(ValueError):  # it was sent before this budget began
             known.sent.remove(sent)  # what was refused is not among what was too many
         again = sent > known.refused_at
         if again:
             known.refusals += 1
         window = None
-        if lane == Lane.READ:
+        if rate_class == RateClass.READ:
             by_minute = self._trial.refused(sent)
             window = known.exhausted(sent, wait, by_minute=by_minute) if again else None
         if wait is not None:
@@ -315,7 +315,7 @@ class RateBudget:
             if window is not None:
                 # Until the first request of that window counts no longer.
                 seconds = max(seconds, window.begins + window.seconds + _LEEWAY - now)
-        self.stop(lane, now + seconds)
+        self.stop(rate_class, now + seconds)
         if not again:
             return
         known.refused_at = now

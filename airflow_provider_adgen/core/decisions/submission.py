@@ -204,7 +204,7 @@ def _unresolved(situation: Situation, last: Attempt) -> Decision:
     rule = situation.promises.idempotency
     repeatable = (
         rule is not None
-        and rule.covers(last.kind)
+        and rule.covers(last.request_kind)
         and last.key is not None
         and not last.unknown
         and last.fingerprint == situation.fingerprint
@@ -303,7 +303,7 @@ def _collect(situation: Situation, last: Attempt) -> Decision:
     rule = situation.promises.idempotency
     safe = (
         rule is not None
-        and rule.covers(last.kind)
+        and rule.covers(last.request_kind)
         and not rule.while_running
         and last.key is not None
         and last.key_tag == situation.key_tag

@@ -9,17 +9,17 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.sandbox.adsumo import costs, generations, resources
-from airflow_provider_adgen.sandbox.frame.answers import Answer, Insufficient, Refusal
-from airflow_provider_adgen.sandbox.frame.clock import iso
-from airflow_provider_adgen.sandbox.frame.vendor import Endpoint, Vendor
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Insufficient, Refusal
+from airflow_provider_adgen.sandbox.engine.clock import iso
+from airflow_provider_adgen.sandbox.engine.vendor import Endpoint, Vendor
 from airflow_provider_adgen.sandbox.media.artwork import Artwork, Blob
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_adgen.sandbox.frame.call import Call
-    from airflow_provider_adgen.sandbox.frame.jobs import Job
-    from airflow_provider_adgen.sandbox.frame.world import World
+    from airflow_provider_adgen.sandbox.engine.call import Call
+    from airflow_provider_adgen.sandbox.engine.jobs import Job
+    from airflow_provider_adgen.sandbox.engine.state import State
 
 # Documented codes by status; 405 and 413 are not documented.
 CODES = {
@@ -109,18 +109,18 @@ class Adsumo(Vendor):
             raise Refusal(409, "This Idempotency-Key was used with another request.")
         return answer
 
-    def artwork(self, world: World, owner: str, name: str) -> Artwork | Blob | None:
+    def artwork(self, state: State, owner: str, name: str) -> Artwork | Blob | None:
         """Give a result's picture or film, or a voiceover's sound."""
-        job = world.jobs.get(self.name, owner)
+        job = state.jobs.get(self.name, owner)
         if job is not None:
-            return generations.artwork(world, job, name)
-        voiceover = world.documents.get(self.name, "voiceover", owner)
+            return generations.artwork(state, job, name)
+        voiceover = state.documents.get(self.name, "voiceover", owner)
         if voiceover is None or name != "voiceover.mp3":
             return None
         text, seconds = str(voiceover.data["text"]), float(voiceover.data["duration"])
         return Artwork("mp3", "Adsumo sandbox", text, seed=owner, seconds=seconds)
 
-    def event(self, world: World, job: Job, base_url: str) -> dict[str, Any] | None:
+    def event(self, state: State, job: Job, base_url: str) -> dict[str, Any] | None:
         """Give the documented body of generation.completed or generation.failed."""
         completed = job.outcome == "completed"
         event: dict[str, Any] = {
@@ -130,7 +130,7 @@ class Adsumo(Vendor):
             "status": "completed" if completed else "failed",
         }
         if completed:
-            event["result_url"] = generations.result_url(world, job, base_url)
+            event["result_url"] = generations.result_url(state, job, base_url)
         else:
             event["error_message"] = job.message or "The generation failed"
         return {**event, "created_at": iso(job.created), "completed_at": iso(job.ends)}

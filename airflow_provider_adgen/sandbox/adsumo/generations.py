@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.sandbox.adsumo import costs
 from airflow_provider_adgen.sandbox.adsumo.catalogue import AVATARS, VOICES
-from airflow_provider_adgen.sandbox.frame.answers import Answer, Invalid, Refusal
-from airflow_provider_adgen.sandbox.frame.checks import is_uuid, query_choice, query_number
-from airflow_provider_adgen.sandbox.frame.clock import iso
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
+from airflow_provider_adgen.sandbox.engine.checks import is_uuid, query_choice, query_number
+from airflow_provider_adgen.sandbox.engine.clock import iso
 from airflow_provider_adgen.sandbox.media.artwork import Artwork, reading_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_adgen.sandbox.frame.call import Call
-    from airflow_provider_adgen.sandbox.frame.checks import Fields
-    from airflow_provider_adgen.sandbox.frame.jobs import Job
-    from airflow_provider_adgen.sandbox.frame.world import World
+    from airflow_provider_adgen.sandbox.engine.call import Call
+    from airflow_provider_adgen.sandbox.engine.checks import Fields
+    from airflow_provider_adgen.sandbox.engine.jobs import Job
+    from airflow_provider_adgen.sandbox.engine.state import State
 
 TYPES = ("talking-avatar", "ai-video", "image")
 STATUSES = ("processing", "completed", "failed")
@@ -55,7 +55,7 @@ def _product(call: Call, fields: Fields, *, examples: bool = False) -> tuple[str
         return product_id, product_id
     if not is_uuid(product_id):
         raise Invalid("product_id", "must be a UUID")
-    found = call.world.documents.get(call.vendor.name, "product", product_id, call.account.id)
+    found = call.state.documents.get(call.vendor.name, "product", product_id, call.account.id)
     if found is None:
         raise Refusal(404, "Product not found")
     return product_id, str(found.data["name"])
@@ -70,10 +70,10 @@ def check_voice(voice_id: str) -> None:
 def _check_avatar(call: Call, avatar_id: str, avatar_type: str) -> None:
     known = avatar_id in AVATARS
     if avatar_type == "custom":
-        known = call.world.documents.get(call.vendor.name, "avatar", avatar_id, call.account.id) is not None
+        known = call.state.documents.get(call.vendor.name, "avatar", avatar_id, call.account.id) is not None
     if avatar_type == "product":
         # No page tells where product avatars come from; a product's own id is taken for one.
-        known = call.world.documents.get(call.vendor.name, "product", avatar_id, call.account.id) is not None
+        known = call.state.documents.get(call.vendor.name, "product", avatar_id, call.account.id) is not None
     if not known:
         raise Refusal(404, "Avatar not found")
 
@@ -81,7 +81,7 @@ def _check_avatar(call: Call, avatar_id: str, avatar_type: str) -> None:
 def _submit(call: Call, kind: str, request: dict[str, Any], price: int, what: str) -> Answer:
     call.checked()
     key = call.headers.get("idempotency-key")
-    job = call.world.start_job(call, kind, request, price, what=what, idempotency_key=key)
+    job = call.state.start_job(call, kind, request, price, what=what, idempotency_key=key)
     data = {"generation_id": job.id, "type": kind, "status": "processing"}
     return Answer(int(call.setting("submit_status")), data)
 
@@ -100,7 +100,7 @@ def talking_avatar(call: Call) -> Answer:
     spoken = script or ""
     if voiceover_id is not None:
         # "If both are supplied voiceover_id wins."
-        voiceover = call.world.documents.get(call.vendor.name, "voiceover", voiceover_id, call.account.id)
+        voiceover = call.state.documents.get(call.vendor.name, "voiceover", voiceover_id, call.account.id)
         if voiceover is None:
             raise Refusal(404, "Voiceover not found")
         spoken = str(voiceover.data["text"])
@@ -181,7 +181,7 @@ def text_to_speech(call: Call) -> Answer:
     call.checked()
     check_voice(voice_id)
     voiceover_id, seconds = str(uuid.uuid4()), reading_seconds(text)
-    call.world.ledger.charge(
+    call.state.ledger.charge(
         call.account,
         costs.VOICEOVER_CREDITS,
         job_id=voiceover_id,
@@ -189,28 +189,28 @@ def text_to_speech(call: Call) -> Answer:
         idempotency_key=call.headers.get("idempotency-key"),
     )
     data = {"text": text, "voice_id": voice_id, "duration": seconds}
-    call.world.documents.put(call.vendor.name, call.account.id, "voiceover", voiceover_id, data)
+    call.state.documents.put(call.vendor.name, call.account.id, "voiceover", voiceover_id, data)
     url = call.link(voiceover_id, "voiceover.mp3")
     shown = {"id": voiceover_id, "status": "completed", "duration": seconds, "audio_url": url}
     return Answer(int(call.setting("voiceover_status")), shown)
 
 
-def result_names(world: World, job: Job) -> list[str]:
+def result_names(state: State, job: Job) -> list[str]:
     """List a job's files. How several images are returned is not documented; a setting chooses."""
     if job.type != "image":
         return ["result.mp4"]
     return [f"result-{number + 1}.png" for number in range(int(job.request.get("quantity", 1)))]
 
 
-def artwork(world: World, job: Job, name: str) -> Artwork | None:
+def artwork(state: State, job: Job, name: str) -> Artwork | None:
     """Give what one of a job's files shows."""
-    names = result_names(world, job)
+    names = result_names(state, job)
     request = job.request
     title = f"Adsumo sandbox / {job.type}"
     text = str(request.get("prompt") or request.get("script") or request.get("template") or "")
     ratio, product = str(request.get("aspect_ratio") or "9:16"), str(request.get("product") or "")
     if name == "results.zip" and len(names) > 1:
-        members = tuple((member, artwork(world, job, member) or "") for member in names)
+        members = tuple((member, artwork(state, job, member) or "") for member in names)
         return Artwork("zip", title, text, members=members)
     if name not in names:
         return None
@@ -222,13 +222,13 @@ def artwork(world: World, job: Job, name: str) -> Artwork | None:
     )
 
 
-def result_url(world: World, job: Job, base_url: str, *, expired: bool = False) -> str | None:
+def result_url(state: State, job: Job, base_url: str, *, expired: bool = False) -> str | None:
     """Make a fresh link to a job's result; None until it is completed."""
-    if job.status(world.clock.now()) != "completed":
+    if job.status(state.clock.now()) != "completed":
         return None
-    names = result_names(world, job)
-    several = len(names) > 1 and world.settings.get("adsumo", "multiple_results") == "zip"
-    return world.link("adsumo", job.id, "results.zip" if several else names[0], base_url, expired=expired)
+    names = result_names(state, job)
+    several = len(names) > 1 and state.settings.get("adsumo", "multiple_results") == "zip"
+    return state.link("adsumo", job.id, "results.zip" if several else names[0], base_url, expired=expired)
 
 
 def status_of(job: Job, now: float) -> str:
@@ -243,9 +243,9 @@ def _shown(call: Call, job: Job) -> dict[str, Any]:
         "type": job.type,
         "status": status_of(job, call.now),
         "created_at": iso(job.created),
-        "result_url": result_url(call.world, job, call.base_url, expired=call.expired_links),
+        "result_url": result_url(call.state, job, call.base_url, expired=call.expired_links),
     }
-    names = result_names(call.world, job)
+    names = result_names(call.state, job)
     if shown["result_url"] and len(names) > 1 and call.setting("multiple_results") == "list":
         shown["result_urls"] = [call.link(job.id, name) for name in names]
     return shown
@@ -254,7 +254,7 @@ def _shown(call: Call, job: Job) -> dict[str, Any]:
 def list_generations(call: Call) -> Answer:
     """GET /generations."""
     limit, offset = page_of(call.query)
-    jobs, total = call.world.jobs.page(
+    jobs, total = call.state.jobs.page(
         call.vendor.name,
         call.account.id,
         kind=query_choice(call.query, "type", TYPES),
@@ -268,7 +268,7 @@ def list_generations(call: Call) -> Answer:
 
 def get_generation(call: Call) -> Answer:
     """GET /generations/{id}."""
-    job = call.world.jobs.get(call.vendor.name, call.params["id"], call.account.id)
+    job = call.state.jobs.get(call.vendor.name, call.params["id"], call.account.id)
     if job is None:
         raise Refusal(404, "Generation not found")
     details = {name: job.request.get(name) for name in DETAILS[job.type]}

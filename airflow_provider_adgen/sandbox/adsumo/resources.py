@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.sandbox.adsumo.catalogue import ACCENTS, AGE_GROUPS, AVATARS, GENDERS, STYLES, VOICES
 from airflow_provider_adgen.sandbox.adsumo.generations import listed, page_of
-from airflow_provider_adgen.sandbox.frame.answers import Answer, Invalid, Refusal
-from airflow_provider_adgen.sandbox.frame.checks import query_choice
-from airflow_provider_adgen.sandbox.frame.clock import iso
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
+from airflow_provider_adgen.sandbox.engine.checks import query_choice
+from airflow_provider_adgen.sandbox.engine.clock import iso
 
 if TYPE_CHECKING:
-    from airflow_provider_adgen.sandbox.frame.call import Call
-    from airflow_provider_adgen.sandbox.frame.documents import Document
+    from airflow_provider_adgen.sandbox.engine.call import Call
+    from airflow_provider_adgen.sandbox.engine.documents import Document
 
 VOICE_FILTERS = {"gender": GENDERS, "age_group": AGE_GROUPS, "accent": ACCENTS, "style": STYLES}
 
@@ -40,7 +40,7 @@ def _product(call: Call, document: Document, image_field: str) -> dict[str, Any]
 def list_products(call: Call) -> Answer:
     """GET /products: the image is in ``image_url``."""
     limit, offset = page_of(call.query)
-    found, total = call.world.documents.page(call.vendor.name, call.account.id, "product", limit=limit, offset=offset)
+    found, total = call.state.documents.page(call.vendor.name, call.account.id, "product", limit=limit, offset=offset)
     return listed([_product(call, product, "image_url") for product in found], total, limit, offset)
 
 
@@ -59,12 +59,12 @@ def create_product(call: Call) -> Answer:
     if not re.fullmatch(r"[A-Z]{3}", str(data["currency"])):
         raise Invalid("currency", "must be an ISO 4217 code such as USD")
     call.checked()
-    product = call.world.documents.put(call.vendor.name, call.account.id, "product", str(uuid.uuid4()), data)
+    product = call.state.documents.put(call.vendor.name, call.account.id, "product", str(uuid.uuid4()), data)
     return Answer(201, _product(call, product, "image_path"))
 
 
 def _find(call: Call, kind: str, missing: str) -> Document:
-    found = call.world.documents.get(call.vendor.name, kind, call.params["id"], call.account.id)
+    found = call.state.documents.get(call.vendor.name, kind, call.params["id"], call.account.id)
     if found is None:
         raise Refusal(404, missing)
     return found
@@ -77,7 +77,7 @@ def get_product(call: Call) -> Answer:
 
 def _used(call: Call, name: str, value: str) -> bool:
     return bool(
-        call.world.store.number(
+        call.state.store.number(
             "SELECT count(*) FROM jobs WHERE vendor = ? AND account = ? AND json_extract(request, ?) = ?",
             (call.vendor.name, call.account.id, f"$.{name}", value),
         )
@@ -89,7 +89,7 @@ def delete_product(call: Call) -> Answer:
     product = _find(call, "product", "Product not found")
     if _used(call, "product_id", product.id) or _used(call, "avatar_id", product.id):
         raise Refusal(409, "Product has associated generations. Delete those generations first.")
-    call.world.documents.delete(call.vendor.name, "product", product.id)
+    call.state.documents.delete(call.vendor.name, "product", product.id)
     return Answer(204)
 
 
@@ -126,7 +126,7 @@ def _custom_avatar(call: Call, document: Document) -> dict[str, Any]:
 
 def list_custom_avatars(call: Call) -> Answer:
     """GET /avatars/custom: "an array", bare or in ``data`` as a setting chooses."""
-    found, _ = call.world.documents.page(call.vendor.name, call.account.id, "avatar")
+    found, _ = call.state.documents.page(call.vendor.name, call.account.id, "avatar")
     shown = [{**_custom_avatar(call, avatar), "gender": "female", "age_group": "adult"} for avatar in found]
     return Answer(200, shown if call.setting("custom_avatars_shape") == "array" else {"data": shown})
 
@@ -140,7 +140,7 @@ def create_custom_avatar(call: Call) -> Answer:
         "description": fields.text("description"),
     }
     call.checked()
-    avatar = call.world.documents.put(call.vendor.name, call.account.id, "avatar", str(uuid.uuid4()), data)
+    avatar = call.state.documents.put(call.vendor.name, call.account.id, "avatar", str(uuid.uuid4()), data)
     return Answer(201, _custom_avatar(call, avatar))
 
 
@@ -149,7 +149,7 @@ def delete_custom_avatar(call: Call) -> Answer:
     avatar = _find(call, "avatar", "Avatar not found")
     if _used(call, "avatar_id", avatar.id):
         raise Refusal(409, "Avatar is in use by one or more video generations.")
-    call.world.documents.delete(call.vendor.name, "avatar", avatar.id)
+    call.state.documents.delete(call.vendor.name, "avatar", avatar.id)
     return Answer(204)
 
 

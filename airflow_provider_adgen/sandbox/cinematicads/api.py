@@ -7,15 +7,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.sandbox.cinematicads import stream, user, workflows
-from airflow_provider_adgen.sandbox.frame.answers import Answer, Refusal
-from airflow_provider_adgen.sandbox.frame.vendor import Endpoint, Vendor
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Refusal
+from airflow_provider_adgen.sandbox.engine.vendor import Endpoint, Vendor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_adgen.sandbox.frame.call import Call
-    from airflow_provider_adgen.sandbox.frame.limits import Window
-    from airflow_provider_adgen.sandbox.frame.world import World
+    from airflow_provider_adgen.sandbox.engine.call import Call
+    from airflow_provider_adgen.sandbox.engine.limits import Window
+    from airflow_provider_adgen.sandbox.engine.state import State
     from airflow_provider_adgen.sandbox.media.artwork import Artwork, Blob
 
 
@@ -104,9 +104,9 @@ class CinematicAds(Vendor):
             "X-RateLimit-Reset": str(int(-(-window.ends // 1))),
         }
 
-    def artwork(self, world: World, owner: str, name: str) -> Artwork | Blob | None:
+    def artwork(self, state: State, owner: str, name: str) -> Artwork | Blob | None:
         """Give a job's film."""
-        job = world.jobs.get(self.name, owner)
+        job = state.jobs.get(self.name, owner)
         return None if job is None else workflows.artwork(job, name)
 
     def models(self, call: Call) -> Answer:

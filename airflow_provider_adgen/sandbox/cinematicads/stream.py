@@ -8,13 +8,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.sandbox.cinematicads.workflows import STEPS, file_names, result
-from airflow_provider_adgen.sandbox.frame.answers import Answer, Invalid, Refusal
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from airflow_provider_adgen.sandbox.frame.call import Call
-    from airflow_provider_adgen.sandbox.frame.jobs import Job
+    from airflow_provider_adgen.sandbox.engine.call import Call
+    from airflow_provider_adgen.sandbox.engine.jobs import Job
 
 # The names under "HTTP webhooks or SSE" differ from those in the page's SSE example: a setting chooses. Only the former
 # have a beginning, a word for each finished video, and an end of their own for a failure.
@@ -42,7 +42,7 @@ def stream(call: Call) -> Answer:
     name = call.query.get("jobId")
     if not name:
         raise Invalid("jobId", "is required")
-    job = call.world.jobs.get(call.vendor.name, name, call.account.id)
+    job = call.state.jobs.get(call.vendor.name, name, call.account.id)
     if job is None:
         raise Refusal(404, "Workflow not found")
     headers = {"cache-control": "no-cache"}
@@ -66,15 +66,15 @@ async def _events(call: Call, name: str) -> AsyncIterator[bytes]:
 
     One sleeping task and no polling: a stream costs next to nothing while nothing happens.
     """
-    world, vendor = call.world, call.vendor
+    state, vendor = call.state, call.vendor
     names = NAMES[call.setting("sse_names")]
     opened, beat = call.now, float(call.setting("sse_heartbeat"))
     closes = None if call.setting("sse_seconds") is None else opened + float(call.setting("sse_seconds"))
     sent, suspended, replays = set[str](), False, bool(call.setting("sse_replay"))
     next_beat = opened + beat
     while True:
-        job = world.jobs.get(vendor.name, name)
-        now = world.clock.now()
+        job = state.jobs.get(vendor.name, name)
+        now = state.clock.now()
         if job is None:
             return
         length, upcoming = job.ends - job.created, [job.ends]
@@ -102,7 +102,7 @@ async def _events(call: Call, name: str) -> AsyncIterator[bytes]:
             next_beat = now + beat
             yield b": keep-alive\n\n"
         wake = min([moment for moment in upcoming if moment > now] + [next_beat] + ([closes] if closes else []))
-        await world.clock.sleep_until(wake)
+        await state.clock.sleep_until(wake)
 
 
 def _ending(call: Call, job: Job, names: Mapping[str, str]) -> list[bytes]:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_adgen.sandbox.cinematicads.workflows import artwork, enveloped, file_names, project, status_of
-from airflow_provider_adgen.sandbox.frame.answers import Answer, Invalid, Refusal
-from airflow_provider_adgen.sandbox.frame.checks import query_choice
-from airflow_provider_adgen.sandbox.frame.clock import iso
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
+from airflow_provider_adgen.sandbox.engine.checks import query_choice
+from airflow_provider_adgen.sandbox.engine.clock import iso
 from airflow_provider_adgen.sandbox.media.artwork import Artwork
 
 if TYPE_CHECKING:
-    from airflow_provider_adgen.sandbox.frame.call import Call
-    from airflow_provider_adgen.sandbox.frame.jobs import Job
+    from airflow_provider_adgen.sandbox.engine.call import Call
+    from airflow_provider_adgen.sandbox.engine.jobs import Job
 
 KNOWLEDGE_FORMS = ("pdf", "docx", "xlsx", "csv", "txt")
 LARGEST_KNOWLEDGE = 10 * 1024 * 1024
@@ -37,7 +37,7 @@ def answered(call: Call, data: Any) -> Answer:
 
 
 def _jobs(call: Call) -> list[Job]:
-    found, _ = call.world.jobs.page(call.vendor.name, call.account.id)
+    found, _ = call.state.jobs.page(call.vendor.name, call.account.id)
     return found
 
 
@@ -125,14 +125,14 @@ def export_video(call: Call) -> Answer:
     if not source:
         raise Invalid("source", "is required")
     parts = urlsplit(source)
-    own = urlsplit(call.world.media_base(call.base_url))
+    own = urlsplit(call.state.media_base(call.base_url))
     if parts.netloc != own.netloc:
         if parts.scheme != "https":
             raise Invalid("source", "must be an https URL")
         raise Refusal(403, "This domain is not allowed")
     pieces = parts.path.split("/")
     owner, name = (pieces[3], pieces[4]) if len(pieces) == 5 and pieces[2] == call.vendor.name else ("", "")
-    job = call.world.jobs.get(call.vendor.name, owner, call.account.id)
+    job = call.state.jobs.get(call.vendor.name, owner, call.account.id)
     film = artwork(job, name) if job is not None else None
     if film is None or film.form != "mp4":
         raise Refusal(404, "Video not found")
@@ -141,7 +141,7 @@ def export_video(call: Call) -> Answer:
 
 def get_brand(call: Call) -> Answer:
     """GET /api/user/brand. It is read with ``audience`` and written with ``targetAudience``."""
-    found = call.world.documents.get(call.vendor.name, "brand", f"brand-{call.account.id}")
+    found = call.state.documents.get(call.vendor.name, "brand", f"brand-{call.account.id}")
     if found is None:
         raise Refusal(404, "No brand profile")
     return answered(call, found.data)
@@ -166,7 +166,7 @@ def update_brand(call: Call) -> Answer:
     ):
         raise Invalid("colors", "may have primary, secondary and accent, each a string")
     call.checked()
-    call.world.documents.put(call.vendor.name, call.account.id, "brand", f"brand-{call.account.id}", data)
+    call.state.documents.put(call.vendor.name, call.account.id, "brand", f"brand-{call.account.id}", data)
     return answered(call, data)
 
 
@@ -180,7 +180,7 @@ def add_url(call: Call) -> Answer:
 
 def _known(call: Call, data: dict[str, Any]) -> Answer:
     name = f"kb_{uuid.uuid4().hex[:12]}"
-    made = call.world.documents.put(call.vendor.name, call.account.id, "knowledge", name, data)
+    made = call.state.documents.put(call.vendor.name, call.account.id, "knowledge", name, data)
     return answered(call, {"id": made.id, **data, "createdAt": iso(made.created)})
 
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.sandbox.frame.answers import Answer, Invalid, Refusal
-from airflow_provider_adgen.sandbox.frame.clock import iso
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
+from airflow_provider_adgen.sandbox.engine.clock import iso
 from airflow_provider_adgen.sandbox.media.artwork import Artwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_adgen.sandbox.frame.call import Call
-    from airflow_provider_adgen.sandbox.frame.jobs import Job
+    from airflow_provider_adgen.sandbox.engine.call import Call
+    from airflow_provider_adgen.sandbox.engine.jobs import Job
 
 # Documented credits by type and quality.
 CREDITS = {
@@ -77,8 +77,8 @@ def start(call: Call) -> Answer:
     if call.account.data.get("trial_expired"):
         raise Refusal(402, "Trial expired")
     price = CREDITS[kind][QUALITIES.index(request["quality"])]
-    length = call.world.job_seconds(call.vendor, kind, request)
-    job = call.world.start_job(
+    length = call.state.job_seconds(call.vendor, kind, request)
+    job = call.state.start_job(
         call,
         kind,
         request,
@@ -171,7 +171,7 @@ def batch(call: Call) -> Answer:
     name = call.query.get("batchId")
     if not name:
         raise Invalid("batchId", "is required")
-    jobs, _ = call.world.jobs.page(call.vendor.name, call.account.id)
+    jobs, _ = call.state.jobs.page(call.vendor.name, call.account.id)
     words = [status_of(job, call.now) for job in jobs if job.request["batchId"] == name]
     if not words:
         raise Refusal(404, "Batch not found")

@@ -12,15 +12,15 @@ from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.sandbox.cutx import generation, products
-from airflow_provider_adgen.sandbox.frame.answers import Answer, Refusal
-from airflow_provider_adgen.sandbox.frame.clock import iso
-from airflow_provider_adgen.sandbox.frame.vendor import Endpoint, Vendor
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Refusal
+from airflow_provider_adgen.sandbox.engine.clock import iso
+from airflow_provider_adgen.sandbox.engine.vendor import Endpoint, Vendor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_adgen.sandbox.frame.call import Call
-    from airflow_provider_adgen.sandbox.frame.world import World
+    from airflow_provider_adgen.sandbox.engine.call import Call
+    from airflow_provider_adgen.sandbox.engine.state import State
     from airflow_provider_adgen.sandbox.media.artwork import Artwork, Blob
 
 WORDS = {
@@ -124,18 +124,18 @@ class CutX(Vendor):
         """Give a typical duration."""
         return generation.SECONDS[kind]
 
-    def furniture(self, account: str) -> list[tuple[str, str, dict[str, Any]]]:
+    def fixtures(self, account: str) -> list[tuple[str, str, dict[str, Any]]]:
         """Give a new account a project and a product."""
-        return products.furniture(account)
+        return products.fixtures(account)
 
-    def artwork(self, world: World, owner: str, name: str) -> Artwork | Blob | None:
+    def artwork(self, state: State, owner: str, name: str) -> Artwork | Blob | None:
         """Give a job's picture or film."""
-        job = world.jobs.get(self.name, owner)
+        job = state.jobs.get(self.name, owner)
         return None if job is None else generation.artwork(job, name)
 
     def balance(self, call: Call) -> Answer:
         """GET /api/credits/balance."""
-        used = call.world.store.number(
+        used = call.state.store.number(
             "SELECT -sum(credits) FROM ledger WHERE vendor = ? AND account = ? AND kind IN ('charge', 'refund')",
             (self.name, call.account.id),
         )

@@ -8,15 +8,15 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.sandbox.cutx.products import find
-from airflow_provider_adgen.sandbox.frame.answers import Answer, Invalid, Refusal
-from airflow_provider_adgen.sandbox.frame.checks import is_uuid
-from airflow_provider_adgen.sandbox.frame.clock import iso
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
+from airflow_provider_adgen.sandbox.engine.checks import is_uuid
+from airflow_provider_adgen.sandbox.engine.clock import iso
 from airflow_provider_adgen.sandbox.media.artwork import Artwork
 
 if TYPE_CHECKING:
-    from airflow_provider_adgen.sandbox.frame.call import Call
-    from airflow_provider_adgen.sandbox.frame.checks import Fields
-    from airflow_provider_adgen.sandbox.frame.jobs import Job
+    from airflow_provider_adgen.sandbox.engine.call import Call
+    from airflow_provider_adgen.sandbox.engine.checks import Fields
+    from airflow_provider_adgen.sandbox.engine.jobs import Job
 
 # Documented prices in credits, by job type.
 CREDITS = {"copy": 1, "static_ad": 3, "ugc_video": 40}
@@ -53,21 +53,21 @@ def _start(
     product = find(call, "product", request["productId"])
     if product.data["project"] != request["projectId"]:
         raise Refusal(404, "Product not found")
-    world, vendor, account = call.world, call.vendor.name, call.account.id
+    state, vendor, account = call.state, call.vendor.name, call.account.id
     if key is not None:
-        running = world.jobs.running_with_key(vendor, account, key)
+        running = state.jobs.running_with_key(vendor, account, key)
         if running is not None:
             return Answer(200, {"jobId": running.id, "creditsUsed": 0, "status": "reused"})
-        if call.setting("key_after_end") == "conflict" and world.store.number(
+        if call.setting("key_after_end") == "conflict" and state.store.number(
             "SELECT count(*) FROM jobs WHERE vendor = ? AND account = ? AND idempotency_key = ?", (vendor, account, key)
         ):
             raise Refusal(409, "A job with this idempotencyKey exists")
     request = {**request, "product": product.data["name"]}
-    return world.start_job(call, kind, request, CREDITS[kind], what=kind, idempotency_key=key, seconds=seconds)
+    return state.start_job(call, kind, request, CREDITS[kind], what=kind, idempotency_key=key, seconds=seconds)
 
 
 def _started(call: Call, job: Job, status: str, **more: Any) -> Answer:
-    remaining = call.world.ledger.balance(job.vendor, job.account)
+    remaining = call.state.ledger.balance(job.vendor, job.account)
     shown = {"jobId": job.id, "status": status, "creditsUsed": job.credits, "creditsRemaining": remaining}
     return Answer(200, {**shown, **more})
 
@@ -146,7 +146,7 @@ def status(call: Call) -> Answer:
     name = call.query.get("jobId", "")
     if not is_uuid(name):
         raise Invalid("jobId", "must be a UUID")
-    job = call.world.jobs.get(call.vendor.name, name, call.account.id)
+    job = call.state.jobs.get(call.vendor.name, name, call.account.id)
     if job is None:
         raise Refusal(404, "Job not found")
     word = job.status(call.now)

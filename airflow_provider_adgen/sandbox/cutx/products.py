@@ -8,20 +8,20 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_adgen.sandbox.frame.answers import Answer, Invalid, Refusal
-from airflow_provider_adgen.sandbox.frame.checks import is_uuid, query_choice, query_number
-from airflow_provider_adgen.sandbox.frame.clock import iso
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
+from airflow_provider_adgen.sandbox.engine.checks import is_uuid, query_choice, query_number
+from airflow_provider_adgen.sandbox.engine.clock import iso
 
 if TYPE_CHECKING:
-    from airflow_provider_adgen.sandbox.frame.call import Call
-    from airflow_provider_adgen.sandbox.frame.documents import Document
+    from airflow_provider_adgen.sandbox.engine.call import Call
+    from airflow_provider_adgen.sandbox.engine.documents import Document
 
 _SPACE = uuid.UUID("c07f0000-0000-4000-8000-000000000000")
 # The most items a list gives; the pages show 20 and 50 and name no maximum: the sandbox's own choice.
 LONGEST_LIST = 200
 
 
-def furniture(account: str) -> list[tuple[str, str, dict[str, Any]]]:
+def fixtures(account: str) -> list[tuple[str, str, dict[str, Any]]]:
     """Give a new account a project with a product: every generation names both."""
     project = str(uuid.uuid5(_SPACE, f"project {account}"))
     product = scraped("https://shop.example/trail-shoe")
@@ -54,14 +54,14 @@ def find(call: Call, kind: str, name: str) -> Document:
 
     :raises Refusal: 404 when it is not there.
     """
-    found = call.world.documents.get(call.vendor.name, kind, name, call.account.id)
+    found = call.state.documents.get(call.vendor.name, kind, name, call.account.id)
     if found is None:
         raise Refusal(404, f"{kind.capitalize()} not found")
     return found
 
 
 def _of_project(call: Call, project: str) -> list[Document]:
-    found, _ = call.world.documents.page(call.vendor.name, call.account.id, "product")
+    found, _ = call.state.documents.page(call.vendor.name, call.account.id, "product")
     return [product for product in found if product.data["project"] == project]
 
 
@@ -74,7 +74,7 @@ def list_products(call: Call) -> Answer:
     project = call.query.get("projectId")
     if project is None:
         limit = query_number(call.query, "limit", 20, 1, LONGEST_LIST)
-        found, _ = call.world.documents.page(call.vendor.name, call.account.id, "project", limit=limit)
+        found, _ = call.state.documents.page(call.vendor.name, call.account.id, "project", limit=limit)
         return Answer(200, {"projects": [_project(call, item) for item in found]})
     if not is_uuid(project):
         raise Invalid("projectId", "must be a UUID")
@@ -94,7 +94,7 @@ def list_products(call: Call) -> Answer:
 
 
 def _project(call: Call, project: Document) -> dict[str, Any]:
-    jobs = call.world.store.number(
+    jobs = call.state.store.number(
         "SELECT count(*) FROM jobs WHERE vendor = ? AND account = ? AND json_extract(request, '$.projectId') = ?"
         " AND outcome = 'completed' AND ends <= ? AND type != 'copy'",
         (call.vendor.name, call.account.id, project.id, call.now),
@@ -116,7 +116,7 @@ def create_project(call: Call) -> Answer:
     fields = call.fields()
     data = {"name": fields.needed("name", longest=200), "description": fields.text("description", longest=1000)}
     call.checked()
-    project = call.world.documents.put(call.vendor.name, call.account.id, "project", str(uuid.uuid4()), data)
+    project = call.state.documents.put(call.vendor.name, call.account.id, "project", str(uuid.uuid4()), data)
     shown = {
         "id": project.id,
         **data,
@@ -135,7 +135,7 @@ def ingest(call: Call) -> Answer:
     call.checked()
     find(call, "project", project)
     data = {**scraped(url), "project": project}
-    product = call.world.documents.put(call.vendor.name, call.account.id, "product", str(uuid.uuid4()), data)
+    product = call.state.documents.put(call.vendor.name, call.account.id, "product", str(uuid.uuid4()), data)
     image = {"id": str(uuid.uuid5(_SPACE, product.id)), "url": _picture(call, product), "is_primary": True}
     shown = {"id": product.id, **{key: value for key, value in data.items() if key != "project"}, "images": [image]}
     return Answer(201, {"product": shown})
@@ -147,7 +147,7 @@ def list_assets(call: Call) -> Answer:
     wanted = query_choice(call.query, "type", ("image", "video"))
     limit = query_number(call.query, "limit", 20, 1, LONGEST_LIST)
     offset = query_number(call.query, "offset", 0, 0)
-    jobs, _ = call.world.jobs.page(call.vendor.name, call.account.id, status="completed")
+    jobs, _ = call.state.jobs.page(call.vendor.name, call.account.id, status="completed")
     shown = [
         {
             "id": str(uuid.uuid5(_SPACE, job.id)),

@@ -8,14 +8,14 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from airflow_provider_adgen.sandbox.frame.answers import Answer
+from airflow_provider_adgen.sandbox.engine.answers import Answer
 from airflow_provider_adgen.sandbox.media.artwork import Artwork, Blob, reading_seconds
 from airflow_provider_adgen.sandbox.media.gallery import File, Gallery
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_adgen.sandbox.frame.world import World
+    from airflow_provider_adgen.sandbox.engine.state import State
 
 # Headers that belong to the vendor's API and must never reach a storage host.
 FOREIGN_HEADERS = ("authorization", "x-api-key", "cookie")
@@ -32,13 +32,13 @@ def problem(status: int, code: str, message: str) -> Answer:
 class MediaHost:
     """Serves ``/media/...`` and takes ``/upload/...``. It wants no credentials and refuses them.
 
-    :param world: the state.
+    :param state: the state.
     """
 
     longest_upload = 256 * 1024 * 1024
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._world = state
         self.gallery = Gallery()
 
     def close(self) -> None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_adgen.sandbox.frame.answers import Answer, Insufficient, Invalid, Refusal
-from airflow_provider_adgen.sandbox.frame.vendor import Endpoint, Vendor
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Insufficient, Invalid, Refusal
+from airflow_provider_adgen.sandbox.engine.vendor import Endpoint, Vendor
 from airflow_provider_adgen.sandbox.sume import creates, jobs, uploads
 from airflow_provider_adgen.sandbox.sume.catalogue import AVATARS, BRAND
 from airflow_provider_adgen.sandbox.sume.lists import page
@@ -16,9 +16,9 @@ from airflow_provider_adgen.sandbox.sume.lists import page
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_adgen.sandbox.frame.call import Call
-    from airflow_provider_adgen.sandbox.frame.documents import Document
-    from airflow_provider_adgen.sandbox.frame.world import World
+    from airflow_provider_adgen.sandbox.engine.call import Call
+    from airflow_provider_adgen.sandbox.engine.documents import Document
+    from airflow_provider_adgen.sandbox.engine.state import State
     from airflow_provider_adgen.sandbox.media.artwork import Artwork, Blob
 
 # Only `insufficient_credits` is documented; the other words are the sandbox's own.
@@ -122,18 +122,18 @@ class Sume(Vendor):
         """Give a typical duration."""
         return creates.SECONDS[kind]
 
-    def furniture(self, account: str) -> list[tuple[str, str, dict[str, Any]]]:
+    def fixtures(self, account: str) -> list[tuple[str, str, dict[str, Any]]]:
         """Give a new workspace its Brand DNA."""
         return [("brand", f"brand_{account}", BRAND)]
 
-    def artwork(self, world: World, owner: str, name: str) -> Artwork | Blob | None:
+    def artwork(self, state: State, owner: str, name: str) -> Artwork | Blob | None:
         """Give a job's picture or film, or an uploaded file."""
-        job = world.jobs.get(self.name, owner)
-        return uploads.blob(world, owner) if job is None else jobs.artwork(job, name)
+        job = state.jobs.get(self.name, owner)
+        return uploads.blob(state, owner) if job is None else jobs.artwork(job, name)
 
-    def uploaded(self, world: World, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    def uploaded(self, state: State, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Take a presigned upload."""
-        return uploads.uploaded(world, self.name, name, headers, body)
+        return uploads.uploaded(state, self.name, name, headers, body)
 
     def me(self, call: Call) -> Answer:
         """GET /me."""
@@ -151,7 +151,7 @@ class Sume(Vendor):
     def credits(self, call: Call) -> Answer:
         """GET /credits. The keys are not documented; a setting chooses among three shapes."""
         monthly, remaining = call.account.credit_limit, call.account.balance
-        active, limit = call.world.jobs.running(self.name, call.account.id), call.setting("active_limit")
+        active, limit = call.state.jobs.running(self.name, call.account.id), call.setting("active_limit")
         shape = call.setting("credits_shape")
         if shape == "nested":
             amounts = {"monthly": monthly, "bonus": 0, "remaining": remaining}
@@ -175,13 +175,13 @@ class Sume(Vendor):
 
     def brands(self, call: Call) -> Answer:
         """GET /brand."""
-        found, _ = call.world.documents.page(self.name, call.account.id, "brand")
+        found, _ = call.state.documents.page(self.name, call.account.id, "brand")
         domain = call.query.get("domain")
         return page(call, [self._brand(call, brand) for brand in found if domain in (None, brand.data["domain"])])
 
     def current_brand(self, call: Call) -> Answer:
         """GET /brand/current."""
-        found, _ = call.world.documents.page(self.name, call.account.id, "brand", limit=1)
+        found, _ = call.state.documents.page(self.name, call.account.id, "brand", limit=1)
         if not found:
             raise Refusal(404, "The workspace has no brand.")
         return Answer(200, self._brand(call, found[0]))

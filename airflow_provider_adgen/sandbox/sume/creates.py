@@ -9,14 +9,14 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_adgen.sandbox.frame.answers import Answer, Insufficient, Invalid, Refusal
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Insufficient, Invalid, Refusal
 from airflow_provider_adgen.sandbox.sume.catalogue import AVATARS
 from airflow_provider_adgen.sandbox.sume.jobs import AD, ANALYSIS, IMAGE, SWAP, VIDEO
 
 if TYPE_CHECKING:
-    from airflow_provider_adgen.sandbox.frame.call import Call
-    from airflow_provider_adgen.sandbox.frame.checks import Fields
-    from airflow_provider_adgen.sandbox.frame.jobs import Job
+    from airflow_provider_adgen.sandbox.engine.call import Call
+    from airflow_provider_adgen.sandbox.engine.checks import Fields
+    from airflow_provider_adgen.sandbox.engine.jobs import Job
 
 # The sandbox's own choice: no price is documented. Image: each. Video: each second. Face swap: each avatar.
 CREDITS = {IMAGE: 4, VIDEO: 3, AD: 60, SWAP: 25, ANALYSIS: 5}
@@ -55,15 +55,15 @@ def _ratio(fields: Fields) -> str | None:
 def _start(call: Call, kind: str, requests: list[dict[str, Any]], price: int) -> list[Job]:
     """Start one job per request, all or none."""
     call.checked()
-    world, name = call.world, call.vendor.name
+    state, name = call.state, call.vendor.name
     limit = call.setting("active_limit")
-    if limit is not None and world.jobs.running(name, call.account.id) + len(requests) > int(limit):
+    if limit is not None and state.jobs.running(name, call.account.id) + len(requests) > int(limit):
         raise Refusal(429, "Too many generations are active in this workspace.", "active_generation_limit")
-    balance = world.ledger.balance(name, call.account.id)
+    balance = state.ledger.balance(name, call.account.id)
     if price * len(requests) > balance:
         raise Insufficient(price * len(requests), balance)
     return [
-        world.start_job(call, kind, request, price, what=kind, job_id=f"job_{uuid.uuid4().hex[:24]}")
+        state.start_job(call, kind, request, price, what=kind, job_id=f"job_{uuid.uuid4().hex[:24]}")
         for request in requests
     ]
 
@@ -189,7 +189,7 @@ def _check_source(call: Call, url: str) -> None:
     parts = urlsplit(url).path.split("/")
     upload = None
     if len(parts) == 5 and parts[1:3] == ["media", call.vendor.name]:
-        upload = call.world.documents.get(call.vendor.name, "upload", parts[3], call.account.id)
+        upload = call.state.documents.get(call.vendor.name, "upload", parts[3], call.account.id)
     if upload is None or upload.data["purpose"] != "face_swap_source_video":
         raise Invalid("source_video_url", "must be the media_url of an upload for face_swap_source_video")
     if not upload.data["done"]:

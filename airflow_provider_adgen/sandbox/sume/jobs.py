@@ -6,15 +6,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.sandbox.frame.answers import Answer, Refusal
-from airflow_provider_adgen.sandbox.frame.checks import query_choice
-from airflow_provider_adgen.sandbox.frame.clock import iso
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Refusal
+from airflow_provider_adgen.sandbox.engine.checks import query_choice
+from airflow_provider_adgen.sandbox.engine.clock import iso
 from airflow_provider_adgen.sandbox.media.artwork import Artwork
 from airflow_provider_adgen.sandbox.sume.lists import cursor_of, limit_of, listed
 
 if TYPE_CHECKING:
-    from airflow_provider_adgen.sandbox.frame.call import Call
-    from airflow_provider_adgen.sandbox.frame.jobs import Job
+    from airflow_provider_adgen.sandbox.engine.call import Call
+    from airflow_provider_adgen.sandbox.engine.jobs import Job
 
 IMAGE, VIDEO, AD, SWAP = "image_generation", "video_generation", "ad_video_generation", "face_swap"
 ANALYSIS = "reference_analysis"
@@ -72,7 +72,7 @@ def list_jobs(call: Call) -> Answer:
     status = query_choice(call.query, "status", (*PHASES, *ENDED))
     limit = limit_of(call)
     running = status in PHASES
-    jobs, _ = call.world.jobs.page(
+    jobs, _ = call.state.jobs.page(
         call.vendor.name,
         call.account.id,
         kind=kind,
@@ -85,7 +85,7 @@ def list_jobs(call: Call) -> Answer:
 
 
 def _find(call: Call) -> Job:
-    job = call.world.jobs.get(call.vendor.name, call.params["job_id"], call.account.id)
+    job = call.state.jobs.get(call.vendor.name, call.params["job_id"], call.account.id)
     if job is None:
         raise Refusal(404, "There is no such job in this workspace.")
     return job

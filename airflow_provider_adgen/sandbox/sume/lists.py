@@ -7,13 +7,13 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.sandbox.frame.answers import Answer, Invalid
-from airflow_provider_adgen.sandbox.frame.checks import query_number
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid
+from airflow_provider_adgen.sandbox.engine.checks import query_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_adgen.sandbox.frame.call import Call
+    from airflow_provider_adgen.sandbox.engine.call import Call
 
 # Default and maximum of ``limit`` are not documented: the sandbox's own choice.
 DEFAULT_LIMIT, LARGEST_LIMIT = 20, 100

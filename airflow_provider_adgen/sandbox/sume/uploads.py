@@ -9,9 +9,9 @@ import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.sandbox.frame.answers import Answer, Invalid, Refusal
-from airflow_provider_adgen.sandbox.frame.checks import query_choice
-from airflow_provider_adgen.sandbox.frame.clock import iso
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
+from airflow_provider_adgen.sandbox.engine.checks import query_choice
+from airflow_provider_adgen.sandbox.engine.clock import iso
 from airflow_provider_adgen.sandbox.media.artwork import Blob
 from airflow_provider_adgen.sandbox.media.host import problem
 from airflow_provider_adgen.sandbox.sume.creates import body_of
@@ -20,8 +20,8 @@ from airflow_provider_adgen.sandbox.sume.lists import page
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_adgen.sandbox.frame.call import Call
-    from airflow_provider_adgen.sandbox.frame.world import World
+    from airflow_provider_adgen.sandbox.engine.call import Call
+    from airflow_provider_adgen.sandbox.engine.state import State
 
 PURPOSES = ("asset_library_video", "face_swap_source_video")
 # The names of these fields could not be read; these are taken.
@@ -55,14 +55,14 @@ def presign(call: Call) -> Answer:
     safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)
     headers = {"Content-Type": content_type, CHECK_HEADER: upload_id}
     data = {"purpose": purpose, "name": safe, "size": int(size), "headers": headers, "done": False, "asset": None}
-    call.world.documents.put(call.vendor.name, call.account.id, "upload", upload_id, data)
+    call.state.documents.put(call.vendor.name, call.account.id, "upload", upload_id, data)
     path = f"/upload/{call.vendor.name}/{upload_id}/{safe}"
-    signed = call.world.links.sign(
+    signed = call.state.links.sign(
         path, float(call.setting("upload_seconds")) if not call.expired_links else -1.0, "PUT"
     )
     shown = {
         "object": "upload",
-        "upload_url": call.world.media_base(call.base_url) + signed,
+        "upload_url": call.state.media_base(call.base_url) + signed,
         "object_key": f"{upload_id}/{safe}",
         "media_url": call.link(upload_id, safe),
         "required_headers": headers,
@@ -70,10 +70,10 @@ def presign(call: Call) -> Answer:
     return Answer(int(call.setting("presign_status")), shown)
 
 
-def uploaded(world: World, vendor: str, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
+def uploaded(state: State, vendor: str, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
     """Take the bytes of a presigned upload, with exactly the headers that were required."""
     upload_id, _, _ = name.partition("/")
-    upload = world.documents.get(vendor, "upload", upload_id)
+    upload = state.documents.get(vendor, "upload", upload_id)
     if upload is None:
         return problem(404, "NoSuchKey", "There is no such place to upload to")
     for header, value in upload.data["headers"].items():
@@ -81,16 +81,16 @@ def uploaded(world: World, vendor: str, name: str, headers: Mapping[str, str], b
             return problem(403, "SignatureDoesNotMatch", f"The header {header} is not the one that was signed")
     if len(body) != upload.data["size"]:
         return problem(400, "EntitySizeMismatch", "The body is not as long as was announced")
-    world.store.run(
+    state.store.run(
         "INSERT OR REPLACE INTO blobs VALUES (?, ?, ?)", (upload_id, upload.data["headers"]["Content-Type"], body)
     )
-    world.documents.put(vendor, upload.account, "upload", upload_id, {**upload.data, "done": True})
+    state.documents.put(vendor, upload.account, "upload", upload_id, {**upload.data, "done": True})
     return Answer(200, body=b"", content_type="application/xml")
 
 
-def blob(world: World, upload_id: str) -> Blob | None:
+def blob(state: State, upload_id: str) -> Blob | None:
     """Give an uploaded file."""
-    row = world.store.row("SELECT content_type, data FROM blobs WHERE name = ?", (upload_id,))
+    row = state.store.row("SELECT content_type, data FROM blobs WHERE name = ?", (upload_id,))
     return None if row is None else Blob(row["data"], row["content_type"])
 
 
@@ -99,7 +99,7 @@ def finalize(call: Call) -> Answer:
     fields = body_of(call)
     key = fields.needed("object_key")
     title = fields.text("title") or fields.text("name") or key.partition("/")[2]
-    upload = call.world.documents.get(call.vendor.name, "upload", key.partition("/")[0], call.account.id)
+    upload = call.state.documents.get(call.vendor.name, "upload", key.partition("/")[0], call.account.id)
     if upload is None:
         raise Refusal(404, "There is no such upload in this workspace.")
     if upload.data["purpose"] != "asset_library_video":
@@ -109,7 +109,7 @@ def finalize(call: Call) -> Answer:
     if upload.data["asset"]:
         raise Refusal(409, "The upload was finalized before.", "duplicate")
     seconds = call.setting("ingest_seconds")
-    ready = call.now + (30.0 / call.world.clock.speed if seconds is None else float(seconds))
+    ready = call.now + (30.0 / call.state.clock.speed if seconds is None else float(seconds))
     asset_id = f"asset_{uuid.uuid4().hex[:24]}"
     for number, segment in enumerate(SEGMENTS):
         data = {
@@ -121,8 +121,8 @@ def finalize(call: Call) -> Answer:
             "segment": segment,
         }
         name = asset_id if number == 0 else f"{asset_id}_{number + 1}"
-        call.world.documents.put(call.vendor.name, call.account.id, "asset", name, data)
-    call.world.documents.put(call.vendor.name, call.account.id, "upload", upload.id, {**upload.data, "asset": asset_id})
+        call.state.documents.put(call.vendor.name, call.account.id, "asset", name, data)
+    call.state.documents.put(call.vendor.name, call.account.id, "upload", upload.id, {**upload.data, "asset": asset_id})
     shown = {"object": "asset_upload", "id": upload.id, "asset_id": asset_id, "status": "processing"}
     return Answer(int(call.setting("submit_status")), shown)
 
@@ -160,7 +160,7 @@ def _scene(call: Call, name: str, created: float, data: Mapping[str, Any]) -> di
 
 def get_asset(call: Call) -> Answer:
     """GET /assets/{assetId}. What it answers before the video was taken in is not documented: a setting chooses."""
-    asset = call.world.documents.get(call.vendor.name, "asset", call.params["asset_id"], call.account.id)
+    asset = call.state.documents.get(call.vendor.name, "asset", call.params["asset_id"], call.account.id)
     if asset is None or (call.now < asset.data["ready"] and call.setting("early_asset") == "not_found"):
         raise Refusal(404, "There is no such asset in this workspace.")
     return Answer(200, _scene(call, asset.id, asset.created, asset.data))
@@ -171,7 +171,7 @@ def list_assets(call: Call) -> Answer:
     query = call.query
     text, mode = query.get("q"), query_choice(query, "search_mode", SEARCH_MODES) or "text"
     sort = query_choice(query, "sort", SORTS) or ("relevance" if text else "created_at_desc")
-    found, _ = call.world.documents.page(call.vendor.name, call.account.id, "asset")
+    found, _ = call.state.documents.page(call.vendor.name, call.account.id, "asset")
     scenes = [_scene(call, asset.id, asset.created, asset.data) for asset in found if call.now >= asset.data["ready"]]
     kept = []
     for scene in scenes:

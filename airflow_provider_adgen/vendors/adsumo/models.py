@@ -8,7 +8,15 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
-from airflow_provider_adgen.core.reading import Amount, Answered, Identity, JobId, Whole, Word, whole
+from airflow_provider_adgen.core.reading import (
+    Answered,
+    JobId,
+    OptionalInt,
+    OptionalNumber,
+    OptionalText,
+    RequiredId,
+    as_int,
+)
 from airflow_provider_adgen.core.vocabulary import Moment
 
 
@@ -29,14 +37,14 @@ class Product(AdsumoModel):
     :param image_url: its picture (the vendor calls it ``image_path`` in the answer to a creation).
     """
 
-    id: Identity
-    name: Word = None
-    description: Word = None
-    category: Word = None
-    image_url: Word = Field(default=None, validation_alias=AliasChoices("image_url", "image_path"), repr=False)
-    price: Amount = None
-    currency: Word = None
-    link: Word = None
+    id: RequiredId
+    name: OptionalText = None
+    description: OptionalText = None
+    category: OptionalText = None
+    image_url: OptionalText = Field(default=None, validation_alias=AliasChoices("image_url", "image_path"), repr=False)
+    price: OptionalNumber = None
+    currency: OptionalText = None
+    link: OptionalText = None
     created_at: Moment = None
 
 
@@ -48,13 +56,13 @@ class Avatar(AdsumoModel):
     :param avatar_type: ``platform`` or ``custom``.
     """
 
-    id: Identity
-    name: Word = None
-    thumbnail_url: Word = Field(default=None, repr=False)
-    gender: Word = None
-    age_group: Word = None
-    avatar_type: Word = None
-    description: Word = None
+    id: RequiredId
+    name: OptionalText = None
+    thumbnail_url: OptionalText = Field(default=None, repr=False)
+    gender: OptionalText = None
+    age_group: OptionalText = None
+    avatar_type: OptionalText = None
+    description: OptionalText = None
     created_at: Moment = None
 
 
@@ -65,20 +73,20 @@ class Voice(AdsumoModel):
     :param id: what ``voice_id`` takes.
     """
 
-    id: Identity
-    name: Word = None
-    gender: Word = None
-    age_group: Word = None
-    accent: Word = None
-    style: Word = None
-    preview_audio_url: Word = Field(default=None, repr=False)
+    id: RequiredId
+    name: OptionalText = None
+    gender: OptionalText = None
+    age_group: OptionalText = None
+    accent: OptionalText = None
+    style: OptionalText = None
+    preview_audio_url: OptionalText = Field(default=None, repr=False)
 
 
 class GenerationItem(AdsumoModel):
     """One generation as ``GET /generations`` and ``GET /generations/{id}`` show it."""
 
     id: JobId = Field(validation_alias=AliasChoices("id", "generation_id"))
-    type: Word = None
+    type: OptionalText = None
     status: str
     created_at: Moment = None
     completed_at: Moment = None
@@ -90,7 +98,7 @@ class Voiceover(AdsumoModel):
     """The answer to ``POST /voiceovers/text-to-speech``, which has its result in it."""
 
     id: JobId = Field(validation_alias=AliasChoices("id", "voiceover_id", "generation_id"))
-    status: Word = None
+    status: OptionalText = None
     audio_url: Any = Field(default=None, repr=False)
     duration: Any = None
     completed_at: Moment = None
@@ -99,17 +107,17 @@ class Voiceover(AdsumoModel):
 class Pagination(AdsumoModel):
     """Where a page stands in its list."""
 
-    total: Whole = None
-    limit: Whole = None
-    offset: Whole = None
+    total: OptionalInt = None
+    limit: OptionalInt = None
+    offset: OptionalInt = None
 
 
 class Balance(AdsumoModel):
     """``GET /account/credits``."""
 
-    credits_used: Whole = None
-    credits_limit: Whole = None
-    credits_remaining: Annotated[int, BeforeValidator(whole)]
+    credits_used: OptionalInt = None
+    credits_limit: OptionalInt = None
+    credits_remaining: Annotated[int, BeforeValidator(as_int)]
 
 
 class WebhookEvent(AdsumoModel):
@@ -122,9 +130,9 @@ class WebhookEvent(AdsumoModel):
 
     event: str
     generation_id: JobId = Field(validation_alias=AliasChoices("generation_id", "id"))
-    type: Word = None
-    status: Word = None
-    result_url: Word = Field(default=None, repr=False)
-    error_message: Word = None
+    type: OptionalText = None
+    status: OptionalText = None
+    result_url: OptionalText = Field(default=None, repr=False)
+    error_message: OptionalText = None
     created_at: Moment = None
     completed_at: Moment = None

@@ -52,7 +52,7 @@ class TalkingAvatar(AdsumoRequest):
     """
 
     kind: ClassVar[str] = "talking-avatar"
-    makes: ClassVar[Kind] = "video"
+    result_kind: ClassVar[Kind] = "video"
     path: ClassVar[str] = "/videos/talking-avatar"
 
     avatar_id: Text
@@ -87,7 +87,7 @@ class AiVideo(AdsumoRequest):
     """
 
     kind: ClassVar[str] = "ai-video"
-    makes: ClassVar[Kind] = "video"
+    result_kind: ClassVar[Kind] = "video"
     path: ClassVar[str] = "/videos/ai-video"
 
     model: Literal["sora-2", "sora-2-pro", "veo-3.1", "veo-3.1-fast", "kling-2.6"]
@@ -110,7 +110,7 @@ class TextToImage(AdsumoRequest):
     """
 
     kind: ClassVar[str] = "text-to-image"
-    makes: ClassVar[Kind] = "image"
+    result_kind: ClassVar[Kind] = "image"
     path: ClassVar[str] = "/images/text-to-image"
 
     prompt: Text
@@ -138,7 +138,7 @@ class ProductShots(AdsumoRequest):
     """
 
     kind: ClassVar[str] = "product-shots"
-    makes: ClassVar[Kind] = "image"
+    result_kind: ClassVar[Kind] = "image"
     path: ClassVar[str] = "/images/product-shots"
 
     product_id: Text
@@ -159,7 +159,7 @@ class TemplateVideo(AdsumoRequest):
     """
 
     kind: ClassVar[str] = "template-video"
-    makes: ClassVar[Kind] = "video"
+    result_kind: ClassVar[Kind] = "video"
     path: ClassVar[str] = "/videos/generate"
 
     template: Text
@@ -177,7 +177,7 @@ class TextToSpeech(AdsumoRequest):
     """
 
     kind: ClassVar[str] = "text-to-speech"
-    makes: ClassVar[Kind] = "voice"
+    result_kind: ClassVar[Kind] = "voice"
     path: ClassVar[str] = "/voiceovers/text-to-speech"
     synchronous: ClassVar[bool] = True
 

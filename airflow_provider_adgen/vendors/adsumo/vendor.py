@@ -11,9 +11,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pendulum
 
-from airflow_provider_adgen.core.calls import Answer, Call, Emit, Lane, Sequence, read_model, read_object, unreadable
+from airflow_provider_adgen.core.calls import (
+    Answer,
+    Call,
+    Emit,
+    RateClass,
+    Sequence,
+    read_model,
+    read_object,
+    unreadable,
+)
 from airflow_provider_adgen.core.errors import InvalidRequest
-from airflow_provider_adgen.core.reading import file_kind, is_link, rest, unwrapped
+from airflow_provider_adgen.core.reading import file_kind, is_link, other_fields, unwrapped
 from airflow_provider_adgen.core.vendor import Assumption, Idempotency, Problem, Promises, Tracking, Vendor
 from airflow_provider_adgen.core.vocabulary import (
     Creative,
@@ -149,7 +158,7 @@ class AdsumoVendor(Vendor):
             item = read_model(
                 GenerationItem, {**value, "status": value.get("status") or "processing"}, self.name, endpoint
             )
-            generation = self._generation(item, request.makes)
+            generation = self._generation(item, request.result_kind)
             generation.credits = Credits(quoted=request.price())
             return generation
 
@@ -160,18 +169,18 @@ class AdsumoVendor(Vendor):
             parse=parse,
             body=request.body(),
             headers={"Idempotency-Key": idempotency_key} if idempotency_key else {},
-            lane=Lane.SUBMIT,
+            rate_class=RateClass.SUBMIT,
             paid=True,
         )
 
     def fetch(
-        self, job_ids: tuple[str, ...], kind: str | None = None, *, patience: float = 0.0
+        self, job_ids: tuple[str, ...], kind: str | None = None, *, stream_seconds: float = 0.0
     ) -> Sequence[Generation]:
         """Ask ``GET /generations/{id}``; its result link is fresh for an hour."""
         item: GenerationItem = yield api.generation_item(job_ids[0])
         return self._generation(item, kind)
 
-    def overview(self) -> Sequence[None]:
+    def list_jobs(self) -> Sequence[None]:
         """Emit recent generations, a hundred per request. The order of the list is not documented."""
         return self.list_generations()
 
@@ -239,7 +248,7 @@ class AdsumoVendor(Vendor):
                 "created_at": item.created_at,
                 "completed_at": item.completed_at,
                 "error": str(error) if error else None,
-                "details": {**({"type": item.type} if item.type else {}), **rest(item, *_PLACED), **details},
+                "details": {**({"type": item.type} if item.type else {}), **other_fields(item, *_PLACED), **details},
             }
         )
 
@@ -264,7 +273,10 @@ class AdsumoVendor(Vendor):
             creatives=[self._creative(told.audio_url, "voice")] if is_link(told.audio_url) else [],
             credits=Credits(quoted=request.price()),
             completed_at=told.completed_at,
-            details={**rest(told, *_PLACED), **({"duration": told.duration} if told.duration is not None else {})},
+            details={
+                **other_fields(told, *_PLACED),
+                **({"duration": told.duration} if told.duration is not None else {}),
+            },
         )
 
     # --- webhooks -------------------------------------------------------------------------------------------------

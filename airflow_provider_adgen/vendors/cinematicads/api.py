@@ -29,7 +29,7 @@ from airflow_provider_adgen.core.calls import (
     unreadable,
 )
 from airflow_provider_adgen.core.errors import ApiError, InvalidRequest
-from airflow_provider_adgen.core.reading import amount
+from airflow_provider_adgen.core.reading import as_number
 from airflow_provider_adgen.core.requests import Arguments, HttpsUrl, Text, WebUrl, identifier
 from airflow_provider_adgen.core.scrub import scrub
 from airflow_provider_adgen.core.vocabulary import CreditBalance, Model
@@ -204,18 +204,18 @@ def get_credits() -> Call[CreditBalance]:
 
     def parse(answer: Answer) -> CreditBalance:
         value = read_answer(answer, endpoint)
-        bare = amount(value.get("data") if isinstance(value, dict) else value)
+        bare = as_number(value.get("data") if isinstance(value, dict) else value)
         fields = shapes.plain(shapes.payload(value))
         inner = next((shapes.plain(fields[name]) for name in _BALANCE if isinstance(fields.get(name), dict)), None)
         fields = inner if inner is not None else fields
-        found = amount(shapes.first(fields, (*_REMAINING, *_BALANCE)))
+        found = as_number(shapes.first(fields, (*_REMAINING, *_BALANCE)))
         remaining = found if found is not None else bare
         if remaining is None:
             raise unreadable(NAME, endpoint, "credits", "is missing")
         return CreditBalance(
             remaining=int(remaining // 1),
-            used=shapes.whole(shapes.first(fields, _USED)),
-            limit=shapes.whole(shapes.first(fields, _LIMIT)),
+            used=shapes.as_int(shapes.first(fields, _USED)),
+            limit=shapes.as_int(shapes.first(fields, _LIMIT)),
         )
 
     return Call(method="GET", path="/api/user/credits", endpoint=endpoint, parse=parse)

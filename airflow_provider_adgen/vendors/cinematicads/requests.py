@@ -124,7 +124,7 @@ class Workflow(GenerationRequest):
         return self
 
     @property
-    def makes(self) -> Kind:  # type: ignore[override]  # one kind of request here makes several kinds of results
+    def result_kind(self) -> Kind:  # type: ignore[override]  # one kind of request here makes several kinds of results
         """What this type results in."""
         return KIND_OF_TYPE.get(self.workflow_type, "video")
 

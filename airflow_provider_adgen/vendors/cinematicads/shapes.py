@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from airflow_provider_adgen.core.reading import amount, is_link
+from airflow_provider_adgen.core.reading import as_number, is_link
 
 _DEEPEST = 4
 
@@ -66,16 +66,16 @@ def first(fields: Mapping[str, Any], names: Iterable[str]) -> Any:
     return next((fields[name] for name in names if name in fields), None)
 
 
-def word(value: Any) -> str | None:
+def as_text(value: Any) -> str | None:
     """Return a string that says something, or a whole number as a string."""
     if isinstance(value, str):
         return value.strip() or None
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def whole(value: Any) -> int | None:
+def as_int(value: Any) -> int | None:
     """Return a whole number; None for anything else, parts of a credit included."""
-    found = amount(value)
+    found = as_number(value)
     return int(found) if found is not None and found.is_integer() else None
 
 
@@ -95,7 +95,7 @@ def told_error(value: Any) -> str:
 
 def job_id(value: Any) -> str | None:
     """Return the id of the job that an answer or a project is about, under any of the names it may have."""
-    return named_job(value) or word(first(plain(payload(value)), _ID_NAMES))
+    return named_job(value) or as_text(first(plain(payload(value)), _ID_NAMES))
 
 
 def named_job(value: Any) -> str | None:
@@ -106,17 +106,17 @@ def named_job(value: Any) -> str | None:
 def is_about(value: Any, job: str) -> bool:
     """Whether an object is about *job*: by its own job id, or else by the ids of its jobs, or its own id."""
     fields = plain(payload(value))
-    own = [word(fields[name]) for name in _JOB_NAMES if name in fields]
+    own = [as_text(fields[name]) for name in _JOB_NAMES if name in fields]
     if any(own):
         return job in own
-    return job in _named(fields, 0) or any(word(fields.get(name)) == job for name in _ID_NAMES)
+    return job in _named(fields, 0) or any(as_text(fields.get(name)) == job for name in _ID_NAMES)
 
 
 def _named(value: Any, depth: int) -> list[str]:
     """Return the ids named after jobs, at the outermost level that has any."""
     fields = plain(value)
-    found = [word(fields.get(name)) for name in _JOB_NAMES]
-    found += [word(plain(one).get("id")) for name in _JOBS for one in _objects(fields.get(name))]
+    found = [as_text(fields.get(name)) for name in _JOB_NAMES]
+    found += [as_text(plain(one).get("id")) for name in _JOBS for one in _objects(fields.get(name))]
     here = [one for one in found if one is not None]
     if here or depth >= _DEEPEST:
         return here
@@ -132,7 +132,7 @@ def _objects(value: Any) -> list[Any]:
 
 
 @dataclass(frozen=True)
-class Link:
+class OutputFile:
     """
     A link to a finished file.
 
@@ -153,7 +153,7 @@ class Link:
         return (parts.netloc.lower(), parts.path, *sorted(query))
 
 
-def links(value: Any, kind: str | None, *, own_url: bool = False) -> list[Link]:
+def links(value: Any, kind: str | None, *, own_url: bool = False) -> list[OutputFile]:
     """
     Return the links to finished files in an answer, each file once.
 
@@ -169,11 +169,11 @@ def links(value: Any, kind: str | None, *, own_url: bool = False) -> list[Link]:
     if not found:
         url = plain(payload(value)).get("url")
         if is_link(url) and (own_url or urlsplit(url).path.lower().endswith(_MEDIA)):
-            found = [Link(url)]
+            found = [OutputFile(url)]
     return distinct(found)
 
 
-def _united(groups: Iterable[list[Link]]) -> list[Link]:
+def _united(groups: Iterable[list[OutputFile]]) -> list[OutputFile]:
     """Join what several fields link to; one link beside a list of links is one of them, however it is signed."""
     ordered = sorted(groups, key=len, reverse=True)
     found = list(ordered[0]) if ordered else []
@@ -184,16 +184,18 @@ def _united(groups: Iterable[list[Link]]) -> list[Link]:
     return found
 
 
-def distinct(found: Iterable[Link]) -> list[Link]:
+def distinct(found: Iterable[OutputFile]) -> list[OutputFile]:
     """Return each file's link once, at its first place; the latest link of a file is the freshest."""
-    kept: dict[tuple[Any, ...], Link] = {}
+    kept: dict[tuple[Any, ...], OutputFile] = {}
     for link in found:
         before = kept.get(link.identity)
-        kept[link.identity] = link if before is None else Link(link.url, link.format or before.format, link.expires)
+        kept[link.identity] = (
+            link if before is None else OutputFile(link.url, link.format or before.format, link.expires)
+        )
     return list(kept.values())
 
 
-def _under(value: Any, names: tuple[str, ...], depth: int) -> Iterator[list[Link]]:
+def _under(value: Any, names: tuple[str, ...], depth: int) -> Iterator[list[OutputFile]]:
     fields = plain(value)
     for name in names:
         if name in fields:
@@ -204,19 +206,19 @@ def _under(value: Any, names: tuple[str, ...], depth: int) -> Iterator[list[Link
                 yield from _under(fields[name], names, depth + 1)
 
 
-def _gather(value: Any, shape: str | None, depth: int) -> Iterator[Link]:
+def _gather(value: Any, shape: str | None, depth: int) -> Iterator[OutputFile]:
     if is_link(value):
-        yield Link(value, shape)
+        yield OutputFile(value, shape)
     elif isinstance(value, list) and depth < _DEEPEST:
         for item in value:
             yield from _gather(item, shape, depth + 1)
     elif isinstance(value, dict) and depth < _DEEPEST:
         fields = plain(value)
-        told = word(first(fields, ("format", "aspectratio", "ratio")))
+        told = as_text(first(fields, ("format", "aspectratio", "ratio")))
         url = next((fields[name] for name in _LINK if is_link(fields.get(name))), None)
         if url is not None:
             expires = first(fields, ("expiresat", "expiry", "urlexpiresat"))
-            yield Link(url, _ratio(told) or told or shape, expires)
+            yield OutputFile(url, _ratio(told) or told or shape, expires)
             return
         for key, item in value.items():
             named = _ratio(str(key))
@@ -229,7 +231,7 @@ def count_formats(value: Any) -> int | None:
     named = value.split(",") if isinstance(value, str) else value
     if not isinstance(named, list | dict):
         return None
-    return len({_ratio(word(one)) for one in named} - {None}) or None
+    return len({_ratio(as_text(one)) for one in named} - {None}) or None
 
 
 def _ratio(text: str | None) -> str | None:

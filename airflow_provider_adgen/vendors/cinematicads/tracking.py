@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.reading import amount
+from airflow_provider_adgen.core.reading import as_number
 from airflow_provider_adgen.core.vocabulary import FINISHED, GenerationStatus
 from airflow_provider_adgen.vendors.cinematicads import shapes
 from airflow_provider_adgen.vendors.cinematicads.models import WorkflowEvent
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.calls import Event
-    from airflow_provider_adgen.vendors.cinematicads.shapes import Link
+    from airflow_provider_adgen.vendors.cinematicads.shapes import OutputFile
 
 STATUSES: dict[str, GenerationStatus] = {
     "queued": GenerationStatus.QUEUED,
@@ -94,7 +94,7 @@ class Told:
     """
 
     status: GenerationStatus | str | None = None
-    links: list[Link] = field(default_factory=list)
+    links: list[OutputFile] = field(default_factory=list)
     error: str | None = None
     progress: float | None = None
     charged: int | None = None
@@ -111,7 +111,7 @@ class Told:
         """Whether the job has ended."""
         return self.status in FINISHED
 
-    def whole(self, kind: str | None) -> bool:
+    def as_int(self, kind: str | None) -> bool:
         """
         Whether nothing can be missing: it has ended, and there are links to all of its files.
 
@@ -142,9 +142,9 @@ def read_event(event: Event) -> WorkflowEvent:
         progress = shapes.first(fields, ("percent", "percentage", "value")) if fields else data
     return WorkflowEvent(
         name=_name(event.name, data),
-        step=shapes.word(shapes.first(fields, ("step", "stepname", "stage"))),
-        status=shapes.word(shapes.first(fields, _STATUS)),
-        progress=amount(progress),
+        step=shapes.as_text(shapes.first(fields, ("step", "stepname", "stage"))),
+        status=shapes.as_text(shapes.first(fields, _STATUS)),
+        progress=as_number(progress),
         success=success if isinstance(success, bool) else None,
         data=data,
     )
@@ -194,7 +194,7 @@ class Listener:
         told = Told()
         completed = False
         for event in events:
-            another = shapes.word(shapes.plain(shapes.payload(event.data)).get("jobid"))
+            another = shapes.as_text(shapes.plain(shapes.payload(event.data)).get("jobid"))
             if event.name not in _NAMES or (another is not None and another != self._job):
                 continue
             status = self._status(event)
@@ -252,7 +252,7 @@ class Listener:
 
 
 def _money(told: Told, fields: Mapping[str, Any]) -> None:
-    charged, refunded = shapes.whole(shapes.first(fields, _COST)), shapes.whole(shapes.first(fields, _REFUND))
+    charged, refunded = shapes.as_int(shapes.first(fields, _COST)), shapes.as_int(shapes.first(fields, _REFUND))
     told.charged = charged if charged is not None else told.charged
     told.refunded = refunded if refunded is not None else told.refunded
 
@@ -294,9 +294,9 @@ def _together(
 def of_project(value: Mapping[str, Any], kind: str | None, translate: Callable[[str], GenerationStatus | str]) -> Told:
     """Return what one project says; one without a status word is over when it has files."""
     fields = shapes.plain(shapes.payload(value))
-    type_ = shapes.word(shapes.first(fields, ("type", "workflowtype", "mode")))
+    type_ = shapes.as_text(shapes.first(fields, ("type", "workflowtype", "mode")))
     found = shapes.links(value, kind)
-    said = shapes.word(shapes.first(fields, _STATUS))
+    said = shapes.as_text(shapes.first(fields, _STATUS))
     if said is not None:
         status: GenerationStatus | str = translate(said)
     else:
@@ -305,7 +305,7 @@ def of_project(value: Mapping[str, Any], kind: str | None, translate: Callable[[
         status=status,
         links=found,
         error=shapes.told_error(value) or None if status == GenerationStatus.FAILED else None,
-        progress=amount(fields.get("progress")),
+        progress=as_number(fields.get("progress")),
         created=shapes.first(fields, ("createdat", "created", "date")),
         completed=shapes.first(fields, ("completedat", "finishedat", "endedat")),
         type=type_,

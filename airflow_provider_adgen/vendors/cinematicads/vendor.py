@@ -9,7 +9,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_adgen.core.calls import Answer, Call, Emit, Lane, Listen, Sequence, read_object, unreadable
+from airflow_provider_adgen.core.calls import Answer, Call, Emit, Listen, RateClass, Sequence, read_object, unreadable
 from airflow_provider_adgen.core.decisions.rates import RateLimit
 from airflow_provider_adgen.core.errors import (
     AdGenError,
@@ -70,10 +70,10 @@ class CinematicAdsVendor(Vendor):
         refunded=frozenset({GenerationStatus.FAILED}),
         lists_jobs=True,
     )
-    patience: ClassVar[float] = 600.0
-    rations: ClassVar[Mapping[Lane, RateLimit]] = {
-        Lane.STREAM: RateLimit(10, 3600.0),
-        Lane.READ: RateLimit(100, 60.0),
+    stream_seconds: ClassVar[float] = 600.0
+    rate_limits: ClassVar[Mapping[RateClass, RateLimit]] = {
+        RateClass.STREAM: RateLimit(10, 3600.0),
+        RateClass.READ: RateLimit(100, 60.0),
     }
     statuses: ClassVar[dict[str, GenerationStatus]] = STATUSES
     assumptions: ClassVar[tuple[Assumption, ...]] = ASSUMPTIONS
@@ -91,8 +91,8 @@ class CinematicAdsVendor(Vendor):
             return Problem()
         fields = shapes.plain(value)
         said = fields.get("error")
-        code = shapes.word(shapes.first(shapes.plain(said), ("code", "type")) or fields.get("code"))
-        return Problem(shapes.told_error(value), code, shapes.word(fields.get("requestid")))
+        code = shapes.as_text(shapes.first(shapes.plain(said), ("code", "type")) or fields.get("code"))
+        return Problem(shapes.told_error(value), code, shapes.as_text(fields.get("requestid")))
 
     def spelled(self, word: str) -> str:
         """``in progress`` and ``in-progress`` are ``in_progress``."""
@@ -111,14 +111,14 @@ class CinematicAdsVendor(Vendor):
                 said = scrub(shapes.told_error(value)).rstrip(".")
                 raise unreadable(self.name, endpoint, "jobId", f"is missing{f' ({said})' if said else ''}")
             fields = shapes.plain(shapes.payload(value))
-            word = shapes.word(fields.get("status"))
+            word = shapes.as_text(fields.get("status"))
             generation = self._generation(
                 job,
-                request.makes,
+                request.result_kind,
                 Told(
                     status=self.status(word) if word else GenerationStatus.QUEUED,
-                    links=shapes.links(value, request.makes),
-                    charged=shapes.whole(fields.get("cost")),
+                    links=shapes.links(value, request.result_kind),
+                    charged=shapes.as_int(fields.get("cost")),
                     details={"message": fields["message"]} if isinstance(fields.get("message"), str) else {},
                 ),
             )
@@ -131,12 +131,12 @@ class CinematicAdsVendor(Vendor):
             endpoint=endpoint,
             parse=parse,
             body=request.body(),
-            lane=Lane.SUBMIT,
+            rate_class=RateClass.SUBMIT,
             paid=True,
         )
 
     def fetch(
-        self, job_ids: tuple[str, ...], kind: str | None = None, *, patience: float = 0.0
+        self, job_ids: tuple[str, ...], kind: str | None = None, *, stream_seconds: float = 0.0
     ) -> Sequence[Generation]:
         """
         Look for one job in the list of projects and on its stream; there is no endpoint for one job.
@@ -148,31 +148,31 @@ class CinematicAdsVendor(Vendor):
 
         :param job_ids: one job.
         :param kind: kind of the result.
-        :param patience: seconds for which the stream may be held open; 0 is one quick look.
+        :param stream_seconds: seconds for which the stream may be held open; 0 is one quick look.
         """
         job = identifier(job_ids[0])
         found, refused = yield from self._ask_list(job, kind)
-        if found is not None and self._suffices(found, kind, patience):
+        if found is not None and self._suffices(found, kind, stream_seconds):
             return self._generation(job, kind, self._with_review(job, None, found))
         over = found is not None and found.finished
         # A job known to be over gets a quick look for its links only.
-        heard, deaf = yield from self._listen(job, kind, QUICK if over else max(patience, QUICK))
+        heard, deaf = yield from self._listen(job, kind, QUICK if over else max(stream_seconds, QUICK))
         failed = heard is not None and heard.finished and heard.status != GenerationStatus.COMPLETED
-        if heard is not None and not failed and not over and patience > 0:
+        if heard is not None and not failed and not over and stream_seconds > 0:
             again, _ = yield from self._ask_list(job, kind)
             found = again if again is not None else found
         if deaf and refused is not None and found is None:
             raise refused
         return self._generation(job, kind, self._with_review(job, heard, found))
 
-    def _suffices(self, found: Told, kind: str | None, patience: float) -> bool:
+    def _suffices(self, found: Told, kind: str | None, stream_seconds: float) -> bool:
         """Whether the stream has nothing to add to what the list says."""
         if found.finished:
-            return found.whole(kind)
+            return found.as_int(kind)
         if found.contradicts:
             return False
         # While a person reviews, the list can be asked as often as one likes; connections are rationed.
-        return patience <= 0 or found.status == GenerationStatus.SUSPENDED
+        return stream_seconds <= 0 or found.status == GenerationStatus.SUSPENDED
 
     def _with_review(self, job: str, heard: Told | None, found: Told | None) -> Told:
         """
@@ -230,7 +230,7 @@ class CinematicAdsVendor(Vendor):
             return None, True
         return listener.hear(events), False
 
-    def overview(self) -> Sequence[None]:
+    def list_jobs(self) -> Sequence[None]:
         """Emit all projects that have an id: the list has no pages, and an account may have thousands."""
         projects: list[dict[str, Any]] = yield api.raw_projects()
         named = [(shapes.job_id(one), one) for one in projects]
@@ -269,7 +269,7 @@ class CinematicAdsVendor(Vendor):
         )
 
 
-def _creative(link: shapes.Link, kind: str) -> Creative:
+def _creative(link: shapes.OutputFile, kind: str) -> Creative:
     default: Literal["image", "video"] = "image" if kind == "image" else "video"
     return Creative(kind=file_kind(link.url) or default, url=link.url, expires_at=read_time(link.expires))
 

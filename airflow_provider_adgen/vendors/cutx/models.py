@@ -15,14 +15,24 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 from pydantic.alias_generators import to_snake
 
-from airflow_provider_adgen.core.reading import Answered, Flag, Identity, JobId, Objects, Whole, Word, whole, word
+from airflow_provider_adgen.core.reading import (
+    Answered,
+    Flag,
+    JobId,
+    Objects,
+    OptionalInt,
+    OptionalText,
+    RequiredId,
+    as_int,
+    as_text,
+)
 from airflow_provider_adgen.core.vocabulary import CopyVariant, Moment
 
 
 def _words(value: Any) -> list[str]:
     if isinstance(value, str):
         value = value.split()
-    return [text for text in map(word, value) if text] if isinstance(value, list) else []
+    return [text for text in map(as_text, value) if text] if isinstance(value, list) else []
 
 
 Words = Annotated[list[str], BeforeValidator(_words)]
@@ -57,13 +67,13 @@ class Project(CutxModel):
     :param asset_count: files in it, where a list tells.
     """
 
-    id: Identity
-    name: Word = None
-    description: Word = None
-    status: Word = None
-    user_id: Word = None
-    product_count: Whole = None
-    asset_count: Whole = None
+    id: RequiredId
+    name: OptionalText = None
+    description: OptionalText = None
+    status: OptionalText = None
+    user_id: OptionalText = None
+    product_count: OptionalInt = None
+    asset_count: OptionalInt = None
     created_at: Moment = None
     updated_at: Moment = None
 
@@ -71,8 +81,8 @@ class Project(CutxModel):
 class ProductImage(CutxModel):
     """A picture of a product."""
 
-    id: Word = None
-    url: Word = Field(default=None, repr=False)
+    id: OptionalText = None
+    url: OptionalText = Field(default=None, repr=False)
     is_primary: Flag = None
 
 
@@ -86,15 +96,15 @@ class Product(CutxModel):
     :param images: all its pictures, where the vendor shows them.
     """
 
-    id: Identity
-    name: Word = None
-    description: Word = None
-    price: Word = None
-    currency: Word = None
-    brand: Word = None
-    category: Word = None
-    source_url: Word = None
-    image_url: Word = Field(default=None, repr=False)
+    id: RequiredId
+    name: OptionalText = None
+    description: OptionalText = None
+    price: OptionalText = None
+    currency: OptionalText = None
+    brand: OptionalText = None
+    category: OptionalText = None
+    source_url: OptionalText = None
+    image_url: OptionalText = Field(default=None, repr=False)
     features: Annotated[list[Any], BeforeValidator(lambda value: value if isinstance(value, list) else [])] = Field(
         default_factory=list
     )
@@ -117,10 +127,10 @@ class User(CutxModel):
     :param role: ``user``, ``admin`` or ``owner``.
     """
 
-    id: Identity
-    email: Word = Field(default=None, repr=False)
-    name: Word = None
-    role: Word = None
+    id: RequiredId
+    email: OptionalText = Field(default=None, repr=False)
+    name: OptionalText = None
+    role: OptionalText = None
     email_verified: Flag = None
     created_at: Moment = None
 
@@ -128,9 +138,9 @@ class User(CutxModel):
 class Balance(CutxModel):
     """``GET /api/credits/balance``."""
 
-    balance: Annotated[int, BeforeValidator(whole)]
-    lifetime_purchased: Whole = None
-    lifetime_used: Whole = None
+    balance: Annotated[int, BeforeValidator(as_int)]
+    lifetime_purchased: OptionalInt = None
+    lifetime_used: OptionalInt = None
 
 
 class Submission(CutxModel):
@@ -144,9 +154,9 @@ class Submission(CutxModel):
     """
 
     job_id: JobId = Field(validation_alias=AliasChoices("job_id", "id"))
-    status: Word = None
-    credits_used: Whole = None
-    credits_remaining: Whole = None
+    status: OptionalText = None
+    credits_used: OptionalInt = None
+    credits_remaining: OptionalInt = None
 
 
 class Asset(CutxModel):
@@ -156,9 +166,9 @@ class Asset(CutxModel):
     :param type: ``image`` or ``video``.
     """
 
-    id: Word = None
-    type: Word = None
-    url: Word = Field(default=None, repr=False)
+    id: OptionalText = None
+    type: OptionalText = None
+    url: OptionalText = Field(default=None, repr=False)
     expires_at: Moment = None
 
 
@@ -171,7 +181,7 @@ class Job(CutxModel):
     :param error: why it failed; no page shows a field for it, so the likely ones are read.
     """
 
-    type: Word = None
+    type: OptionalText = None
     status: str
     assets: Annotated[list[Asset], Objects] = Field(default_factory=list)
     created_at: Moment = None
@@ -219,7 +229,7 @@ def _variant(value: Any) -> CopyVariant | None:
         value = {"body": value}
     if not isinstance(value, dict):
         return None
-    texts = {name: word(value.get(name)) for name in _VARIANT[:3]}
+    texts = {name: as_text(value.get(name)) for name in _VARIANT[:3]}
     hashtags = _words(value.get("hashtags"))
     if not hashtags and not any(text and text.strip() for text in texts.values()):
         return None

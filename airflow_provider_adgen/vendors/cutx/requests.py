@@ -82,7 +82,7 @@ class Copy(CutxRequest):
     """
 
     kind: ClassVar[str] = "copy"
-    makes: ClassVar[Kind] = "copy"
+    result_kind: ClassVar[Kind] = "copy"
     path: ClassVar[str] = "/api/generate/copy"
     synchronous: ClassVar[bool] = True
     askable: ClassVar[bool] = True
@@ -105,7 +105,7 @@ class StaticAd(CutxRequest):
     """
 
     kind: ClassVar[str] = "static-ad"
-    makes: ClassVar[Kind] = "image"
+    result_kind: ClassVar[Kind] = "image"
     path: ClassVar[str] = "/api/generate/static-ad"
     credits: ClassVar[int] = STATIC_AD_CREDITS
 
@@ -125,7 +125,7 @@ class Video(CutxRequest):
     """
 
     kind: ClassVar[str] = "video"
-    makes: ClassVar[Kind] = "video"
+    result_kind: ClassVar[Kind] = "video"
     path: ClassVar[str] = "/api/generate/video"
     credits: ClassVar[int] = VIDEO_CREDITS
 

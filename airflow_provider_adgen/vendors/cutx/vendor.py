@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_adgen.core.calls import Answer, Call, Lane, Sequence, read_model, read_object
+from airflow_provider_adgen.core.calls import Answer, Call, RateClass, Sequence, read_model, read_object
 from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.errors import ApiError, DownloadError, InvalidRequest
-from airflow_provider_adgen.core.reading import FileKind, file_kind, is_link, rest, unwrapped
+from airflow_provider_adgen.core.reading import FileKind, file_kind, is_link, other_fields, unwrapped
 from airflow_provider_adgen.core.vendor import Assumption, Idempotency, Problem, Promises, Tracking, Vendor
 from airflow_provider_adgen.core.vocabulary import (
     FINISHED,
@@ -125,19 +125,19 @@ class CutxVendor(Vendor):
             endpoint=endpoint,
             parse=lambda answer: self._submitted(read_object(answer, self.name, endpoint), request, endpoint),
             body={**request.body(), **key},
-            lane=Lane.SUBMIT,
+            rate_class=RateClass.SUBMIT,
             paid=True,
         )
 
     def fetch(
-        self, job_ids: tuple[str, ...], kind: str | None = None, *, patience: float = 0.0
+        self, job_ids: tuple[str, ...], kind: str | None = None, *, stream_seconds: float = 0.0
     ) -> Sequence[Generation]:
         """
         Ask ``GET /api/generate/status`` for the job.
 
         :param job_ids: the job.
         :param kind: kind of the result, for a job whose type is not known.
-        :param patience: not used; the vendor has no streams.
+        :param stream_seconds: not used; the vendor has no streams.
         :raises DownloadError: ad copy is completed, and not shown again.
         """
         job, value = yield api.job(job_ids[0])
@@ -169,7 +169,7 @@ class CutxVendor(Vendor):
         elif not found and status == GenerationStatus.COMPLETED:
             # The result is not in this answer, so it has to be asked for.
             status = GenerationStatus.PROCESSING
-        details = rest(told, *_PLACED)
+        details = other_fields(told, *_PLACED)
         if told.credits_remaining is not None:
             details["credits_remaining"] = told.credits_remaining
         if told.status and self.spelled(told.status) == "reused":
@@ -177,7 +177,7 @@ class CutxVendor(Vendor):
         return Generation(
             vendor=self.name,
             id=told.job_id,
-            kind=request.makes,
+            kind=request.result_kind,
             status=status,
             variants=found,
             credits=Credits(quoted=request.price(), charged=told.credits_used),
@@ -188,7 +188,7 @@ class CutxVendor(Vendor):
         made = _KIND_OF_TYPE.get((job.type or "").lower()) or _KINDS.get(asked or "") or _kind_of(job)
         status = self.status(job.status)
         completed = status == GenerationStatus.COMPLETED
-        details = {**rest(job, *_PLACED), **({"type": job.type} if job.type else {})}
+        details = {**other_fields(job, *_PLACED), **({"type": job.type} if job.type else {})}
         if completed and (ids := [asset.id for asset in job.assets if asset.id]):
             details["asset_ids"] = ids
         return Generation(

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BeforeValidator, Field, model_validator
 
-from airflow_provider_adgen.core.reading import Amount, Answered, Fields, Identity, Objects, Word
+from airflow_provider_adgen.core.reading import Answered, Fields, Objects, OptionalNumber, OptionalText, RequiredId
 from airflow_provider_adgen.core.vocabulary import Moment
 
 
@@ -50,7 +50,7 @@ class BrandImage(SumeModel):
     :param reference_url: what ``reference_image_urls`` of an image request takes.
     """
 
-    reference_url: Word = Field(default=None, repr=False)
+    reference_url: OptionalText = Field(default=None, repr=False)
 
 
 class Brand(SumeModel):
@@ -60,9 +60,9 @@ class Brand(SumeModel):
     :param images: its pictures.
     """
 
-    id: Word = None
-    name: Word = None
-    domain: Word = None
+    id: OptionalText = None
+    name: OptionalText = None
+    domain: OptionalText = None
     images: Annotated[list[BrandImage], Objects] = Field(default_factory=list)
 
 
@@ -74,9 +74,9 @@ class Avatar(SumeModel):
     :param capabilities: what it can be used for (talking heads, UGC ads, face swap); its shape is not documented.
     """
 
-    id: Identity
-    slug: Word = None
-    name: Word = None
+    id: RequiredId
+    slug: OptionalText = None
+    name: OptionalText = None
     capabilities: Any = None
 
 
@@ -91,8 +91,8 @@ class Job(SumeModel):
     :param result: its output, where it was asked for; the shape differs by type and is not documented.
     """
 
-    id: Identity
-    type: Word = None
+    id: RequiredId
+    type: OptionalText = None
     status: str
     created_at: Moment = None
     completed_at: Moment = None
@@ -111,8 +111,8 @@ class Upload(SumeModel):
     """
 
     upload_url: str = Field(repr=False, pattern=r"^https?://[^\s/]+")
-    object_key: Word = Field(default=None, repr=False)
-    media_url: Word = Field(default=None, repr=False)
+    object_key: OptionalText = Field(default=None, repr=False)
+    media_url: OptionalText = Field(default=None, repr=False)
     required_headers: Annotated[dict[str, str], BeforeValidator(_headers)] = Field(default_factory=dict, repr=False)
 
 
@@ -125,9 +125,9 @@ class AssetUpload(SumeModel):
     :param status: the vendor's own word.
     """
 
-    asset_id: Word = None
+    asset_id: OptionalText = None
     job_ids: list[str] = Field(default_factory=list)
-    status: Word = None
+    status: OptionalText = None
 
 
 class Uploaded(SumeModel):
@@ -161,16 +161,16 @@ class Asset(SumeModel):
     :param status: how far it was taken in, where the vendor says so.
     """
 
-    id: Identity
-    title: Word = None
+    id: RequiredId
+    title: OptionalText = None
     status: Annotated[
-        Word, Field(validation_alias=AliasChoices("status", "ingest_status", "processing_status", "state"))
+        OptionalText, Field(validation_alias=AliasChoices("status", "ingest_status", "processing_status", "state"))
     ] = None
-    media_url: Word = Field(default=None, validation_alias=AliasChoices("media_url", "clip_url"), repr=False)
-    thumbnail_url: Word = Field(default=None, repr=False)
-    source_media_url: Word = Field(default=None, repr=False)
-    start_time_seconds: Amount = None
-    end_time_seconds: Amount = None
+    media_url: OptionalText = Field(default=None, validation_alias=AliasChoices("media_url", "clip_url"), repr=False)
+    thumbnail_url: OptionalText = Field(default=None, repr=False)
+    source_media_url: OptionalText = Field(default=None, repr=False)
+    start_time_seconds: OptionalNumber = None
+    end_time_seconds: OptionalNumber = None
     metadata: Fields = Field(default_factory=dict)
     search: Fields = Field(default_factory=dict)
 

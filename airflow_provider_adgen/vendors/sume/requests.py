@@ -62,7 +62,7 @@ class Image(SumeRequest):
     """
 
     kind: ClassVar[str] = "image"
-    makes: ClassVar[Kind] = "image"
+    result_kind: ClassVar[Kind] = "image"
     path: ClassVar[str] = "/images/generations"
 
     prompt: Text
@@ -92,7 +92,7 @@ class Video(SumeRequest):
     """
 
     kind: ClassVar[str] = "video"
-    makes: ClassVar[Kind] = "video"
+    result_kind: ClassVar[Kind] = "video"
     path: ClassVar[str] = "/videos/generations"
 
     prompt: Text
@@ -117,7 +117,7 @@ class AdVideo(SumeRequest):
     """
 
     kind: ClassVar[str] = "ad-video"
-    makes: ClassVar[Kind] = "video"
+    result_kind: ClassVar[Kind] = "video"
     path: ClassVar[str] = "/ads/videos"
 
     script: Annotated[str, Field(min_length=3, max_length=1800)]
@@ -156,7 +156,7 @@ class FaceSwap(SumeRequest):
     """
 
     kind: ClassVar[str] = "face-swap"
-    makes: ClassVar[Kind] = "video"
+    result_kind: ClassVar[Kind] = "video"
     path: ClassVar[str] = "/face-swap"
 
     source_video_url: WebUrl
@@ -198,7 +198,7 @@ class ReferenceAnalysis(SumeRequest):
     """
 
     kind: ClassVar[str] = "reference-analysis"
-    makes: ClassVar[Kind] = "analysis"
+    result_kind: ClassVar[Kind] = "analysis"
     path: ClassVar[str] = "/reference-analysis"
 
     url: Annotated[WebUrl, AfterValidator(_social_video)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from airflow_provider_adgen.core.reading import FileKind, file_kind, is_link, readable_id, whole
+from airflow_provider_adgen.core.reading import FileKind, as_int, file_kind, is_link, readable_id
 from airflow_provider_adgen.core.vocabulary import CreditBalance, read_time
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _text(value: Any) -> str | None:
 # --- output -------------------------------------------------------------------------------------------------------
 
 
-class Link(NamedTuple):
+class OutputFile(NamedTuple):
     """An output file: its URL, its kind, and when the link ends where the vendor said so."""
 
     url: str
@@ -157,7 +157,7 @@ def output(job: Mapping[str, Any]) -> Any:
     return next((job[name] for name in OUTPUT if job.get(name)), None)
 
 
-def links(value: Any, kind: str) -> list[Link]:
+def links(value: Any, kind: str) -> list[OutputFile]:
     """
     Find the output files in a value.
 
@@ -167,18 +167,18 @@ def links(value: Any, kind: str) -> list[Link]:
     :param value: a job's output, or a job.
     :param kind: ``video`` or ``image``: what was asked for.
     """
-    found: dict[str, Link] = {}
+    found: dict[str, OutputFile] = {}
     for link in _walk(value, "result", kind, 0):
         found.setdefault(link.url, link)
     return list(found.values())
 
 
-def _walk(value: Any, name: str, kind: str, depth: int) -> Iterator[Link]:
+def _walk(value: Any, name: str, kind: str, depth: int) -> Iterator[OutputFile]:
     if depth > _DEEPEST:
         return
     if isinstance(value, str):
         if _is_file(value) and (_singular(name) in _NAMES or file_kind(value)):
-            yield Link(value, _kind(value, name, {}, kind), None)
+            yield OutputFile(value, _kind(value, name, {}, kind), None)
     elif isinstance(value, list):
         for item in value:
             yield from _walk(item, name, kind, depth + 1)
@@ -186,14 +186,14 @@ def _walk(value: Any, name: str, kind: str, depth: int) -> Iterator[Link]:
         yield from _object(value, kind, depth)
 
 
-def _object(value: dict[str, Any], kind: str, depth: int) -> Iterator[Link]:
+def _object(value: dict[str, Any], kind: str, depth: int) -> Iterator[OutputFile]:
     fields = {key: item for key, item in value.items() if not any(word in key.lower() for word in _NOT_OUTPUT)}
     files = {key: item for key, item in fields.items() if isinstance(item, str) and _is_file(item)}
     named = [key for key in (*_fitting(kind), *_NAMES) if key in files]
     chosen = named[:1] + [key for key in files if key not in _NAMES and file_kind(files[key])]
     expires = next((read_time(value[key]) for key in _EXPIRY if value.get(key)), None)
     for key in chosen:
-        yield Link(files[key], _kind(files[key], key, value, kind), expires)
+        yield OutputFile(files[key], _kind(files[key], key, value, kind), expires)
     for key, item in fields.items():
         if isinstance(item, dict | list):
             yield from _walk(item, key, kind, depth + 1)
@@ -276,7 +276,7 @@ def _find(
     :param depth: how many levels of wrappings to look into.
     """
     for name in names:
-        number = whole(value.get(name))
+        number = as_int(value.get(name))
         if number is not None:
             return number
     for name in objects:

@@ -7,9 +7,9 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_adgen.core.calls import Answer, Call, Lane, Sequence, read_object, unreadable
+from airflow_provider_adgen.core.calls import Answer, Call, RateClass, Sequence, read_object, unreadable
 from airflow_provider_adgen.core.errors import Conflict, InvalidRequest, NotFound, UnexpectedResponse
-from airflow_provider_adgen.core.reading import rest, whole
+from airflow_provider_adgen.core.reading import as_int, other_fields
 from airflow_provider_adgen.core.scrub import scrub
 from airflow_provider_adgen.core.vendor import Assumption, Listed, Problem, Promises, Tracking, Vendor
 from airflow_provider_adgen.core.vocabulary import (
@@ -97,19 +97,19 @@ class SumeVendor(Vendor):
             endpoint=endpoint,
             parse=lambda answer: self._created(read_object(answer, self.name, endpoint), request, endpoint),
             body=request.body(),
-            lane=Lane.SUBMIT,
+            rate_class=RateClass.SUBMIT,
             paid=True,
         )
 
     def fetch(
-        self, job_ids: tuple[str, ...], kind: str | None = None, *, patience: float = 0.0
+        self, job_ids: tuple[str, ...], kind: str | None = None, *, stream_seconds: float = 0.0
     ) -> Sequence[Generation]:
         """
         Ask ``GET /jobs/{id}`` of every job and, once all are over, ``GET /jobs/{id}/result`` of the completed ones.
 
         :param job_ids: the jobs of one request.
         :param kind: kind of the result, for a job whose type is not known.
-        :param patience: not used; the vendor has no streams.
+        :param stream_seconds: not used; the vendor has no streams.
         """
         jobs: list[Job] = []
         for job_id in job_ids:
@@ -127,7 +127,7 @@ class SumeVendor(Vendor):
             generation.details["output"] = _LATE
         return generation
 
-    def overview(self) -> Sequence[None]:
+    def list_jobs(self) -> Sequence[None]:
         """Emit recent jobs, many per request, each by itself; a row that cannot be read is left out."""
         return api.pages("/jobs", self._listed, {}, wish=api.PAGE)
 
@@ -146,7 +146,7 @@ class SumeVendor(Vendor):
         if not jobs:
             raise unreadable(self.name, endpoint, "job.id or job_id", "is missing")
         statuses = [self.status(job.status) if job.status else GenerationStatus.QUEUED for job in jobs]
-        details = rest(value, *_PLACED)
+        details = other_fields(value, *_PLACED)
         if isinstance(value.get("object"), str):
             details["type"] = value["object"]
         if unreadable_ones:
@@ -155,9 +155,9 @@ class SumeVendor(Vendor):
             vendor=self.name,
             id=jobs[0].id,
             job_ids=[job.id for job in jobs],
-            kind=request.makes,
+            kind=request.result_kind,
             status=_together(statuses),
-            credits=Credits(quoted=request.price(), charged=whole(value.get("required_credits"))),
+            credits=Credits(quoted=request.price(), charged=as_int(value.get("required_credits"))),
             details=details,
         )
 
@@ -264,7 +264,7 @@ def _details(jobs: Items[Job], statuses: Items[GenerationStatus | str], kind: st
             for job, status in zip(jobs, statuses, strict=True)
         ]
         return details
-    details.update(rest(jobs[0], *_PLACED, *shapes.OUTPUT))
+    details.update(other_fields(jobs[0], *_PLACED, *shapes.OUTPUT))
     result = jobs[0].result
     if kind == "analysis" and isinstance(result, dict):
         # Field by field: through XCom goes what fits, and one large field must not take the others with it.

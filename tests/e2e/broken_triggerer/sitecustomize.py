@@ -74,7 +74,7 @@ class Breaker:
         def changed(module: Any) -> None:
             load(module)
             if name == BASE:
-                break_run(module.ErrandTrigger)
+                break_run(module.PollTrigger)
             else:
                 break_making(module.GenerationTrigger)
 

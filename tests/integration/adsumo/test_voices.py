@@ -37,13 +37,13 @@ def speak(rig: Rig, **fields: Any) -> dict[str, Any]:
 
 
 def die_at(rig: Rig, monkeypatch: pytest.MonkeyPatch, point: str, **fields: Any) -> None:
-    def seam(here: str) -> None:
+    def failpoint(here: str) -> None:
         if here == point:
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(paid, "seam", seam)
-        patch.setattr(_course, "seam", seam)
+        patch.setattr(paid, "failpoint", failpoint)
+        patch.setattr(_course, "failpoint", failpoint)
         with pytest.raises(Killed):
             speak(rig, **fields)
 

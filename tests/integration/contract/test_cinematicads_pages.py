@@ -226,8 +226,8 @@ def test_the_account(pages: Pages) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_the_brand(pages: Pages, method: str) -> None:
-    profile = {"name": "B", "colors": {"primary": "#000"}, "tone": "t", "industry": "i", "audience": "a"}
-    pages.say("GET", "/api/user/brand", {"success": True, "data": profile})
+    account = {"name": "B", "colors": {"primary": "#000"}, "tone": "t", "industry": "i", "audience": "a"}
+    pages.say("GET", "/api/user/brand", {"success": True, "data": account})
     assert both(pages.hook, "get_brand").target_audience == "a"
     if method == "PUT":
         pages.say("POST", "/api/user/brand", {"success": False, "error": "Method not allowed"}, 405)

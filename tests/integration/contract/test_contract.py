@@ -119,7 +119,7 @@ def test_both_wires_agree(vendor: str, running: Sandbox) -> None:
 
 @pytest.mark.parametrize("status", sorted(ERRORS))
 def test_every_error_status(vendor: str, running: Sandbox, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_adgen.core.repeating._backoff", lambda _state: 0.0)
+    monkeypatch.setattr("airflow_provider_adgen.core.retrying._backoff", lambda _state: 0.0)
     monkeypatch.setattr(SYSTEM, "sleep", _no_sleep)
     hooks_base._budgets.clear()
     running.fault("status", vendor, status=status, times=-1, message="no luck today")

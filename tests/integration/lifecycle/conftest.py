@@ -35,14 +35,14 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AbstractContextMa
     def at(point: str) -> Iterator[None]:
         reached: list[str] = []
 
-        def seam(here: str) -> None:
+        def failpoint(here: str) -> None:
             if here == point:
                 reached.append(here)
                 raise Killed(here)
 
         with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(paid, "seam", seam)
-            patch.setattr(_course, "seam", seam)
+            patch.setattr(paid, "failpoint", failpoint)
+            patch.setattr(_course, "failpoint", failpoint)
             yield
         assert reached == [point]
 

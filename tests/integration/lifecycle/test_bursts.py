@@ -61,7 +61,9 @@ class Workers:
 def hurried(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> Sandbox:
     """An hour of the vendor's passes in moments, and each leg of a task is a process that knows of no other."""
     monkeypatch.setattr(paid, "NEAR", HOUR / 60)
-    monkeypatch.setattr(base, "budget_of", lambda profile: RateBudget(None, base.get_vendor(profile.vendor).rations))
+    monkeypatch.setattr(
+        base, "budget_of", lambda account: RateBudget(None, base.get_vendor(account.vendor).rate_limits)
+    )
     monkeypatch.setenv("AIRFLOW__ADGEN__FIRST_FIRE_DELAY", "0")
     for vendor in VENDORS:
         monkeypatch.setenv(f"AIRFLOW_CONN_{vendor.upper()}_DEFAULT", sandbox.connection_json(vendor))

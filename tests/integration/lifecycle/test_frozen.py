@@ -37,12 +37,12 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], No
     def freeze(point: str, act: Callable[[], None]) -> list[str]:
         happened: list[str] = []
 
-        def seam(here: str) -> None:
+        def failpoint(here: str) -> None:
             if here == point and not happened:
                 happened.append(here)
                 act()
 
-        monkeypatch.setattr(paid, "seam", seam)
+        monkeypatch.setattr(paid, "failpoint", failpoint)
         return happened
 
     return freeze

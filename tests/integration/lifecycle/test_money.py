@@ -195,9 +195,9 @@ def test_credits_are_not_waited_for_for_ever(
     if deferrable:
         monkeypatch.setattr(paid, "CREDIT_PAUSE", 0.05)
     rig.sandbox.set_credits("adsumo", 0)
-    patience = 0.3 if deferrable else 3600
+    stream_seconds = 0.3 if deferrable else 3600
     with pytest.raises(GenerationTimeout, match=r"not allowed to submit .*not enough credits.*Nothing was started"):
-        rig.run(rig.operator(on_insufficient="wait", deferrable=deferrable, submit_timeout=patience))
+        rig.run(rig.operator(on_insufficient="wait", deferrable=deferrable, submit_timeout=stream_seconds))
     assert rig.charges == []
 
 

@@ -65,12 +65,12 @@ class Life:
                     given = dict(fault)
                     rig.sandbox.fault(given.pop("kind"), "adsumo", method=method, **given)
 
-        def seam(here: str) -> None:
+        def failpoint(here: str) -> None:
             if here == point:
                 raise Killed(here)
 
-        self.patch.setattr(paid, "seam", seam)
-        self.patch.setattr(_course, "seam", seam)
+        self.patch.setattr(paid, "failpoint", failpoint)
+        self.patch.setattr(_course, "failpoint", failpoint)
         operator = rig.operator(
             deferrable=chance.random() < 0.4, destination=rig.destination, on_clear="reattach", poll_interval=0.05
         )

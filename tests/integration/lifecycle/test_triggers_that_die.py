@@ -105,7 +105,7 @@ def test_a_vendor_that_only_the_triggerer_cannot_reach_is_tried_less_and_less(
     async def unreadable(*_args: Any, **_more: Any) -> Any:
         raise RuntimeError("the secrets backend does not answer here")
 
-    monkeypatch.setattr("airflow_provider_adgen.triggers.account.OpenAccount.look_up", unreadable)
+    monkeypatch.setattr("airflow_provider_adgen.triggers.connection.LiveConnection.look_up", unreadable)
     naps: list[float] = []
 
     async def nap(seconds: float) -> None:
@@ -157,7 +157,7 @@ def test_an_event_of_another_shape_is_survived(rig: Rig) -> None:
 def test_a_submission_that_waits_for_a_rate_limit_and_whose_trigger_dies_submits_once(anywhere: Rig) -> None:
     anywhere.sandbox.fault("status", "adsumo", method="POST", status=429, retry_after=600)
     operator, context, deferral = submitted(anywhere)
-    assert "TurnTrigger" in deferral.trigger.serialize()[0]
+    assert "SubmitQueueTrigger" in deferral.trigger.serialize()[0]
     anywhere.clock.move(700)
     with pytest.raises(TaskDeferred):
         failing(operator, context)

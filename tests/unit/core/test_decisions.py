@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_adgen.core.calls import Lane
-from airflow_provider_adgen.core.decisions.polling import JITTER, Listing, Schedule, schedule, trouble
-from airflow_provider_adgen.core.decisions.posting import Verdict, judge
+from airflow_provider_adgen.core.calls import RateClass
+from airflow_provider_adgen.core.decisions.polling import JITTER, Listing, Schedule, classify_poll_error, schedule
+from airflow_provider_adgen.core.decisions.posting import Verdict, classify_submit_error
 from airflow_provider_adgen.core.decisions.rates import RateBudget, RateLimit, retry_after
 from airflow_provider_adgen.core.errors import (
     AdGenError,
@@ -35,36 +35,38 @@ from airflow_provider_adgen.core.vendor import Promises, Tracking
 
 @pytest.mark.parametrize("status", sorted(Promises().nothing_started))
 def test_a_documented_refusal_proves_that_nothing_was_started(status: int) -> None:
-    assert judge(error_class(status)("no", status=status), Promises()) == Verdict(True, True, False, status)
+    assert classify_submit_error(error_class(status)("no", status=status), Promises()) == Verdict(
+        True, True, False, status
+    )
 
 
 @pytest.mark.parametrize("status", [301, 302, 304, 405, 408, 418, 425, 500, 501, 502, 503, 504, 520])
 def test_any_other_status_proves_nothing(status: int) -> None:
-    verdict = judge(error_class(status)("no", status=status), Promises())
+    verdict = classify_submit_error(error_class(status)("no", status=status), Promises())
     assert verdict == Verdict(nothing_started=False, answered=False, unknown=False, status=status)
 
 
 def test_a_vendor_may_promise_less_than_most() -> None:
     cautious = Promises(nothing_started=frozenset({402}))
-    assert not judge(RateLimited("slow down", status=429), cautious).nothing_started
+    assert not classify_submit_error(RateLimited("slow down", status=429), cautious).nothing_started
 
 
 def test_only_what_was_never_sent_is_certain_without_an_answer() -> None:
-    assert judge(WireError("refused", sent=False), Promises()) == Verdict(True, False, False, 0)
-    assert judge(WireError("broke"), Promises()) == Verdict(False, False, False, 0)
+    assert classify_submit_error(WireError("refused", sent=False), Promises()) == Verdict(True, False, False, 0)
+    assert classify_submit_error(WireError("broke"), Promises()) == Verdict(False, False, False, 0)
 
 
 def test_an_acceptance_without_an_id_cannot_be_settled_by_repeating() -> None:
-    assert judge(UnexpectedResponse("no id"), Promises()) == Verdict(False, True, True, 200)
+    assert classify_submit_error(UnexpectedResponse("no id"), Promises()) == Verdict(False, True, True, 200)
 
 
 def test_what_we_refuse_ourselves_was_never_sent() -> None:
-    assert judge(InvalidRequest("wrong"), Promises()).nothing_started
+    assert classify_submit_error(InvalidRequest("wrong"), Promises()).nothing_started
 
 
 @pytest.mark.parametrize("error", [AdGenError("?"), DownloadError("?")])
 def test_an_error_of_another_kind_proves_nothing(error: AdGenError) -> None:
-    assert not judge(error, Promises()).nothing_started
+    assert not classify_submit_error(error, Promises()).nothing_started
 
 
 # --- looks --------------------------------------------------------------------------------------------------------
@@ -74,35 +76,39 @@ def test_an_error_of_another_kind_proves_nothing(error: AdGenError) -> None:
     "error", [WireError("x"), UnexpectedResponse("x"), RateLimited("x", status=429), ServerError("x", status=502)]
 )
 def test_a_passing_trouble_is_ridden_out_ever_more_slowly(error: AdGenError) -> None:
-    pauses = [trouble(error, failures=n, interval=10.0).seconds for n in range(1, 12)]
-    assert all(trouble(error, failures=n, interval=10.0).passing for n in range(1, 12))
+    pauses = [classify_poll_error(error, failures=n, interval=10.0).seconds for n in range(1, 12)]
+    assert all(classify_poll_error(error, failures=n, interval=10.0).passing for n in range(1, 12))
     assert pauses == sorted(pauses) and pauses[0] == 10.0 and pauses[-1] == 300.0
 
 
 def test_a_retry_after_is_obeyed_where_it_is_longer() -> None:
-    assert trouble(RateLimited("x", status=429, retry_after=90.0), failures=1, interval=10.0).seconds == 90.0
-    assert trouble(ServerError("x", status=503, retry_after=1.0), failures=1, interval=10.0).seconds == 10.0
+    assert (
+        classify_poll_error(RateLimited("x", status=429, retry_after=90.0), failures=1, interval=10.0).seconds == 90.0
+    )
+    assert classify_poll_error(ServerError("x", status=503, retry_after=1.0), failures=1, interval=10.0).seconds == 10.0
 
 
 def test_a_refused_key_asks_for_the_connection_once_more() -> None:
-    found = trouble(AuthenticationError("x", status=401), failures=1, interval=10.0)
+    found = classify_poll_error(AuthenticationError("x", status=401), failures=1, interval=10.0)
     assert found.refresh and not found.passing
 
 
 def test_pauses_of_those_who_ride_it_out_differ() -> None:
     rng = random.Random(7)
-    assert len({trouble(WireError("x"), failures=3, interval=10.0, rng=rng).seconds for _ in range(20)}) == 20
+    assert (
+        len({classify_poll_error(WireError("x"), failures=3, interval=10.0, rng=rng).seconds for _ in range(20)}) == 20
+    )
 
 
 def test_a_job_the_vendor_does_not_know_yet_may_only_be_young() -> None:
     unknown = NotFound("x", status=404)
-    assert trouble(unknown, failures=1, interval=10.0, age=5.0).passing
-    assert not trouble(unknown, failures=1, interval=10.0, age=90.0).passing
+    assert classify_poll_error(unknown, failures=1, interval=10.0, age=5.0).passing
+    assert not classify_poll_error(unknown, failures=1, interval=10.0, age=90.0).passing
 
 
 @pytest.mark.parametrize("error", [NotFound("x", status=404), PermissionDenied("x", status=403), InvalidRequest("x")])
 def test_what_asking_again_cannot_help_ends_the_waiting(error: AdGenError) -> None:
-    found = trouble(error, failures=1, interval=10.0)
+    found = classify_poll_error(error, failures=1, interval=10.0)
     assert not found.passing and not found.refresh
 
 
@@ -196,47 +202,50 @@ def test_no_header_breaks_it(headers: dict[str, str]) -> None:
 
 def test_a_429_stops_its_lane_and_no_other() -> None:
     budget = RateBudget()
-    budget.learn(Lane.SUBMIT, 429, {"retry-after": "30"}, 100.0, WALL)
-    assert budget.delay(Lane.SUBMIT, 110.0) == 20.0
-    assert budget.delay(Lane.READ, 110.0) == 0.0
-    assert budget.delay(Lane.SUBMIT, 131.0) == 0.0
+    budget.learn(RateClass.SUBMIT, 429, {"retry-after": "30"}, 100.0, WALL)
+    assert budget.delay(RateClass.SUBMIT, 110.0) == 20.0
+    assert budget.delay(RateClass.READ, 110.0) == 0.0
+    assert budget.delay(RateClass.SUBMIT, 131.0) == 0.0
 
 
 def test_an_untold_429_stops_its_lane_for_a_moment() -> None:
     budget = RateBudget()
-    budget.learn(Lane.READ, 429, {}, 100.0, WALL)
-    assert 0 < budget.delay(Lane.READ, 100.0) <= 1.0
+    budget.learn(RateClass.READ, 429, {}, 100.0, WALL)
+    assert 0 < budget.delay(RateClass.READ, 100.0) <= 1.0
 
 
 def test_a_used_up_window_stops_its_lane_before_the_429() -> None:
     budget = RateBudget()
-    budget.learn(Lane.READ, 200, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9"}, 100.0, WALL)
-    assert budget.delay(Lane.READ, 100.0) == 9.0
-    budget.learn(Lane.READ, 200, {"x-ratelimit-remaining": "4", "x-ratelimit-reset": "99"}, 100.0, WALL)
-    assert budget.delay(Lane.READ, 100.0) == 9.0
+    budget.learn(RateClass.READ, 200, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9"}, 100.0, WALL)
+    assert budget.delay(RateClass.READ, 100.0) == 9.0
+    budget.learn(RateClass.READ, 200, {"x-ratelimit-remaining": "4", "x-ratelimit-reset": "99"}, 100.0, WALL)
+    assert budget.delay(RateClass.READ, 100.0) == 9.0
 
 
 def test_a_shorter_stop_does_not_lift_a_longer_one() -> None:
     budget = RateBudget()
-    budget.stop(Lane.READ, 200.0)
-    budget.stop(Lane.READ, 150.0)
-    assert budget.delay(Lane.READ, 100.0) == 100.0
+    budget.stop(RateClass.READ, 200.0)
+    budget.stop(RateClass.READ, 150.0)
+    assert budget.delay(RateClass.READ, 100.0) == 100.0
 
 
 def test_the_users_own_limit_is_an_even_pace_over_all_lanes() -> None:
     budget = RateBudget(per_minute=60.0)
-    waits = [budget.take(lane, 100.0) for lane in (Lane.READ, Lane.SUBMIT, Lane.STREAM, Lane.READ)]
+    waits = [
+        budget.take(rate_class, 100.0)
+        for rate_class in (RateClass.READ, RateClass.SUBMIT, RateClass.STREAM, RateClass.READ)
+    ]
     assert waits == [0.0, 1.0, 2.0, 3.0]
-    assert budget.take(Lane.READ, 500.0) == 0.0
+    assert budget.take(RateClass.READ, 500.0) == 0.0
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=60), st.integers(1, 5))
 def test_a_ration_is_never_exceeded_in_any_window(gaps: list[float], requests: int) -> None:
-    budget = RateBudget(rations={Lane.STREAM: RateLimit(requests, 60.0)})
+    budget = RateBudget(rate_limits={RateClass.STREAM: RateLimit(requests, 60.0)})
     now, went = 0.0, []
     for gap in gaps:
         now += gap
-        wait = budget.take(Lane.STREAM, now)
+        wait = budget.take(RateClass.STREAM, now)
         went.append(now + wait)
         now += wait
     for start in went:

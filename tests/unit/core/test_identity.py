@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_adgen.core.identity import (
-    Identity,
+    TaskIdentity,
     canonical,
     changed_fields,
     digest,
@@ -22,12 +22,12 @@ from airflow_provider_adgen.core.identity import (
     idempotency_key,
 )
 
-WHO = Identity("dag", "run", "task")
+WHO = TaskIdentity("dag", "run", "task")
 ACCOUNT = ("adsumo", "www.adsumo.ai", "adsumo_default")
 BODY = {"prompt": "a bottle", "image_url": "https://cdn.example/a.png?X-Amz-Signature=1", "quantity": 2}
 
 
-def key(identity: Identity = WHO, **changes: Any) -> str:
+def key(identity: TaskIdentity = WHO, **changes: Any) -> str:
     given = {"epoch": 1, "fingerprint": "f", "answered": 0, **changes}
     return idempotency_key(identity, **given)
 
@@ -58,12 +58,12 @@ def test_whatever_tells_attempts_apart_is_in_the_key() -> None:
 
 
 def test_names_that_run_together_are_not_confused() -> None:
-    assert key(Identity("a", "b.c", "d")) != key(Identity("a.b", "c", "d"))
-    assert key(Identity("a", '","', "d")) != key(Identity('a","', "", "d"))
+    assert key(TaskIdentity("a", "b.c", "d")) != key(TaskIdentity("a.b", "c", "d"))
+    assert key(TaskIdentity("a", '","', "d")) != key(TaskIdentity('a","', "", "d"))
 
 
 def test_a_seed_replaces_dag_run_and_task_only() -> None:
-    one, other = Identity("dag", "run 1", "make"), Identity("other", "run 2", "make too")
+    one, other = TaskIdentity("dag", "run 1", "make"), TaskIdentity("other", "run 2", "make too")
     assert key(one, seed="summer") == key(other, seed="summer")
     assert key(one, seed="summer") != key(one, seed="winter")
 
@@ -133,6 +133,6 @@ def test_an_identity_reads_as_a_place() -> None:
 
 def test_no_two_mapped_tasks_share_a_key() -> None:
     tasks = itertools.product(("run 1", "run 2"), range(-1, 20), (0, 1), (None, "summer"))
-    keys = [key(Identity("dag", run, "task", index, slot=slot), seed=seed) for run, index, slot, seed in tasks]
+    keys = [key(TaskIdentity("dag", run, "task", index, slot=slot), seed=seed) for run, index, slot, seed in tasks]
     # With a seed the run does not count, which halves those.
     assert len(set(keys)) == 2 * 21 * 2 + 21 * 2

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_adgen.core.calls import Event, Lane, Listen, Stream
+from airflow_provider_adgen.core.account import Account
+from airflow_provider_adgen.core.calls import Event, Listen, RateClass, Stream
 from airflow_provider_adgen.core.clock import Clock
 from airflow_provider_adgen.core.decisions.rates import RateBudget, RateLimit
 from airflow_provider_adgen.core.errors import RateLimited, UnexpectedResponse, WireError
-from airflow_provider_adgen.core.profile import Profile
 from airflow_provider_adgen.core.scrub import Secret
 from airflow_provider_adgen.core.wire import Wire
 from airflow_provider_adgen.vendors.cinematicads import VENDOR
@@ -49,9 +49,9 @@ def tiny() -> Iterator[Tiny]:
 
 
 def wire_to(tiny: Tiny, *, ration: RateLimit | None = None, clock: Clock | None = None) -> Wire:
-    profile = Profile(vendor="cinematicads", conn_id="c", base_url=tiny.url, key=Secret(KEY))
-    budget = RateBudget(rations={Lane.STREAM: ration} if ration else {})
-    return Wire(VENDOR, profile, budget=budget, clock=clock or Movable())
+    account = Account(vendor="cinematicads", conn_id="c", base_url=tiny.url, key=Secret(KEY))
+    budget = RateBudget(rate_limits={RateClass.STREAM: ration} if ration else {})
+    return Wire(VENDOR, account, budget=budget, clock=clock or Movable())
 
 
 def listen(seconds: float, *, linger: float = 0.0) -> Any:

@@ -21,7 +21,7 @@ from airflow_provider_adgen.core.errors import (
     WireError,
     error_class,
 )
-from airflow_provider_adgen.lifecycle.stops import refusal
+from airflow_provider_adgen.lifecycle.stop_messages import refusal
 
 
 @pytest.mark.parametrize("status", range(300, 600))

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_adgen.core.decisions.circuit_breaker import LONGEST, CircuitBreaker
 from airflow_provider_adgen.core.decisions.durations import ENOUGH, KEPT, KINDS, Durations, Usual
-from airflow_provider_adgen.core.decisions.outage import LONGEST, Outage
 from airflow_provider_adgen.core.decisions.polling import JITTER, SPARSE, Schedule
 
 MOST = 1 + JITTER
@@ -122,30 +122,30 @@ def test_memory_is_bounded_and_nonsense_left_out() -> None:
 
 
 def test_pauses_grow_while_a_vendor_is_down_and_end_with_the_first_answer() -> None:
-    outage, rng, now, pauses = Outage(), random.Random(1), 0.0, []
+    circuit_breaker, rng, now, pauses = CircuitBreaker(), random.Random(1), 0.0, []
     for _ in range(12):
-        outage.failed(now, now, rng)
-        pauses.append(max(0.0, outage.closed_until - now))
-        now = max(now + 0.1, outage.closed_until)
+        circuit_breaker.failed(now, now, rng)
+        pauses.append(max(0.0, circuit_breaker.closed_until - now))
+        now = max(now + 0.1, circuit_breaker.closed_until)
     assert pauses[:2] == [0.0, 0.0]
     assert 1 < pauses[2] < 3 and pauses[2] < pauses[4] < pauses[6]
     assert all(0.75 * LONGEST <= pause <= 1.25 * LONGEST for pause in pauses[8:])
-    assert outage.worked() and not outage.worked()
-    assert outage.closed_until == 0.0
+    assert circuit_breaker.worked() and not circuit_breaker.worked()
+    assert circuit_breaker.closed_until == 0.0
 
 
 def test_what_was_under_way_when_a_vendor_went_down_counts_once() -> None:
-    outage, rng = Outage(), random.Random(1)
+    circuit_breaker, rng = CircuitBreaker(), random.Random(1)
     for _ in range(100):
-        outage.failed(0.0, 1.0, rng)
-    assert outage.tries == 1
+        circuit_breaker.failed(0.0, 1.0, rng)
+    assert circuit_breaker.tries == 1
 
 
 @pytest.mark.parametrize("failures", [1, 2])
 def test_one_job_that_fails_does_not_close_the_vendor(failures: int) -> None:
-    outage, rng = Outage(), random.Random(1)
+    circuit_breaker, rng = CircuitBreaker(), random.Random(1)
     for _ in range(50):
         for _ in range(failures):
-            outage.failed(1.0, 1.0, rng)
-        outage.worked()
-    assert outage.tries == 0
+            circuit_breaker.failed(1.0, 1.0, rng)
+        circuit_breaker.worked()
+    assert circuit_breaker.tries == 0

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_adgen.core.profile import Profile
+from airflow_provider_adgen.core.account import Account
 from airflow_provider_adgen.core.scrub import Secret, holds_url, scrub, without_urls
 
 SIGNED = "https://bucket.s3.amazonaws.com/out/a.mp4?X-Amz-Signature=deadbeef&X-Amz-Expires=3600"
@@ -123,12 +123,12 @@ class TestSecret:
         assert "hunter2" not in str(caught.value)
 
     def test_nor_is_what_holds_it(self) -> None:
-        profile = Profile(
+        account = Account(
             "adsumo", "c", "https://h", self.secret, headers={"X-Team": "hunter2"}, webhook_secret=self.secret
         )
-        assert "hunter2" not in repr(profile) + str(profile)
+        assert "hunter2" not in repr(account) + str(account)
         with pytest.raises(TypeError):
-            pickle.dumps(profile)
+            pickle.dumps(account)
 
     def test_it_knows_whether_there_is_one(self) -> None:
         assert self.secret

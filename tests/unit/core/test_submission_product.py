@@ -25,12 +25,12 @@ from airflow_provider_adgen.core.decisions.submission import (
     decide,
 )
 from airflow_provider_adgen.core.errors import AdGenError, ApiError
-from airflow_provider_adgen.core.identity import Identity
+from airflow_provider_adgen.core.identity import TaskIdentity
 from airflow_provider_adgen.core.record import Attempt, Record
 from airflow_provider_adgen.core.vendor import Idempotency, Promises
 from airflow_provider_adgen.core.vocabulary import GenerationStatus
 from airflow_provider_adgen.lifecycle.facts import TaskFacts
-from airflow_provider_adgen.lifecycle.stops import stop_error
+from airflow_provider_adgen.lifecycle.stop_messages import stop_error
 from airflow_provider_adgen.vendors.adsumo import VENDOR
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def rule_holds(situation: Situation, decision: Decision) -> None:
     rule = situation.promises.idempotency
 
     if action == Action.REPEAT:
-        assert rule is not None and rule.covers(last.kind), "without a promise a repeat pays again"
+        assert rule is not None and rule.covers(last.request_kind), "without a promise a repeat pays again"
         assert last.key is not None, "without a key a repeat pays again"
         assert situation.now < last.intended_at + rule.seconds, "after the window a repeat pays again"
         assert last.key_tag == situation.key_tag, "another account may not know the key"
@@ -193,7 +193,7 @@ def rule_holds(situation: Situation, decision: Decision) -> None:
         sentence_holds(decision)
 
 
-FACTS = TaskFacts(Identity("dag", "run", "task"), try_number=2, epoch=1)
+FACTS = TaskFacts(TaskIdentity("dag", "run", "task"), try_number=2, epoch=1)
 
 
 def sentence_holds(decision: Decision) -> None:

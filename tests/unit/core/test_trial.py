@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_adgen.core.calls import Lane
+from airflow_provider_adgen.core.calls import RateClass
 from airflow_provider_adgen.core.decisions.rates import RateBudget, RateLimit
 
 if TYPE_CHECKING:
@@ -81,10 +81,10 @@ def send(
     while now < start + seconds:
         while flying and flying[0][0] <= now:
             _, sent, fine = flying.popleft()
-            budget.learn(Lane.READ, 200 if fine else 429, {}, now, WALL + now, sent)
+            budget.learn(RateClass.READ, 200 if fine else 429, {}, now, WALL + now, sent)
         late = len(out) < wanted(now - start)
-        if late and len(flying) < at_once and budget.delay(Lane.READ, now) <= 0:
-            sent = now + budget.take(Lane.READ, now)
+        if late and len(flying) < at_once and budget.delay(RateClass.READ, now) <= 0:
+            sent = now + budget.take(RateClass.READ, now)
             fine = accepts(now + TRAVEL)
             flying.append((now + 2 * TRAVEL, sent, fine))
             out.append(now - start)
@@ -141,10 +141,10 @@ def test_few_requests_pass_the_usual_limits_one_by_one_and_are_not_held_up() -> 
 def test_one_that_is_not_answered_holds_the_others_back_for_a_second() -> None:
     budget = RateBudget()
     for number in range(31):
-        budget.take(Lane.READ, number / 10)
-    assert budget.delay(Lane.READ, 3.0) == pytest.approx(1.0)
-    assert budget.delay(Lane.READ, 3.9) == pytest.approx(0.1)
-    assert budget.delay(Lane.READ, 4.0) == 0.0
+        budget.take(RateClass.READ, number / 10)
+    assert budget.delay(RateClass.READ, 3.0) == pytest.approx(1.0)
+    assert budget.delay(RateClass.READ, 3.9) == pytest.approx(0.1)
+    assert budget.delay(RateClass.READ, 4.0) == 0.0
 
 
 @pytest.mark.parametrize("latency", [1.3, 5.0])
@@ -154,10 +154,10 @@ def test_a_vendor_that_answers_slowly_is_asked_as_often_as_wanted(latency: float
     for number in range(600):
         wanted = 100.0 + number / 4
         now = max(now, wanted)
-        now += budget.delay(Lane.READ, now)
+        now += budget.delay(RateClass.READ, now)
         while flying and flying[0][0] <= now:
-            budget.learn(Lane.READ, 200, {}, now, WALL, flying.popleft()[1])
-        flying.append((now + latency, now + budget.take(Lane.READ, now)))
+            budget.learn(RateClass.READ, 200, {}, now, WALL, flying.popleft()[1])
+        flying.append((now + latency, now + budget.take(RateClass.READ, now)))
         waits.append(now - wanted)
     assert max(waits) <= 1.0
     assert sum(waits) <= 8 * 5
@@ -166,50 +166,50 @@ def test_a_vendor_that_answers_slowly_is_asked_as_often_as_wanted(latency: float
 def test_a_limit_that_is_told_later_ends_the_trial() -> None:
     budget = RateBudget()
     for number in range(31):
-        budget.take(Lane.READ, number / 10)
-    assert budget.awaiting(Lane.READ, 3.1)
+        budget.take(RateClass.READ, number / 10)
+    assert budget.awaiting(RateClass.READ, 3.1)
     budget.per_minute = 60_000.0
-    assert not budget.awaiting(Lane.READ, 3.1)
-    assert budget.delay(Lane.READ, 3.1) < 0.01
+    assert not budget.awaiting(RateClass.READ, 3.1)
+    assert budget.delay(RateClass.READ, 3.1) < 0.01
 
 
 def test_an_answer_to_one_before_says_nothing_of_the_one_that_goes_alone() -> None:
     budget = RateBudget()
     for number in range(31):
-        budget.take(Lane.READ, number / 10)
-    budget.learn(Lane.READ, 200, {}, 3.1, WALL, 2.9)
-    assert budget.delay(Lane.READ, 3.2) > 0.5
-    budget.learn(Lane.READ, 200, {}, 3.2, WALL, 3.0)
-    assert budget.delay(Lane.READ, 3.2) == 0.0
+        budget.take(RateClass.READ, number / 10)
+    budget.learn(RateClass.READ, 200, {}, 3.1, WALL, 2.9)
+    assert budget.delay(RateClass.READ, 3.2) > 0.5
+    budget.learn(RateClass.READ, 200, {}, 3.2, WALL, 3.0)
+    assert budget.delay(RateClass.READ, 3.2) == 0.0
 
 
 def test_a_burst_that_is_refused_says_nothing_of_minutes() -> None:
     budget = RateBudget()
     for number in range(31):
-        budget.take(Lane.READ, number / 60)
-    budget.learn(Lane.READ, 429, {}, 0.7, WALL, 0.5)
-    assert budget.delay(Lane.READ, 0.7) == pytest.approx(1.0)
+        budget.take(RateClass.READ, number / 60)
+    budget.learn(RateClass.READ, 429, {}, 0.7, WALL, 0.5)
+    assert budget.delay(RateClass.READ, 0.7) == pytest.approx(1.0)
 
 
 def test_the_one_that_goes_alone_is_refused_for_the_rest_of_its_minute() -> None:
     budget = RateBudget()
     for number in range(61):
-        budget.take(Lane.READ, number / 20)
-    budget.learn(Lane.READ, 429, {}, 3.2, WALL, 3.0)
-    assert 56.8 <= budget.delay(Lane.READ, 3.2) <= 57.8
+        budget.take(RateClass.READ, number / 20)
+    budget.learn(RateClass.READ, 429, {}, 3.2, WALL, 3.0)
+    assert 56.8 <= budget.delay(RateClass.READ, 3.2) <= 57.8
 
 
 def test_what_the_vendor_asks_for_counts_before_what_the_trial_makes_of_it() -> None:
     budget = RateBudget()
     for number in range(31):
-        budget.take(Lane.READ, number / 10)
-    budget.learn(Lane.READ, 429, {"retry-after": "2"}, 3.2, WALL, 3.0)
-    assert budget.delay(Lane.READ, 3.2) == pytest.approx(2.0)
+        budget.take(RateClass.READ, number / 10)
+    budget.learn(RateClass.READ, 429, {"retry-after": "2"}, 3.2, WALL, 3.0)
+    assert budget.delay(RateClass.READ, 3.2) == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize(
     "budget",
-    [RateBudget(per_minute=60_000.0), RateBudget(rations={Lane.READ: RateLimit(1000, 1.0)})],
+    [RateBudget(per_minute=60_000.0), RateBudget(rate_limits={RateClass.READ: RateLimit(1000, 1.0)})],
     ids=["the connection", "a ration"],
 )
 def test_where_the_limit_is_told_nothing_is_tried(budget: RateBudget) -> None:
@@ -219,20 +219,20 @@ def test_where_the_limit_is_told_nothing_is_tried(budget: RateBudget) -> None:
 
 def test_a_vendor_that_says_what_is_left_is_believed() -> None:
     budget = RateBudget()
-    budget.learn(Lane.READ, 200, {"x-ratelimit-remaining": "5000", "x-ratelimit-reset": "60"}, 99.0, WALL, 98.0)
+    budget.learn(RateClass.READ, 200, {"x-ratelimit-remaining": "5000", "x-ratelimit-reset": "60"}, 99.0, WALL, 98.0)
     out, _ = send(boundless, wanted=all_at_once, seconds=1, budget=budget)
     assert len(out) > 300
 
 
 def test_other_lanes_are_not_tried() -> None:
     budget = RateBudget()
-    assert [budget.take(Lane.SUBMIT, 1.0) for _ in range(200)] == [0.0] * 200
+    assert [budget.take(RateClass.SUBMIT, 1.0) for _ in range(200)] == [0.0] * 200
 
 
 def test_a_slot_that_was_not_used_is_given_back() -> None:
-    budget = RateBudget(rations={Lane.STREAM: RateLimit(2, 60.0)})
-    budget.take(Lane.STREAM, 1.0)
-    budget.take(Lane.STREAM, 2.0)
-    budget.give_back(Lane.STREAM, 2.0)
-    budget.give_back(Lane.STREAM, 7.0)  # never taken
-    assert budget.room(Lane.STREAM, 3.0) == 1
+    budget = RateBudget(rate_limits={RateClass.STREAM: RateLimit(2, 60.0)})
+    budget.take(RateClass.STREAM, 1.0)
+    budget.take(RateClass.STREAM, 2.0)
+    budget.give_back(RateClass.STREAM, 2.0)
+    budget.give_back(RateClass.STREAM, 7.0)  # never taken
+    assert budget.room(RateClass.STREAM, 3.0) == 1

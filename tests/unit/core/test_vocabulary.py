@@ -116,7 +116,7 @@ def test_no_time_breaks_it(value: Any) -> None:
 
 class Clip(GenerationRequest):
     kind: ClassVar[str] = "clip"
-    makes: ClassVar[Kind] = "video"
+    result_kind: ClassVar[Kind] = "video"
 
     prompt: str
     length: Number | None = None

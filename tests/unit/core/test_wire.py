@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_adgen.core import http
-from airflow_provider_adgen.core.calls import Answer, Call, Lane
+from airflow_provider_adgen.core.calls import Answer, Call, RateClass
 from airflow_provider_adgen.core.clock import Clock
 from airflow_provider_adgen.core.decisions.rates import RateBudget, RateLimit
 from airflow_provider_adgen.core.errors import (
@@ -28,7 +28,7 @@ from airflow_provider_adgen.core.errors import (
     UnexpectedResponse,
     WireError,
 )
-from airflow_provider_adgen.core.repeating import ATTEMPTS
+from airflow_provider_adgen.core.retrying import ATTEMPTS
 from tests.support.raw import RawServer, dropping, eventually, resetting, saying
 from tests.support.scripted import FINE, SECRET, Quick, fails, get, paid, parse, send, wire
 
@@ -310,14 +310,14 @@ def test_a_creation_with_a_key_is_repeated_with_that_key(server: RawServer) -> N
 class Overtaken(Quick):
     """A clock during whose first sleep somebody else's request is answered 429."""
 
-    def __init__(self, budget: RateBudget, lane: Lane, seconds: int) -> None:
+    def __init__(self, budget: RateBudget, rate_class: RateClass, seconds: int) -> None:
         super().__init__()
-        self.budget, self.lane, self.seconds = budget, lane, seconds
+        self.budget, self.rate_class, self.seconds = budget, rate_class, seconds
 
     async def sleep(self, seconds: float) -> None:
         if not self.slept:
             self.budget.learn(
-                self.lane, 429, {"retry-after": str(self.seconds)}, self.monotonic(), self.now(), self.monotonic()
+                self.rate_class, 429, {"retry-after": str(self.seconds)}, self.monotonic(), self.now(), self.monotonic()
             )
         await super().sleep(seconds)
 
@@ -325,14 +325,14 @@ class Overtaken(Quick):
 @pytest.mark.parametrize("call", [get(), paid()], ids=["read", "paid"])
 def test_a_429_stops_those_too_that_wait_for_their_turn(server: RawServer, call: Call[Any]) -> None:
     def overtaken(seconds: int) -> Overtaken:
-        budget = RateBudget(per_minute=60.0, rations={call.lane: RateLimit(5, 3600.0)})
-        budget.take(call.lane, time.monotonic())
-        return Overtaken(budget, call.lane, seconds)
+        budget = RateBudget(per_minute=60.0, rate_limits={call.rate_class: RateLimit(5, 3600.0)})
+        budget.take(call.rate_class, time.monotonic())
+        return Overtaken(budget, call.rate_class, seconds)
 
     clock = overtaken(20)
     assert send(server, call, clock=clock, budget=clock.budget) == {"id": "j"}
     assert sum(clock.slept) == pytest.approx(20, abs=0.5) and len(server.heard) == 1
-    assert clock.budget.room(call.lane, clock.monotonic()) == 3
+    assert clock.budget.room(call.rate_class, clock.monotonic()) == 3
     clock = overtaken(600)
     assert "was not sent" in str(fails(server, call, RateLimited, clock=clock, budget=clock.budget))
     assert len(server.heard) == 1
@@ -347,12 +347,12 @@ class Renewed(Quick):
 
     async def sleep(self, seconds: float) -> None:
         await super().sleep(seconds)
-        self.budget.stop(Lane.SUBMIT, self.monotonic() + 15.0)
+        self.budget.stop(RateClass.SUBMIT, self.monotonic() + 15.0)
 
 
 def test_a_stop_that_is_renewed_is_not_waited_for_any_longer(server: RawServer) -> None:
     clock = Renewed(RateBudget(per_minute=60.0))
-    clock.budget.take(Lane.SUBMIT, time.monotonic())
+    clock.budget.take(RateClass.SUBMIT, time.monotonic())
     assert "was not sent" in str(fails(server, paid(), RateLimited, clock=clock, budget=clock.budget))
     assert 45 <= sum(clock.slept) <= 61 and not server.heard
 
@@ -361,7 +361,7 @@ def test_many_reads_at_once_wait_for_one_answer_and_not_for_a_second_each(server
     async def act() -> float:
         async with wire(server, clock=Clock(), timeout=20.0) as opened:
             for number in range(30):
-                opened.budget.take(Lane.READ, time.monotonic() - 30 + number)
+                opened.budget.take(RateClass.READ, time.monotonic() - 30 + number)
             began = time.monotonic()
             assert len(await asyncio.gather(*(opened.call(get()) for _ in range(60)))) == 60
             return time.monotonic() - began

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from airflow_provider_adgen.delivery.deposit import Deposit, NotStored
+from airflow_provider_adgen.delivery.atomic_writer import AtomicWriter, NotStored
 from airflow_provider_adgen.delivery.sinks import LocalFile
 
 
@@ -59,25 +59,25 @@ async def test_cleaning_up_waits_for_a_write_that_cannot_be_cancelled():
         def abort(self):
             order.append("aborted")
 
-    deposit = Deposit(Slow)
-    write = asyncio.create_task(deposit.write(b"x"))
+    writer = AtomicWriter(Slow)
+    write = asyncio.create_task(writer.write(b"x"))
     await asyncio.to_thread(writing.wait, 10)
     write.cancel()
     with pytest.raises(asyncio.CancelledError):
         await write
-    abort = asyncio.create_task(deposit.abort())
+    abort = asyncio.create_task(writer.abort())
     await asyncio.sleep(0)
     go_on.set()
     await abort
     assert order == ["written", "aborted"]
     with pytest.raises(NotStored):
-        await deposit.write(b"more")
+        await writer.write(b"more")
 
 
 async def test_aborting_after_the_end_undoes_nothing(tmp_path):
-    deposit = Deposit(lambda: LocalFile(str(tmp_path / "x")))
-    await deposit.write(b"film")
-    await deposit.commit()
-    await deposit.abort()
+    writer = AtomicWriter(lambda: LocalFile(str(tmp_path / "x")))
+    await writer.write(b"film")
+    await writer.commit()
+    await writer.abort()
     assert (tmp_path / "x").read_bytes() == b"film"
-    assert deposit.sha256 == hashlib.sha256(b"film").hexdigest()
+    assert writer.sha256 == hashlib.sha256(b"film").hexdigest()

@@ -18,13 +18,13 @@ from airflow.sdk import DAG
 
 from airflow_provider_adgen.core.decisions import submission
 from airflow_provider_adgen.core.decisions.submission import Action, Decision, Why
-from airflow_provider_adgen.core.identity import Identity
+from airflow_provider_adgen.core.identity import TaskIdentity
 from airflow_provider_adgen.core.record import Attempt
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.get_provider_info import get_provider_info
 from airflow_provider_adgen.lifecycle.facts import TaskFacts
 from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED, variable_name
-from airflow_provider_adgen.lifecycle.stops import stop_error
+from airflow_provider_adgen.lifecycle.stop_messages import stop_error
 from airflow_provider_adgen.operators.adsumo import AdsumoTextToImageOperator
 from tests.support.tasks import run_task, task_context
 
@@ -177,7 +177,7 @@ def test_every_option_named_exists() -> None:
 def test_what_is_said_about_an_unknown_submission_is_what_the_task_says() -> None:
     attempt = Attempt(phase="intent", epoch=1, fingerprint="f" * 64, kind="image", intended_at=0.0, post_seconds=60.0)
     decision = Decision(Action.STOP, Why.UNRESOLVED, attempt)
-    facts = TaskFacts(Identity("dag", "run", "task"), 1, 1)
+    facts = TaskFacts(TaskIdentity("dag", "run", "task"), 1, 1)
     said = stop_error(decision, get_vendor("adsumo"), facts).message
     for words in ("Nobody knows whether", "may have been charged", "Nothing more is sent until a person decides"):
         assert words in said

@@ -14,11 +14,11 @@ from airflow.sdk import Connection
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_adgen.core.account import DEFAULT_TIMEOUT, Account
 from airflow_provider_adgen.core.errors import InvalidRequest
-from airflow_provider_adgen.core.profile import DEFAULT_TIMEOUT, Profile
 from airflow_provider_adgen.hooks.adsumo import AdsumoHook
 from airflow_provider_adgen.hooks.base import AdGenHook
-from airflow_provider_adgen.hooks.profile import read_profile
+from airflow_provider_adgen.hooks.connection import read_account
 from airflow_provider_adgen.vendors.adsumo import VENDOR
 
 KEY = "adsumo_sk_0123456789abcdef"
@@ -31,8 +31,8 @@ def connection(**fields: Any) -> Any:
     return Connection(**made)
 
 
-def read(**fields: Any) -> Profile:
-    return read_profile(connection(**fields), VENDOR)
+def read(**fields: Any) -> Account:
+    return read_account(connection(**fields), VENDOR)
 
 
 def refused(**fields: Any) -> str:
@@ -46,11 +46,11 @@ def refused(**fields: Any) -> str:
 
 
 def test_a_key_is_all_it_takes() -> None:
-    profile = read()
-    assert profile.base_url == "https://www.adsumo.ai/api/v1"
-    assert profile.key.reveal() == KEY
-    assert (profile.timeout, profile.verify, dict(profile.headers)) == (DEFAULT_TIMEOUT, True, {})
-    assert profile.requests_per_minute is None and profile.webhook_secret is None
+    account = read()
+    assert account.base_url == "https://www.adsumo.ai/api/v1"
+    assert account.key.reveal() == KEY
+    assert (account.timeout, account.verify, dict(account.headers)) == (DEFAULT_TIMEOUT, True, {})
+    assert account.requests_per_minute is None and account.webhook_secret is None
 
 
 @pytest.mark.parametrize(
@@ -170,14 +170,14 @@ def test_extras_that_are_no_object_are_refused(extra: str) -> None:
     raw = Connection(conn_id="ads", conn_type="adsumo", password=KEY)
     raw.extra = extra
     with pytest.raises(InvalidRequest, match="The extra of connection 'ads' is not"):
-        read_profile(raw, VENDOR)
+        read_account(raw, VENDOR)
 
 
 def test_fields_of_the_form_that_were_left_alone_are_unset() -> None:
     blank = dict.fromkeys(("timeout", "requests_per_minute", "verify", "webhook_secret", "headers", "allow_http"))
     for empty in (None, ""):
-        profile = read(extra=dict.fromkeys(blank, empty))
-        assert (profile.timeout, profile.verify, profile.requests_per_minute) == (DEFAULT_TIMEOUT, True, None)
+        account = read(extra=dict.fromkeys(blank, empty))
+        assert (account.timeout, account.verify, account.requests_per_minute) == (DEFAULT_TIMEOUT, True, None)
 
 
 def test_fields_of_the_form_are_text() -> None:
@@ -189,10 +189,10 @@ def test_fields_of_the_form_are_text() -> None:
         "webhook_secret": "whsec_1",
         "somebody elses": "field",
     }
-    profile = read(extra=extra)
-    assert (profile.timeout, profile.requests_per_minute, profile.verify) == (12.5, 30.0, False)
-    assert profile.headers == {"X-Team": "growth"}
-    assert profile.webhook_secret is not None and profile.webhook_secret.reveal() == "whsec_1"
+    account = read(extra=extra)
+    assert (account.timeout, account.requests_per_minute, account.verify) == (12.5, 30.0, False)
+    assert account.headers == {"X-Team": "growth"}
+    assert account.webhook_secret is not None and account.webhook_secret.reveal() == "whsec_1"
     assert read(extra={"verify": "/etc/ssl/ours.pem"}).verify == "/etc/ssl/ours.pem"
 
 
@@ -207,11 +207,11 @@ names = st.sampled_from(["timeout", "requests_per_minute", "verify", "webhook_se
 @given(st.text(max_size=30), st.text(max_size=30), st.dictionaries(names, json_values, max_size=4))
 def test_any_connection_is_understood_or_refused(host: str, password: str, extra: dict[str, Any]) -> None:
     try:
-        profile = read(host=host, password=password, extra=extra)
+        account = read(host=host, password=password, extra=extra)
     except InvalidRequest:
         return
-    assert profile.base_url.startswith(("https://", "http://"))
-    assert profile.key.reveal() and profile.timeout > 0
+    assert account.base_url.startswith(("https://", "http://"))
+    assert account.key.reveal() and account.timeout > 0
 
 
 # --- no key shows -------------------------------------------------------------------------------------------------
@@ -226,12 +226,12 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> AdsumoHook:
     }
     monkeypatch.setenv("AIRFLOW_CONN_ADS", json.dumps(value))
     hook = AdsumoHook("ads")
-    hook.profile()
+    hook.account()
     return hook
 
 
 def test_a_hook_shows_no_key(hook: AdsumoHook) -> None:
-    shown = f"{hook!r} {hook} {hook.profile()!r} {hook.profile()} {vars(hook)} {hook.profile().key_tag}"
+    shown = f"{hook!r} {hook} {hook.account()!r} {hook.account()} {vars(hook)} {hook.account().key_tag}"
     assert KEY not in shown and "s3cr3t" not in shown
 
 
@@ -243,13 +243,13 @@ def test_a_hook_that_knows_its_key_is_not_serialised(hook: AdsumoHook, keep: Any
 
 
 def test_the_tag_of_a_key_tells_that_it_changed_and_nothing_else(hook: AdsumoHook) -> None:
-    tag = hook.profile().key_tag
+    tag = hook.account().key_tag
     assert len(tag) == 12 and tag not in KEY
     assert tag == read().key_tag != read(password=KEY + "0").key_tag
 
 
 def test_the_host_shows_no_user(hook: AdsumoHook) -> None:
-    assert hook.profile().host == "www.adsumo.ai"
+    assert hook.account().host == "www.adsumo.ai"
 
 
 # --- hooks --------------------------------------------------------------------------------------------------------
@@ -259,17 +259,17 @@ def test_the_vendor_follows_from_the_connections_type(hook: AdsumoHook) -> None:
     assert AdGenHook("ads").vendor is VENDOR
     assert AdsumoHook().conn_id == "adsumo_default"
     with pytest.raises(InvalidRequest, match="of type 'adsumo', but this needs one of type 'cutx'"):
-        AdGenHook("ads", vendor="cutx").profile()
+        AdGenHook("ads", vendor="cutx").account()
 
 
 def test_a_type_without_a_vendor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_DB", json.dumps({"conn_type": "postgres", "password": KEY}))
     with pytest.raises(InvalidRequest, match="No AI-ad vendor is registered for connection type 'postgres'"):
-        AdGenHook("db").profile()
+        AdGenHook("db").account()
 
 
 def test_a_connection_that_is_looked_up_again_is_read_anew(hook: AdsumoHook, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_ADS", json.dumps({"conn_type": "adsumo", "password": "adsumo_sk_new"}))
-    assert hook.profile().key.reveal() == KEY
-    assert hook.changed_key() == hook.profile().key_tag
-    assert hook.profile().key.reveal() == "adsumo_sk_new"
+    assert hook.account().key.reveal() == KEY
+    assert hook.changed_key() == hook.account().key_tag
+    assert hook.account().key.reveal() == "adsumo_sk_new"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_adgen.core.calls import Lane
+from airflow_provider_adgen.core.calls import RateClass
 from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.errors import (
     AuthenticationError,
@@ -96,7 +96,7 @@ def test_a_key_that_cannot_be_sent_is_refused(server: RawServer, key: str) -> No
 def test_another_vendors_request_is_refused(server: RawServer) -> None:
     class Other(GenerationRequest):
         kind = "other"  # type: ignore[misc]
-        makes = "video"  # type: ignore[misc]
+        result_kind = "video"  # type: ignore[misc]
 
     with pytest.raises(InvalidRequest, match=r"Adsumo has no request Other. Nothing was sent"):
         AdsumoHook("ads").submit(Other())
@@ -193,7 +193,7 @@ def refusing_old(connection: Any) -> None:
 def test_a_changed_key_is_read_and_used(server: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
     server.scripts = [refusing_old]
     with AdsumoHook("ads") as hook:
-        hook.profile()
+        hook.account()
         connect(monkeypatch, server, "adsumo_sk_new")
         assert hook.with_current_key(hook.get_credits).remaining == 9
         assert hook.get_credits().remaining == 9
@@ -213,7 +213,7 @@ def test_a_changed_key_that_is_refused_as_well_is_not_tried_for_ever(
 ) -> None:
     server.scripts = [saying(401, {})]
     hook = AdsumoHook("ads")
-    hook.profile()
+    hook.account()
     connect(monkeypatch, server, "adsumo_sk_new")
     with pytest.raises(AuthenticationError):
         hook.with_current_key(hook.get_credits)
@@ -241,12 +241,12 @@ def test_another_account_has_a_budget_of_its_own(server: RawServer, monkeypatch:
 
 
 def test_the_users_limit_is_followed_when_it_changes(server: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert budget_of(AdsumoHook("ads").profile()).per_minute is None
+    assert budget_of(AdsumoHook("ads").account()).per_minute is None
     connect(monkeypatch, server, requests_per_minute=30)
-    budget = budget_of(AdsumoHook("ads").profile())
+    budget = budget_of(AdsumoHook("ads").account())
     assert budget.per_minute == 30 and len(base._budgets) == 1
     now = SYSTEM.monotonic()
-    assert [budget.take(Lane.READ, now) for _ in range(2)] == [0.0, 2.0]
+    assert [budget.take(RateClass.READ, now) for _ in range(2)] == [0.0, 2.0]
 
 
 # --- paid methods that look like others ---------------------------------------------------------------------------

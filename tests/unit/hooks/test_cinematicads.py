@@ -181,7 +181,7 @@ def test_generation_from_the_stream(tiny: Tiny, both: Both) -> None:
 def test_held_stream_survives_a_server_that_keeps_it_open(tiny: Tiny, hook: CinematicAdsHook) -> None:
     tiny.routes["GET /api/user/projects"] = Reply([])
     tiny.routes[STREAM] = Sse([("step", {"step": "a", "status": "completed", "progress": 20}), 0.2, RESULT], hang=True)
-    found = hook.get_generation(JOB, patience=30)
+    found = hook.get_generation(JOB, stream_seconds=30)
     assert found.status == "completed"
     assert tiny.paths() == ["GET /api/user/projects", STREAM, "GET /api/user/projects"]
 
@@ -221,7 +221,7 @@ def test_eleventh_connection_of_an_hour_is_not_sent(tiny: Tiny, hook: CinematicA
     assert len(tiny.asked) == 10
     # Waiting for a job goes on without streams.
     tiny.routes["GET /api/user/projects"] = Reply([{"jobId": JOB, "status": "running"}])
-    assert hook.get_generation(JOB, patience=600).status == "processing"
+    assert hook.get_generation(JOB, stream_seconds=600).status == "processing"
 
 
 def test_test_button_needs_no_known_name(tiny: Tiny, both: Both) -> None:

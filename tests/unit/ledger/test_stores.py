@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_adgen.core.identity import Identity
+from airflow_provider_adgen.core.identity import TaskIdentity
 from airflow_provider_adgen.core.record import Attempt, Record, RecordUnreadable
 from airflow_provider_adgen.ledger import ledger as ledger_module
 from airflow_provider_adgen.ledger.ledger import Ledger, task_ledger
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-WHO = Identity("dag.v2", "manual__2026-01-01T00:00:00+00:00", "group.make", 3)
+WHO = TaskIdentity("dag.v2", "manual__2026-01-01T00:00:00+00:00", "group.make", 3)
 
 
 @pytest.fixture(autouse=True)
@@ -112,15 +112,15 @@ class TestObjects:
     def test_a_place_per_task(self, tmp_path: Path) -> None:
         people = [
             WHO,
-            Identity("dag", "run", "task"),
-            Identity("dag", "run", "task", 0),
-            Identity("dag", "run", "task", region="loop/0"),
-            Identity("dag", "run", "task", region="loop/1"),
-            Identity("dag", "run", "task", slot=1),
-            Identity("dag/run", "task", "x"),
-            Identity("dag", "run/task", "x"),
-            Identity("..", "run", "task"),
-            Identity("dag", "run%2Ftask", "x"),
+            TaskIdentity("dag", "run", "task"),
+            TaskIdentity("dag", "run", "task", 0),
+            TaskIdentity("dag", "run", "task", region="loop/0"),
+            TaskIdentity("dag", "run", "task", region="loop/1"),
+            TaskIdentity("dag", "run", "task", slot=1),
+            TaskIdentity("dag/run", "task", "x"),
+            TaskIdentity("dag", "run/task", "x"),
+            TaskIdentity("..", "run", "task"),
+            TaskIdentity("dag", "run%2Ftask", "x"),
         ]
         for number, identity in enumerate(people):
             write(ObjectStore(f"file://{tmp_path}/ledger", identity), attempt(uid=f"u{number}"))
@@ -348,7 +348,7 @@ class TestTheTasksOwn:
     def test_what_one_task_writes_another_does_not_read(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv("AIRFLOW__ADGEN__LEDGER_PATH", f"file://{tmp_path}")
         task_ledger(task_context(), WHO).write(attempt())
-        other = Identity(WHO.dag_id, WHO.run_id, WHO.task_id, 4)
+        other = TaskIdentity(WHO.dag_id, WHO.run_id, WHO.task_id, 4)
         assert task_ledger(task_context(), other).record() == Record()
         again = task_ledger(task_context(), WHO).record()
         assert again is not None and len(again.attempts) == 1

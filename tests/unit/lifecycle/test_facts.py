@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_adgen.core.identity import Identity
+from airflow_provider_adgen.core.identity import TaskIdentity
 from airflow_provider_adgen.lifecycle.facts import TaskFacts
 from tests.support.tasks import task_context
 
 
 def test_a_plain_task() -> None:
     facts = TaskFacts.of(task_context(try_number=2, max_tries=3))
-    assert facts == TaskFacts(Identity("campaign", "manual__2026-01-01T00:00:00+00:00", "make"), 2, 3)
+    assert facts == TaskFacts(TaskIdentity("campaign", "manual__2026-01-01T00:00:00+00:00", "make"), 2, 3)
 
 
 @pytest.mark.parametrize(
@@ -34,4 +34,4 @@ def test_what_tells_it_apart(given: dict[str, Any], map_index: int, region: str 
 
 def test_an_airflow_that_tells_less() -> None:
     bare = SimpleNamespace(dag_id="d", run_id="r", task_id="t")
-    assert TaskFacts.of({"ti": bare}) == TaskFacts(Identity("d", "r", "t"), 1, 0)
+    assert TaskFacts.of({"ti": bare}) == TaskFacts(TaskIdentity("d", "r", "t"), 1, 0)

@@ -273,7 +273,7 @@ def test_far_rate_limit_is_waited_for_in_the_triggerer(tiny: Tiny) -> None:
     tiny.routes[POST] = Reply({"success": False, "error": "Rate limit exceeded"}, 429, {"Retry-After": "1800"})
     with pytest.raises(TaskDeferred) as caught:
         operator(deferrable=True).execute(task_context())
-    assert "TurnTrigger" in caught.value.trigger.serialize()[0]
+    assert "SubmitQueueTrigger" in caught.value.trigger.serialize()[0]
     assert recorded_phase() == "withdrawn"
 
 

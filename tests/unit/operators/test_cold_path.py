@@ -78,12 +78,12 @@ def calls_of(work: Callable[[], object]) -> int:
     """Count the Python calls of *work*: what it costs on any machine, however busy."""
     count = 0
 
-    def profile(_frame: object, event: str, _argument: object) -> None:
+    def account(_frame: object, event: str, _argument: object) -> None:
         nonlocal count
         count += event == "call"
 
     before = sys.getprofile()
-    sys.setprofile(profile)
+    sys.setprofile(account)
     try:
         work()
     finally:

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_adgen.compat import AirflowFailException, AirflowSkipException, TaskDeferred
 from airflow_provider_adgen.core.errors import GenerationFailed, GenerationTimeout
-from airflow_provider_adgen.operators._options import one_of, seconds, whole
+from airflow_provider_adgen.operators._options import one_of, seconds, whole_credits
 from airflow_provider_adgen.operators.generate import GenerateOperator
 
 if TYPE_CHECKING:
@@ -241,13 +241,13 @@ def test_what_is_no_time(value: Any) -> None:
 
 @pytest.mark.parametrize(("value", "found"), [(None, None), ("", None), (0, 0), ("7", 7), (" 7 ", 7), (7, 7)])
 def test_whole(value: Any, found: int | None) -> None:
-    assert whole("x", value) == found
+    assert whole_credits("x", value) == found
 
 
 @pytest.mark.parametrize("value", [-1, "x", 1.5, "1.5", True, [], "None"])
 def test_what_is_no_number_of_credits(value: Any) -> None:
     with pytest.raises(ValueError, match=r"^x must"):
-        whole("x", value)
+        whole_credits("x", value)
 
 
 def test_one_of() -> None:

@@ -93,7 +93,7 @@ def test_an_asset_that_never_appears_ends_with_the_sensors_timeout(tiny: Tiny, d
 
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_passing_trouble_is_ridden_out(tiny: Tiny, deferrable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_adgen.core.repeating._backoff", lambda _state: 0.0)
+    monkeypatch.setattr("airflow_provider_adgen.core.retrying._backoff", lambda _state: 0.0)
     down = Reply({"error": {"code": "internal", "message": "No."}}, 503)
     tiny.routes["GET /assets/as_1"] = [asset(status="processing"), *[down] * 5, asset(status="ready")]
     assert waited(deferrable=deferrable)["status"] == "ready"

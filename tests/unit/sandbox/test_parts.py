@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_adgen.sandbox.frame.answers import Answer, Invalid, Refusal
-from airflow_provider_adgen.sandbox.frame.checks import Fields, query_choice, query_number, read_object
-from airflow_provider_adgen.sandbox.frame.clock import Clock
-from airflow_provider_adgen.sandbox.frame.faults import Fault, Faults, merged, retry_after_header, without
-from airflow_provider_adgen.sandbox.frame.limits import Limits
-from airflow_provider_adgen.sandbox.frame.links import Links
-from airflow_provider_adgen.sandbox.frame.vendor import Endpoint, Routes
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
+from airflow_provider_adgen.sandbox.engine.checks import Fields, query_choice, query_number, read_object
+from airflow_provider_adgen.sandbox.engine.clock import Clock
+from airflow_provider_adgen.sandbox.engine.faults import Fault, Faults, merged, retry_after_header, without
+from airflow_provider_adgen.sandbox.engine.limits import Limits
+from airflow_provider_adgen.sandbox.engine.links import Links
+from airflow_provider_adgen.sandbox.engine.vendor import Endpoint, Routes
 from airflow_provider_adgen.sandbox.media.artwork import reading_seconds, size_of
 from airflow_provider_adgen.sandbox.media.gallery import File
 from airflow_provider_adgen.sandbox.media.host import download

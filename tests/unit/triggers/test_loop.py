@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_adgen.core.decisions import polling
-from airflow_provider_adgen.triggers import account, loop, outcomes
+from airflow_provider_adgen.triggers import connection, loop, outcomes
 from airflow_provider_adgen.triggers.generation import GenerationTrigger
 from tests.support.tiny import Reply, Sse, Tiny
 
@@ -248,7 +248,7 @@ async def test_a_rotated_key_goes_on(tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 
 
 def count_reads(patch: pytest.MonkeyPatch, then: Any = lambda: None) -> list[str]:
-    reads, real = [], account.AdGenHook.aprofile
+    reads, real = [], connection.AdGenHook.aaccount
 
     async def counting(self: Any, **fields: Any) -> Any:
         reads.append(self.conn_id)
@@ -256,14 +256,14 @@ def count_reads(patch: pytest.MonkeyPatch, then: Any = lambda: None) -> list[str
         then()
         return found
 
-    patch.setattr(account.AdGenHook, "aprofile", counting)
+    patch.setattr(connection.AdGenHook, "aaccount", counting)
     return reads
 
 
 async def test_a_connection_that_was_edited_is_noticed_without_a_401(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(account, "STALE", 0.3)
+    monkeypatch.setattr(connection, "STALE", 0.3)
     single(tiny, "lone", *["processing"] * 6, "completed")
     count_reads(monkeypatch, then=lambda: connect(monkeypatch, tiny, password="key-two"))
     assert await wait_all("lone") == ["completed"]

@@ -141,7 +141,7 @@ def test_several_files_wherever_they_are_told(fields: dict[str, Any], links: lis
 
 
 @pytest.mark.parametrize(
-    ("fields", "kind", "makes", "file"),
+    ("fields", "kind", "result_kind", "file"),
     [
         ({"type": "image"}, None, "image", "image"),
         ({"type": "talking-avatar"}, None, "video", "video"),
@@ -151,9 +151,9 @@ def test_several_files_wherever_they_are_told(fields: dict[str, Any], links: lis
         ({"type": "image", "result_url": "https://c/all.ZIP?x"}, None, "image", "archive"),
     ],
 )
-def test_what_kind_of_file_it_is(fields: dict[str, Any], kind: str | None, makes: str, file: str) -> None:
+def test_what_kind_of_file_it_is(fields: dict[str, Any], kind: str | None, result_kind: str, file: str) -> None:
     found = fetched({**SHOWN, **fields}, kind)
-    assert (found.kind, found.creatives[0].kind) == (makes, file)
+    assert (found.kind, found.creatives[0].kind) == (result_kind, file)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_balance() -> None:
 
 def listed(pages: list[Any]) -> list[Any]:
     left = list(pages)
-    found: list[Any] = drive(VENDOR.overview(), {"/generations": lambda _call: left.pop(0)})
+    found: list[Any] = drive(VENDOR.list_jobs(), {"/generations": lambda _call: left.pop(0)})
     assert left == []
     return found
 

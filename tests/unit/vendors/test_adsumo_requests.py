@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_adgen.core.calls import Lane
+from airflow_provider_adgen.core.calls import RateClass
 from airflow_provider_adgen.core.errors import InvalidRequest
 from airflow_provider_adgen.core.vendor import Idempotency
 from airflow_provider_adgen.vendors.adsumo import VENDOR, TalkingAvatar, TextToImage
@@ -143,7 +143,7 @@ def test_what_was_not_set_is_not_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("base", "path", "makes"),
+    ("base", "path", "result_kind"),
     [
         (AVATAR, "/videos/talking-avatar", "video"),
         (VIDEO, "/videos/ai-video", "video"),
@@ -153,14 +153,14 @@ def test_what_was_not_set_is_not_sent() -> None:
         (VOICE, "/voiceovers/text-to-speech", "voice"),
     ],
 )
-def test_where_it_is_sent(base: dict[str, Any], path: str, makes: str) -> None:
+def test_where_it_is_sent(base: dict[str, Any], path: str, result_kind: str) -> None:
     request = made(base)
     call = VENDOR.submit(request, "k-1")
     assert (call.method, call.path, call.endpoint) == ("POST", path, f"POST {path}")
-    assert call.paid and not call.may_repeat and call.lane == Lane.SUBMIT
+    assert call.paid and not call.may_repeat and call.rate_class == RateClass.SUBMIT
     assert call.headers == {"Idempotency-Key": "k-1"} and call.body == request.body()
     assert VENDOR.submit(request, None).headers == {}
-    assert request.makes == makes
+    assert request.result_kind == result_kind
     assert request.synchronous is (base is VOICE)
     assert "body" not in repr(call) and "k-1" not in repr(call)
 

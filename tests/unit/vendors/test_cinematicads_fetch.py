@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_adgen.core.calls import Answer, Event, Lane, Listen
+from airflow_provider_adgen.core.calls import Answer, Event, Listen, RateClass
 from airflow_provider_adgen.core.decisions.rates import RateLimit
 from airflow_provider_adgen.core.errors import (
     AuthenticationError,
@@ -42,15 +42,15 @@ def _nothing_in_mind() -> None:
 
 
 @dataclass
-class World:
+class State:
     """What list and stream answer, in turn (the last one stays), and what was asked of them."""
 
     lists: list[Any] = field(default_factory=lambda: [[]])
     streams: list[Any] = field(default_factory=lambda: [[]])
     asked: list[Any] = field(default_factory=list)
 
-    def fetch(self, *, patience: float = 0.0, kind: str | None = "video") -> Generation:
-        steps = VENDOR.fetch((JOB,), kind, patience=patience)
+    def fetch(self, *, stream_seconds: float = 0.0, kind: str | None = "video") -> Generation:
+        steps = VENDOR.fetch((JOB,), kind, stream_seconds=stream_seconds)
         try:
             order = next(steps)
             while True:
@@ -106,30 +106,30 @@ def urls(found: Generation) -> list[str | None]:
     ids=str,
 )
 def test_quick_look_spends_no_connection_on_what_the_list_tells(project: dict[str, Any]) -> None:
-    world = World(lists=[[{"jobId": JOB, **project}]])
+    world = State(lists=[[{"jobId": JOB, **project}]])
     found = world.fetch()
     assert world.asked == ["list"]
     assert found.status == ("processing" if project["status"] == "running" else project["status"])
     assert len(found.creatives) == len(project.get("videos", [])) or urls(found) == [A]
 
 
-@pytest.mark.parametrize("patience", [0.0, 600.0])
+@pytest.mark.parametrize("stream_seconds", [0.0, 600.0])
 @pytest.mark.parametrize("formats", [{}, {"formats": "9:16,1:1"}])
-def test_one_listed_video_may_be_one_of_several(patience: float, formats: dict[str, str]) -> None:
+def test_one_listed_video_may_be_one_of_several(stream_seconds: float, formats: dict[str, str]) -> None:
     several = ("result", {"success": True, "videoUrl": A, "videos": [A, B]})
     listed = [{"jobId": JOB, "status": "completed", "videoUrl": A, **formats}]
-    world = World(lists=[listed], streams=[[several]])
-    assert (urls(world.fetch(patience=patience)), world.asked) == ([A, B], ["list", QUICK])
-    assert urls(World(lists=[listed], streams=[rationed()]).fetch(patience=patience)) == [A]
+    world = State(lists=[listed], streams=[[several]])
+    assert (urls(world.fetch(stream_seconds=stream_seconds)), world.asked) == ([A, B], ["list", QUICK])
+    assert urls(State(lists=[listed], streams=[rationed()]).fetch(stream_seconds=stream_seconds)) == [A]
 
 
 def test_review_that_the_list_tells_spends_no_connection() -> None:
-    world = World(lists=[[{"jobId": JOB, "status": "suspended"}]])
-    assert (world.fetch(patience=600).status, world.asked) == ("suspended", ["list"])
+    world = State(lists=[[{"jobId": JOB, "status": "suspended"}]])
+    assert (world.fetch(stream_seconds=600).status, world.asked) == ("suspended", ["list"])
 
 
 def test_quick_look_listens_shortly_when_the_list_does_not_carry_the_job() -> None:
-    world = World(lists=[[ELSEWHERE]], streams=[[STEP, RESULT]])
+    world = State(lists=[[ELSEWHERE]], streams=[[STEP, RESULT]])
     found = world.fetch()
     assert world.asked == ["list", QUICK]
     assert (found.status, urls(found), found.details["duration"]) == ("completed", [A], 15)
@@ -137,15 +137,15 @@ def test_quick_look_listens_shortly_when_the_list_does_not_carry_the_job() -> No
 
 def test_quick_look_listens_when_the_list_contradicts_itself() -> None:
     # "active" may be the project's own state; the stream is about the job.
-    world = World(lists=[[{"jobId": JOB, "status": "active", "videoUrl": A}]], streams=[[RESULT]])
+    world = State(lists=[[{"jobId": JOB, "status": "active", "videoUrl": A}]], streams=[[RESULT]])
     assert (world.fetch().status, world.asked) == ("completed", ["list", QUICK])
 
 
 def test_quick_look_fetches_missing_links_from_the_stream() -> None:
-    world = World(lists=[[{"jobId": JOB, "status": "completed"}]], streams=[[RESULT]])
+    world = State(lists=[[{"jobId": JOB, "status": "completed"}]], streams=[[RESULT]])
     assert urls(world.fetch()) == [A]
-    world = World(lists=[[{"jobId": JOB, "status": "completed"}]])
-    found = world.fetch(patience=600)
+    world = State(lists=[[{"jobId": JOB, "status": "completed"}]])
+    found = world.fetch(stream_seconds=600)
     assert (found.status, found.creatives, world.asked) == ("completed", [], ["list", QUICK])
 
 
@@ -153,85 +153,85 @@ def test_quick_look_fetches_missing_links_from_the_stream() -> None:
 
 
 def test_patience_holds_the_stream_and_asks_the_list_afterwards() -> None:
-    world = World(streams=[[STEP, RESULT]])
-    found = world.fetch(patience=600)
+    world = State(streams=[[STEP, RESULT]])
+    found = world.fetch(stream_seconds=600)
     assert world.asked == ["list", 600, "list"]
     assert (found.status, urls(found)) == ("completed", [A])
 
 
 def test_job_that_was_over_before_the_stream_opened() -> None:
     # A stream that tells only what happens from now on would be held for ten minutes in vain.
-    world = World(lists=[[{"jobId": JOB, "status": "completed", "videoUrl": A}]])
-    found = world.fetch(patience=600)
+    world = State(lists=[[{"jobId": JOB, "status": "completed", "videoUrl": A}]])
+    found = world.fetch(stream_seconds=600)
     assert (found.status, urls(found), world.asked) == ("completed", [A], ["list", QUICK])
 
 
 def test_stream_that_replays_from_the_start() -> None:
-    world = World(streams=[[STEP], [STEP, SUSPENDED], [STEP, SUSPENDED, STEP, RESULT]])
-    assert [world.fetch(patience=600).status for _ in range(3)] == ["processing", "suspended", "completed"]
+    world = State(streams=[[STEP], [STEP, SUSPENDED], [STEP, SUSPENDED, STEP, RESULT]])
+    assert [world.fetch(stream_seconds=600).status for _ in range(3)] == ["processing", "suspended", "completed"]
 
 
 def test_stream_that_replays_nothing() -> None:
-    world = World(streams=[[STEP], [], [SUSPENDED], [], [STEP], [], [RESULT]])
-    statuses = [str(world.fetch(patience=600).status) for _ in range(7)]
+    world = State(streams=[[STEP], [], [SUSPENDED], [], [STEP], [], [RESULT]])
+    statuses = [str(world.fetch(stream_seconds=600).status) for _ in range(7)]
     # Silence after the beginning of a review means that it goes on.
     assert statuses == ["processing"] * 2 + ["suspended"] * 2 + ["processing"] * 2 + ["completed"]
 
 
 def test_review_is_told_at_once_and_then_the_stream_is_held() -> None:
     # On a held stream that replays, leaving it at each review would use the ration up in minutes.
-    world = World(streams=[[STEP, SUSPENDED, STEP, RESULT]])
-    assert [str(world.fetch(patience=600).status) for _ in range(2)] == ["suspended", "completed"]
+    world = State(streams=[[STEP, SUSPENDED, STEP, RESULT]])
+    assert [str(world.fetch(stream_seconds=600).status) for _ in range(2)] == ["suspended", "completed"]
 
 
 def test_past_review_does_not_end_the_listening_again() -> None:
-    world = World(streams=[[SUSPENDED], [SUSPENDED, STEP], [SUSPENDED, STEP, STEP, RESULT]])
-    assert [str(world.fetch(patience=600).status) for _ in range(3)] == ["suspended", "processing", "completed"]
+    world = State(streams=[[SUSPENDED], [SUSPENDED, STEP], [SUSPENDED, STEP, STEP, RESULT]])
+    assert [str(world.fetch(stream_seconds=600).status) for _ in range(3)] == ["suspended", "processing", "completed"]
     assert JOB not in VENDOR._reviews
 
 
 def test_reviews_kept_in_mind_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_provider_adgen.vendors.cinematicads.vendor._MOST_REVIEWS", 2)
     VENDOR._reviews.update({"a": True, "b": True})
-    World(streams=[[SUSPENDED]]).fetch(patience=600)
+    State(streams=[[SUSPENDED]]).fetch(stream_seconds=600)
     assert VENDOR._reviews == {"b": True, JOB: True}
 
 
 def test_stream_that_ends_without_a_result_says_nothing() -> None:
-    world = World(lists=[[], [{"jobId": JOB, "status": "completed", "videoUrl": A}]], streams=[[STEP]])
-    found = world.fetch(patience=600)
+    world = State(lists=[[], [{"jobId": JOB, "status": "completed", "videoUrl": A}]], streams=[[STEP]])
+    found = world.fetch(stream_seconds=600)
     assert (found.status, urls(found), found.progress) == ("completed", [A], 20.0)
 
 
 def test_job_that_nobody_knows_is_under_way() -> None:
-    world = World(lists=[[ELSEWHERE]], streams=[NotFound("no such job", status=404)])
-    assert world.fetch().status == world.fetch(patience=600).status == "processing"
+    world = State(lists=[[ELSEWHERE]], streams=[NotFound("no such job", status=404)])
+    assert world.fetch().status == world.fetch(stream_seconds=600).status == "processing"
 
 
 def test_list_may_know_more_videos_than_the_result() -> None:
     listed = {"jobId": JOB, "status": "completed", "videos": {"9:16": A, "1:1": B}}
-    found = World(lists=[[], [listed]], streams=[[RESULT]]).fetch(patience=600)
+    found = State(lists=[[], [listed]], streams=[[RESULT]]).fetch(stream_seconds=600)
     assert (urls(found), found.details["creative_formats"]) == ([A, B], ["9:16", "1:1"])
 
 
 def test_review_is_known_from_the_stream_though_the_list_says_running() -> None:
-    world = World(lists=[[{"jobId": JOB, "status": "running"}]], streams=[[STEP, SUSPENDED]])
-    assert world.fetch(patience=600).status == "suspended"
+    world = State(lists=[[{"jobId": JOB, "status": "running"}]], streams=[[STEP, SUSPENDED]])
+    assert world.fetch(stream_seconds=600).status == "suspended"
 
 
 def test_list_that_lags_does_not_undo_a_result() -> None:
-    world = World(lists=[[{"jobId": JOB, "status": "running"}]], streams=[[RESULT]])
-    assert world.fetch(patience=600).status == "completed"
+    world = State(lists=[[{"jobId": JOB, "status": "running"}]], streams=[[RESULT]])
+    assert world.fetch(stream_seconds=600).status == "completed"
 
 
 def test_failure_on_the_stream_is_final() -> None:
-    world = World(streams=[[("result", {"success": False, "error": "no voice"})]])
-    found = world.fetch(patience=600)
+    world = State(streams=[[("result", {"success": False, "error": "no voice"})]])
+    found = world.fetch(stream_seconds=600)
     assert (found.status, found.error, world.asked) == ("failed", "no voice", ["list", 600])
 
 
 def test_an_unknown_word_keeps_the_job_under_way() -> None:
-    found = World(lists=[[{"jobId": JOB, "status": "in grading"}]], streams=[rationed()]).fetch(patience=600)
+    found = State(lists=[[{"jobId": JOB, "status": "in grading"}]], streams=[rationed()]).fetch(stream_seconds=600)
     assert (found.status, found.finished) == ("in grading", False)
 
 
@@ -251,12 +251,12 @@ def test_an_unknown_word_keeps_the_job_under_way() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-@pytest.mark.parametrize("patience", [0.0, 600.0])
-def test_without_a_stream_the_list_decides(error: Exception, patience: float) -> None:
-    world = World(lists=[[{"jobId": JOB, "status": "running"}]], streams=[error])
-    assert world.fetch(patience=patience).status == "processing"
+@pytest.mark.parametrize("stream_seconds", [0.0, 600.0])
+def test_without_a_stream_the_list_decides(error: Exception, stream_seconds: float) -> None:
+    world = State(lists=[[{"jobId": JOB, "status": "running"}]], streams=[error])
+    assert world.fetch(stream_seconds=stream_seconds).status == "processing"
     assert world.asked.count("list") == 1
-    assert World(lists=[[]], streams=[error]).fetch(patience=patience).status == "processing"
+    assert State(lists=[[]], streams=[error]).fetch(stream_seconds=stream_seconds).status == "processing"
 
 
 @pytest.mark.parametrize(
@@ -272,11 +272,11 @@ def test_without_a_stream_the_list_decides(error: Exception, patience: float) ->
     ],
     ids=str,
 )
-@pytest.mark.parametrize("patience", [0.0, 600.0])
-def test_without_a_list_the_stream_decides(error: Any, patience: float) -> None:
-    assert World(lists=[error], streams=[[STEP, RESULT]]).fetch(patience=patience).status == "completed"
-    assert World(lists=[error], streams=[[STEP]]).fetch(patience=patience).status == "processing"
-    assert World(lists=[error], streams=[[]]).fetch(patience=patience).status == "processing"
+@pytest.mark.parametrize("stream_seconds", [0.0, 600.0])
+def test_without_a_list_the_stream_decides(error: Any, stream_seconds: float) -> None:
+    assert State(lists=[error], streams=[[STEP, RESULT]]).fetch(stream_seconds=stream_seconds).status == "completed"
+    assert State(lists=[error], streams=[[STEP]]).fetch(stream_seconds=stream_seconds).status == "processing"
+    assert State(lists=[error], streams=[[]]).fetch(stream_seconds=stream_seconds).status == "processing"
 
 
 @pytest.mark.parametrize(
@@ -284,28 +284,28 @@ def test_without_a_list_the_stream_decides(error: Any, patience: float) -> None:
 )
 def test_without_either_the_lists_trouble_is_told(error: Exception) -> None:
     with pytest.raises(type(error)) as caught:
-        World(lists=[error], streams=[rationed()]).fetch(patience=600)
+        State(lists=[error], streams=[rationed()]).fetch(stream_seconds=600)
     assert caught.value is error
 
 
 def test_a_job_is_never_missing() -> None:
     # 404 for a recorded job would stop the task for good.
     gone = NotFound("404", status=404)
-    assert World(lists=[gone], streams=[gone]).fetch().status == "processing"
+    assert State(lists=[gone], streams=[gone]).fetch().status == "processing"
 
 
 @pytest.mark.parametrize("where", ["lists", "streams"])
 def test_a_refused_key_is_told(where: str) -> None:
     with pytest.raises(AuthenticationError):
-        World(**{where: [AuthenticationError("401", status=401)]}).fetch(patience=600)
+        State(**{where: [AuthenticationError("401", status=401)]}).fetch(stream_seconds=600)
 
 
 def test_kind_of_the_result() -> None:
     image = {"jobId": JOB, "type": "staticad", "status": "completed", "imageUrl": "https://cdn.example/a.png"}
-    found = World(lists=[[image]]).fetch(kind=None)
+    found = State(lists=[[image]]).fetch(kind=None)
     assert (found.kind, found.creatives[0].kind) == ("image", "image")
     said = {"jobId": JOB, "status": "completed", "insights": ["shorter hook"]}
-    world = World(lists=[[said]])
+    world = State(lists=[[said]])
     found = world.fetch(kind="analysis")
     assert (found.kind, found.creatives, found.details["insights"], world.asked) == (
         "analysis",
@@ -316,12 +316,12 @@ def test_kind_of_the_result() -> None:
 
 
 def test_streams_are_rationed_as_documented() -> None:
-    assert VENDOR.rations == {Lane.STREAM: RateLimit(10, 3600.0), Lane.READ: RateLimit(100, 60.0)}
-    assert VENDOR.patience > 0
+    assert VENDOR.rate_limits == {RateClass.STREAM: RateLimit(10, 3600.0), RateClass.READ: RateLimit(100, 60.0)}
+    assert VENDOR.stream_seconds > 0
 
 
 def test_a_list_that_cannot_be_read_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
-    world = World(lists=[UnexpectedResponse("No list."), UnexpectedResponse("No list."), [], UnexpectedResponse("No!")])
+    world = State(lists=[UnexpectedResponse("No list."), UnexpectedResponse("No list."), [], UnexpectedResponse("No!")])
     for _ in range(4):
         world.fetch()
     said = [record.getMessage() for record in caplog.records if "streams alone" in record.getMessage()]

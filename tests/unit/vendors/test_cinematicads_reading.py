@@ -303,7 +303,7 @@ def test_no_repr_shows_a_link() -> None:
         event,
         models.project({"id": "p", "jobId": JOB, "videoUrl": A, "deep": {"url": B}}),
         models.Stats.model_validate({"link": A}),
-        shapes.Link(A),
+        shapes.OutputFile(A),
         submitted({"jobId": JOB, "status": "completed", "videoUrl": A}),
     ]
     assert "cdn.example" not in repr(shown)
@@ -398,7 +398,7 @@ def test_projects_in_every_shape(value: Any) -> None:
 
 
 def test_overview_makes_generations_of_projects() -> None:
-    steps = VENDOR.overview()
+    steps = VENDOR.list_jobs()
     order = next(steps)
     items = [{"jobId": JOB, "type": "staticad", "status": "completed", "imageUrl": "https://c.example/a.png"}, {"x": 1}]
     emitted = [one.read() for one in steps.send(order.parse(answer(items))).items]
@@ -619,6 +619,6 @@ def test_any_project_can_be_read(values: list[Any]) -> None:
     in_list(*items)
     for item in items:
         models.project(item)
-    steps = VENDOR.overview()
+    steps = VENDOR.list_jobs()
     for found in list(steps.send(next(steps).parse(answer(items))).items):
         found.read().to_xcom(urls=True)

@@ -101,11 +101,11 @@ def test_price_is_the_table(asked: tuple[str, str], price: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("type_", "makes"),
+    ("type_", "result_kind"),
     [("cinematic", "video"), ("staticad", "image"), ("painpoint", "analysis"), ("ad-optimizer", "analysis")],
 )
-def test_kind_of_result_follows_the_type(type_: str, makes: str) -> None:
-    assert workflow(workflow_type=type_).makes == makes
+def test_kind_of_result_follows_the_type(type_: str, result_kind: str) -> None:
+    assert workflow(workflow_type=type_).result_kind == result_kind
 
 
 @pytest.mark.parametrize("type_", ["clone", "factory"])

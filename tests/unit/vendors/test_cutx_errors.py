@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_adgen.core.calls import Answer
-from airflow_provider_adgen.core.decisions.posting import judge
+from airflow_provider_adgen.core.decisions.posting import classify_submit_error
 from airflow_provider_adgen.core.errors import (
     ApiError,
     AuthenticationError,
@@ -46,7 +46,7 @@ def test_every_status_and_what_it_proves(status: int, cls: type[ApiError], nothi
     assert type(error) is cls
     assert (error.status, error.vendor, error.endpoint, error.code) == (status, "cutx", POST, "Bad")
     assert error.message.startswith(f"CutX answered {status} to {POST} (Bad): No luck today.")
-    assert judge(error, VENDOR.promises).nothing_started == nothing_started
+    assert classify_submit_error(error, VENDOR.promises).nothing_started == nothing_started
 
 
 def test_the_one_error_that_a_page_shows() -> None:

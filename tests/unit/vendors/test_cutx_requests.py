@@ -26,7 +26,7 @@ def sent(value: dict[str, Any], key: str | None = None) -> str:
 
 
 @pytest.mark.parametrize(
-    ("value", "key", "path", "makes", "price", "body"),
+    ("value", "key", "path", "result_kind", "price", "body"),
     [
         # The examples of the vendor's page, as they stand there, with UUIDs for "uuid".
         (
@@ -60,14 +60,16 @@ def sent(value: dict[str, Any], key: str | None = None) -> str:
         (AD, None, "/api/generate/static-ad", "image", 3, ""),
     ],
 )
-def test_what_is_sent(value: dict[str, Any], key: str | None, path: str, makes: str, price: int, body: str) -> None:
+def test_what_is_sent(
+    value: dict[str, Any], key: str | None, path: str, result_kind: str, price: int, body: str
+) -> None:
     request = VENDOR.parse_request(value)
     call = VENDOR.submit(request, key)
     assert json.dumps(call.body) == f"{{{SENT_SUBJECT}{', ' if body else ''}{body}}}"
     assert (call.method, call.path, call.endpoint) == ("POST", path, f"POST {path}")
     assert call.paid and not call.may_repeat
     assert call.headers == {}, "the key goes into the body"
-    assert (request.makes, request.price()) == (makes, price)
+    assert (request.result_kind, request.price()) == (result_kind, price)
 
 
 def test_only_copy_is_answered_at_once() -> None:
@@ -196,7 +198,7 @@ def test_what_is_promised_about_money() -> None:
     assert [rule.covers(kind) for kind in ("copy", "static-ad", "video")] == [False, False, True]
     assert promises.refunded == {GenerationStatus.FAILED}
     assert promises.nothing_started == {400, 401, 402, 403, 404, 429}
-    assert not promises.lists_jobs and VENDOR.overview() is None
+    assert not promises.lists_jobs and VENDOR.list_jobs() is None
 
 
 def test_there_is_no_default_address() -> None:

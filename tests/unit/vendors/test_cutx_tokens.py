@@ -148,7 +148,7 @@ def test_the_hook_warns_and_shows_no_token(
     value = {"conn_type": "cutx", "host": "https://cutx.example", "password": token}
     monkeypatch.setenv("AIRFLOW_CONN_CUTX_DEFAULT", json.dumps(value))
     caplog.set_level(logging.DEBUG)
-    CutxHook().profile()
+    CutxHook().account()
     out, err = capfd.readouterr()
     text = caplog.text + out + err
     assert ("Connection cutx_default: The token" in text) == warned

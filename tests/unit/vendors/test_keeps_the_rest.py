@@ -117,7 +117,7 @@ GENERATIONS: dict[str, tuple[Callable[[Any], Any], dict[str, Any]]] = {
         {"id": ID, "status": "failed"},
     ),
     "cinematicads": (
-        lambda value: drive(cinematicads.VENDOR.overview(), {"/api/user/projects": [value]})[0].read(),
+        lambda value: drive(cinematicads.VENDOR.list_jobs(), {"/api/user/projects": [value]})[0].read(),
         {"jobId": ID, "status": "failed"},
     ),
     "adsumo submission": (

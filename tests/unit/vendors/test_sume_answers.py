@@ -78,21 +78,21 @@ def test_a_list_that_cannot_be_read_to_its_end_is_told(pages: list[Any]) -> None
         listed(*pages)
 
 
-def overview(*pages: Any) -> tuple[list[Any], list[dict[str, Any]]]:
+def list_jobs(*pages: Any) -> tuple[list[Any], list[dict[str, Any]]]:
     rest, asked = list(pages), []
 
     def reply(call: Any) -> Any:
         asked.append({name: item for name, item in call.query.items() if item is not None})
         return rest.pop(0)
 
-    listed = [read_listed(one) for one in drive(VENDOR.overview(), {"/jobs": reply})]
+    listed = [read_listed(one) for one in drive(VENDOR.list_jobs(), {"/jobs": reply})]
     return [one for one in listed if one is not None], asked
 
 
 def test_the_overview_lists_jobs_as_generations() -> None:
     row = {"id": "job_1", "status": "completed", "type": "image_generation", "created_at": "2026-05-01T10:00:00Z"}
     rows = [row, {"odd": 1}, 5, {"id": "job_0"}]
-    found, asked = overview({"data": rows, "has_more": True, "next_cursor": "c"}, page("job_2"))
+    found, asked = list_jobs({"data": rows, "has_more": True, "next_cursor": "c"}, page("job_2"))
     assert [(one.id, str(one.status), one.kind) for one in found] == [
         ("job_1", "completed", "image"),
         ("job_2", "queued", "video"),
@@ -103,13 +103,13 @@ def test_the_overview_lists_jobs_as_generations() -> None:
 
 def test_the_overview_does_without_a_limit_that_is_refused() -> None:
     refused = ApiError("limit must be at most 50", vendor="sume", status=400)
-    found, asked = overview(refused, page("job_1", more=True, cursor="c"), page("job_2"))
+    found, asked = list_jobs(refused, page("job_1", more=True, cursor="c"), page("job_2"))
     assert [one.id for one in found] == ["job_1", "job_2"]
     assert asked == [{"limit": 100}, {}, {"cursor": "c"}]
     with pytest.raises(ApiError):
-        overview(refused, refused)
+        list_jobs(refused, refused)
     with pytest.raises(ServerError):
-        overview(ServerError("no", status=500))
+        list_jobs(ServerError("no", status=500))
 
 
 # --- credits ----------------------------------------------------------------------------------------------------------

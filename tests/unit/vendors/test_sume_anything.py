@@ -15,7 +15,7 @@ from airflow_provider_adgen.core.errors import (
     ApiError,
     UnexpectedResponse,
 )
-from airflow_provider_adgen.core.reading import unwrapped, whole
+from airflow_provider_adgen.core.reading import as_int, unwrapped
 from airflow_provider_adgen.core.vocabulary import Generation
 from airflow_provider_adgen.vendors.sume import VENDOR, api, shapes, uploads
 from tests.support.sequences import answer, drive
@@ -108,7 +108,7 @@ def readers() -> list[Callable[[Any], Any]]:
         uploads.presign_upload("a.mp4", "video/mp4", 5, "asset_library_video"),
         uploads.finalize_asset("key"),
     ]
-    lists = [api.list_brands, api.list_avatars, api.list_jobs, api.list_assets, VENDOR.overview]
+    lists = [api.list_brands, api.list_avatars, api.list_jobs, api.list_assets, VENDOR.list_jobs]
 
     def first_page(build: Callable[[], Any]) -> Callable[[Any], Any]:
         return lambda value: next(build()).parse(value)
@@ -155,7 +155,7 @@ def test_an_error_of_any_bytes_is_an_error(content: bytes) -> None:
 def test_readers_of_shapes_never_raise(value: Any) -> None:
     value = json.loads(json.dumps(value))
     shapes.links(value, "video")
-    whole(value)
+    as_int(value)
     if isinstance(value, dict):
         shapes.job_refs(value)
         shapes.balance(value)

@@ -27,7 +27,7 @@ def body(value: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("value", "path", "makes", "sent"),
+    ("value", "path", "result_kind", "sent"),
     [
         # The examples of the vendor's pages, as they stand there.
         (
@@ -54,13 +54,13 @@ def body(value: dict[str, Any]) -> dict[str, Any]:
         (ANALYSIS, "/reference-analysis", "analysis", '{"url": "https://www.instagram.com/reel/abc/"}'),
     ],
 )
-def test_what_is_sent(value: dict[str, Any], path: str, makes: str, sent: str) -> None:
+def test_what_is_sent(value: dict[str, Any], path: str, result_kind: str, sent: str) -> None:
     request = VENDOR.parse_request(value)
     call = VENDOR.submit(request, None)
     assert json.dumps(call.body) == sent
     assert (call.method, call.path, call.endpoint) == ("POST", path, f"POST {path}")
     assert call.paid and not call.may_repeat
-    assert request.makes == makes
+    assert request.result_kind == result_kind
     assert call.headers == {}
 
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from airflow_provider_adgen.core.calls import Answer, Call, Lane, Sequence, read_model, read_object
+from airflow_provider_adgen.core.calls import Answer, Call, RateClass, Sequence, read_model, read_object
 from airflow_provider_adgen.core.requests import GenerationRequest
 from airflow_provider_adgen.core.vendor import Assumption, Problem, Promises, Vendor
 from airflow_provider_adgen.core.vocabulary import (
@@ -32,7 +32,7 @@ class Banner(GenerationRequest):
     """
 
     kind: ClassVar[str] = "banner"
-    makes: ClassVar[Kind] = "image"
+    result_kind: ClassVar[Kind] = "image"
 
     headline: Annotated[str, Field(min_length=1, max_length=80)]
     shape: Literal["square", "story"] = "square"
@@ -103,12 +103,12 @@ class ExampleAds(Vendor):
             endpoint=endpoint,
             parse=lambda answer: self._generation(answer, endpoint),
             body=request.body(),
-            lane=Lane.SUBMIT,
+            rate_class=RateClass.SUBMIT,
             paid=True,
         )
 
     def fetch(
-        self, job_ids: tuple[str, ...], kind: str | None = None, *, patience: float = 0.0
+        self, job_ids: tuple[str, ...], kind: str | None = None, *, stream_seconds: float = 0.0
     ) -> Sequence[Generation]:
         """Ask for one job."""
         endpoint = "GET /ads/{id}"

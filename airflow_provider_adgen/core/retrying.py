@@ -1,0 +1,29 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""When the wire sends a repeatable request again, and after which pause."""
+
+from __future__ import annotations
+
+import tenacity
+
+from airflow_provider_adgen.core.decisions.rates import NEAR
+from airflow_provider_adgen.core.errors import ApiError, RateLimited, ServerError, WireError
+
+ATTEMPTS = 4
+"""How often a repeatable request is sent at most."""
+
+_backoff = tenacity.wait_random_exponential(multiplier=0.5, max=8.0)
+
+
+def worth_retrying(error: BaseException) -> bool:
+    """Whether the same request may be answered if it is sent again soon."""
+    if isinstance(error, RateLimited):
+        return error.retry_after is None or error.retry_after <= NEAR
+    return isinstance(error, ServerError | WireError)
+
+
+def pause(state: tenacity.RetryCallState) -> float:
+    """Return the seconds before the next attempt: what the vendor asks for, if that is near."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    asked = error.retry_after if isinstance(error, ApiError) else None
+    return asked if asked is not None and asked <= NEAR else _backoff(state)

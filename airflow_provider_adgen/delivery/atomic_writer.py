@@ -1,0 +1,126 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""One file on its way to its destination, as the event loop sees it: every blocking step runs in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow_provider_adgen.core.failpoints import failpoint
+from airflow_provider_adgen.core.scrub import reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from airflow_provider_adgen.delivery.sinks import Sink
+
+T = TypeVar("T")
+
+
+class NotStored(Exception):
+    """The destination did not take the file; the message says why, without URLs."""
+
+
+class AtomicWriter:
+    """
+    One file on its way to its destination, hashed as it passes.
+
+    :param make: opens the sink; called on the first write, in a thread.
+    :param algorithms: further hashes to compute, beside SHA-256.
+    """
+
+    def __init__(self, make: Callable[[], Sink], algorithms: Iterable[str] = ()) -> None:
+        self._make = make
+        self._sink: Sink | None = None
+        self._lock = threading.Lock()
+        self._ended = False
+        self._reset(algorithms)
+
+    def _reset(self, algorithms: Iterable[str]) -> None:
+        self.size = 0
+        self._hashes = {
+            name: hashlib.new(name, usedforsecurity=False) for name in dict.fromkeys(("sha256", *algorithms))
+        }
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of what was written."""
+        return self.digest("sha256").hex()
+
+    def digest(self, algorithm: str) -> bytes:
+        """Return the digest of what was written."""
+        return self._hashes[algorithm].digest()
+
+    async def write(self, data: bytes) -> None:
+        """
+        Append *data*.
+
+        :raises NotStored: the destination does not take it.
+        """
+        await self._in_thread(self._write, data)
+
+    async def restart(self, algorithms: Iterable[str] = ()) -> None:
+        """
+        Forget what was written.
+
+        :raises NotStored: the destination does not take it.
+        """
+        await self._in_thread(self._restart)
+        self._reset(algorithms)
+
+    async def commit(self) -> None:
+        """
+        Check what was written and give it its final name.
+
+        :raises NotStored: the destination does not take it.
+        """
+        await self._in_thread(self._commit)
+
+    async def abort(self) -> None:
+        """Leave nothing behind; harmless after :meth:`commit`."""
+        await asyncio.to_thread(self._abort)
+
+    async def _in_thread(self, step: Callable[..., T], *args: Any) -> T:
+        try:
+            return await asyncio.to_thread(self._exclusive, step, *args)
+        except NotStored:
+            raise
+        except Exception as error:  # a file system may raise anything: botocore's errors, a missing connection, ...
+            raise NotStored(reason(error)) from None
+
+    def _exclusive(self, step: Callable[..., T], *args: Any) -> T:
+        # A cancelled wait leaves its thread running; whoever cleans up has to come after it.
+        with self._lock:
+            if self._ended:
+                raise NotStored("it was given up")
+            return step(*args)
+
+    def _write(self, data: bytes) -> None:
+        if self._sink is None:
+            self._sink = self._make()
+        self._sink.write(data)
+        for value in self._hashes.values():
+            value.update(data)
+        self.size += len(data)
+
+    def _restart(self) -> None:
+        if self._sink is not None:
+            self._sink.restart()
+
+    def _commit(self) -> None:
+        if self._sink is None:
+            self._sink = self._make()
+        failpoint("while-storing")
+        self._sink.commit(self.size, self.sha256)
+        self._ended = True
+
+    def _abort(self) -> None:
+        with self._lock:
+            if not self._ended and self._sink is not None:
+                with contextlib.suppress(Exception):  # there is already an error to tell, and it matters more
+                    self._sink.abort()
+            self._ended = True

@@ -1,0 +1,130 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reads an Airflow connection into a :class:`Account`, refusing what would be wrong before anything is sent."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from airflow_provider_adgen.core.account import DEFAULT_TIMEOUT, Account, base_url
+from airflow_provider_adgen.core.errors import InvalidRequest
+from airflow_provider_adgen.core.requests import validation_sentence
+from airflow_provider_adgen.core.scrub import Secret
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from airflow_provider_adgen.core.vendor import Vendor
+
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+class _Extra(BaseModel):
+    """The connection's extra fields that this package knows; others are left alone."""
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+    timeout: float = Field(default=DEFAULT_TIMEOUT, gt=0, le=3600)
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    verify: bool | str = True
+    webhook_secret: str | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
+    allow_http: bool = False
+    log_poll_loop: float | None = Field(default=None, gt=0)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _blank_is_unset(cls, value: Any, info: Any) -> Any:
+        # The connection form saves untouched fields as null or as an empty string.
+        if value is None or value == "":
+            return cls.model_fields[info.field_name].get_default(call_default_factory=True)
+        return value
+
+    @field_validator("headers", mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.strip():
+            try:
+                return json.loads(value)
+            except ValueError:
+                raise ValueError("must be a JSON object of header names and values") from None
+        return value
+
+    @field_validator("headers")
+    @classmethod
+    def _no_auth(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            if name.lower() in {"authorization", "x-api-key", "host", "content-length", "transfer-encoding"}:
+                raise ValueError(f"must not set {name}; the key belongs into the password field")
+            if name.lower() == "idempotency-key":
+                raise ValueError(f"must not set {name}: every generation would be answered with the first one")
+            # Whatever could not be sent is refused here, before a submission is recorded as intended.
+            if not _HEADER_NAME.fullmatch(name) or not text.isascii() or (text and not text.isprintable()):
+                raise ValueError("must hold names of letters, digits and dashes, and printable ASCII values")
+        return value
+
+    @field_validator("verify", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.strip().lower() in {"true", "false"}:
+            return value.strip().lower() == "true"
+        return value
+
+
+def read_account(connection: Connection, vendor: Vendor) -> Account:
+    """
+    Read *connection* for *vendor*.
+
+    :raises InvalidRequest: it is of another vendor's type, has no key, or an extra field is wrong; no value is shown.
+    """
+    conn_id = connection.conn_id
+    if (connection.conn_type or "").replace("-", "_") != vendor.name:
+        raise InvalidRequest(
+            f"Connection {conn_id!r} is of type {connection.conn_type!r}, but this needs one of type {vendor.name!r} "
+            f"({vendor.title}). Nothing was sent."
+        )
+    key = (connection.password or "").strip()
+    if not key:
+        raise InvalidRequest(
+            f"Connection {conn_id!r} has no password: put the {vendor.title} {vendor.key_form} there. Nothing was sent."
+        )
+    if not key.isascii() or not key.isprintable() or any(character.isspace() for character in key):
+        raise InvalidRequest(
+            f"The password of connection {conn_id!r} holds characters that no {vendor.key_form} has (spaces, line "
+            "breaks or non-ASCII). Nothing was sent."
+        )
+    try:
+        raw = json.loads(connection.extra) if connection.extra else {}
+    except ValueError:
+        raise InvalidRequest(f"The extra of connection {conn_id!r} is not JSON. Nothing was sent.") from None
+    if not isinstance(raw, dict):
+        raise InvalidRequest(f"The extra of connection {conn_id!r} is not a JSON object. Nothing was sent.")
+    try:
+        extra = _Extra.model_validate(raw)
+    except ValidationError as error:
+        raise InvalidRequest(
+            f"The extra of connection {conn_id!r} is wrong: {validation_sentence(error)}. Nothing was sent."
+        ) from None
+    return Account(
+        vendor=vendor.name,
+        conn_id=conn_id,
+        base_url=base_url(
+            connection.host,
+            default=vendor.default_base_url,
+            vendor=vendor.title,
+            port=connection.port,
+            allow_http=extra.allow_http,
+        ),
+        key=Secret(key),
+        timeout=extra.timeout,
+        requests_per_minute=extra.requests_per_minute,
+        verify=extra.verify,
+        headers=extra.headers,
+        webhook_secret=Secret(extra.webhook_secret) if extra.webhook_secret else None,
+        log_poll_loop=extra.log_poll_loop,
+    )

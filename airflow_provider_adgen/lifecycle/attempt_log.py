@@ -1,0 +1,352 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writes one task's attempts into its ledger: what is intended, what came of it. It sends nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest, RateLimited, UnexpectedResponse
+from airflow_provider_adgen.core.identity import field_hashes, fingerprint, idempotency_key
+from airflow_provider_adgen.core.record import Attempt, Record
+from airflow_provider_adgen.core.vocabulary import GenerationStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_adgen.core.account import Account
+    from airflow_provider_adgen.core.decisions.posting import Verdict
+    from airflow_provider_adgen.core.requests import GenerationRequest
+    from airflow_provider_adgen.core.vendor import Vendor
+    from airflow_provider_adgen.core.vocabulary import Generation
+    from airflow_provider_adgen.ledger.ledger import Ledger
+    from airflow_provider_adgen.lifecycle.facts import TaskFacts
+    from airflow_provider_adgen.lifecycle.submit_options import SubmitOptions
+
+
+class AttemptLog:
+    """
+    One task's attempts.
+
+    :param vendor: the vendor.
+    :param account: the account.
+    :param request: what to generate, validated.
+    :param ledger: the task's record.
+    :param facts: the task.
+    :param options: what the DAG's author allows.
+    :param now: Unix time, injected.
+    :param log: where to say what could not be written.
+    """
+
+    def __init__(
+        self,
+        *,
+        vendor: Vendor,
+        account: Account,
+        request: GenerationRequest,
+        ledger: Ledger,
+        facts: TaskFacts,
+        options: SubmitOptions,
+        now: Callable[[], float],
+        log: Any,
+    ) -> None:
+        self._vendor = vendor
+        self._request = request
+        self._ledger = ledger
+        self._facts = facts
+        self._terms = options
+        self._now = now
+        self._log = log
+        identity = (request.kind, request.body(), vendor.name, account.host, account.conn_id)
+        self.fingerprint = fingerprint(*identity)
+        self.fields = field_hashes(*identity)
+
+    def record(self) -> Record | None:
+        """Return the record, or None where nothing is kept and nothing was written by this process."""
+        return self._ledger.record()
+
+    def refresh(self) -> None:
+        """Read the record again: another process that believed to be this task may have written meanwhile."""
+        self._ledger.refresh()
+
+    @property
+    def last(self) -> Attempt | None:
+        """The latest attempt."""
+        record = self.record()
+        return record.last if record is not None else None
+
+    @property
+    def counting(self) -> Attempt | None:
+        """The attempt that decides: the latest that was not withdrawn, whose job is waited for and delivered."""
+        record = self.record()
+        return record.counting if record is not None else None
+
+    def earlier(self) -> list[Attempt]:
+        """Return the attempts before the one that counts that started jobs for the same intended generation."""
+        record, last = self.record(), self.counting
+        if record is None or last is None:
+            return []
+        return [
+            one
+            for one in record.attempts
+            if one.uid != last.uid and one.epoch == last.epoch and one.phase in {"submitted", "done"}
+        ]
+
+    # --- before the submission ------------------------------------------------------------------------------------
+
+    def price(self) -> int | None:
+        """Return what this generation counts for: its documented price, or ``assume_credits``."""
+        documented = self._request.price()
+        return documented if documented is not None else self._terms.assume_credits
+
+    def check_budget(self) -> None:
+        """
+        Check ``max_credits``.
+
+        :raises InvalidRequest: the price is not known, or it is too much together with earlier attempts.
+        """
+        limit = self._terms.max_credits
+        if limit is None:
+            return
+        price = self.price()
+        if price is None:
+            raise InvalidRequest(
+                f"max_credits={limit} cannot be kept: {self._vendor.title} documents no price of "
+                f"{self._request.kind} requests. Say with assume_credits what to count. Nothing was sent."
+            )
+        record = self.record()
+        # Where a clear is taken for a retry, it intends no generation of its own.
+        epoch = self._facts.epoch if self._terms.policy.on_clear == "fresh" else None
+        spent = record.spent(epoch) if record is not None else 0
+        if spent + price > limit:
+            raise InvalidRequest(
+                f"This {self._request.kind} request costs {price} credits and earlier attempts of "
+                f"{self._facts.identity} may have cost {spent}: together more than max_credits={limit}. Nothing was "
+                "sent."
+            )
+
+    def intend(self, before: Attempt | None, account: Account) -> Attempt:
+        """Write the intent of a new attempt; whatever the store raises keeps it from being posted."""
+        now, last = self._now(), self.last
+        attempt = Attempt(
+            phase="intent",
+            key=self._key(before),
+            epoch=self._facts.epoch,
+            try_number=self._facts.try_number,
+            fingerprint=self.fingerprint,
+            fields=self.fields,
+            vendor=self._vendor.name,
+            conn_id=account.conn_id,
+            request_kind=self._request.kind,
+            endpoint=self._vendor.submit(self._request, None).endpoint,
+            # Attempts are told apart by time: that of a worker whose clock is behind comes last all the same.
+            intended_at=now if last is None else max(now, last.intended_at + 0.001),
+            post_seconds=account.timeout,
+            key_tag=account.key_tag,
+            result_kind=self._request.result_kind,
+            price=self.price(),
+        )
+        try:
+            return self._ledger.write(attempt)
+        except Exception as error:
+            # It may have got into one of two stores: nothing is posted, so nobody shall be asked about it later.
+            reason = f"its intent could not be recorded ({type(error).__name__})"
+            self._insist(
+                attempt.model_copy(update={"phase": "withdrawn", "reason": reason}),
+                "Nothing was posted, because that could not be recorded first",
+            )
+            raise
+
+    def contested(self, attempt: Attempt) -> bool:
+        """
+        Return whether another process wrote something for this task after the decision to post *attempt*.
+
+        This process may have been frozen between reading the record and writing its intent, for so long that Airflow
+        let another try go. Whoever sees the other takes its own intent back and decides again.
+        """
+        if not self._ledger.keeps:
+            return False
+        try:
+            others = self._ledger.newcomers()
+        except AdGenError:
+            self._insist(
+                attempt.model_copy(update={"phase": "withdrawn", "reason": "the record could not be read again"}),
+                "Nothing was posted, which could not be recorded: a later try will ask a person",
+            )
+            raise
+        if not others:
+            return False
+        self._log.warning(
+            "Another process has recorded a submission of %s meanwhile. This one posts nothing.", self._facts.identity
+        )
+        reason = "another process was submitting for the same task"
+        self._insist(
+            attempt.model_copy(update={"phase": "withdrawn", "reason": reason}),
+            "Nothing was posted, which could not be recorded: a later try will ask a person",
+        )
+        return True
+
+    def _key(self, before: Attempt | None) -> str | None:
+        if self._vendor.promises.idempotency is None:
+            return None
+        if before is not None and not before.answered and before.key and before.fingerprint == self.fingerprint:
+            # Nobody answered it: with the same key the vendor may still recognise it.
+            return before.key
+        # Where nothing is kept, a later try cannot count: it must come to the same key as this one, and so must
+        # one after a clear if that is to be taken for a retry.
+        record = self.record() if self._ledger.keeps else None
+        return idempotency_key(
+            self._facts.identity,
+            epoch=0 if record is None and self._terms.policy.on_clear == "reattach" else self._facts.epoch,
+            fingerprint=self.fingerprint,
+            answered=record.answered if record is not None else 0,
+            seed=self._terms.seed,
+        )
+
+    # --- what came of it ------------------------------------------------------------------------------------------
+
+    def submitted(self, attempt: Attempt, generation: Generation) -> None:
+        """Write that a job exists. It is paid for: if it cannot be written, that is said and it goes on."""
+        keep = generation.finished and self._request.synchronous and bool(generation.variants)
+        told = generation.credits.charged
+        self._insist(
+            attempt.model_copy(
+                update={
+                    "phase": "submitted",
+                    "epoch": self._facts.epoch,
+                    "answered": True,
+                    "job_ids": list(generation.job_ids),
+                    "submitted_at": self._now(),
+                    "sent_at": self._now(),
+                    # A repeat that only collects the result does not say again what was charged.
+                    "charged": told if told is not None else attempt.charged,
+                    "wait_try": self._facts.try_number,
+                    "wait_until": self._now() + self._terms.wait_seconds,
+                    # Copy is given once, with this answer: it is kept before anything else can go wrong.
+                    "result": generation.to_xcom(urls=False) if keep else None,
+                }
+            ),
+            self._unrecorded(generation.job_ids),
+        )
+
+    def _unrecorded(self, job_ids: list[str]) -> str:
+        return (
+            f"{self._vendor.title} job {', '.join(job_ids)} is paid for and could not be recorded. If this task fails "
+            "now, attach that job instead of submitting again"
+        )
+
+    def adopt(self, attempt: Attempt, job_ids: list[str], *, insist: bool = False) -> None:
+        """
+        Write that *attempt* is known to have started these jobs.
+
+        :param insist: the vendor said so: if it cannot be written, that is said and it goes on.
+        """
+        changes = {
+            "phase": "submitted",
+            "epoch": self._facts.epoch,
+            "answered": True,
+            "job_ids": job_ids,
+            "submitted_at": self._now(),
+        }
+        known = attempt.model_copy(update=changes)
+        if insist:
+            self._insist(known, self._unrecorded(job_ids))
+        else:
+            self._ledger.write(known, patient=True)
+
+    def withdrawn(self, attempt: Attempt, verdict: Verdict, error: AdGenError) -> None:
+        """Write that nothing was started; if it cannot be written, the intent stays and a later try stops."""
+        self._insist(
+            attempt.model_copy(update={**self._outcome(attempt, verdict, error), "phase": "withdrawn"}),
+            "Nothing was started, which could not be recorded: a later try will ask a person",
+        )
+
+    def dismissed(self, attempt: Attempt) -> None:
+        """Write that a person says *attempt* started nothing."""
+        reason = "a person declared that it was not submitted"
+        self._ledger.write(attempt.model_copy(update={"phase": "withdrawn", "reason": reason}), patient=True)
+
+    def unanswered(self, attempt: Attempt, verdict: Verdict, error: AdGenError) -> None:
+        """Write that nobody knows."""
+        # Only an acceptance answers it: a refused repeat leaves open what became of the posting before, and its key is
+        # what may still tell.
+        answered = attempt.answered or verdict.unknown
+        changes = {**self._outcome(attempt, verdict, error), "unknown": verdict.unknown, "answered": answered}
+        if isinstance(error, UnexpectedResponse):
+            changes["answer"] = error.excerpt
+        self._ledger.write(attempt.model_copy(update=changes), patient=True)
+
+    def _outcome(self, attempt: Attempt, verdict: Verdict, error: AdGenError) -> dict[str, Any]:
+        asked = error.retry_after if isinstance(error, RateLimited) else None
+        return {
+            "statuses": [*attempt.statuses, verdict.status],
+            "sent_at": self._now(),
+            "answered": attempt.answered or verdict.answered,
+            "reason": error.message,
+            "retry_at": None if asked is None else self._now() + asked,
+        }
+
+    def closed(self, attempt: Attempt) -> None:
+        """Write the refund of a job that ended badly, where one is documented, before another is submitted."""
+        cost = attempt.charged if attempt.charged is not None else attempt.price
+        if attempt.ended in self._vendor.promises.refunded and cost is not None:
+            self._ledger.write(attempt.model_copy(update={"refunded": cost}), patient=True)
+
+    def ended(self, attempt: Attempt, generation: Generation) -> None:
+        """Write that the job ended without a result."""
+        changes = {"ended": str(generation.status), "reason": generation.error}
+        self._ledger.write(attempt.model_copy(update=changes), patient=True)
+
+    def gone(self, attempt: Attempt) -> None:
+        """Write that a person says the vendor has deleted the job; what it cost stays counted."""
+        changes = {"ended": str(GenerationStatus.EXPIRED), "reason": "the vendor does not know it any more"}
+        self._ledger.write(attempt.model_copy(update=changes), patient=True)
+
+    def heard(self, sealed: str) -> None:
+        """Write how the job ended, before anything else can go wrong: the vendor may not tell it again."""
+        last = self.counting
+        if last is None or last.phase != "submitted" or last.heard == sealed:
+            return
+        self._insist(
+            last.model_copy(update={"heard": sealed}),
+            f"What {self._vendor.title} said of job {', '.join(last.job_ids)} could not be recorded, and it may not "
+            "say it again: if this task fails now, look for the result at the vendor",
+        )
+
+    def delivered(self, result: dict[str, Any]) -> None:
+        """Write that the result was delivered: *result* without its links."""
+        last = self.counting
+        if last is None or last.phase not in {"submitted", "done"}:
+            return
+        if last.phase == "done" and last is not self.last:
+            return  # delivered before, and a fresh one was asked for since, which was refused: that still stands
+        creatives = [{**one, "url": None, "expires_at": None} for one in result.get("creatives", [])]
+        kept = {**result, "creatives": creatives}
+        # What a cleared task took up again is its own from then on: its retry must not take the clear for a new one.
+        changes = {"phase": "done", "epoch": self._facts.epoch, "result": kept, "heard": None}
+        self._insist(
+            last.model_copy(update=changes),
+            f"{self._vendor.title} job {', '.join(last.job_ids)} was delivered, which could not be recorded: this task "
+            "would deliver it again",
+        )
+
+    def waiting(self) -> tuple[float, float]:
+        """Return the Unix times at which the job was submitted and at which this try stops waiting for it."""
+        now, last = self._now(), self.counting
+        if last is None or last.phase not in {"submitted", "done"}:
+            return now, now + self._terms.wait_seconds
+        if last.wait_try != self._facts.try_number or last.wait_until is None:
+            changes = {
+                "epoch": self._facts.epoch,
+                "wait_try": self._facts.try_number,
+                "wait_until": now + self._terms.wait_seconds,
+            }
+            last = last.model_copy(update=changes)
+            self._insist(last, "How long this try waits could not be recorded")
+        return last.submitted_at or now, last.wait_until or now + self._terms.wait_seconds
+
+    def _insist(self, attempt: Attempt, otherwise: str) -> None:
+        try:
+            self._ledger.write(attempt, patient=True)
+        except Exception as error:  # said below, and the caller goes on: money was decided already
+            self._log.error("%s (%s).", otherwise, type(error).__name__)

@@ -1,0 +1,194 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""The sentences with which a task stops instead of spending money."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pendulum
+
+from airflow_provider_adgen.core.decisions.posting import refused_for_good
+from airflow_provider_adgen.core.decisions.submission import Decision, Why
+from airflow_provider_adgen.core.errors import (
+    AdGenError,
+    ApiError,
+    Conflict,
+    DownloadError,
+    GenerationFailed,
+    InvalidRequest,
+    NotFound,
+    PayloadTooLarge,
+    SubmissionRefused,
+    SubmissionUnknown,
+)
+from airflow_provider_adgen.lifecycle.resolution import GONE, NOT_SUBMITTED, command, variable_name
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.identity import TaskIdentity
+    from airflow_provider_adgen.core.record import Attempt
+    from airflow_provider_adgen.core.vendor import Vendor
+    from airflow_provider_adgen.lifecycle.candidates import Candidates
+    from airflow_provider_adgen.lifecycle.facts import TaskFacts
+
+
+def refusal(error: AdGenError) -> AdGenError:
+    """
+    Return the error for a submission that was refused, and of which it is certain that nothing was started.
+
+    :param error: what the vendor answered, or why it was not sent.
+    """
+    if type(error) not in {ApiError, Conflict, PayloadTooLarge} or not refused_for_good(error):
+        return error  # its own class says whether a retry helps
+    assert isinstance(error, ApiError)  # noqa: S101 - for the type checker
+    return SubmissionRefused(
+        f"{error.message.rstrip('. ')}. Nothing was started or charged. The same request would be refused again, so it "
+        "is not retried: put the request right and clear the task.",
+        vendor=error.vendor,
+        endpoint=error.endpoint,
+        status=error.status,
+        code=error.code,
+        request_id=error.request_id,
+        retry_after=error.retry_after,
+    )
+
+
+def stop_error(
+    decision: Decision,
+    vendor: Vendor,
+    facts: TaskFacts,
+    *,
+    candidates: Candidates | None = None,
+    outlives_clear: bool = True,
+) -> AdGenError:
+    """
+    Return the error for a decision to stop.
+
+    :param decision: a decision whose action is ``STOP``.
+    :param vendor: the vendor.
+    :param facts: the task.
+    :param candidates: the vendor's jobs that the lost submission could be; None where it does not list jobs.
+    :param outlives_clear: the record survives that Airflow (3.4) drops a cleared task's state.
+    """
+    attempt = decision.attempt
+    if attempt is None:
+        return SubmissionUnknown(
+            f"Try {facts.try_number} of {facts.identity} was not submitted to {vendor.title}: an earlier try may have "
+            "been, and nothing recorded it (Airflow before 3.3 keeps no task state, and [adgen] ledger_path is not "
+            f"set). {_keys(vendor)} Nothing was sent by this try. Look for the "
+            'job at the vendor; set on_unknown_submission="resubmit" to accept paying twice, and ledger_path so that '
+            "this cannot happen again."
+        )
+    job = ", ".join(attempt.job_ids) or "none known"
+    match decision.why:
+        case Why.CHANGED_INPUT:
+            return InvalidRequest(
+                f"The input of {facts.identity} changed since {vendor.title} job {job} was paid for: "
+                f"{', '.join(decision.changed) or 'unknown fields'}. Nothing was sent. Set on_changed_input to "
+                '"reattach" to take the paid job\'s result, or to "fresh" to pay for a new one.'
+            )
+        case Why.FAILED | Why.CANCELED | Why.EXPIRED:
+            word = {Why.FAILED: "failed", Why.CANCELED: "canceled", Why.EXPIRED: "expired"}[decision.why]
+            advice = (
+                "clear the task to submit it anew"
+                if decision.why == Why.CANCELED
+                else 'clear the task, or set on_failed="resubmit", to submit it anew'
+            )
+            return GenerationFailed(
+                f"{vendor.title} job {job} of {facts.identity} ended as {word}"
+                + (f" ({attempt.reason})" if attempt.reason else "")
+                + f". {_refund(vendor, word)} It was not submitted again: {advice}, which pays again.",
+                generation_id=attempt.job_ids[0] if attempt.job_ids else "",
+                status=word,
+            )
+        case Why.MISSING_JOB:
+            return NotFound(
+                f"{vendor.title} does not know job {job}, which {facts.identity} has recorded as paid. Does the "
+                "connection point to another account or host? Nothing was sent. Put the connection right and retry. "
+                "If it is right, and the vendor has deleted the job, say so and clear the task, which pays again:\n"
+                f"    {command('dismiss', facts.identity)}\n"
+                f'(or set the Airflow Variable {variable_name(attempt.uid)} to "{GONE}").',
+                vendor=vendor.name,
+                status=404,
+            )
+        case Why.RESULT_LOST:
+            return DownloadError(
+                f"{vendor.title} gave the result of job {job} ({attempt.request_kind}) once, with the answer to its "
+                "submission, and it was not stored; the vendor documents no way to get it again. It is paid for. "
+                "Clear the task with on_clear='fresh' to pay for a new one, and set destination so that it is stored."
+            )
+        case _:
+            return _unknown(attempt, vendor, facts, candidates, outlives_clear)
+
+
+def _unknown(
+    attempt: Attempt, vendor: Vendor, facts: TaskFacts, candidates: Candidates | None, outlives_clear: bool
+) -> SubmissionUnknown:
+    when = _iso(attempt.intended_at)
+    cost = f"Up to {attempt.price} credits" if attempt.price is not None else "An undocumented number of credits"
+    return SubmissionUnknown(
+        f"Nobody knows whether {vendor.title} accepted the submission that {facts.identity} sent at {when} to "
+        f"{attempt.endpoint} (fingerprint {attempt.fingerprint[:12]})"
+        + (f": {attempt.reason.rstrip('.')}" if attempt.reason else "")
+        + (f" (it answered {attempt.answer!r})" if attempt.answer else "")
+        + f". {cost} may have been charged. Nothing more is sent until a person decides. "
+        + (f"{candidates.sentence}\n" if candidates is not None else f"{vendor.title} cannot list its jobs.\n")
+        + how_to_resolve(
+            attempt,
+            facts.identity,
+            job=candidates.ids[0] if candidates is not None and len(candidates.ids) == 1 else None,
+            outlives_clear=outlives_clear,
+        )
+    )
+
+
+def _iso(moment: float) -> str:
+    return pendulum.from_timestamp(moment).to_iso8601_string()
+
+
+def how_to_resolve(
+    attempt: Attempt, identity: TaskIdentity, *, job: str | None = None, outlives_clear: bool = True
+) -> str:
+    """
+    Return what a person can do about an attempt that nobody can vouch for, several lines to copy from.
+
+    :param attempt: the attempt.
+    :param identity: its task.
+    :param job: the only job that it can be, if it is the only one.
+    :param outlives_clear: the record survives that Airflow (3.4) drops a cleared task's state.
+    """
+    lines = [
+        "If the vendor has the job, attach it, which pays nothing:",
+        f"    {command('attach', identity, job or '<job-id>')}",
+        "If you made sure that it has none, say so, and the task submits anew:",
+        f"    {command('dismiss', identity)}",
+        f"Both answer from {_iso(math.ceil(attempt.intended_at + attempt.post_seconds))} on: until then the submission "
+        "may be under way.",
+        f"Then clear the task. Without a command line, set the Airflow Variable {variable_name(attempt.uid)} to the "
+        f'job\'s id or to "{NOT_SUBMITTED}", and clear the task. To accept paying twice instead, set '
+        'on_unknown_submission="resubmit".',
+    ]
+    if not outlives_clear:
+        lines.append(
+            "On Airflow 3.4 or newer, do not just clear it: without [adgen] ledger_path, clearing drops Airflow's own "
+            "record of this submission, and the task would pay again. Clear it with keep_task_state=true (REST API)."
+        )
+    return "\n".join(lines)
+
+
+def _keys(vendor: Vendor) -> str:
+    rule = vendor.promises.idempotency
+    if rule is None:
+        return f"{vendor.title} has no idempotency keys that would tell."
+    kinds = ", ".join(sorted(rule.kinds)) if rule.kinds else "all"
+    if rule.while_running:
+        return f"{vendor.title}'s idempotency keys (requests: {kinds}) tell nothing once the job is over."
+    return f"{vendor.title}'s idempotency keys are for other requests ({kinds})."
+
+
+def _refund(vendor: Vendor, word: str) -> str:
+    refunded = any(str(status) == word for status in vendor.promises.refunded)
+    if refunded:
+        return f"{vendor.title} documents that it refunds such jobs."
+    return f"Whether {vendor.title} refunds it is not documented."

@@ -1,0 +1,72 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""One request to a vendor, as a handler sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen.sandbox.engine.answers import Invalid
+from airflow_provider_adgen.sandbox.engine.checks import Fields, read_object
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_adgen.sandbox.engine.accounts import Account, Key
+    from airflow_provider_adgen.sandbox.engine.state import State
+    from airflow_provider_adgen.sandbox.engine.vendor import Vendor
+
+
+@dataclass(slots=True)
+class Call:
+    """A request that was routed and let in. ``account`` and ``key`` are those of its credential."""
+
+    state: State
+    vendor: Vendor
+    method: str
+    path: str
+    params: dict[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    base_url: str
+    account: Account
+    key: Key
+    # Set by the expired_link fault: every link made for this answer has expired already.
+    expired_links: bool = False
+    _fields: Fields | None = field(default=None)
+
+    @property
+    def now(self) -> float:
+        """The current moment."""
+        return self.state.clock.now()
+
+    def setting(self, name: str) -> Any:
+        """Give one of the vendor's settings."""
+        return self.state.settings.get(self.vendor.name, name)
+
+    def fields(self) -> Fields:
+        """Read the JSON body.
+
+        :raises Invalid: when it is not JSON or not declared as such.
+        """
+        if self._fields is None:
+            content_type = self.headers.get("content-type", "")
+            if content_type.partition(";")[0].strip().lower() != "application/json":
+                raise Invalid("", "The Content-Type must be application/json")
+            self._fields = Fields(read_object(self.body))
+        return self._fields
+
+    def checked(self) -> None:
+        """Say that every field was read; refuses the others where the setting says so."""
+        if self._fields is not None and self.setting("strict_fields"):
+            self._fields.refuse_unknown()
+
+    def link(self, owner: str, name: str) -> str:
+        """Make a fresh signed link to one of the vendor's files."""
+        return self.state.link(self.vendor.name, owner, name, self.base_url, expired=self.expired_links)
+
+    def picture(self, kind: str, name: str) -> str:
+        """Give a public link (unsigned, lasting) to a picture or a sound that is made from its name."""
+        return f"{self.state.media_base(self.base_url)}/media/public/{kind}/{name}"

@@ -1,0 +1,75 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What an account keeps at a vendor besides jobs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.sandbox.engine.clock import Clock
+    from airflow_provider_adgen.sandbox.engine.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A thing an account keeps at a vendor: a product, an avatar, a project, an asset."""
+
+    seq: int
+    id: str
+    account: str
+    created: float
+    data: dict[str, Any]
+
+
+class Documents:
+    """Everything that is not a job, kept in the store as JSON by vendor, kind and id."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def put(self, vendor: str, account: str, kind: str, name: str, data: dict[str, Any]) -> Document:
+        """Keep a new document, or replace the data of one that is there."""
+        self._store.run(
+            "INSERT INTO documents (vendor, account, kind, id, created, data) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (vendor, kind, id) DO UPDATE SET data = excluded.data",
+            (vendor, account, kind, name, self._clock.now(), json.dumps(data)),
+        )
+        found = self.get(vendor, kind, name)
+        if found is None:
+            raise LookupError(name)
+        return found
+
+    def get(self, vendor: str, kind: str, name: str, account: str | None = None) -> Document | None:
+        """Find a document; with an account, only that account's."""
+        row = self._store.row(
+            "SELECT seq, id, account, created, data FROM documents WHERE vendor = ? AND kind = ? AND id = ?",
+            (vendor, kind, name),
+        )
+        if row is None or (account is not None and row["account"] != account):
+            return None
+        return Document(**{**dict(row), "data": json.loads(row["data"])})
+
+    def page(
+        self, vendor: str, account: str, kind: str, *, limit: int = -1, offset: int = 0
+    ) -> tuple[list[Document], int]:
+        """List an account's documents of one kind, oldest first.
+
+        :return: one page and how many there are in all.
+        """
+        total = self._store.number(
+            "SELECT count(*) FROM documents WHERE vendor = ? AND account = ? AND kind = ?", (vendor, account, kind)
+        )
+        rows = self._store.rows(
+            "SELECT seq, id, account, created, data FROM documents WHERE vendor = ? AND account = ? AND kind = ?"
+            " ORDER BY seq LIMIT ? OFFSET ?",
+            (vendor, account, kind, limit, offset),
+        )
+        return [Document(**{**dict(row), "data": json.loads(row["data"])}) for row in rows], total
+
+    def delete(self, vendor: str, kind: str, name: str) -> None:
+        """Forget a document."""
+        self._store.run("DELETE FROM documents WHERE vendor = ? AND kind = ? AND id = ?", (vendor, kind, name))

@@ -1,0 +1,51 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Signed links to media, as a storage host hands them out: anybody who has one may read, until it expires."""
+
+from __future__ import annotations
+
+import hmac
+import itertools
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_adgen.sandbox.engine.clock import Clock
+
+
+class Links:
+    """Makes and checks links. Each link is its own: the same file asked for twice has two links with two expiries.
+
+    :param secret: what they are signed with.
+    """
+
+    def __init__(self, secret: str, clock: Clock) -> None:
+        self._secret = secret.encode()
+        self._clock = clock
+        self._numbers = itertools.count(1)
+
+    def _signature(self, method: str, path: str, expires: int, number: str) -> str:
+        text = f"{method}\n{path}\n{expires}\n{number}".encode()
+        return hmac.new(self._secret, text, sha256).hexdigest()
+
+    def sign(self, path: str, seconds: float, method: str = "GET") -> str:
+        """Give the path with a query that allows the method for so many seconds."""
+        expires = int(self._clock.now() + seconds)
+        number = format(next(self._numbers), "x")
+        signature = self._signature(method, path, expires, number)
+        return f"{path}?X-Sandbox-Expires={expires}&X-Sandbox-Link={number}&X-Sandbox-Signature={signature}"
+
+    def problem(self, method: str, path: str, query: Mapping[str, str]) -> str | None:
+        """Check a link.
+
+        :return: what is wrong with it, or None.
+        """
+        expires, number = query.get("X-Sandbox-Expires", ""), query.get("X-Sandbox-Link", "")
+        given = query.get("X-Sandbox-Signature", "")
+        if not expires.isdigit() or not hmac.compare_digest(
+            self._signature("GET" if method == "HEAD" else method, path, int(expires), number), given
+        ):
+            return "SignatureDoesNotMatch"
+        return "Request has expired" if self._clock.now() >= int(expires) else None

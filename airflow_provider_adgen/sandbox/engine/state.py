@@ -1,0 +1,241 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Everything the sandbox knows, in one place."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow_provider_adgen.sandbox.engine.accounts import Accounts, Ledger
+from airflow_provider_adgen.sandbox.engine.clock import Clock
+from airflow_provider_adgen.sandbox.engine.documents import Documents
+from airflow_provider_adgen.sandbox.engine.faults import Faults
+from airflow_provider_adgen.sandbox.engine.jobs import HELD, Job, Jobs
+from airflow_provider_adgen.sandbox.engine.limits import Limits
+from airflow_provider_adgen.sandbox.engine.links import Links
+from airflow_provider_adgen.sandbox.engine.log import RequestLog
+from airflow_provider_adgen.sandbox.engine.settings import COMMON, MEDIA, Settings
+from airflow_provider_adgen.sandbox.engine.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_adgen.sandbox.engine.call import Call
+    from airflow_provider_adgen.sandbox.engine.vendor import Vendor
+
+DEFAULT_ACCOUNT = "team"
+# A link that does not expire, in seconds.
+FOR_EVER = 10 * 365 * 86_400.0
+
+
+@dataclass(slots=True)
+class Ending:
+    """How coming jobs shall end, instead of completing."""
+
+    vendor: str | None
+    type: str | None
+    times: int
+    status: str
+    message: str | None
+    refund: bool | None
+    seconds: float | None
+
+
+class State:
+    """The sandbox's state and the rules that all vendors share. Used from the server's event loop only.
+
+    :param vendors: the vendors to serve.
+    :param state: a file to keep the state in; in memory when None.
+    :param speed: by how much typical job durations are divided.
+    :param credits: what each vendor's first account has.
+    :param settings: settings to begin with; they win over what the state file kept.
+    """
+
+    def __init__(
+        self,
+        vendors: Sequence[Vendor],
+        *,
+        state: str | None = None,
+        speed: float = 1.0,
+        credits: int = 1000,  # noqa: A002 - the word of the command line
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self.vendors = {vendor.name: vendor for vendor in vendors}
+        self.credits = credits
+        self.store = Store(state)
+        self.clock = Clock(speed, offset=self.store.get_meta("offset", 0.0))
+        for vendor in vendors:
+            vendor.state = self
+        self.settings = Settings({"media": MEDIA} | {v.name: {**COMMON, **v.settings} for v in vendors})
+        self.accounts = Accounts(self.store, self.clock)
+        self.ledger = Ledger(self.store, self.clock)
+        self.jobs = Jobs(self.store, self.clock)
+        self.documents = Documents(self.store, self.clock)
+        self.faults = Faults()
+        self.limits = Limits(self.clock)
+        self.log = RequestLog()
+        self.endings: list[Ending] = []
+        self.base_url = ""
+        self._first_settings = settings or {}
+        self._begin()
+
+    def _begin(self) -> None:
+        with self.store.transaction():
+            secret = self.store.get_meta("secret") or secrets.token_hex(16)
+            self.store.set_meta("secret", secret)
+            self.settings.update(self.store.get_meta("settings", {}))
+            self.settings.update(self._first_settings)
+            for vendor in self.vendors.values():
+                if self.accounts.find(vendor.name, DEFAULT_ACCOUNT) is None:
+                    self.add_account(vendor, DEFAULT_ACCOUNT, vendor.default_key, self.credits)
+        self.links = Links(secret, self.clock)
+
+    def add_account(
+        self, vendor: Vendor, account: str, key: str, balance: int, *, expires: float | None = None
+    ) -> None:
+        """Make an account with a key and what its vendor furnishes it with; or another key for one that is there."""
+        with self.store.transaction():
+            new = self.accounts.find(vendor.name, account) is None
+            data = vendor.account_data()
+            self.accounts.add(vendor.name, account, key, balance=balance, expires=expires, data=data)
+            if new:
+                for kind, name, document in vendor.fixtures(account):
+                    self.documents.put(vendor.name, account, kind, name, document)
+
+    def reset(self) -> None:
+        """Begin anew: no jobs, no charges, no faults, the first settings, time as it is on the machine."""
+        self.store.wipe()
+        self.settings.clear()
+        self.clock.offset = 0.0
+        self.faults.clear()
+        self.limits.clear()
+        self.log.clear()
+        self.endings.clear()
+        self._begin()
+        self.clock.wake()
+
+    def advance(self, seconds: float) -> None:
+        """Move time forward."""
+        self.clock.advance(seconds)
+        self.store.set_meta("offset", self.clock.offset)
+
+    def change_settings(self, values: Mapping[str, Mapping[str, Any]]) -> None:
+        """Change settings and keep them."""
+        self.settings.update(values)
+        self.store.set_meta("settings", self.settings.changed())
+
+    def start_job(
+        self,
+        call: Call,
+        kind: str,
+        request: Mapping[str, Any],
+        price: int,
+        *,
+        what: str,
+        idempotency_key: str | None = None,
+        outcome: str = "completed",
+        seconds: float | None = None,
+        job_id: str | None = None,
+    ) -> Job:
+        """Charge a job and start it.
+
+        :param what: what the ledger says was paid for.
+        :param seconds: how long it takes; None for the settings' or the typical duration.
+        :raises Insufficient: when there are too few credits; nothing was started.
+        """
+        vendor, now = call.vendor, call.now
+        job_id = job_id or str(uuid.uuid4())
+        self.ledger.charge(call.account, price, job_id=job_id, what=what, idempotency_key=idempotency_key)
+        ending = self._next_ending(vendor.name, kind)
+        message, refund = None, vendor.refunds(outcome)
+        if ending is not None:
+            outcome, message = ending.status, ending.message
+            refund = vendor.refunds(outcome) if ending.refund is None else ending.refund
+            seconds = ending.seconds if ending.seconds is not None else seconds
+        length = self.job_seconds(vendor, kind, request) if seconds is None else seconds
+        return self.jobs.add(
+            id=job_id,
+            vendor=vendor.name,
+            account=call.account.id,
+            key=call.key.key,
+            type=kind,
+            request=dict(request),
+            created=now,
+            ends=now + length,
+            outcome=outcome,
+            message=message,
+            credits=price,
+            refund=price if refund else 0,
+            idempotency_key=idempotency_key,
+        )
+
+    def job_seconds(self, vendor: Vendor, kind: str, request: Mapping[str, Any]) -> float:
+        """Give how long a job takes: the setting as it is, or the typical duration divided by the speed."""
+        setting = self.settings.get(vendor.name, "job_seconds")
+        if isinstance(setting, dict):
+            setting = setting.get(kind, setting.get("*"))
+        return float(setting) if setting is not None else vendor.seconds(kind, request) / self.clock.speed
+
+    def _next_ending(self, vendor: str, kind: str) -> Ending | None:
+        for ending in self.endings:
+            if ending.vendor in (None, vendor) and ending.type in (None, kind):
+                ending.times -= 1
+                if ending.times == 0:
+                    self.endings.remove(ending)
+                return ending
+        return None
+
+    def set_job(
+        self, job: Job, status: str, *, message: str | None = None, refund: bool | None = None, after: float = 0.0
+    ) -> None:
+        """Change how a job ends: ``processing`` holds it, any other word is its outcome, ``after`` so many seconds."""
+        gives_back = self.vendors[job.vendor].refunds(status) if refund is None else refund
+        self.jobs.change(
+            job,
+            ends=HELD if status == "processing" else self.clock.now() + after,
+            outcome="completed" if status == "processing" else status,
+            message=message,
+            refund=job.credits if gives_back else 0,
+        )
+
+    def settle(self) -> None:
+        """Do what jobs that ended meanwhile bring with them: refunds, webhooks. Called before anything is read."""
+        due = self.jobs.due()
+        if not due:
+            return
+        with self.store.transaction():
+            for job in due:
+                account = self.accounts.find(job.vendor, job.account)
+                if job.refund and account is not None:
+                    self.ledger.refund(account, job.refund, job_id=job.id, what=job.outcome, moment=job.ends)
+                key = self.accounts.key(job.vendor, job.key)
+                if key is not None and key.webhook_url and job.outcome != "suspended":
+                    self.store.run(
+                        "INSERT INTO deliveries (vendor, job_id, url, secret, next) VALUES (?, ?, ?, ?, ?)",
+                        (job.vendor, job.id, key.webhook_url, key.webhook_secret, self.clock.now()),
+                    )
+                self.jobs.settled(job)
+
+    def media_base(self, base_url: str) -> str:
+        """Give the base URL of media links for a client that reaches the sandbox under ``base_url``."""
+        parts = urlsplit(base_url)
+        host = self.settings.get("media", "host")
+        port = f":{parts.port}" if parts.port else ""
+        if host is None:
+            other = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}.get(parts.hostname or "")
+            return f"http://{other}{port}" if other else f"http://{parts.netloc}"
+        return f"http://{host}" if ":" in host else f"http://{host}{port}"
+
+    def link(self, vendor: str, owner: str, name: str, base_url: str, *, expired: bool = False) -> str:
+        """Make a fresh signed link to a vendor's file."""
+        lasts = self.settings.get(vendor, "link_seconds")
+        seconds = -1.0 if expired else FOR_EVER if lasts is None else float(lasts)
+        return self.media_base(base_url) + self.links.sign(f"/media/{vendor}/{owner}/{name}", seconds)
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()

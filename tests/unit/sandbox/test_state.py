@@ -1,0 +1,182 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from airflow_provider_adgen.sandbox.engine.answers import Insufficient
+from airflow_provider_adgen.sandbox.engine.clock import Clock, iso
+from airflow_provider_adgen.sandbox.engine.jobs import HELD
+from airflow_provider_adgen.sandbox.engine.state import DEFAULT_ACCOUNT, State
+from airflow_provider_adgen.sandbox.engine.store import Store
+from airflow_provider_adgen.sandbox.registry import make_vendors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from airflow_provider_adgen.sandbox.engine.accounts import Account
+    from airflow_provider_adgen.sandbox.engine.call import Call
+    from airflow_provider_adgen.sandbox.engine.jobs import Job
+
+
+@pytest.fixture
+def state() -> Iterator[State]:
+    made = State(make_vendors(), credits=100)
+    yield made
+    made.close()
+
+
+class StandIn:
+    """As much of a call as starting a job looks at."""
+
+    def __init__(self, state: State, vendor: str) -> None:
+        self.vendor = state.vendors[vendor]
+        self.account = account(state, vendor)
+        self.key = state.accounts.all_keys()[0]
+        self.now = state.clock.now()
+
+
+def account(state: State, vendor: str) -> Account:
+    found = state.accounts.find(vendor, DEFAULT_ACCOUNT)
+    assert found is not None
+    return found
+
+
+def start(state: State, vendor: str = "cutx", kind: str = "ugc_video", price: int = 40, **options: Any) -> Job:
+    call = cast("Call", StandIn(state, vendor))
+    return state.start_job(call, kind, {"script": "x"}, price, what="a test", **options)
+
+
+class TestClock:
+    def test_it_is_the_machines_plus_what_was_advanced(self) -> None:
+        clock = Clock(wall=lambda: 1_000.0)
+        assert clock.now() == 1_000.0
+        clock.advance(3_600)
+        assert clock.now() == 4_600.0
+        assert iso(0.25) == "1970-01-01T00:00:00.250Z"
+
+    async def test_advancing_wakes_sleepers(self) -> None:
+        clock = Clock()
+        sleeper = asyncio.create_task(clock.sleep_until(clock.now() + 3_600))
+        await asyncio.sleep(0.01)
+        assert not sleeper.done()
+        clock.advance(3_600)
+        await asyncio.wait_for(sleeper, 1)
+        await asyncio.wait_for(clock.sleep_until(clock.now() + 0.01), 1)
+        await asyncio.wait_for(clock.sleep_until(clock.now() - 1), 1)
+
+
+class TestStore:
+    def test_a_transaction_is_all_or_nothing(self) -> None:
+        store = Store()
+        with pytest.raises(ZeroDivisionError), store.transaction():
+            store.set_meta("a", 1)
+            with store.transaction():
+                store.set_meta("b", 2)
+            raise ZeroDivisionError
+        assert (store.get_meta("a"), store.get_meta("b")) == (None, None)
+        with store.transaction():
+            store.set_meta("a", [1, {"b": None}])
+        assert store.get_meta("a") == [1, {"b": None}]
+        store.close()
+
+
+class TestJobs:
+    def test_a_job_that_cannot_be_paid_for_is_not_kept(self, state: State) -> None:
+        start(state)
+        start(state)
+        with pytest.raises(Insufficient) as refusal, state.store.transaction():
+            start(state)
+        assert (refusal.value.required, refusal.value.available) == (40, 20)
+        assert state.jobs.page()[1] == 2
+        assert len(state.ledger.entries()) == 2
+
+    def test_progress_and_status_follow_the_clock(self, state: State) -> None:
+        job = start(state, seconds=10)
+        now = job.created
+        assert [job.status(now), job.progress(now)] == ["processing", 0.0]
+        assert job.progress(now + 5) == pytest.approx(0.5)
+        assert [job.status(now + 10), job.progress(now + 10)] == ["completed", 1.0]
+        state.set_job(job, "processing")
+        held = state.jobs.get("cutx", job.id)
+        assert held is not None
+        assert held.ends == HELD
+        assert (held.status(now + 1e9), held.progress(now + 1e9)) == ("processing", 0.5)
+
+    def test_refunds_are_dated_and_ordered_by_the_jobs_ends(self, state: State) -> None:
+        late = start(state, seconds=20, outcome="failed")
+        early = start(state, seconds=10, outcome="failed")
+        state.clock.advance(60)
+        state.settle()
+        state.settle()
+        refunds = state.ledger.entries(kind="refund")
+        assert [refund["job_id"] for refund in refunds] == [early.id, late.id]
+        assert [refund["balance_after"] for refund in refunds] == [60, 100]
+        assert refunds[0]["time"] == iso(early.ends)
+
+    def test_a_refund_is_never_more_than_the_charge(self, state: State) -> None:
+        job = start(state, seconds=0, outcome="failed")
+        state.settle()
+        state.ledger.refund(account(state, "cutx"), 40, job_id=job.id, what="again", moment=0.0)
+        assert state.ledger.balance("cutx", DEFAULT_ACCOUNT) == 100
+        assert len(state.ledger.entries(kind="refund")) == 1
+
+    def test_lists_stay_fast_with_ten_thousand_jobs(self, state: State) -> None:
+        state.ledger.set_credits(account(state, "adsumo"), 10_000, None)
+        with state.store.transaction():
+            for number in range(10_000):
+                start(state, "adsumo", "image", 1, seconds=number % 100)
+        state.clock.advance(50)
+        begun = time.perf_counter()
+        for status in (None, "processing", "completed"):
+            for order in ("newest", "oldest", "random"):
+                found, total = state.jobs.page(
+                    "adsumo", DEFAULT_ACCOUNT, kind="image", status=status, order=order, limit=100, offset=4_000
+                )
+                assert len(found) == min(100, max(0, total - 4_000))
+        # Nine pages; each takes some milliseconds on a slow machine.
+        assert time.perf_counter() - begun < 2
+
+
+class TestState:
+    def test_it_is_found_again(self, tmp_path: Path) -> None:
+        path = str(tmp_path / "state.sqlite")
+        first = State(make_vendors(), state=path, credits=100)
+        job = start(first, seconds=30)
+        first.advance(1_000)
+        link = first.link("cutx", job.id, "asset.mp4", "http://127.0.0.1:1").partition("localhost:1")[2]
+        first.close()
+        second = State(make_vendors(), state=path, credits=500)
+        assert second.ledger.balance("cutx", DEFAULT_ACCOUNT) == 60
+        assert second.clock.offset == 1_000
+        found = second.jobs.get("cutx", job.id)
+        assert found == job
+        path_, _, query = link.partition("?")
+        assert second.links.problem("GET", path_, dict(part.split("=") for part in query.split("&"))) is None
+        second.close()
+
+    def test_settings_given_at_the_start_win(self, tmp_path: Path) -> None:
+        path = str(tmp_path / "state.sqlite")
+        first = State(make_vendors(), state=path)
+        first.change_settings({"adsumo": {"submit_status": 201, "generations_order": "oldest"}})
+        first.close()
+        second = State(make_vendors(), state=path, settings={"adsumo": {"submit_status": 202}})
+        assert second.settings.get("adsumo", "submit_status") == 202
+        assert second.settings.get("adsumo", "generations_order") == "oldest"
+        second.close()
+
+
+def test_job_durations_come_from_the_setting_or_the_speed(state: State) -> None:
+    vendor = state.vendors["adsumo"]
+    assert state.job_seconds(vendor, "ai-video", {}) == 90
+    state.clock.speed = 30
+    assert state.job_seconds(vendor, "ai-video", {}) == 3
+    state.change_settings({"adsumo": {"job_seconds": {"image": 1}}})
+    assert [state.job_seconds(vendor, kind, {}) for kind in ("image", "ai-video")] == [1, 3]
+    state.change_settings({"adsumo": {"job_seconds": 7}})
+    assert state.job_seconds(vendor, "ai-video", {}) == 7
