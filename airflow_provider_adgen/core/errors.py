@@ -8,6 +8,7 @@ Every error this package raises of its own.
     AdGenError
      ├─ InvalidRequest          refused before anything was sent
      ├─ ApiError                the vendor answered with an error status
+     │   ├─ BadRequest          400
      │   ├─ AuthenticationError 401
      │   ├─ InsufficientCredits 402
      │   ├─ PermissionDenied    403
@@ -30,7 +31,7 @@ Messages are sentences to a person. They hold no key and no signed URL: texts th
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 
 def _rebuild(cls: type[AdGenError], message: str, state: dict[str, Any]) -> AdGenError:
@@ -41,7 +42,13 @@ def _rebuild(cls: type[AdGenError], message: str, state: dict[str, Any]) -> AdGe
 
 
 class AdGenError(Exception):
-    """Anything that went wrong in this package. Whether a retry helps or costs is said by each subclass."""
+    """
+    Anything that went wrong in this package. Whether a retry helps or costs is said by each subclass.
+
+    :cvar retry_helps: whether the same task, tried again by Airflow, may go better.
+    """
+
+    retry_helps: ClassVar[bool] = True
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -58,6 +65,8 @@ class AdGenError(Exception):
 
 class InvalidRequest(AdGenError, ValueError):
     """The request breaks a documented rule. Nothing was sent, nothing was charged; a retry does not help."""
+
+    retry_helps = False
 
 
 class ApiError(AdGenError):
@@ -96,12 +105,22 @@ class ApiError(AdGenError):
         self.retry_after = retry_after
 
 
+class BadRequest(ApiError):
+    """400: the vendor does not accept what was sent. A retry does not help; costs nothing."""
+
+    retry_helps = False
+
+
 class AuthenticationError(ApiError):
     """401: the key is missing, wrong, revoked or expired. A retry helps only with another key; costs nothing."""
+
+    retry_helps = False
 
 
 class PermissionDenied(ApiError):
     """403: the key is valid and may not do this (plan, workspace). A retry does not help; costs nothing."""
+
+    retry_helps = False
 
 
 class InsufficientCredits(ApiError):
@@ -111,6 +130,8 @@ class InsufficientCredits(ApiError):
     :param required: credits the vendor says are needed, if it said so.
     :param available: credits the vendor says are left, if it said so.
     """
+
+    retry_helps = False
 
     def __init__(
         self, message: str, *, required: int | None = None, available: int | None = None, **fields: Any
@@ -123,13 +144,19 @@ class InsufficientCredits(ApiError):
 class NotFound(ApiError):
     """404: no such thing in this account. A retry does not help; costs nothing."""
 
+    retry_helps = False
+
 
 class Conflict(ApiError):
     """409: the thing is in use, a duplicate, or in the wrong state. A retry rarely helps; costs nothing."""
 
+    retry_helps = False
+
 
 class PayloadTooLarge(ApiError):
     """413: the media is too large for the vendor. A retry does not help; costs nothing."""
+
+    retry_helps = False
 
 
 class RateLimited(ApiError):
@@ -146,6 +173,8 @@ class SubmissionRefused(ApiError):
 
     The same request would be refused again: a retry does not help; costs nothing.
     """
+
+    retry_helps = False
 
 
 class WireError(AdGenError):
@@ -169,6 +198,8 @@ class SubmissionUnknown(AdGenError):
 
     A retry could pay twice, so none is made unless ``on_unknown_submission="resubmit"`` accepts that risk.
     """
+
+    retry_helps = False
 
 
 class UnexpectedResponse(AdGenError):
@@ -238,6 +269,7 @@ class DownloadError(AdGenError):
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {
+    400: BadRequest,
     401: AuthenticationError,
     402: InsufficientCredits,
     403: PermissionDenied,

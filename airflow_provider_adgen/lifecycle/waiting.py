@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.decisions.polling import classify_poll_error, schedule
-from airflow_provider_adgen.core.errors import AdGenError, AuthenticationError, GenerationTimeout
+from airflow_provider_adgen.core.decisions.polling import PollAction, Schedule, judge_poll, schedule
+from airflow_provider_adgen.core.errors import AdGenError, GenerationTimeout
 from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.core.vocabulary import Generation, GenerationStatus
 
@@ -68,15 +69,17 @@ def wait_for(
             stream_seconds = max(0.0, min(hook.vendor.stream_seconds, until - now()))
             seen = hook.get_generation(ids, kind=generation.kind, stream_seconds=stream_seconds)
         except AdGenError as error:
+            verdict = judge_poll(
+                error, schedule=plan, age=now() - submitted_at, failures=failures, rng=rng, reread=refreshed
+            )
             failures += 1
-            found = classify_poll_error(error, failures=failures, interval=interval)
-            if isinstance(error, AuthenticationError) and found.refresh and not refreshed:
+            if verdict.action == PollAction.READ_CONNECTION:
                 refreshed = True
                 hook.changed_key()
                 pause = 0.0
-            elif found.passing:
-                log.warning("%s Asking again in %.0f s.", error.message, found.seconds)
-                pause = found.seconds
+            elif verdict.action == PollAction.AGAIN:
+                log.warning("%s Asking again in %.0f s.", error.message, verdict.pause)
+                pause = verdict.pause
             else:
                 raise
         else:
@@ -107,7 +110,8 @@ def wait_for_credits(
         try:
             remaining = hook.with_current_key(hook.get_credits).remaining
         except AdGenError as error:
-            if not classify_poll_error(error, failures=1, interval=later.seconds).passing:
+            verdict = judge_poll(error, schedule=Schedule(later.seconds), age=math.inf, failures=0, rng=random.Random())  # noqa: S311 - jitter, not a secret
+            if verdict.action != PollAction.AGAIN:
                 return
             log.warning("%s Asking again in %.0f s.", error.message, later.seconds)
         else:

@@ -12,7 +12,7 @@ from airflow_provider_adgen.core.calls import RateClass
 from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.decisions.circuit_breaker import CircuitBreaker
 from airflow_provider_adgen.core.decisions.durations import Durations
-from airflow_provider_adgen.core.decisions.polling import classify_poll_error
+from airflow_provider_adgen.core.decisions.polling import PollAction, judge_poll
 from airflow_provider_adgen.core.errors import (
     AdGenError,
     AuthenticationError,
@@ -116,17 +116,13 @@ class Outcomes:
             return
         down = False
         for watch in watches:
-            what = classify_poll_error(
-                error,
-                failures=watch.failures + 1,
-                interval=watch.target.plan.interval,
-                age=age_of(watch),
-                rng=self.rng,
+            verdict = judge_poll(
+                error, schedule=watch.target.plan, age=age_of(watch), failures=watch.failures, rng=self.rng
             )
             watch.failures += 1
-            if what.passing:
+            if verdict.action == PollAction.AGAIN:
                 down = True
-                self.rest(watch, what.seconds)
+                self.rest(watch, verdict.pause)
             else:
                 self._end(watch, PollUpdate(UpdateKind.UNREACHABLE, error.message))
         if down and isinstance(error, ServerError | WireError):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TROUBLES = ("crash", "inflate", "overdue")
 FATES = {"running": "success", "completed": "success", "failed": "failed"}
-TASKS = tuple(f"{classify_poll_error}_{fate}" for classify_poll_error in TROUBLES for fate in FATES)
+TASKS = tuple(f"{trouble}_{fate}" for trouble in TROUBLES for fate in FATES)
 MODES = ("deferred", "poked", "rescheduled")
 SENSORS = {
     **{f"found_{mode}": "success" for mode in MODES},
@@ -127,11 +127,11 @@ class WaitingJob:
     def _triggers(self) -> dict[str, int]:
         return {one["task_id"]: one["trigger"]["id"] for one in self._run.tasks() if one["trigger"]}
 
-    def wait_for_ends(self, classify_poll_error: str) -> None:
+    def wait_for_ends(self, trouble: str) -> None:
         """Wait until the task whose job runs waits with another trigger, and the others have ended as their jobs."""
         for fate in ("completed", "failed"):
-            self._run.wait_for_task(f"{classify_poll_error}_{fate}", FATES[fate], timeout=PATIENT)
-        self.wait_for_another_trigger(f"{classify_poll_error}_running")
+            self._run.wait_for_task(f"{trouble}_{fate}", FATES[fate], timeout=PATIENT)
+        self.wait_for_another_trigger(f"{trouble}_running")
 
     def wait_for_another_trigger(self, task: str) -> None:
         before = self._before.get(task)
@@ -215,9 +215,9 @@ def logs(run: Run, task: str) -> list[str]:
 @pytest.mark.parametrize("trouble", TROUBLES)
 @pytest.mark.parametrize("fate", FATES)
 def test_a_generation_ends_as_its_job_did_and_is_paid_for_once(
-    runs: dict[str, Run], signs: Path, sandbox: SandboxProcess, classify_poll_error: str, fate: str
+    runs: dict[str, Run], signs: Path, sandbox: SandboxProcess, trouble: str, fate: str
 ) -> None:
-    run, task = runs["crashes"], f"{classify_poll_error}_{fate}"
+    run, task = runs["crashes"], f"{trouble}_{fate}"
     assert run.task(task)["state"] == FATES[fate]
     job = started(sandbox)[task]
     assert [json.dumps(one["request"]).count(task) for one in sandbox.jobs()].count(1) == 1
@@ -229,9 +229,9 @@ def test_a_generation_ends_as_its_job_did_and_is_paid_for_once(
     said = "\n".join(logs(run, task))
     if FATES[fate] == "failed":
         assert f"job {job} ended as failed" in said
-    why = "Trigger timeout" if classify_poll_error == "overdue" else "Trigger failure"
+    why = "Trigger timeout" if trouble == "overdue" else "Trigger failure"
     assert f"The trigger ended without an event ({why})" in said
-    assert (signs / f"{task} has crashed").exists() == (classify_poll_error == "crash")
+    assert (signs / f"{task} has crashed").exists() == (trouble == "crash")
 
 
 def test_nothing_else_was_paid_for(runs: dict[str, Run], sandbox: SandboxProcess) -> None:

@@ -1,11 +1,12 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""What an answer to "is it done?" means, and when to ask next; shared by triggers, sensors and the sync path."""
+"""What the outcome of a poll means, and when to poll next; for the poll loop, the wait on a worker and the sensors."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.decisions.durations import Usual
@@ -28,12 +29,12 @@ if TYPE_CHECKING:
 JITTER = 0.07
 """Part by which a long pause is longer or shorter at most, so that waiters do not march in step."""
 
-SPARSE = 4.0
-"""Intervals that lie between two looks at most, while a job is not likely to end."""
+SPARSE = 2.0
+"""Intervals between two polls at most, while a job is not likely to end: so late is the end of one noticed."""
 
 # Part by which an interval is shorter at most, for the same reason.
 _SHORTER = 0.05
-_LONGEST_RIDE = 300.0
+_LONGEST_BACKOFF = 300.0
 _OVERDUE_SHARE = 0.1
 _YOUNG = 60.0
 _PASSING_STATUSES = frozenset({408, 421, 423, 425})
@@ -46,8 +47,8 @@ class Schedule:
     """
     When a job is asked for.
 
-    :param interval: seconds between looks while a result is likely to come.
-    :param first: seconds after submission before the first look.
+    :param interval: seconds between polls while a result is likely to come.
+    :param first: seconds after submission before the first poll.
     :param typical: seconds that such jobs typically take, as documented; 0 where nothing is known.
     """
 
@@ -57,11 +58,11 @@ class Schedule:
 
     def after(self, age: float, *, rng: random.Random, usual: Usual | None = None) -> float:
         """
-        Return the seconds until the next look.
+        Return the seconds until the next poll.
 
-        Before jobs usually end, looks are up to :data:`SPARSE` intervals apart; then they follow each interval; a job
-        that is overdue is asked for after a tenth of its age, again at most :data:`SPARSE` intervals apart. So a job
-        that ends when such jobs do is late by an interval at most, and any by :data:`SPARSE`, jitter apart.
+        Before jobs usually end, polls are up to :data:`SPARSE` intervals apart. Then they are one interval apart. An
+        overdue job is polled after a tenth of its age, again at most :data:`SPARSE` intervals apart. So an end is
+        noticed within one interval if it comes when such jobs usually end, and within :data:`SPARSE` otherwise.
 
         :param age: seconds since the job was submitted.
         :param rng: the source of jitter.
@@ -71,7 +72,7 @@ class Schedule:
             usual = Usual(_TYPICAL_BEGINS * self.typical, _TYPICAL_ENDS * self.typical)
         longest = SPARSE * self.interval
         opens = max(self.first, usual.begins) if usual is not None else self.first
-        # So shortly before, jitter has only made the last look a little early.
+        # So shortly before, jitter has only made the last poll a little early.
         if age < opens - min(self.interval / 2, 2 * JITTER * opens):
             # In equal parts, so that no short one is left for the last.
             pause = (opens - age) / max(1, math.ceil((opens - age) / longest))
@@ -94,51 +95,78 @@ def schedule(tracking: Tracking, result_kind: str, interval: float) -> Schedule:
     return Schedule(interval=interval, first=first, typical=tracking.typical.get(result_kind, 0.0))
 
 
+class PollAction(StrEnum):
+    """What follows a poll."""
+
+    AGAIN = "again"
+    """Poll again after a pause."""
+
+    OVER = "over"
+    """There is nothing more to wait for."""
+
+    READ_CONNECTION = "read the connection again"
+    """The vendor refuses the key, and the connection may hold another one by now."""
+
+    GIVE_UP = "give up"
+    """Polling again does not help; the error says why."""
+
+
 @dataclass(frozen=True)
-class PollError:
+class PollVerdict:
     """
-    What a failed look means.
+    What follows a poll.
 
-    :param passing: it may go away by itself: ask again.
-    :param refresh: the key may have been changed: read the connection again, once.
-    :param seconds: how long to wait before asking again.
+    :param action: what to do.
+    :param pause: seconds until the next poll, for ``AGAIN``.
     """
 
-    passing: bool
-    refresh: bool = False
-    seconds: float = 0.0
+    action: PollAction
+    pause: float = 0.0
 
 
-def classify_poll_error(
-    error: AdGenError,
+def judge_poll(
+    outcome: bool | AdGenError,
     *,
+    schedule: Schedule,
+    age: float,
     failures: int,
-    interval: float,
-    age: float = math.inf,
-    rng: random.Random | None = None,
-) -> PollError:
+    rng: random.Random,
+    usual: Usual | None = None,
+    reread: bool = False,
+) -> PollVerdict:
     """
-    Return what a failed look means.
+    Return what follows a poll; the poll loop, the wait on a worker and the sensors all ask here.
 
-    :param error: what went wrong.
-    :param failures: failed looks in a row, this one included.
-    :param interval: the usual seconds between looks.
-    :param age: seconds since the job was submitted; one that the vendor does not know yet may only be young.
-    :param rng: the source of jitter; none without.
+    :param outcome: whether the answer says that it is over, or the error.
+    :param schedule: when the job is polled.
+    :param age: seconds since the submission, or since the waiting began where the submission is not known.
+    :param failures: failed polls in a row before this one.
+    :param rng: the source of jitter.
+    :param usual: when such jobs were seen to end.
+    :param reread: the connection was read again after this key had been refused, and it holds no other one.
     """
-    if isinstance(error, AuthenticationError):
-        return PollError(passing=False, refresh=True)
-    riding = min(_LONGEST_RIDE, interval * float(2 ** min(failures - 1, 6)))
-    if rng is not None:
-        riding *= 1 + JITTER * (2 * rng.random() - 1)
-    if isinstance(error, RateLimited | ServerError):
-        return PollError(passing=True, seconds=max(riding, error.retry_after or 0.0))
+    if outcome is True:
+        return PollVerdict(PollAction.OVER)
+    if outcome is False:
+        return PollVerdict(PollAction.AGAIN, schedule.after(age, rng=rng, usual=usual))
+    if isinstance(outcome, AuthenticationError):
+        return PollVerdict(PollAction.GIVE_UP if reread else PollAction.READ_CONNECTION)
+    if not _may_pass(outcome, age):
+        return PollVerdict(PollAction.GIVE_UP)
+    pause = min(_LONGEST_BACKOFF, schedule.interval * float(2 ** min(failures, 6)))
+    pause *= 1 + JITTER * (2 * rng.random() - 1)
+    if isinstance(outcome, RateLimited | ServerError):
+        pause = max(pause, outcome.retry_after or 0.0)
+    return PollVerdict(PollAction.AGAIN, pause)
+
+
+def _may_pass(error: AdGenError, age: float) -> bool:
+    """Whether the same poll may be answered later."""
+    if isinstance(error, NotFound):
+        return age < _YOUNG  # the vendor may not have stored the job yet
     if isinstance(error, ApiError):
-        passing = error.status in _PASSING_STATUSES or (isinstance(error, NotFound) and age < _YOUNG)
-        return PollError(passing=passing, seconds=riding if passing else 0.0)
-    if isinstance(error, WireError | UnexpectedResponse):
-        return PollError(passing=True, seconds=riding)
-    return PollError(passing=False)
+        return isinstance(error, RateLimited | ServerError) or error.status in _PASSING_STATUSES
+    return isinstance(error, WireError | UnexpectedResponse)
 
 
 _SHY = 60.0

@@ -12,18 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_adgen.core.calls import RateClass
-from airflow_provider_adgen.core.decisions.polling import JITTER, Listing, Schedule, classify_poll_error, schedule
+from airflow_provider_adgen.core.decisions.polling import JITTER, Listing, Schedule, schedule
 from airflow_provider_adgen.core.decisions.posting import Verdict, classify_submit_error
 from airflow_provider_adgen.core.decisions.rates import RateBudget, RateLimit, retry_after
 from airflow_provider_adgen.core.errors import (
     AdGenError,
-    AuthenticationError,
     DownloadError,
     InvalidRequest,
-    NotFound,
-    PermissionDenied,
     RateLimited,
-    ServerError,
     UnexpectedResponse,
     WireError,
     error_class,
@@ -70,46 +66,6 @@ def test_an_error_of_another_kind_proves_nothing(error: AdGenError) -> None:
 
 
 # --- looks --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "error", [WireError("x"), UnexpectedResponse("x"), RateLimited("x", status=429), ServerError("x", status=502)]
-)
-def test_a_passing_trouble_is_ridden_out_ever_more_slowly(error: AdGenError) -> None:
-    pauses = [classify_poll_error(error, failures=n, interval=10.0).seconds for n in range(1, 12)]
-    assert all(classify_poll_error(error, failures=n, interval=10.0).passing for n in range(1, 12))
-    assert pauses == sorted(pauses) and pauses[0] == 10.0 and pauses[-1] == 300.0
-
-
-def test_a_retry_after_is_obeyed_where_it_is_longer() -> None:
-    assert (
-        classify_poll_error(RateLimited("x", status=429, retry_after=90.0), failures=1, interval=10.0).seconds == 90.0
-    )
-    assert classify_poll_error(ServerError("x", status=503, retry_after=1.0), failures=1, interval=10.0).seconds == 10.0
-
-
-def test_a_refused_key_asks_for_the_connection_once_more() -> None:
-    found = classify_poll_error(AuthenticationError("x", status=401), failures=1, interval=10.0)
-    assert found.refresh and not found.passing
-
-
-def test_pauses_of_those_who_ride_it_out_differ() -> None:
-    rng = random.Random(7)
-    assert (
-        len({classify_poll_error(WireError("x"), failures=3, interval=10.0, rng=rng).seconds for _ in range(20)}) == 20
-    )
-
-
-def test_a_job_the_vendor_does_not_know_yet_may_only_be_young() -> None:
-    unknown = NotFound("x", status=404)
-    assert classify_poll_error(unknown, failures=1, interval=10.0, age=5.0).passing
-    assert not classify_poll_error(unknown, failures=1, interval=10.0, age=90.0).passing
-
-
-@pytest.mark.parametrize("error", [NotFound("x", status=404), PermissionDenied("x", status=403), InvalidRequest("x")])
-def test_what_asking_again_cannot_help_ends_the_waiting(error: AdGenError) -> None:
-    found = classify_poll_error(error, failures=1, interval=10.0)
-    assert not found.passing and not found.refresh
 
 
 @given(st.floats(0.01, 3600), st.floats(0, 3600), st.floats(0, 1e6), st.integers())
