@@ -25,6 +25,10 @@ class Clock:
         """Wait without blocking the event loop."""
         await asyncio.sleep(max(0.0, seconds))
 
+    def sleep_blocking(self, seconds: float) -> None:
+        """Wait on a worker; never on an event loop."""
+        time.sleep(max(0.0, seconds))
+
     def moment(self) -> pendulum.DateTime:
         """Return now as a date with a zone."""
         return pendulum.from_timestamp(self.now())

@@ -50,6 +50,9 @@ class Attempt(BaseModel):
     :param endpoint: where it was posted.
     :param intended_at: Unix time of the intent.
     :param post_seconds: the submission's own deadline.
+    :param first_intended_at: Unix time at which this try first wanted to submit, where refused attempts were replaced.
+    :param refusals: refused attempts that this one replaced, one after the other.
+    :param answered_before: of those, the ones that the vendor answered.
     :param statuses: what each posting came to: an HTTP status, 0 where no answer arrived.
     :param sent_at: Unix time of the latest posting's end.
     :param retry_at: Unix time before which the vendor asked not to be posted to again.
@@ -87,6 +90,9 @@ class Attempt(BaseModel):
     endpoint: str = ""
     intended_at: float
     post_seconds: float
+    first_intended_at: float | None = None
+    refusals: int = 0
+    answered_before: int = 0
     statuses: list[int] = Field(default_factory=list)
     sent_at: float | None = None
     retry_at: float | None = None
@@ -95,7 +101,7 @@ class Attempt(BaseModel):
     unknown: bool = False
     reason: str | None = None
     answer: str | None = None
-    job_ids: list[str] = Field(default_factory=list)
+    job_ids: tuple[str, ...] = ()
     submitted_at: float | None = None
     result_kind: str | None = Field(default=None, validation_alias=AliasChoices("result_kind", "makes"))
     wait_try: int | None = None
@@ -148,7 +154,7 @@ class Record(BaseModel):
     @property
     def answered(self) -> int:
         """How many attempts the vendor answered and are over: part of the next attempt's key."""
-        return sum(1 for attempt in self.attempts if attempt.answered)
+        return sum(attempt.answered + attempt.answered_before for attempt in self.attempts)
 
     def spent(self, epoch: int | None) -> int:
         """
@@ -175,6 +181,10 @@ class Record(BaseModel):
         if old is not None and (_ORDER[old.phase], old.written_at) > (_ORDER[attempt.phase], attempt.written_at):
             attempt = old
         return Record(attempts=sorted([*kept, attempt], key=lambda one: one.intended_at))
+
+    def without(self, uid: str) -> Record:
+        """Return the record without one attempt."""
+        return Record(attempts=[attempt for attempt in self.attempts if attempt.uid != uid])
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON."""

@@ -29,7 +29,7 @@ def seal(generation: Generation, account: Account) -> str:
     return Fernet(_key(account, generation.job_ids)).encrypt(text.encode()).decode()
 
 
-def unseal(sealed: str, account: Account, job_ids: list[str]) -> Generation | None:
+def unseal(sealed: str, account: Account, job_ids: tuple[str, ...]) -> Generation | None:
     """
     Return what was sealed about these jobs; None where it cannot be read: the account's key was changed since.
 
@@ -57,6 +57,6 @@ def together(asked: Generation, heard: Generation | None) -> Generation:
     return asked if asked.finished and len(asked.creatives) >= len(heard.creatives) else heard
 
 
-def _key(account: Account, job_ids: list[str]) -> bytes:
+def _key(account: Account, job_ids: tuple[str, ...]) -> bytes:
     subject = b"adgen sealed result:" + ",".join(job_ids).encode()
     return base64.urlsafe_b64encode(hmac.new(account.key.reveal().encode(), subject, hashlib.sha256).digest())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from airflow_provider_adgen.compat import BaseHook, aget_connection
 from airflow_provider_adgen.core import blocking
+from airflow_provider_adgen.core.calls import RateClass
 from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.decisions.rates import RateBudget
 from airflow_provider_adgen.core.errors import AdGenError, AuthenticationError, InvalidRequest
@@ -195,6 +196,10 @@ class AdGenHook(BaseHook):
     async def aget_credits(self) -> CreditBalance:
         """Ask for the account's balance; costs nothing."""
         return await self.run_async(lambda wire: wire.call(self.vendor.credits()))
+
+    def submit_delay(self) -> float:
+        """Return the seconds until the account's rate budget lets a submission through."""
+        return budget_of(self.account()).delay(RateClass.SUBMIT, SYSTEM.monotonic())
 
     def submit(self, request: GenerationRequest, *, idempotency_key: str | None = None) -> Generation:
         """

@@ -4,15 +4,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen import compat, settings
+from airflow_provider_adgen.core.clock import SYSTEM, Clock
 from airflow_provider_adgen.core.record import Attempt, Record
 from airflow_provider_adgen.ledger.stores import ObjectStore, StateStore, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from airflow_provider_adgen.core.identity import TaskIdentity
 
@@ -24,20 +24,17 @@ class Ledger:
     The record of one task, read from all stores and written to all.
 
     :param stores: none means that nothing is kept.
-    :param sleep: waits between attempts to write, injected.
-    :param now: Unix time, injected.
+    :param clock: time, injected.
     """
 
     def __init__(
         self,
         stores: list[Store],
         *,
-        sleep: Callable[[float], None] = time.sleep,
-        now: Callable[[], float] = time.time,
+        clock: Clock = SYSTEM,
     ) -> None:
         self._stores = stores
-        self._sleep = sleep
-        self._now = now
+        self._clock = clock
         self._record: Record | None = None
 
     @property
@@ -86,19 +83,22 @@ class Ledger:
         after = self.record()
         return [one for one in after.attempts if (one.uid, one.phase) not in known] if after is not None else []
 
-    def write(self, attempt: Attempt, *, patient: bool = False) -> Attempt:
+    def write(self, attempt: Attempt, *, retrying: bool = False, instead_of: Attempt | None = None) -> Attempt:
         """
         Keep a version of *attempt* in every store, and return it as kept.
 
         What became of a submission is written to every store that works, and what one raised is raised afterwards.
 
         :param attempt: the attempt.
-        :param patient: try again a few times before giving up.
+        :param retrying: try again a few times before giving up.
+        :param instead_of: an attempt that was refused and is forgotten once *attempt* is kept.
         """
         known = self.record() or Record()
+        if instead_of is not None:
+            known = known.without(instead_of.uid)
         # Versions are told apart by time: that of a worker whose clock is behind counts all the same.
         latest = max((one.written_at + 0.001 for one in known.attempts if one.uid == attempt.uid), default=0.0)
-        kept = attempt.model_copy(update={"written_at": max(self._now(), latest)})
+        kept = attempt.model_copy(update={"written_at": max(self._clock.now(), latest)})
         record = known.with_attempt(kept)
         if kept.phase != "intent":
             # What became of it stays known to this process, also where it cannot be kept.
@@ -106,7 +106,7 @@ class Ledger:
         failure: Exception | None = None
         for store in self._stores:
             try:
-                self._write(store, kept, record, _WRITE_PAUSES if patient else ())
+                self._write(store, kept, record, _WRITE_PAUSES if retrying else ())
             except Exception as error:
                 if kept.phase == "intent" and not kept.statuses:
                     raise  # nothing was posted, and nothing will be
@@ -114,6 +114,9 @@ class Ledger:
         if failure is not None:
             raise failure
         self._record = record
+        if instead_of is not None:
+            for store in self._stores:
+                store.forget(instead_of)
         return kept
 
     def _write(self, store: Store, attempt: Attempt, record: Record, pauses: tuple[float, ...]) -> None:
@@ -121,7 +124,7 @@ class Ledger:
             try:
                 store.write(attempt, record)
             except Exception:
-                self._sleep(pause)
+                self._clock.sleep_blocking(pause)
             else:
                 return
         store.write(attempt, record)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import abc
 import json
+import logging
 import os
 import uuid
 from pathlib import Path
@@ -18,6 +19,10 @@ from airflow_provider_adgen.core.scrub import reason
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.identity import TaskIdentity
+
+log = logging.getLogger(__name__)
+
+_LISTINGS = 5
 
 KEY = "adgen.generation"
 """The key in Airflow's task state store."""
@@ -37,6 +42,10 @@ class Store(abc.ABC):
     @abc.abstractmethod
     def write(self, attempt: Attempt, record: Record) -> None:
         """Keep *attempt*, which is part of *record*; raises whatever the store raises."""
+
+    @abc.abstractmethod
+    def forget(self, attempt: Attempt) -> None:
+        """Drop a refused attempt that a later one has replaced; it raises nothing."""
 
 
 class StateStore(Store):
@@ -66,6 +75,9 @@ class StateStore(Store):
     def write(self, attempt: Attempt, record: Record) -> None:
         """Overwrite the value: the store keeps one per task, and its tries do not run at the same time."""
         self._accessor.set(self._key, record.to_json(), retention=compat.never_expire())
+
+    def forget(self, attempt: Attempt) -> None:
+        """Do nothing: the value was overwritten without it."""
 
 
 class ObjectStore(Store):
@@ -107,8 +119,7 @@ class ObjectStore(Store):
                 "(airflow-provider-adgen[s3] or [gcs]), the path, and the Airflow connection it names."
             ) from None
         try:
-            fs.invalidate_cache(folder)  # another process may have written since this one listed it
-            texts = [(name.rpartition("/")[2], fs.cat_file(name)) for name in _objects(fs, folder)]
+            texts = _texts(fs, folder)
         except Exception as error:
             raise RecordUnreadable(
                 f"The ledger of paid generations under [adgen] ledger_path could not be read ({type(error).__name__}). "
@@ -133,6 +144,30 @@ class ObjectStore(Store):
             _write_file(Path(folder), name, text)
         else:
             _write_object(fs, folder, f"{name}.json", text)
+
+    def forget(self, attempt: Attempt) -> None:
+        """Remove the objects of a refused attempt; where that is not allowed they stay, and say what they said."""
+        try:
+            fs, folder = self._place()
+            mine = [name for name in _objects(fs, folder) if f"-{attempt.uid}-" in name.rpartition("/")[2]]
+            # The intent first: alone it would look like a submission that nobody can vouch for.
+            for name in sorted(mine, key=lambda one: "-intent-" not in one):
+                fs.rm_file(name)
+        except Exception as error:  # it says that nothing was started, and so does what remains
+            log.debug("A refused attempt could not be removed from the ledger (%s).", type(error).__name__)
+
+
+def _texts(fs: Any, folder: str) -> list[tuple[str, bytes]]:
+    """Return the names and contents of a folder's objects."""
+    for left in reversed(range(_LISTINGS)):
+        fs.invalidate_cache(folder)  # another process may have written since this one listed it
+        try:
+            return [(name.rpartition("/")[2], fs.cat_file(name)) for name in _objects(fs, folder)]
+        except FileNotFoundError:
+            # Another process has replaced a refused attempt between the listing and the reading.
+            if not left:
+                raise
+    return []
 
 
 def _objects(fs: Any, folder: str) -> list[str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_adgen.core.decisions.posting import RETRYABLE_REFUSALS
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest, RateLimited, UnexpectedResponse
 from airflow_provider_adgen.core.identity import field_hashes, fingerprint, idempotency_key
 from airflow_provider_adgen.core.record import Attempt, Record
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.vendor import Vendor
     from airflow_provider_adgen.core.vocabulary import Generation
     from airflow_provider_adgen.ledger.ledger import Ledger
-    from airflow_provider_adgen.lifecycle.facts import TaskFacts
     from airflow_provider_adgen.lifecycle.submit_options import SubmitOptions
+    from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
+
+
+_LATER = RETRYABLE_REFUSALS | {402}
+"""Refusals after which the same submission may be accepted later."""
 
 
 class AttemptLog:
@@ -126,11 +131,20 @@ class AttemptLog:
             )
 
     def intend(self, before: Attempt | None, account: Account) -> Attempt:
-        """Write the intent of a new attempt; whatever the store raises keeps it from being posted."""
-        now, last = self._now(), self.last
+        """
+        Write the intent of a new attempt; whatever the store raises keeps it from being posted.
+
+        It replaces the last one if the vendor only asked to come back later: refusals leave one entry, however many
+        they are.
+
+        :raises InvalidRequest: the request cannot be sent; nothing was written.
+        """
+        now, last, key = self._now(), self.last, self._key(before)
+        endpoint = self._vendor.submit(self._request, key).endpoint
+        refused = last if last is not None and self._replaces(last) else None
         attempt = Attempt(
             phase="intent",
-            key=self._key(before),
+            key=key,
             epoch=self._facts.epoch,
             try_number=self._facts.try_number,
             fingerprint=self.fingerprint,
@@ -138,7 +152,7 @@ class AttemptLog:
             vendor=self._vendor.name,
             conn_id=account.conn_id,
             request_kind=self._request.kind,
-            endpoint=self._vendor.submit(self._request, None).endpoint,
+            endpoint=endpoint,
             # Attempts are told apart by time: that of a worker whose clock is behind comes last all the same.
             intended_at=now if last is None else max(now, last.intended_at + 0.001),
             post_seconds=account.timeout,
@@ -146,8 +160,13 @@ class AttemptLog:
             result_kind=self._request.result_kind,
             price=self.price(),
         )
+        if refused is not None:
+            attempt.refusals = refused.refusals + 1
+            attempt.answered_before = refused.answered_before + refused.answered
+            if refused.try_number == attempt.try_number:
+                attempt.first_intended_at = refused.first_intended_at or refused.intended_at
         try:
-            return self._ledger.write(attempt)
+            return self._ledger.write(attempt, instead_of=refused)
         except Exception as error:
             # It may have got into one of two stores: nothing is posted, so nobody shall be asked about it later.
             reason = f"its intent could not be recorded ({type(error).__name__})"
@@ -156,6 +175,16 @@ class AttemptLog:
                 "Nothing was posted, because that could not be recorded first",
             )
             raise
+
+    def _replaces(self, last: Attempt) -> bool:
+        """Whether a new attempt takes the place of the last one: nothing is lost with it but that it was refused."""
+        return (
+            last.phase == "withdrawn"
+            and last.fingerprint == self.fingerprint
+            and last.epoch == self._facts.epoch
+            and bool(last.statuses)
+            and all(status in _LATER for status in last.statuses)
+        )
 
     def contested(self, attempt: Attempt) -> bool:
         """
@@ -215,7 +244,7 @@ class AttemptLog:
                     "phase": "submitted",
                     "epoch": self._facts.epoch,
                     "answered": True,
-                    "job_ids": list(generation.job_ids),
+                    "job_ids": generation.job_ids,
                     "submitted_at": self._now(),
                     "sent_at": self._now(),
                     # A repeat that only collects the result does not say again what was charged.
@@ -229,13 +258,13 @@ class AttemptLog:
             self._unrecorded(generation.job_ids),
         )
 
-    def _unrecorded(self, job_ids: list[str]) -> str:
+    def _unrecorded(self, job_ids: tuple[str, ...]) -> str:
         return (
             f"{self._vendor.title} job {', '.join(job_ids)} is paid for and could not be recorded. If this task fails "
             "now, attach that job instead of submitting again"
         )
 
-    def adopt(self, attempt: Attempt, job_ids: list[str], *, insist: bool = False) -> None:
+    def adopt(self, attempt: Attempt, job_ids: tuple[str, ...], *, insist: bool = False) -> None:
         """
         Write that *attempt* is known to have started these jobs.
 
@@ -252,7 +281,7 @@ class AttemptLog:
         if insist:
             self._insist(known, self._unrecorded(job_ids))
         else:
-            self._ledger.write(known, patient=True)
+            self._ledger.write(known, retrying=True)
 
     def withdrawn(self, attempt: Attempt, verdict: Verdict, error: AdGenError) -> None:
         """Write that nothing was started; if it cannot be written, the intent stays and a later try stops."""
@@ -264,7 +293,7 @@ class AttemptLog:
     def dismissed(self, attempt: Attempt) -> None:
         """Write that a person says *attempt* started nothing."""
         reason = "a person declared that it was not submitted"
-        self._ledger.write(attempt.model_copy(update={"phase": "withdrawn", "reason": reason}), patient=True)
+        self._ledger.write(attempt.model_copy(update={"phase": "withdrawn", "reason": reason}), retrying=True)
 
     def unanswered(self, attempt: Attempt, verdict: Verdict, error: AdGenError) -> None:
         """Write that nobody knows."""
@@ -274,7 +303,7 @@ class AttemptLog:
         changes = {**self._outcome(attempt, verdict, error), "unknown": verdict.unknown, "answered": answered}
         if isinstance(error, UnexpectedResponse):
             changes["answer"] = error.excerpt
-        self._ledger.write(attempt.model_copy(update=changes), patient=True)
+        self._ledger.write(attempt.model_copy(update=changes), retrying=True)
 
     def _outcome(self, attempt: Attempt, verdict: Verdict, error: AdGenError) -> dict[str, Any]:
         asked = error.retry_after if isinstance(error, RateLimited) else None
@@ -290,17 +319,17 @@ class AttemptLog:
         """Write the refund of a job that ended badly, where one is documented, before another is submitted."""
         cost = attempt.charged if attempt.charged is not None else attempt.price
         if attempt.ended in self._vendor.promises.refunded and cost is not None:
-            self._ledger.write(attempt.model_copy(update={"refunded": cost}), patient=True)
+            self._ledger.write(attempt.model_copy(update={"refunded": cost}), retrying=True)
 
     def ended(self, attempt: Attempt, generation: Generation) -> None:
         """Write that the job ended without a result."""
         changes = {"ended": str(generation.status), "reason": generation.error}
-        self._ledger.write(attempt.model_copy(update=changes), patient=True)
+        self._ledger.write(attempt.model_copy(update=changes), retrying=True)
 
     def gone(self, attempt: Attempt) -> None:
         """Write that a person says the vendor has deleted the job; what it cost stays counted."""
         changes = {"ended": str(GenerationStatus.EXPIRED), "reason": "the vendor does not know it any more"}
-        self._ledger.write(attempt.model_copy(update=changes), patient=True)
+        self._ledger.write(attempt.model_copy(update=changes), retrying=True)
 
     def heard(self, sealed: str) -> None:
         """Write how the job ended, before anything else can go wrong: the vendor may not tell it again."""
@@ -347,6 +376,6 @@ class AttemptLog:
 
     def _insist(self, attempt: Attempt, otherwise: str) -> None:
         try:
-            self._ledger.write(attempt, patient=True)
+            self._ledger.write(attempt, retrying=True)
         except Exception as error:  # said below, and the caller goes on: money was decided already
             self._log.error("%s (%s).", otherwise, type(error).__name__)

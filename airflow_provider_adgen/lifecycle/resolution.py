@@ -96,7 +96,7 @@ def apply_resolution(
     if not request.synchronous:
         _check_exists(hook, attempt, ids)
     log.warning("A person attached %s job %s to attempt %s.", hook.vendor.title, said, attempt.uid)
-    attempt_log.adopt(attempt, list(ids))
+    attempt_log.adopt(attempt, ids)
     return True
 
 

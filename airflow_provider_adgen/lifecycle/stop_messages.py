@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.record import Attempt
     from airflow_provider_adgen.core.vendor import Vendor
     from airflow_provider_adgen.lifecycle.candidates import Candidates
-    from airflow_provider_adgen.lifecycle.facts import TaskFacts
+    from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
 
 def refusal(error: AdGenError) -> AdGenError:

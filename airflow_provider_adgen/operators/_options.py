@@ -4,11 +4,29 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
+
+
+@contextlib.contextmanager
+def refused_options() -> Iterator[None]:
+    """
+    Refuse a task whose arguments are wrong.
+
+    :raises InvalidRequest: in place of the ValueError that says which.
+    """
+    from airflow_provider_adgen.core.errors import InvalidRequest
+
+    try:
+        yield
+    except InvalidRequest:
+        raise
+    except ValueError as error:
+        raise InvalidRequest(f"{error}. Nothing was sent.") from None
 
 
 def seconds(name: str, value: Any) -> float:

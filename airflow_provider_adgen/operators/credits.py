@@ -4,25 +4,26 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_adgen.compat import AirflowFailException, AirflowSkipException, conf
-from airflow_provider_adgen.operators._options import one_of, seconds, whole_credits
+from airflow_provider_adgen.compat import TRIGGER_FAILED, AirflowFailException, AirflowSkipException, conf
+from airflow_provider_adgen.operators._errors import no_useless_retry
+from airflow_provider_adgen.operators._legs import LegRunner
+from airflow_provider_adgen.operators._options import one_of, refused_options, seconds, whole_credits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
     from airflow.sdk import Context, XComArg
 
     from airflow_provider_adgen.core.vocabulary import CreditBalance
     from airflow_provider_adgen.hooks.base import AdGenHook
 
-_MARGIN = 120.0
+_SINCE = "since"
 
 
 @dataclass(frozen=True)
@@ -95,48 +96,59 @@ class CreditCheckOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Price what is planned and compare it with the balance."""
-        return self._check(until=time.time() + seconds("timeout", self.timeout))
+        return self._run(context, resumed=False)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Check again after the trigger fired."""
-        waited = (event or {}).get("status")
-        return self._check(until=time.time() if waited == "timeout" else time.time() + seconds("timeout", self.timeout))
+        return self._run(context, resumed=True, event=event)
 
-    def _check(self, *, until: float) -> dict[str, Any]:
-        from airflow_provider_adgen.core.errors import AuthenticationError, InvalidRequest, PermissionDenied
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a deferral, also after one that went wrong: the balance is not touched by it."""
+        if next_method == TRIGGER_FAILED:
+            reason = (next_kwargs or {}).get("error", "unknown")
+            self.log.warning("The trigger ended without an event (%s); checking from here.", reason)
+            return self._run(context, resumed=True)
+        return super().resume_execution(next_method, next_kwargs, context)
+
+    def _run(self, context: Context, *, resumed: bool, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        from airflow_provider_adgen.core.clock import SYSTEM
         from airflow_provider_adgen.hooks.base import AdGenHook
+        from airflow_provider_adgen.lifecycle.legs import Finished, Resumed, SubmitLater, Wait
 
-        try:
+        with no_useless_retry():
             hook = AdGenHook(self.conn_id)
-            prices = self._prices(hook)
-            try:
+            hook.account()
+            with refused_options():
                 one_of("on_insufficient", self.on_insufficient, ("fail", "skip", "wait", "trim"))
                 one_of("on_unknown_price", self.on_unknown_price, ("fail", "allow"))
                 one_of("on_unknown_balance", self.on_unknown_balance, ("allow", "fail"))
                 reserve = whole_credits("reserve", self.reserve) or 0
-            except ValueError as error:
-                raise InvalidRequest(f"{error}. Nothing was sent.") from None
+                interval = seconds("poll_interval", self.poll_interval)
+                timeout = seconds("timeout", self.timeout)
+                prices = self._prices(hook)
+            began = SYSTEM.now()
+
+            def leg(resumed: Resumed | None) -> Finished[dict[str, Any]] | Wait:
+                report = self._report(hook.with_current_key(hook.get_credits), prices, reserve)
+                known = resumed.remembered.get(_SINCE) if resumed is not None else None
+                since = float(known) if isinstance(known, int | float) else began
+                over = (resumed is not None and resumed.timed_out) or SYSTEM.now() >= since + timeout
+                if report["sufficient"] is not False or self.on_insufficient != "wait" or over:
+                    return Finished(self._conclude(hook, report))
+                needed = report["required"] + reserve
+                reason, moment = f"fewer than {needed} credits", SYSTEM.now() + interval
+                later = SubmitLater(self.conn_id, reason, moment, credits=needed, claims=False)
+                return Wait(since=since, until=since + timeout, submit=(later,), remember={_SINCE: since})
+
             with hook:
-                while True:
-                    balance = hook.with_current_key(hook.get_credits)
-                    report = self._report(balance, prices, reserve)
-                    if report["sufficient"] is not False or self.on_insufficient != "wait" or time.time() >= until:
-                        return self._conclude(hook, report)
-                    self._wait(report["required"] + reserve, until)
-        except (AuthenticationError, InvalidRequest, PermissionDenied) as error:
-            raise AirflowFailException(error.message) from error
+                runner = LegRunner(self, context, hook, deferrable=self.deferrable, poll_interval=interval)
+                return runner.run(leg, runner.resumed(event) if resumed else None)
 
     def _prices(self, hook: AdGenHook) -> list[_Price]:
         from airflow_provider_adgen.core.errors import InvalidRequest
 
-        hook.account()
-        try:
-            required, assumed = (
-                whole_credits("required", self.required),
-                whole_credits("assume_credits", self.assume_credits),
-            )
-        except ValueError as error:
-            raise InvalidRequest(f"{error}. Nothing was sent.") from None
+        required = whole_credits("required", self.required)
+        assumed = whole_credits("assume_credits", self.assume_credits)
         if (required is None) == (self.requests is None):
             raise InvalidRequest("Give either required or requests. Nothing was sent.")
         if required is not None:
@@ -212,29 +224,3 @@ class CreditCheckOperator(BaseOperator):
             available=report["remaining"],
         )
         raise AirflowFailException(error.message) from error
-
-    def _wait(self, required: int, until: float) -> None:
-        interval = seconds("poll_interval", self.poll_interval)
-        if not self.deferrable:
-            time.sleep(max(0.0, min(interval, until - time.time())))
-            return
-        self._defer(required, until, interval)
-
-    def _defer(self, required: int, until: float, interval: float) -> NoReturn:
-        from airflow_provider_adgen.settings import first_fire_delay
-        from airflow_provider_adgen.triggers.credits import CreditTrigger
-
-        now = time.time()
-        self.defer(
-            trigger=CreditTrigger(
-                conn_id=self.conn_id,
-                required=required,
-                poll_interval=interval,
-                since=now,
-                until=until,
-                first_fire_delay=first_fire_delay(),
-            ),
-            method_name="execute_complete",
-            timeout=timedelta(seconds=until - now + _MARGIN),
-        )
-        raise AssertionError("defer returns never")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_adgen.compat import AirflowFailException
+from airflow_provider_adgen.operators._errors import no_useless_retry
+from airflow_provider_adgen.operators._results import push_result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,19 +44,12 @@ class DownloadCreativesOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask for the generation and store its creatives."""
-        from airflow_provider_adgen.core.errors import (
-            AuthenticationError,
-            GenerationFailed,
-            GenerationTimeout,
-            InvalidRequest,
-            NotFound,
-            PermissionDenied,
-        )
+        from airflow_provider_adgen.core.errors import GenerationFailed, GenerationTimeout
+        from airflow_provider_adgen.delivery.places import check_destination
         from airflow_provider_adgen.hooks.base import AdGenHook
 
-        try:
-            if not self.destination:
-                raise InvalidRequest("destination must not be empty. Nothing was sent.")
+        with no_useless_retry():
+            check_destination(self.destination)
             with AdGenHook(self.conn_id) as hook:
                 generation = hook.with_current_key(lambda: hook.get_generation(self.generation_id))
                 title = hook.vendor.title
@@ -72,8 +66,5 @@ class DownloadCreativesOperator(BaseOperator):
                         status=str(generation.status),
                     )
                 result = hook.download(generation, self.destination).to_xcom(urls=False)
-        except (AuthenticationError, InvalidRequest, NotFound, PermissionDenied) as error:
-            raise AirflowFailException(error.message) from error
-        context["ti"].xcom_push(key="id", value=result["id"])
-        context["ti"].xcom_push(key="uris", value=[one["uri"] for one in result["creatives"] if one["uri"]])
+        push_result(context, result)
         return result

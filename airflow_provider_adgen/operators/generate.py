@@ -4,23 +4,24 @@
 
 from __future__ import annotations
 
-import time
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_adgen.compat import TRIGGER_FAILED, AirflowFailException, conf
-from airflow_provider_adgen.operators._course import Course
-from airflow_provider_adgen.operators._options import one_of, seconds, whole_credits
+from airflow_provider_adgen.compat import TRIGGER_FAILED, conf
+from airflow_provider_adgen.operators._errors import no_useless_retry
+from airflow_provider_adgen.operators._legs import LegRunner
+from airflow_provider_adgen.operators._options import one_of, refused_options, seconds, whole_credits
+from airflow_provider_adgen.operators._results import push_result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import timedelta
 
     from airflow.sdk import Context
 
     from airflow_provider_adgen.hooks.base import AdGenHook
-    from airflow_provider_adgen.lifecycle.submit_options import SubmitOptions
+    from airflow_provider_adgen.lifecycle.submit_options import GenerateOptions
 
 
 class GenerateOperator(BaseOperator):
@@ -111,24 +112,24 @@ class GenerateOperator(BaseOperator):
         self.on_insufficient = on_insufficient
         self.on_suspended = on_suspended
         self.idempotency_key = idempotency_key
-        self._handed_over: dict[str, Any] | None = None
+        self._result: dict[str, Any] | None = None
 
     # --- Airflow's entry points -----------------------------------------------------------------------------------
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Submit, wait, store; return the generation as a dictionary."""
-        return self._guarded(context, resumed=False, event=None)
+        return self._run(context, resumed=False)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the trigger fired."""
-        return self._guarded(context, resumed=True, event=event)
+        return self._run(context, resumed=True, event=event)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral, also after one that went wrong: the paid job may be fine."""
         if next_method == TRIGGER_FAILED:
             reason = (next_kwargs or {}).get("error", "unknown")
             self.log.warning("The trigger ended without an event (%s); asking the vendor once.", reason)
-            return self._guarded(context, resumed=True, event=None)
+            return self._run(context, resumed=True)
         return super().resume_execution(next_method, next_kwargs, context)
 
     # --- the request ----------------------------------------------------------------------------------------------
@@ -151,18 +152,15 @@ class GenerateOperator(BaseOperator):
         hook.account()
         return hook
 
-    def _check_options(self) -> SubmitOptions:
+    def _options(self) -> GenerateOptions:
+        """Parse what the author chose, after templates were rendered."""
         from airflow_provider_adgen.core.decisions.submission import Policy
-        from airflow_provider_adgen.core.errors import InvalidRequest
-        from airflow_provider_adgen.lifecycle.submit_options import SubmitOptions
+        from airflow_provider_adgen.lifecycle.submit_options import GenerateOptions, SubmitOptions
 
-        try:
-            if self.destination and not self.wait_for_completion:
-                raise ValueError("destination needs wait_for_completion=True: there is nothing to store before the end")
-            if self.poll_interval is not None:
-                seconds("poll_interval", self.poll_interval)
-            one_of("on_suspended", self.on_suspended, ("wait", "fail", "skip"))
-            return SubmitOptions(
+        if self.destination is not None and not self.wait_for_completion:
+            raise ValueError("destination needs wait_for_completion=True: there is nothing to store before the end")
+        return GenerateOptions(
+            submit=SubmitOptions(
                 policy=Policy(
                     on_clear=one_of("on_clear", self.on_clear, ("fresh", "reattach")),
                     on_unknown_submission=one_of(
@@ -177,60 +175,57 @@ class GenerateOperator(BaseOperator):
                 submit_timeout=seconds("submit_timeout", self.submit_timeout),
                 wait_seconds=seconds("timeout", self.timeout),
                 seed=self.idempotency_key or None,
-            )
-        except ValueError as error:
-            raise InvalidRequest(f"{error}. Nothing was sent.") from None
+            ),
+            destination=self.destination,
+            wait_for_completion=self.wait_for_completion,
+            on_suspended=one_of("on_suspended", self.on_suspended, ("wait", "fail", "skip")),
+        )
 
     # --- the life of a generation ---------------------------------------------------------------------------------
 
-    def _guarded(self, context: Context, *, resumed: bool, event: dict[str, Any] | None) -> dict[str, Any]:
-        from airflow_provider_adgen.core.errors import (
-            AuthenticationError,
-            InsufficientCredits,
-            InvalidRequest,
-            NotFound,
-            PermissionDenied,
-            SubmissionRefused,
-            SubmissionUnknown,
-        )
+    def _run(self, context: Context, *, resumed: bool, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """
+        Run legs until the generation is delivered, or defer.
+
+        :param resumed: a wait ended; without an *event* its trigger failed.
+        """
+        from airflow_provider_adgen.core.clock import SYSTEM
         from airflow_provider_adgen.delivery.places import check_destination
         from airflow_provider_adgen.ledger.ledger import task_ledger
-        from airflow_provider_adgen.lifecycle.facts import TaskFacts
-        from airflow_provider_adgen.lifecycle.paid import PaidJob
+        from airflow_provider_adgen.lifecycle.generation import GenerationLeg
+        from airflow_provider_adgen.lifecycle.submission import Submission
+        from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
+        from airflow_provider_adgen.settings import poll_interval
 
-        leg_started = time.time()
-        try:
-            options = self._check_options()
+        with no_useless_retry():
+            with refused_options():
+                options = self._options()
+                interval = seconds(
+                    "poll_interval", poll_interval() if self.poll_interval is None else self.poll_interval
+                )
             hook = self._hook()
             request = hook.vendor.parse_request(self.request_value())
-            if self.destination and not resumed:
-                # A path that cannot be stored to is said before anything is paid for.
-                check_destination(self.destination)
+            if options.destination is not None and not resumed:
+                # A path that cannot be stored to is refused before anything is paid for.
+                check_destination(options.destination)
             with hook:
                 facts = TaskFacts.of(context)
-                job = PaidJob(
+                runner = LegRunner(self, context, hook, deferrable=self.deferrable, poll_interval=interval)
+                submission = Submission(
                     hook=hook,
                     request=request,
                     ledger=task_ledger(context, facts.identity),
                     facts=facts,
-                    options=options,
-                    sleep=time.sleep,
-                    now=time.time,
+                    options=options.submit,
+                    clock=SYSTEM,
                     log=self.log,
                 )
-                course = Course(self, context, hook, job, leg_started=leg_started)
-                self._handed_over = course.run(resumed=resumed, event=event)
-                return self._handed_over
-        except (
-            AuthenticationError,
-            InsufficientCredits,
-            InvalidRequest,
-            NotFound,
-            PermissionDenied,
-            SubmissionRefused,
-            SubmissionUnknown,
-        ) as error:
-            raise AirflowFailException(error.message) from error
+                leg = GenerationLeg(submission, options, clock=SYSTEM, log=self.log)
+                generation = runner.run(leg.run, runner.resumed(event) if resumed else None)
+        result = generation.to_xcom(urls=options.destination is None)
+        push_result(context, result)
+        self._result = result
+        return result
 
     # --- OpenLineage ----------------------------------------------------------------------------------------------
 
@@ -244,4 +239,4 @@ class GenerateOperator(BaseOperator):
         """Return what it was made from, the stored files, and what it cost, without links."""
         from airflow_provider_adgen.operators._lineage import lineage
 
-        return lineage(self.request_value(), self._handed_over)
+        return lineage(self.request_value(), self._result)

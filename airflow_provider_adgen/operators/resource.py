@@ -51,7 +51,7 @@ class ResourceOperator(BaseOperator):
             NotFound,
             PermissionDenied,
         )
-        from airflow_provider_adgen.lifecycle.facts import TaskFacts
+        from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
         self._facts = TaskFacts.of(context)
         try:

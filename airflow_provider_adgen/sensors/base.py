@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
-import time
-from datetime import timedelta
+import random
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator
@@ -19,6 +18,8 @@ from airflow_provider_adgen.compat import (
     AirflowSkipException,
     conf,
 )
+from airflow_provider_adgen.operators._errors import no_useless_retry
+from airflow_provider_adgen.operators._legs import LegRunner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_adgen.hooks.base import AdGenHook
+    from airflow_provider_adgen.lifecycle.legs import Finished, Resumed, Wait
     from airflow_provider_adgen.triggers.base import PollTrigger
 
-_MARGIN = 120.0
-_UNTIL = "waits_until"
+_SINCE = "since"
 
 
 class AdGenSensor(BaseSensorOperator):
@@ -50,44 +51,47 @@ class AdGenSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         self.conn_id = conn_id
         self.deferrable = deferrable
-        self._event: dict[str, Any] = {}
 
     @abc.abstractmethod
-    def look(self, hook: AdGenHook) -> bool:
-        """Ask once; return whether there is nothing more to wait for, or raise."""
+    def look(self, hook: AdGenHook, resumed: Resumed | None) -> Any | None:
+        """
+        Poll once; return what goes into XCom once there is nothing more to wait for, None before.
+
+        :param resumed: how the wait before ended; None without one.
+        :raises GenerationFailed: it ended without a result.
+        """
 
     @abc.abstractmethod
     def trigger(self, hook: AdGenHook, **waiting: Any) -> PollTrigger:
         """Return the trigger that waits for it."""
 
-    def result(self) -> Any:
-        """Return what goes into XCom, after a look that found it."""
-        return None
+    # --- Airflow's entry points -----------------------------------------------------------------------------------
 
     def poke(self, context: Context) -> bool | Any:
-        """Ask once."""
+        """Poll once."""
         from airflow.sdk import PokeReturnValue
 
-        return PokeReturnValue(True, self.result()) if self._look() else False
+        from airflow_provider_adgen.hooks.base import AdGenHook
+
+        found = self._look(AdGenHook(self.conn_id), None, since=self._poking_since(context))
+        return PokeReturnValue(True, found) if found is not None else False
 
     def execute(self, context: Context) -> Any:
-        """Poke until it is there, or defer after a first look."""
+        """Poke until it is there, or defer after a first poll."""
         if not self.deferrable:
             return super().execute(context)
-        with self._leniently():
-            return self._go_on(context, until=time.time() + self.timeout, first=True)
+        return self._run(context, resumed=False)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
-        """Look once more after the trigger fired."""
-        self._event = event or {}
-        return self._go_on(context, until=self._until(context))
+        """Poll once more after the trigger fired."""
+        return self._run(context, resumed=True, event=event)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after a deferral, also after one that went wrong: what is waited for knows nothing of it."""
+        """Go on after a deferral, also after one that went wrong: what is waited for does not depend on it."""
         if next_method == TRIGGER_FAILED:
             reason = (next_kwargs or {}).get("error", "unknown")
-            self.log.warning("The trigger ended without an event (%s); looking from here.", reason)
-            next_method, next_kwargs = "look_from_here", {}
+            self.log.warning("The trigger ended without an event (%s); polling from here.", reason)
+            return self._run(context, resumed=True)
         with self._leniently():
             return super().resume_execution(next_method, next_kwargs, context)
 
@@ -101,82 +105,73 @@ class AdGenSensor(BaseSensorOperator):
                 raise AirflowSkipException(str(error)) from error
             raise
 
-    def look_from_here(self, context: Context) -> Any:
-        """Look on the worker for a while before deferring again, which may fail again at once."""
-        from airflow_provider_adgen.core.decisions.retry_delay import retry_delay
+    # --- legs -----------------------------------------------------------------------------------------------------
 
-        until = self._until(context)
-        stream_seconds = retry_delay(time.time() - (until - self.timeout))
-        if self.execution_timeout is not None:
-            stream_seconds = min(stream_seconds, self.execution_timeout.total_seconds() / 2)
-        return self._go_on(context, until=until, stream_seconds=stream_seconds)
-
-    def _until(self, context: Context) -> float:
-        """Return the Unix time at which this try gives up, which its first leg has set."""
-        if self._event.get("status") == "timeout":
-            return 0.0
-        ti = context["ti"]
-        told = ti.xcom_pull(task_ids=self.task_id, key=_UNTIL, map_indexes=getattr(ti, "map_index", -1))
-        return float(told) if isinstance(told, int | float) else time.time() + self.timeout
-
-    def _go_on(self, context: Context, *, until: float, first: bool = False, stream_seconds: float = 0.0) -> Any:
-        """Look, for *patience* seconds and once at least; then defer."""
-        stop = min(until, time.time() + stream_seconds)
-        while not self._look():
-            left = stop - time.time()
-            if left <= 0:
-                break
-            time.sleep(min(self.poke_interval, left))
-        else:
-            return self.result()
-        now = time.time()
-        if now >= until:
-            text = f"It did not happen within {self.timeout:g} s; nothing was charged by waiting."
-            if self.soft_fail:
-                raise AirflowSkipException(text)
-            raise AirflowSensorTimeout(text)
-        if first:
-            # XCom outlives a deferral and not a retry, on every Airflow; dag.test() drops the keywords of a deferral.
-            context["ti"].xcom_push(key=_UNTIL, value=until)
+    def _run(self, context: Context, *, resumed: bool, event: dict[str, Any] | None = None) -> Any:
+        from airflow_provider_adgen.core.clock import SYSTEM
         from airflow_provider_adgen.hooks.base import AdGenHook
-        from airflow_provider_adgen.settings import first_fire_delay
+        from airflow_provider_adgen.lifecycle.legs import Finished, Wait
 
-        waiting = {
-            "conn_id": self.conn_id,
-            "poll_interval": self.poke_interval,
-            "since": min(now, until - self.timeout),
-            "until": until,
-            "first_fire_delay": first_fire_delay(),
-        }
-        self.defer(
-            trigger=self.trigger(AdGenHook(self.conn_id), **waiting),
-            method_name="execute_complete",
-            timeout=timedelta(seconds=until - now + _MARGIN),
-        )
+        began = SYSTEM.now()
 
-    def _look(self) -> bool:
-        from airflow_provider_adgen.core.errors import (
-            AuthenticationError,
-            GenerationFailed,
-            InvalidRequest,
-            NotFound,
-            PermissionDenied,
-            RateLimited,
-            ServerError,
-            UnexpectedResponse,
-            WireError,
-        )
-        from airflow_provider_adgen.hooks.base import AdGenHook
+        def leg(resumed: Resumed | None) -> Finished[Any] | Wait:
+            known = resumed.remembered.get(_SINCE) if resumed is not None else None
+            since = float(known) if isinstance(known, int | float) else began
+            found = self._look(hook, resumed, since=since)
+            if found is not None:
+                return Finished(found)
+            until = since + self.timeout
+            if (resumed is not None and resumed.timed_out) or SYSTEM.now() >= until:
+                raise AirflowSensorTimeout(
+                    f"It did not happen within {self.timeout:g} s; nothing was charged by waiting."
+                )
+            return Wait(since=since, until=until, remember={_SINCE: since})
 
-        try:
+        with self._leniently(), no_useless_retry():
             hook = AdGenHook(self.conn_id)
-            return hook.with_current_key(lambda: self.look(hook))
-        except (RateLimited, ServerError, UnexpectedResponse, WireError) as error:
-            self.log.warning("%s Asking again later.", error.message)
-            return False
-        except GenerationFailed as error:
-            if self.soft_fail:
-                raise AirflowSkipException(error.message) from error
-            raise AirflowFailException(error.message) from error
-        except (AuthenticationError, InvalidRequest, NotFound, PermissionDenied) as error:
-            raise AirflowFailException(error.message) from error
+            with hook:
+                runner = LegRunner(
+                    self,
+                    context,
+                    hook,
+                    deferrable=True,
+                    poll_interval=self.poke_interval,
+                    make_trigger=lambda _wait, **waiting: self.trigger(hook, **waiting),
+                )
+                return runner.run(leg, runner.resumed(event) if resumed else None)
+
+    def _poking_since(self, context: Context) -> float:
+        """Return the Unix time at which the first poke of this try was."""
+        from airflow_provider_adgen.core.clock import SYSTEM
+
+        first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
+        if first is not None:
+            return float(first.timestamp())
+        self._poked_at = getattr(self, "_poked_at", None) or SYSTEM.now()
+        return self._poked_at
+
+    def _look(self, hook: AdGenHook, resumed: Resumed | None, *, since: float) -> Any | None:
+        """Poll once; what may pass is logged, and polled again later."""
+        from airflow_provider_adgen.core.clock import SYSTEM
+        from airflow_provider_adgen.core.decisions.polling import PollAction, Schedule, judge_poll
+        from airflow_provider_adgen.core.errors import AdGenError, GenerationFailed
+
+        with no_useless_retry():
+            try:
+                return hook.with_current_key(lambda: self.look(hook, resumed))
+            except GenerationFailed as error:
+                # It has ended: polling again does not help, and Airflow's retry would only do that.
+                raise (AirflowSkipException if self.soft_fail else AirflowFailException)(error.message) from error
+            except AdGenError as error:
+                verdict = judge_poll(
+                    error,
+                    schedule=Schedule(self.poke_interval),
+                    age=SYSTEM.now() - since,
+                    failures=0,
+                    rng=random.Random(),  # noqa: S311 - jitter, not a secret
+                    reread=True,
+                )
+                if verdict.action != PollAction.AGAIN:
+                    raise
+                self.log.warning("%s Polling again later.", error.message)
+                return None

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_adgen.hooks.base import AdGenHook
+    from airflow_provider_adgen.lifecycle.legs import Resumed
     from airflow_provider_adgen.triggers.base import PollTrigger
 
 
@@ -40,7 +41,6 @@ class BatchSensor(AdGenSensor):
         super().__init__(conn_id=conn_id, **kwargs)
         self.batch_id = batch_id
         self.max_failed = max_failed
-        self._found: dict[str, Any] | None = None
 
     def _allowed(self) -> int | None:
         from airflow_provider_adgen.core.errors import InvalidRequest
@@ -52,7 +52,7 @@ class BatchSensor(AdGenSensor):
             raise InvalidRequest("max_failed must be a whole number of workflows. Nothing was sent.")
         return int(value)
 
-    def look(self, hook: AdGenHook) -> bool:
+    def look(self, hook: AdGenHook, resumed: Resumed | None) -> Any | None:
         """Ask for the batch once."""
         from airflow_provider_adgen.core.errors import GenerationFailed
         from airflow_provider_adgen.operators._hooks import typed_hook
@@ -67,13 +67,8 @@ class BatchSensor(AdGenSensor):
                 generation_id=self.batch_id,
             )
         if not batch.finished:
-            return False
-        self._found = batch.model_dump(mode="json", include={"total", "completed", "failed", "pending", "active"})
-        return True
-
-    def result(self) -> Any:
-        """Return the counts as a dictionary."""
-        return self._found
+            return None
+        return batch.model_dump(mode="json", include={"total", "completed", "failed", "pending", "active"})
 
     def trigger(self, hook: AdGenHook, **waiting: Any) -> PollTrigger:
         """Wait for the batch in the triggerer."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_adgen.hooks.base import AdGenHook
+    from airflow_provider_adgen.lifecycle.legs import Resumed
     from airflow_provider_adgen.triggers.base import PollTrigger
 
 
@@ -29,21 +30,18 @@ class CreditSensor(AdGenSensor):
     def __init__(self, *, required: int | str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.required = required
-        self._found: dict[str, Any] | None = None
 
     def _credits(self) -> int:
         from airflow_provider_adgen.core.errors import InvalidRequest
-        from airflow_provider_adgen.operators._options import whole_credits
+        from airflow_provider_adgen.operators._options import refused_options, whole_credits
 
-        try:
+        with refused_options():
             number = whole_credits("required", self.required)
-        except ValueError as error:
-            raise InvalidRequest(f"{error}. Nothing was sent.") from None
         if number is None:
             raise InvalidRequest("required must be a whole number of credits. Nothing was sent.")
         return number
 
-    def look(self, hook: AdGenHook) -> bool:
+    def look(self, hook: AdGenHook, resumed: Resumed | None) -> Any | None:
         """Ask for the balance once."""
         from airflow_provider_adgen.core.errors import InvalidRequest
 
@@ -51,12 +49,9 @@ class CreditSensor(AdGenSensor):
         balance = hook.get_credits()
         if balance.remaining is None:
             raise InvalidRequest(f"{hook.vendor.title} does not tell its balance, so it cannot be waited for.")
-        self._found = {"remaining": balance.remaining, "used": balance.used, "limit": balance.limit}
-        return balance.remaining >= needed
-
-    def result(self) -> Any:
-        """Return the balance as a dictionary."""
-        return self._found
+        if balance.remaining < needed:
+            return None
+        return {"remaining": balance.remaining, "used": balance.used, "limit": balance.limit}
 
     def trigger(self, hook: AdGenHook, **waiting: Any) -> PollTrigger:
         """Wait for the credits in the triggerer."""

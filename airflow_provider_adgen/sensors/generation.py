@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_adgen.core.vocabulary import Generation
     from airflow_provider_adgen.hooks.base import AdGenHook
+    from airflow_provider_adgen.lifecycle.legs import Resumed
     from airflow_provider_adgen.triggers.base import PollTrigger
 
 
@@ -30,17 +31,16 @@ class GenerationSensor(AdGenSensor):
     def __init__(self, *, generation_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.generation_id = generation_id
-        self._found: dict[str, Any] | None = None
 
-    def look(self, hook: AdGenHook) -> bool:
+    def look(self, hook: AdGenHook, resumed: Resumed | None) -> Any | None:
         """Ask for the generation once."""
         from airflow_provider_adgen.core.errors import GenerationFailed
         from airflow_provider_adgen.core.scrub import scrub
 
-        seen = self._seen(hook)
+        seen = self._seen(hook, resumed)
         if not seen.finished:
             self.log.debug("%s is %s.", seen.id, seen.status)
-            return False
+            return None
         if not seen.succeeded:
             why = f": {scrub(seen.error).rstrip('.')}" if seen.error else ""
             raise GenerationFailed(
@@ -48,17 +48,16 @@ class GenerationSensor(AdGenSensor):
                 generation_id=seen.id,
                 status=str(seen.status),
             )
-        self._found = seen.to_xcom(urls=True)
-        return True
+        return seen.to_xcom(urls=True)
 
-    def _seen(self, hook: AdGenHook) -> Generation:
+    def _seen(self, hook: AdGenHook, resumed: Resumed | None) -> Generation:
         """Ask; where the trigger heard the end from a vendor that may tell it only once, take what it heard."""
         from airflow_provider_adgen.core.errors import AdGenError
         from airflow_provider_adgen.core.sealing import together, unseal
         from airflow_provider_adgen.hooks.base import job_ids
 
-        sealed = str(self._event.get("sealed") or "")
-        heard = unseal(sealed, hook.account(), list(job_ids(self.generation_id))) if sealed else None
+        sealed = resumed.sealed if resumed is not None else ""
+        heard = unseal(sealed, hook.account(), job_ids(self.generation_id)) if sealed else None
         try:
             seen = hook.get_generation(self.generation_id)
         except AdGenError:
@@ -67,13 +66,9 @@ class GenerationSensor(AdGenSensor):
             return heard
         return together(seen, heard)
 
-    def result(self) -> Any:
-        """Return the generation as a dictionary."""
-        return self._found
-
     def trigger(self, hook: AdGenHook, **waiting: Any) -> PollTrigger:
         """Wait for the generation in the triggerer."""
         from airflow_provider_adgen.hooks.base import job_ids
         from airflow_provider_adgen.triggers.generation import GenerationTrigger
 
-        return GenerationTrigger(vendor=hook.vendor.name, job_ids=list(job_ids(self.generation_id)), **waiting)
+        return GenerationTrigger(vendor=hook.vendor.name, job_ids=job_ids(self.generation_id), **waiting)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_adgen.hooks.base import AdGenHook
+    from airflow_provider_adgen.lifecycle.legs import Resumed
     from airflow_provider_adgen.triggers.base import PollTrigger
 
 
@@ -42,12 +43,11 @@ class AssetSensor(AdGenSensor):
         super().__init__(conn_id=conn_id, **kwargs)
         self.asset_id = asset_id
         self.ready_words = ready_words
-        self._found: dict[str, Any] | None = None
 
     def _ready(self) -> frozenset[str]:
         return frozenset(str(word).strip().lower() for word in self.ready_words or ())
 
-    def look(self, hook: AdGenHook) -> bool:
+    def look(self, hook: AdGenHook, resumed: Resumed | None) -> Any | None:
         """Ask for the asset once."""
         from airflow_provider_adgen.core.errors import GenerationFailed
         from airflow_provider_adgen.core.scrub import scrub
@@ -65,13 +65,8 @@ class AssetSensor(AdGenSensor):
             )
         if seen.state == "waiting" or seen.asset is None:
             self.log.info("Asset %s is %s.", self.asset_id, scrub(seen.word, longest=80))
-            return False
-        self._found = seen.asset.model_dump(mode="json")
-        return True
-
-    def result(self) -> Any:
-        """Return the asset as a dictionary."""
-        return self._found
+            return None
+        return seen.asset.model_dump(mode="json")
 
     def trigger(self, hook: AdGenHook, **waiting: Any) -> PollTrigger:
         """Wait for the asset in the triggerer."""

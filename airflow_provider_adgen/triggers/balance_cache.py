@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import weakref
 from typing import TYPE_CHECKING
 
+from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.errors import AdGenError, AuthenticationError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class BalanceCache:
     :param now: seconds of a clock that never goes back, injected.
     """
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, now: Callable[[], float] = SYSTEM.monotonic) -> None:
         self._now = now
         self._lock = asyncio.Lock()
         self._asked = float("-inf")

@@ -15,6 +15,8 @@ from airflow_provider_adgen.triggers.base import PollTrigger
 from airflow_provider_adgen.triggers.targets import PollResult, PollTarget, ended_at
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow_provider_adgen.core.wire import Wire
 
 
@@ -35,14 +37,14 @@ class GenerationTrigger(PollTrigger):
         self,
         *,
         vendor: str,
-        job_ids: list[str],
+        job_ids: Sequence[str],
         kind: str | None = None,
         stop_suspended: bool = False,
         **waiting: Any,
     ) -> None:
         super().__init__(**waiting)
         self.vendor = vendor
-        self.job_ids = list(job_ids)
+        self.job_ids = tuple(job_ids)
         self.kind = kind
         self.stop_suspended = stop_suspended
 
@@ -50,7 +52,7 @@ class GenerationTrigger(PollTrigger):
         """Return vendor, ids and kind."""
         return {
             "vendor": self.vendor,
-            "job_ids": self.job_ids,
+            "job_ids": list(self.job_ids),
             "kind": self.kind,
             "stop_suspended": self.stop_suspended,
         }
@@ -67,7 +69,7 @@ class GenerationTrigger(PollTrigger):
 
     def target(self) -> PollTarget:
         """Ask the vendor for the generation until it is finished."""
-        ids, kind, stop_suspended = tuple(self.job_ids), self.kind, self.stop_suspended
+        ids, kind, stop_suspended = self.job_ids, self.kind, self.stop_suspended
         vendor = get_vendor(self.vendor)
         holds = vendor.stream_seconds > 0
 

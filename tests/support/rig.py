@@ -148,7 +148,7 @@ class Rig:
     def record(self) -> Record:
         from airflow_provider_adgen.core.record import Record
         from airflow_provider_adgen.ledger.ledger import task_ledger
-        from airflow_provider_adgen.lifecycle.facts import TaskFacts
+        from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
         context = self.context()
         return task_ledger(context, TaskFacts.of(context).identity).record() or Record()

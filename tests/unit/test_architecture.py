@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
     "triggers": {"core", "vendors", "hooks", "settings", "metrics"},
     "operators": {"core", "vendors", "hooks", "delivery", "ledger", "lifecycle", "triggers", "compat", "settings"},
-    "sensors": {"core", "vendors", "hooks", "triggers", "operators", "compat", "settings"},
+    "sensors": {"core", "vendors", "hooks", "lifecycle", "triggers", "operators", "compat", "settings"},
 }
 
 # At module level, operators and sensors may import only these: Airflow imports them at every DAG parse.

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SAME_FAILURE_LIMIT = 3
 """So many equal error answers to one attempt settle that repeating does not help."""
 
+REFUSED_PAUSE = 1.0
+"""Seconds before a submission that was refused for now is made again, the first time."""
+
 _FIRST_PAUSE = 5.0
 _SHORT_PAUSE = 1.0
 _LONGEST_PAUSE = 600.0
@@ -215,8 +218,8 @@ def _unresolved(situation: Situation, last: Attempt) -> Decision:
     if repeatable and rule is not None:
         # A key that protects while the job runs is soon over: its repeats follow more quickly.
         earliest = 0.0 if rule.while_running else deadline
-        rest = pause(len(last.statuses), _SHORT_PAUSE if rule.while_running else _FIRST_PAUSE)
-        due = max(situation.now, earliest, (last.sent_at or 0.0) + rest, last.retry_at or 0.0)
+        delay = repeat_delay(len(last.statuses), _SHORT_PAUSE if rule.while_running else _FIRST_PAUSE)
+        due = max(situation.now, earliest, (last.sent_at or 0.0) + delay, last.retry_at or 0.0)
         if due < last.intended_at + rule.seconds and not _stuck(last):
             if situation.now < due:
                 return Decision(Action.WAIT, Why.PAUSE, last, seconds=due - situation.now)
@@ -235,9 +238,18 @@ def _stuck(last: Attempt) -> bool:
     return len(tail) == SAME_FAILURE_LIMIT and len(set(tail)) == 1 and tail[0] not in {0, 429}
 
 
-def pause(sends: int, first: float = _FIRST_PAUSE) -> float:
+def repeat_delay(sends: int, first: float = _FIRST_PAUSE) -> float:
     """Return the seconds between the end of a posting and its repeat; it doubles each time."""
     return min(_LONGEST_PAUSE, first * float(2 ** min(max(0, sends - 1), 16)))
+
+
+def refusal_delay(refusals: int) -> float:
+    """
+    Return the seconds after which a refused submission is made again, at least; it doubles each time.
+
+    :param refusals: how often it was refused before, one time after the other.
+    """
+    return min(_LONGEST_PAUSE, REFUSED_PAUSE * float(2 ** min(max(0, refusals), 16)))
 
 
 def _submitted(situation: Situation, last: Attempt) -> Decision:

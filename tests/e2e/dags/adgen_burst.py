@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, task
 
-from airflow_provider_adgen.lifecycle import paid
+from airflow_provider_adgen.core.decisions import submission
+from airflow_provider_adgen.lifecycle import submit_window
 from airflow_provider_adgen.operators.adsumo import AdsumoTextToImageOperator
 from airflow_provider_adgen.operators.cinematicads import CinematicAdsWorkflowOperator
 
 # The vendor's hour passes in seconds here: what counts as near, and the pause between looks at a balance, shrink too.
-paid.NEAR = 0.5
-paid.CREDIT_PAUSE = 1.0
+submit_window.NEAR = 0.5
+submit_window.CREDIT_PAUSE = 1.0
+submission.REFUSED_PAUSE = 0.01
 
 for count in (15, 50):
     with DAG(f"adgen_burst_{count}", schedule=None, max_active_tasks=count):

@@ -13,8 +13,7 @@ import pytest
 from airflow_provider_adgen import metrics
 from airflow_provider_adgen.compat import AirflowFailException
 from airflow_provider_adgen.core.errors import AdGenError, DownloadError, RateLimited, ServerError
-from airflow_provider_adgen.lifecycle import paid
-from airflow_provider_adgen.operators import _course
+from airflow_provider_adgen.lifecycle import generation, submission
 from airflow_provider_adgen.operators.adsumo import AdsumoTextToSpeechOperator
 
 if TYPE_CHECKING:
@@ -42,8 +41,8 @@ def die_at(rig: Rig, monkeypatch: pytest.MonkeyPatch, point: str, **fields: Any)
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(paid, "failpoint", failpoint)
-        patch.setattr(_course, "failpoint", failpoint)
+        patch.setattr(submission, "failpoint", failpoint)
+        patch.setattr(generation, "failpoint", failpoint)
         with pytest.raises(Killed):
             speak(rig, **fields)
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_adgen.core.vendor import Promises
-from airflow_provider_adgen.lifecycle import paid
-from airflow_provider_adgen.operators import _course
+from airflow_provider_adgen.lifecycle import generation, submission
 from airflow_provider_adgen.vendors.adsumo import VENDOR
 
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], AbstractContextMa
                 raise Killed(here)
 
         with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(paid, "failpoint", failpoint)
-            patch.setattr(_course, "failpoint", failpoint)
+            patch.setattr(submission, "failpoint", failpoint)
+            patch.setattr(generation, "failpoint", failpoint)
             yield
         assert reached == [point]
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_adgen.compat import TaskDeferred
+from airflow_provider_adgen.core.decisions import submission
 from airflow_provider_adgen.core.decisions.rates import RateBudget
 from airflow_provider_adgen.hooks import base
-from airflow_provider_adgen.lifecycle import paid
+from airflow_provider_adgen.lifecycle import submit_window
 from airflow_provider_adgen.operators.generate import GenerateOperator
 from tests.support.tasks import FakeStore, first_event, task_context
 
@@ -60,7 +61,8 @@ class Workers:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> Sandbox:
     """An hour of the vendor's passes in moments, and each leg of a task is a process that knows of no other."""
-    monkeypatch.setattr(paid, "NEAR", HOUR / 60)
+    monkeypatch.setattr(submit_window, "NEAR", HOUR / 60)
+    monkeypatch.setattr(submission, "REFUSED_PAUSE", HOUR / 3600)
     monkeypatch.setattr(
         base, "budget_of", lambda account: RateBudget(None, base.get_vendor(account.vendor).rate_limits)
     )

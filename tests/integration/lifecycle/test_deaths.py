@@ -221,7 +221,7 @@ def test_what_another_process_recorded_meanwhile_is_read(
 
     def other_process_answers(seconds: float) -> None:
         from airflow_provider_adgen.ledger.ledger import task_ledger
-        from airflow_provider_adgen.lifecycle.facts import TaskFacts
+        from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
         context = rig.context()
         submitted = {"phase": "submitted", "job_ids": [job], "answered": True}

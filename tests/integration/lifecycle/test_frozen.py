@@ -17,8 +17,8 @@ from airflow_provider_adgen.core.vocabulary import GenerationStatus
 from airflow_provider_adgen.hooks.adsumo import AdsumoHook
 from airflow_provider_adgen.ledger.ledger import Ledger
 from airflow_provider_adgen.ledger.stores import ObjectStore
-from airflow_provider_adgen.lifecycle import paid
-from airflow_provider_adgen.lifecycle.facts import TaskFacts
+from airflow_provider_adgen.lifecycle import submission
+from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 from airflow_provider_adgen.operators.adsumo import AdsumoTextToImageOperator
 from tests.support.rig import IMAGE
 from tests.support.tasks import run_task, task_context
@@ -42,7 +42,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], No
                 happened.append(here)
                 act()
 
-        monkeypatch.setattr(paid, "failpoint", failpoint)
+        monkeypatch.setattr(submission, "failpoint", failpoint)
         return happened
 
     return freeze
@@ -137,7 +137,7 @@ def of_another(rig: Rig) -> Attempt:
 
 def write(rig: Rig, attempt: Attempt) -> None:
     context = rig.context()
-    Ledger([ObjectStore(rig.ledger_path, TaskFacts.of(context).identity)], now=rig.clock.now).write(attempt)
+    Ledger([ObjectStore(rig.ledger_path, TaskFacts.of(context).identity)]).write(attempt)
 
 
 @pytest.mark.parametrize("policy", ["fail", "resubmit"])

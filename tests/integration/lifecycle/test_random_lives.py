@@ -13,8 +13,7 @@ import pytest
 from airflow_provider_adgen.compat import AirflowFailException
 from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.core.record import RecordUnreadable
-from airflow_provider_adgen.lifecycle import paid
-from airflow_provider_adgen.operators import _course
+from airflow_provider_adgen.lifecycle import generation, submission
 from tests.integration.lifecycle.conftest import Killed
 
 if TYPE_CHECKING:
@@ -69,8 +68,8 @@ class Life:
             if here == point:
                 raise Killed(here)
 
-        self.patch.setattr(paid, "failpoint", failpoint)
-        self.patch.setattr(_course, "failpoint", failpoint)
+        self.patch.setattr(submission, "failpoint", failpoint)
+        self.patch.setattr(generation, "failpoint", failpoint)
         operator = rig.operator(
             deferrable=chance.random() < 0.4, destination=rig.destination, on_clear="reattach", poll_interval=0.05
         )

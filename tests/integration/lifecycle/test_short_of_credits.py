@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_adgen.compat import AirflowFailException, TaskDeferred
 from airflow_provider_adgen.hooks.cutx import CutxHook
-from airflow_provider_adgen.lifecycle import paid
+from airflow_provider_adgen.lifecycle import submit_window
 from airflow_provider_adgen.operators.generate import GenerateOperator
 from airflow_provider_adgen.triggers.credits import CreditTrigger
 from tests.support.tasks import first_event
@@ -62,7 +62,7 @@ def test_it_fails_at_once(rig: Rig, vendor: str, deferrable: bool) -> None:
 def test_it_waits_until_the_balance_suffices(rig: Rig, vendor: str, deferrable: bool) -> None:
     task = operator(vendor, deferrable=deferrable, on_insufficient="wait")
     if deferrable:
-        rig.patch.setattr(paid, "CREDIT_PAUSE", 0.1)
+        rig.patch.setattr(submit_window, "CREDIT_PAUSE", 0.1)
         timer = threading.Timer(0.5, rig.sandbox.set_credits, (vendor, 100))
         timer.start()
         try:

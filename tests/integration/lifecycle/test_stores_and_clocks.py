@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_adgen.compat import AirflowFailException
+from airflow_provider_adgen.core.clock import Clock
 from airflow_provider_adgen.core.errors import GenerationFailed, GenerationTimeout
 from airflow_provider_adgen.core.record import Attempt, Record
 from airflow_provider_adgen.ledger.ledger import Ledger
@@ -21,6 +23,19 @@ if TYPE_CHECKING:
     from tests.support.rig import Rig
 
     KillAt = Callable[[str], AbstractContextManager[None]]
+
+
+class At(Clock):
+    """A clock that stands still, and does not sleep."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def now(self) -> float:
+        return self._seconds or time.time()
+
+    def sleep_blocking(self, seconds: float) -> None:
+        pass
 
 
 class Memory(Store):
@@ -38,6 +53,9 @@ class Memory(Store):
             raise RuntimeError("the store does not answer")
         self.kept = self.kept.with_attempt(attempt)
 
+    def forget(self, attempt: Attempt) -> None:
+        self.kept = self.kept.without(attempt.uid)
+
 
 def attempt(**values: Any) -> Attempt:
     return Attempt(**{"phase": "intent", "epoch": 1, "fingerprint": "f", "kind": "k", "post_seconds": 1, **values})
@@ -46,11 +64,11 @@ def attempt(**values: Any) -> Attempt:
 @pytest.mark.parametrize("broken", [0, 1])
 def test_what_became_of_a_submission_reaches_the_store_that_works(broken: int) -> None:
     stores = [Memory(), Memory()]
-    ledger = Ledger(list(stores), sleep=lambda _seconds: None)
+    ledger = Ledger(list(stores), clock=At(0.0))
     kept = ledger.write(attempt(intended_at=1.0))
     stores[broken].broken = True
     with pytest.raises(RuntimeError):
-        ledger.write(kept.model_copy(update={"phase": "submitted", "job_ids": ["j"]}), patient=True)
+        ledger.write(kept.model_copy(update={"phase": "submitted", "job_ids": ["j"]}), retrying=True)
     found = Ledger(list(stores)).record()
     assert found is not None
     assert found.last is not None
@@ -80,8 +98,8 @@ def test_a_job_is_found_again_if_one_store_failed_when_it_was_accepted(
 
 def test_the_word_of_a_worker_whose_clock_is_behind_counts_all_the_same() -> None:
     store = Memory()
-    kept = Ledger([store], now=lambda: 1000.0).write(attempt(intended_at=1000.0, phase="submitted"))
-    behind = Ledger([store], now=lambda: 700.0)
+    kept = Ledger([store], clock=At(1000.0)).write(attempt(intended_at=1000.0, phase="submitted"))
+    behind = Ledger([store], clock=At(700.0))
     behind.write(kept.model_copy(update={"epoch": 3}))
     behind.write(kept.model_copy(update={"epoch": 3, "ended": "failed"}))
     assert store.kept.last is not None

@@ -29,8 +29,8 @@ from airflow_provider_adgen.core.identity import TaskIdentity
 from airflow_provider_adgen.core.record import Attempt, Record
 from airflow_provider_adgen.core.vendor import Idempotency, Promises
 from airflow_provider_adgen.core.vocabulary import GenerationStatus
-from airflow_provider_adgen.lifecycle.facts import TaskFacts
 from airflow_provider_adgen.lifecycle.stop_messages import stop_error
+from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 from airflow_provider_adgen.vendors.adsumo import VENDOR
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from airflow_provider_adgen.core.identity import TaskIdentity
 from airflow_provider_adgen.core.record import Attempt
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.get_provider_info import get_provider_info
-from airflow_provider_adgen.lifecycle.facts import TaskFacts
 from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED, variable_name
 from airflow_provider_adgen.lifecycle.stop_messages import stop_error
+from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 from airflow_provider_adgen.operators.adsumo import AdsumoTextToImageOperator
 from tests.support.tasks import run_task, task_context
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_adgen.core.clock import Clock
 from airflow_provider_adgen.core.identity import TaskIdentity
 from airflow_provider_adgen.core.record import Attempt, Record, RecordUnreadable
 from airflow_provider_adgen.ledger import ledger as ledger_module
@@ -239,6 +240,20 @@ class Broken:
             raise OSError("the disk is full")
         self.held = record
 
+    def forget(self, one: Attempt) -> None:
+        self.held = self.held.without(one.uid)
+
+
+class Counted(Clock):
+    """A clock that is one second further each time it is read."""
+
+    def __init__(self, slept: list[float]) -> None:
+        self._seconds = itertools.count(1.0)
+        self.sleep_blocking = slept.append  # type: ignore[method-assign]
+
+    def now(self) -> float:
+        return next(self._seconds)
+
 
 class TestLedger:
     @pytest.fixture
@@ -247,7 +262,7 @@ class TestLedger:
 
     def make(self, *stores: Any) -> tuple[Ledger, list[float]]:
         slept: list[float] = []
-        return Ledger(list(stores), sleep=slept.append, now=itertools.count(1.0).__next__), slept
+        return Ledger(list(stores), clock=Counted(slept)), slept
 
     def test_without_a_store_there_is_no_record_until_something_is_written(self) -> None:
         ledger, _ = self.make()
@@ -280,7 +295,7 @@ class TestLedger:
         monkeypatch.setattr(ledger_module, "_WRITE_PAUSES", (0.2, 1.0, 3.0))
         store = Broken(failures=3)
         ledger, slept = self.make(store)
-        ledger.write(attempt("submitted"), patient=True)
+        ledger.write(attempt("submitted"), retrying=True)
         assert store.tries == 4 and slept == [0.2, 1.0, 3.0]
         assert [one.phase for one in store.held.attempts] == ["submitted"]
 
@@ -290,13 +305,13 @@ class TestLedger:
         kept = ledger.write(attempt())
         store.failures = 99
         with pytest.raises(OSError, match="disk is full"):
-            ledger.write(kept.model_copy(update={"phase": "submitted"}), patient=True)
+            ledger.write(kept.model_copy(update={"phase": "submitted"}), retrying=True)
         ledger.refresh()
         record = ledger.record()
         assert record is not None and [one.phase for one in record.attempts] == ["submitted"]
         assert [one.phase for one in store.held.attempts] == ["intent"]
         store.failures = 0
-        ledger.write(record.attempts[0].model_copy(update={"phase": "done"}), patient=True)
+        ledger.write(record.attempts[0].model_copy(update={"phase": "done"}), retrying=True)
         assert [one.phase for one in store.held.attempts] == ["done"]
 
     def test_an_intent_that_could_not_be_written_is_not_known(self) -> None:

@@ -13,7 +13,7 @@ from airflow.sdk import DAG
 from airflow_provider_adgen.compat import AirflowFailException, AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 from airflow_provider_adgen.core.errors import DownloadError, GenerationFailed, GenerationTimeout
 from airflow_provider_adgen.ledger.ledger import task_ledger
-from airflow_provider_adgen.lifecycle.facts import TaskFacts
+from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 from airflow_provider_adgen.operators.cinematicads import (
     CinematicAdsBrandOperator,
     CinematicAdsExportProjectsOperator,
@@ -430,8 +430,11 @@ def test_batch_options_are_checked(tiny: Tiny, value: Any) -> None:
 
 def test_batch_that_is_not_known(tiny: Tiny) -> None:
     tiny.routes[BATCH] = Reply({"success": False, "error": "no such batch"}, 404)
+    waiting = sensor()
+    assert not waiting.poke(task_context()), "it may only be young"
+    waiting._poked_at -= 60.0
     with pytest.raises(AirflowFailException, match="no such batch"):
-        sensor().poke(task_context())
+        waiting.poke(task_context())
     tiny.routes[BATCH] = Reply({"success": False, "error": "busy"}, 503)
     assert not sensor().poke(task_context())
 

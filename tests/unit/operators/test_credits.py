@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_adgen.compat import AirflowFailException, AirflowSkipException, TaskDeferred
+from airflow_provider_adgen.compat import TRIGGER_FAILED, AirflowFailException, AirflowSkipException, TaskDeferred
 from airflow_provider_adgen.core.errors import ServerError
 from airflow_provider_adgen.core.vocabulary import CreditBalance
 from airflow_provider_adgen.operators.credits import CreditCheckOperator
@@ -163,7 +163,7 @@ def test_wait_on_the_worker(rig: Rig) -> None:
 
     rig.patch.setattr("time.sleep", top_up)
     assert check(rig, required=20, on_insufficient="wait", poll_interval=timedelta(seconds=30))["remaining"] == 50
-    assert rig.clock.slept == [30.0] * 3
+    assert rig.clock.slept == pytest.approx([30.0] * 3, rel=0.07)
 
 
 def test_wait_in_the_triggerer(rig: Rig) -> None:
@@ -243,3 +243,45 @@ def test_it_can_be_mapped_over() -> None:
         mapped = CreditCheckOperator.partial(task_id="m").expand(required=[1, 2])
         one = mapped.unmap({"required": 2})
     assert (one.conn_id, one.on_insufficient, one.required) == ("c", "skip", 2)
+
+
+# --- one timeout over all legs, and triggers that die -----------------------------------------------------------------
+
+
+def deferred(rig: Rig, **fields: Any) -> tuple[CreditCheckOperator, dict[str, Any], TaskDeferred]:
+    given = {"task_id": "g", "conn_id": "adsumo_default", "required": 20, "on_insufficient": "wait", **fields}
+    operator = CreditCheckOperator(deferrable=True, **given)
+    context = rig.context()
+    with pytest.raises(TaskDeferred) as caught:
+        operator.execute(context)
+    return operator, context, caught.value
+
+
+def test_the_timeout_is_counted_from_the_first_leg(rig: Rig) -> None:
+    operator, context, first = deferred(rig, timeout=1000)
+    for _ in range(3):
+        rig.clock.move(300)
+        with pytest.raises(TaskDeferred) as again:
+            operator.execute_complete(context, {"id": "", "status": "enough"})
+        assert again.value.trigger.until == pytest.approx(first.trigger.until, abs=1)
+    rig.clock.move(150)
+    with pytest.raises(AirflowFailException, match="20 credits are needed"):
+        operator.execute_complete(context, {"id": "", "status": "unreachable"})
+
+
+def test_a_retry_has_all_of_its_time(rig: Rig) -> None:
+    operator, _, first = deferred(rig, timeout=1000)
+    rig.clock.move(900)
+    with pytest.raises(TaskDeferred) as again:
+        operator.execute(rig.context())
+    assert again.value.trigger.until == pytest.approx(first.trigger.until + 900, abs=5)
+
+
+@pytest.mark.parametrize("why", [{"error": "Trigger failure", "traceback": ["it broke"]}, {"error": "timeout"}, None])
+def test_a_trigger_that_fails_does_not_fail_the_check(rig: Rig, why: dict[str, Any] | None) -> None:
+    operator, context, first = deferred(rig, timeout=1000)
+    with pytest.raises(TaskDeferred) as again:
+        operator.resume_execution(TRIGGER_FAILED, why, context)
+    assert again.value.trigger.until == pytest.approx(first.trigger.until, abs=1)
+    rig.sandbox.set_credits("adsumo", 50)
+    assert operator.resume_execution(TRIGGER_FAILED, why, context)["remaining"] == 50

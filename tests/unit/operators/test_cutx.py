@@ -12,7 +12,7 @@ from airflow.sdk import DAG
 from airflow_provider_adgen.compat import AirflowFailException
 from airflow_provider_adgen.core.errors import DownloadError, GenerationFailed, GenerationTimeout
 from airflow_provider_adgen.ledger.ledger import task_ledger
-from airflow_provider_adgen.lifecycle.facts import TaskFacts
+from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 from airflow_provider_adgen.operators.cutx import (
     CutxCopyOperator,
     CutxIngestProductOperator,

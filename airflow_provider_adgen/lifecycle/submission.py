@@ -13,49 +13,55 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen import metrics
+from airflow_provider_adgen.core.decisions.polling import PollAction, Schedule, judge_poll
 from airflow_provider_adgen.core.decisions.posting import classify_submit_error
-from airflow_provider_adgen.core.decisions.rates import NEAR
-from airflow_provider_adgen.core.decisions.submission import LOST, MISSING, Action, Decision, Situation, Why, decide
+from airflow_provider_adgen.core.decisions.submission import (
+    LOST,
+    MISSING,
+    Action,
+    Decision,
+    Situation,
+    Why,
+    decide,
+    refusal_delay,
+)
 from airflow_provider_adgen.core.errors import (
     AdGenError,
     AuthenticationError,
     DownloadError,
-    GenerationTimeout,
     InsufficientCredits,
     InvalidRequest,
     NotFound,
     RateLimited,
 )
 from airflow_provider_adgen.core.failpoints import failpoint
-from airflow_provider_adgen.core.vocabulary import Generation, GenerationStatus, Kind
+from airflow_provider_adgen.core.vocabulary import Generation, GenerationStatus
 from airflow_provider_adgen.lifecycle.attempt_log import AttemptLog
 from airflow_provider_adgen.lifecycle.candidates import find_candidates
-from airflow_provider_adgen.lifecycle.costs import missing, not_about_credits, put_costs
+from airflow_provider_adgen.lifecycle.costs import put_costs
 from airflow_provider_adgen.lifecycle.resolution import GONE, apply_resolution, read_resolution
 from airflow_provider_adgen.lifecycle.sigalrm import sigalrm_deferred
 from airflow_provider_adgen.lifecycle.stop_messages import refusal, stop_error
-from airflow_provider_adgen.lifecycle.submit_options import QueuePlace, SubmitLater, SubmitOptions
+from airflow_provider_adgen.lifecycle.submit_window import SubmitWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from airflow_provider_adgen.core.clock import Clock
     from airflow_provider_adgen.core.record import Attempt, Record
     from airflow_provider_adgen.core.requests import GenerationRequest
     from airflow_provider_adgen.hooks.base import AdGenHook
     from airflow_provider_adgen.ledger.ledger import Ledger
-    from airflow_provider_adgen.lifecycle.facts import TaskFacts
-
-CREDIT_PAUSE = 300.0
-"""Seconds between looks at a balance that does not suffice."""
+    from airflow_provider_adgen.lifecycle.legs import SubmitLater
+    from airflow_provider_adgen.lifecycle.submit_options import SubmitOptions
+    from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
 MOST_LOST = 2
 """Submissions of one try of which nobody knows, at most, also where ``on_unknown_submission`` is ``resubmit``."""
 
-SPREAD = 0.1
-"""Part of a long wait over which those who wait are spread, so that they do not all come back at once."""
+UNTOLD_PAUSE = 90.0
+"""Seconds after which a submission is made again that was refused for now without a word about when."""
 
 
-class PaidJob:
+class Submission:
     """
     One task's intended generation.
 
@@ -64,8 +70,7 @@ class PaidJob:
     :param ledger: the task's record.
     :param facts: the task.
     :param options: what the DAG's author allows.
-    :param sleep: waits on the worker, injected.
-    :param now: Unix time, injected.
+    :param clock: time, injected.
     :param log: where to say what happened.
     """
 
@@ -77,8 +82,7 @@ class PaidJob:
         ledger: Ledger,
         facts: TaskFacts,
         options: SubmitOptions,
-        sleep: Callable[[float], None],
-        now: Callable[[], float],
+        clock: Clock,
         log: Any,
     ) -> None:
         self.hook = hook
@@ -95,14 +99,15 @@ class PaidJob:
             ledger=ledger,
             facts=facts,
             options=options,
-            now=now,
+            now=clock.now,
             log=log,
         )
-        self._sleep = sleep
-        self._now = now
+        self._clock = clock
         self._log = log
+        self.window = SubmitWindow(
+            hook=hook, attempt_log=self.attempt_log, facts=facts, timeout=options.submit_timeout, clock=clock, log=log
+        )
         self._reread = False
-        self._doubted = False
         # Attempts whose posting by this process is over: another process may still be posting the others.
         self._posted: set[str] = set()
         if options.seed is not None and self.vendor.promises.idempotency is None:
@@ -112,13 +117,12 @@ class PaidJob:
 
     # --- the loop -------------------------------------------------------------------------------------------------
 
-    def obtain(self, *, resumed: bool = False, event_ids: tuple[str, ...] = ()) -> Generation:
+    def obtain(self, *, resumed: bool = False, job_ids: tuple[str, ...] = ()) -> Generation | SubmitLater:
         """
-        Return the generation of this task, submitting it if and only if that is safe.
+        Return the generation of this task, submitting it if and only if that is safe; or when to try again.
 
         :param resumed: this is a later leg of the try that submitted.
-        :param event_ids: job ids that the trigger carried; they count where the record has none.
-        :raises Park: it cannot be submitted now.
+        :param job_ids: jobs that the trigger carried; they count where the record has none.
         :raises AdGenError: it stops, and says why.
         """
         if not self.keeps and not resumed:
@@ -127,13 +131,13 @@ class PaidJob:
                 "ledger_path is not set. A retry is refused, or relies on the vendor's idempotency keys."
             )
         self.attempt_log.refresh()
-        if event_ids:
+        if job_ids:
             last = self.attempt_log.last
             if last is None:
-                return self._stub(list(event_ids))
+                return self._stub(job_ids)
             if last.phase == "intent":
                 # The job was accepted and could not be recorded; the trigger carried its id until now.
-                self.attempt_log.adopt(last, list(event_ids), insist=True)
+                self.attempt_log.adopt(last, job_ids, insist=True)
         asked, says, seen = None, None, None
         while True:
             record = self.attempt_log.record()
@@ -142,7 +146,7 @@ class PaidJob:
                 # What was said of one attempt's job says nothing about another's, by whichever process it was made.
                 says = seen = None
             decision = self._once(decide(self._situation(record, resumed=resumed, says=says)), record)
-            done = None
+            done: Generation | SubmitLater | None = None
             match decision.action:
                 case Action.SUBMIT:
                     done = self._submit(decision.attempt)
@@ -158,7 +162,7 @@ class PaidJob:
                 case Action.RETURN:
                     return Generation.from_xcom(_attempt(decision).result or {})
                 case Action.WAIT:
-                    self._pause(decision.seconds, decision.why)
+                    done = self.window.pause(decision.seconds, decision.why)
                     self.attempt_log.refresh()
                 case Action.STOP:
                     if not apply_resolution(decision, self.hook, self.request, self.attempt_log, self._log):
@@ -186,7 +190,7 @@ class PaidJob:
             fingerprint=self.attempt_log.fingerprint,
             fields=self.attempt_log.fields,
             key_tag=self.hook.account().key_tag,
-            now=self._now(),
+            now=self._clock.now(),
             resumed=resumed,
             own=counting is not None and counting.uid in self._posted,
             says=says,
@@ -194,20 +198,24 @@ class PaidJob:
 
     # --- spending -------------------------------------------------------------------------------------------------
 
-    def _submit(self, before: Attempt | None) -> Generation | None:
+    def _submit(self, before: Attempt | None) -> Generation | SubmitLater | None:
         if before is not None and before.phase == "submitted":
             self.attempt_log.closed(before)
         self.attempt_log.check_budget()
         return self._post(None, before)
 
-    def _post(self, attempt: Attempt | None, before: Attempt | None = None) -> Generation | None:
+    def _post(self, attempt: Attempt | None, before: Attempt | None = None) -> Generation | SubmitLater | None:
         """
         Write the intent, post, write what came of it.
 
         :param attempt: the recorded attempt to post again; None intends a new one.
         :param before: the attempt that a new one follows.
-        :return: the generation, or None to decide again.
+        :return: the generation; when to try again; or None to decide again.
         """
+        held = self.hook.submit_delay()
+        if held > 0:
+            # Waited for before the intent: an intent counts as dead after the deadline of its request.
+            return self.window.queue(held)
         refused: AdGenError | None = None
         first, nothing_started = attempt is None, False
         with sigalrm_deferred():
@@ -230,9 +238,7 @@ class PaidJob:
                 failpoint("before-record")
                 self.attempt_log.submitted(attempt, generation)
         if refused is not None:
-            if nothing_started:
-                self._after_refusal(refused)
-            return None
+            return self._after_refusal(refused, attempt.refusals) if nothing_started else None
         failpoint("after-record")
         cost = generation.credits.charged if generation.credits.charged is not None else attempt.price
         metrics.count(
@@ -268,102 +274,71 @@ class PaidJob:
         self.attempt_log.unanswered(attempt, verdict, error)
         return False
 
-    def _after_refusal(self, error: AdGenError) -> None:
-        """Nothing was started: wait where that helps, or raise."""
+    def _after_refusal(self, error: AdGenError, refusals: int) -> SubmitLater | None:
+        """
+        Nothing was started: return when to submit again, or None for at once, or raise where that does not help.
+
+        :param refusals: how often the vendor refused this submission before, one time after the other.
+        """
         if isinstance(error, RateLimited):
-            self._queue(error.retry_after if error.retry_after is not None else NEAR * 1.5)
-            return
+            asked = UNTOLD_PAUSE if error.retry_after is None else error.retry_after
+            return self.window.queue(max(refusal_delay(refusals), asked))
         if isinstance(error, InsufficientCredits) and self.options.on_insufficient == "wait":
-            self._await_credits(error)
-            return
+            return self.window.await_credits(error, self.attempt_log.price())
         if isinstance(error, AuthenticationError) and not self._reread:
             # The key may have been rotated after the connection was read.
             self._reread = True
             before = self.hook.account().key_tag
             if self.hook.changed_key() != before:
-                return
+                return None
         raise refusal(error)
 
     # --- asking, waiting, stopping --------------------------------------------------------------------------------
 
     def _ask(self, attempt: Attempt) -> tuple[Generation | None, str]:
-        ids = ",".join(attempt.job_ids)
+        """Return the recorded job as the vendor has it, and its status or what else can be said of it."""
         try:
-            seen = self.hook.with_current_key(lambda: self.hook.get_generation(ids, kind=attempt.result_kind))
+            seen = self.ask(attempt.job_ids, attempt.result_kind, attempt.submitted_at)
         except NotFound:
             if read_resolution(attempt.uid) != GONE:
                 return None, MISSING
-            self._log.warning("A person declared that %s job %s is gone.", self.vendor.title, ids)
+            job = ", ".join(attempt.job_ids)
+            self._log.warning("A person declared that %s job %s is gone.", self.vendor.title, job)
             self.attempt_log.gone(attempt)
             return None, GenerationStatus.EXPIRED
         except DownloadError:
             if not self.request.synchronous:
                 raise
             return None, LOST
+        if seen is None:
+            return None, GenerationStatus.PROCESSING
         if seen.finished and not seen.succeeded:
             self.attempt_log.ended(attempt, seen)
         return seen, str(seen.status)
 
-    def _pause(self, seconds: float, reason: str) -> None:
-        self._check_patience(seconds, reason)
-        if seconds > NEAR:
-            raise SubmitLater(seconds * (1 + SPREAD * random.random()), reason)  # noqa: S311 - jitter, not a secret
-        self._log.info("Waiting %.0f s before asking %s again: %s.", seconds, self.vendor.title, reason)
-        self._sleep(seconds)
-
-    def _queue(self, seconds: float) -> None:
-        """Wait out a rate limit: here if it is near, otherwise in turn with all others that it refused."""
-        reason, until = "rate limit", self._check_patience(seconds, "rate limit")
-        spread = seconds * (1 + SPREAD * random.random())  # noqa: S311 - jitter, not a secret
-        if seconds > NEAR:
-            since = until - self.options.submit_timeout
-            raise SubmitLater(spread, reason, turn=QueuePlace(str(self.facts.identity), seconds, since, until))
-        self._log.info("Waiting %.0f s before asking %s again: %s.", spread, self.vendor.title, reason)
-        self._sleep(spread)
-
-    def _await_credits(self, error: InsufficientCredits) -> None:
+    def ask(self, job_ids: tuple[str, ...], kind: str | None, submitted_at: float | None) -> Generation | None:
         """
-        Wait for credits if credits are what is missing; return to submit again at once.
+        Ask the vendor for a job once; None where it does not know the job yet, because the job is young.
 
-        :raises Park: they are.
-        :raises InsufficientCredits: the account has enough: a 402 may also mean that a trial is over.
+        :param submitted_at: Unix time of the submission, if known.
+        :raises AdGenError: it cannot be asked for.
         """
-        reason = "not enough credits"
-        needed, told, enough = missing(error, self.attempt_log.price(), self.hook, self._log)
-        if enough:
-            if self._doubted:
-                raise not_about_credits(error, needed, told) from error
-            # They may have been topped up since.
-            self._doubted = True
-            return
-        until = self._check_patience(CREDIT_PAUSE, reason)
-        self._log.warning("%s Waiting for credits.", error.message)
-        raise SubmitLater(CREDIT_PAUSE, reason, credits=needed, until=until)
+        try:
+            return self.hook.with_current_key(lambda: self.hook.get_generation(",".join(job_ids), kind=kind))
+        except NotFound as error:
+            age = self._clock.now() - (submitted_at or 0.0)
+            rng = random.Random()  # noqa: S311 - jitter, not a secret
+            verdict = judge_poll(error, schedule=Schedule(1.0), age=age, failures=0, rng=rng)
+            if verdict.action != PollAction.AGAIN:
+                raise
+            return None
 
-    def _check_patience(self, seconds: float, reason: str) -> float:
-        """Return the Unix time at which this try stops waiting to be allowed to submit; raise if it would not wait."""
-        record = self.attempt_log.record()
-        first = min(
-            (one.intended_at for one in (record.attempts if record else []) if one.try_number == self.facts.try_number),
-            default=self._now(),
-        )
-        until = first + self.options.submit_timeout
-        if self._now() + seconds > until:
-            raise self.impatient(reason)
-        return until
-
-    def impatient(self, reason: str) -> GenerationTimeout:
-        """Return the error for not having been allowed to submit in time."""
-        last = self.attempt_log.counting
-        return GenerationTimeout(
-            f"{self.facts.identity} was not allowed to submit to {self.vendor.title} within "
-            f"{self.options.submit_timeout:g} s ({reason}). "
-            + (
-                "Whether the submission before was accepted is not known; a retry settles that first."
-                if last is not None and last.phase == "intent"
-                else "Nothing was started by this attempt."
-            )
-        )
+    def missing_job(self, error: NotFound) -> AdGenError:
+        """Return the error for a job that the vendor does not know, with what a person can do about it."""
+        attempt = self.attempt_log.counting
+        if attempt is None or attempt.phase != "submitted":
+            return error
+        return self._stop(Decision(Action.STOP, Why.MISSING_JOB, attempt))
 
     def _stop(self, decision: Decision) -> AdGenError:
         found = None
@@ -371,10 +346,13 @@ class PaidJob:
             found = find_candidates(self.hook, decision.attempt)
         return stop_error(decision, self.vendor, self.facts, candidates=found, outlives_clear=self._outlives_clear)
 
-    def _stub(self, ids: list[str]) -> Generation:
-        kind: Kind = self.request.result_kind
+    def _stub(self, job_ids: tuple[str, ...]) -> Generation:
         return Generation(
-            vendor=self.vendor.name, id=ids[0], job_ids=ids, kind=kind, status=GenerationStatus.PROCESSING
+            vendor=self.vendor.name,
+            id=job_ids[0],
+            job_ids=job_ids,
+            kind=self.request.result_kind,
+            status=GenerationStatus.PROCESSING,
         )
 
     def with_credits(self, generation: Generation) -> Generation:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_adgen.core.identity import TaskIdentity
-from airflow_provider_adgen.lifecycle.facts import TaskFacts
+from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 from tests.support.tasks import task_context
 
 
