@@ -69,7 +69,7 @@ def _goal(
     if not found:
         return []
     where, worst = max(found, key=lambda one: math.inf if one[1] is None else one[1])
-    wanted = f"{'below' if below else 'at most'} {most:g}{unit}"
+    wanted = f"{'below' if below else 'at most'} {most:g}{unit}" if most else "0"
     got = "not measured" if worst is None else "never" if math.isinf(worst) else f"{worst:,.{digits}f}{unit}"
     reached = worst is not None and (worst < most if below else worst <= most)
     return [Goal(what, wanted, got, where, len(found), reached)]
@@ -126,14 +126,14 @@ def w1(parts: Iterable[list[dict[str, Any]]]) -> list[Goal]:
             2,
         ),
         *_goal(
-            "W1, vendors with and without a list: 95 of 100 ends are noticed after",
+            "W1, vendors with and without a list: 95 of 100 ends are noticed within",
             LATE,
             " intervals",
             [(place(run), late(run)) for run in usual],
             2,
         ),
         *_goal(
-            "W1, jobs that end long before their documented time: 95 of 100 ends are noticed after",
+            "W1, jobs that end long before their documented time: 95 of 100 ends are noticed within",
             LATE_EARLY,
             " intervals",
             [(place(run), late(run)) for run in early],

@@ -42,6 +42,7 @@ _READING = """\
 
 - CPU, memory and event loop are those of the triggering process alone. The first import of the measured code is
   included.
+- *source* is a digest of this package's code: what was measured with other code is listed by itself.
 - Memory is the growth from start to peak, in a process that has imported what a triggerer imports.
 - *Late* is the time from the end of a job at the server to the event of its trigger; *p95* means that 95 of 100 jobs
   were noticed within that time. The time of the vendor's answer is part of it.
@@ -63,8 +64,14 @@ def load(kept: Path) -> Kept:
 
 
 def write(kept: Path, docs: Path) -> list[Path]:
-    """Write the page and the plot into *docs*; return what was written."""
+    """
+    Write the page and the plot into *docs*; return what was written.
+
+    :raises FileNotFoundError: nothing was measured: a page without numbers must not replace one with.
+    """
     found = load(kept)
+    if not found:
+        raise FileNotFoundError(f"There are no results in {kept}.")
     plot = None
     if MAIN in found:
         from tests.benchmarks.plot import draw
@@ -147,16 +154,18 @@ def _goals(found: Kept) -> str:
 def _w1(found: Kept) -> str:
     parts = {part: found[part]["results"] for part in LATENCIES if part in found}
     runs = [run for results in parts.values() for run in results]
-    jobs = f"{min(run['spec']['jobs'] for run in runs):,}"
+    (jobs,) = {f"{run['spec']['jobs']:,}" for run in runs}
     text = f"## W1: {jobs} jobs\n\n{jobs} triggers begin to wait at the same time. " + _ends(runs)
     text += " The situations differ in how old the jobs are when the waiting begins:\n\n"
     text += _situations(runs)
     text += "\nCutX documents how long its jobs take: a static ad took 25 s in an example, videos take “typically 1-3 "
-    text += "minutes”. The other providers do not know the age of a job, so one situation is enough for them.\n"
+    text += "minutes”. The other providers do not know the age of a job, so one situation is enough for them.\n\n"
+    text += f"CPU seconds depend on the machine, so the trigger of {goals.YARDSTICK} is measured beside ours at each "
+    text += "latency.\n"
     for part, results in parts.items():
         text += f"\n### {_title(part)} latency\n\n" + _w1_table(results)
-        others = max(run["others_share"] for run in results)
-        text += f"\nOther processes used at most {_number(100 * others, 0)} % of the machine's CPU during a run.\n"
+        others = _number(100 * max(run["others_share"] for run in results), 0)
+        text += f"\nOther processes used at most {others} % of the machine's CPU during one of these runs.\n"
     return text
 
 
@@ -171,7 +180,7 @@ def _ends(runs: Runs) -> str:
 
 def _new_jobs(runs: Runs) -> str:
     """Return what runs have in common that wait for new jobs."""
-    return f"The triggers begin to wait when the jobs are submitted. The latency is {_latency(runs)}. {_ends(runs)}"
+    return f"The triggers begin to wait when the jobs are submitted. {_ends(runs)} The latency is {_latency(runs)}."
 
 
 def _situations(runs: Runs) -> str:

@@ -154,6 +154,12 @@ def test_the_page_says_only_what_was_measured(tmp_path):
     assert "with a list" not in text.replace("with and without a list", "").replace("without a list", "")
 
 
+def test_no_page_is_written_from_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        report.write(tmp_path, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_page_without_the_yardstick_says_so(tmp_path):
     keep(tmp_path, "w1-150", [run("cutx", MIXED.title)])
     text = report.render(report.load(tmp_path), None)
