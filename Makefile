@@ -33,7 +33,7 @@ help:
 	@echo 'make docs         build the documentation'
 	@echo 'make package      build the wheel and look at it in an environment of its own'
 	@echo 'make chaos        every way to die, at every vendor; writes docs/reliability.md'
-	@echo 'make bench        waiting, measured beside other providers; writes docs/performance.md  (BENCH="w1 w3" for parts)'
+	@echo 'make bench        waiting, measured beside other providers; writes docs/performance.md, 33 minutes  (BENCH="w1-150 w3" for parts)'
 	@echo 'make bench-airflow  the same on a whole Airflow       (TASKS=100 for fewer tasks)'
 	@echo 'make clean        remove what the above made'
 

@@ -63,13 +63,26 @@ class Service(abc.ABC):
     :param counts: where it notes whose status it told.
     :param oldest_first: lists show the oldest job first, where the documentation does not say.
     :param limit: a limit on reading, beside the documented ones.
+    :param kind: what the jobs make.
     """
 
     prefix: ClassVar[str] = ""
     job_id: ClassVar[str]
     authorization: ClassVar[str]
+    kinds: ClassVar[tuple[str, ...]] = ("image",)
 
-    def __init__(self, jobs: Jobs, counts: Counts, *, oldest_first: bool = False, limit: Window | None = None) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        counts: Counts,
+        *,
+        oldest_first: bool = False,
+        limit: Window | None = None,
+        kind: str = "image",
+    ) -> None:
+        if kind not in self.kinds:
+            raise ValueError(f"{type(self).__name__} is not written to answer about {kind}s.")
+        self.kind = kind
         self.jobs = jobs
         self.counts = counts
         self.oldest_first = oldest_first
@@ -238,6 +251,8 @@ class Cutx(Service):
     prefix = "/cutx"
     job_id = "0b9c7a10-4f0e-4c55-8d1e-%012x"
     authorization = "Bearer ey"
+    kinds = ("image", "video")
+    _TYPES: ClassVar[dict[str, tuple[str, str]]] = {"image": ("static_ad", "png"), "video": ("ugc_video", "mp4")}
 
     def error(self, status: int, code: str, message: str) -> Any:
         return {"error": code, "message": message}
@@ -258,12 +273,13 @@ class Cutx(Service):
         if job is None:
             return None
         over = job.over(now)
-        asset = {"id": job.id, "type": "image", "url": f"https://cutx-media.example/{job.id}.png"}
+        job_type, ending = self._TYPES[self.kind]
+        asset = {"id": job.id, "type": self.kind, "url": f"https://cutx-media.example/{job.id}.{ending}"}
         return Answer(
             200,
             {
                 "id": job.id,
-                "type": "static_ad",
+                "type": job_type,
                 "status": self.word(job, now),
                 "assets": [asset] if over else [],
                 "createdAt": iso(job.created),

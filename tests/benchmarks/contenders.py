@@ -25,12 +25,14 @@ class Waiting:
     :param since: Unix time at which it was submitted.
     :param until: Unix time at which to give up.
     :param interval: seconds between polls.
+    :param kind: what it makes; only our triggers ask for it.
     """
 
     job: str
     since: float
     until: float
     interval: float
+    kind: str = "image"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def _ours(vendor: str, title: str, key: str, path: str) -> Contender:
         return GenerationTrigger(
             vendor=vendor,
             job_ids=[waiting.job],
-            kind="image",
+            kind=waiting.kind,
             conn_id=CONN_ID,
             poll_interval=waiting.interval,
             since=waiting.since,

@@ -38,7 +38,9 @@ class Spec:
     :param contender: who waits.
     :param port: where the server listens.
     :param jobs: how many triggers.
-    :param age: seconds since the jobs were submitted, as if another triggerer had waited for them so far.
+    :param kind: what the jobs make.
+    :param youngest: seconds since the last job was submitted, as if another triggerer had waited for it so far.
+    :param oldest: seconds since the first job was submitted; the ages of all others lie evenly between.
     :param interval: seconds between polls.
     :param seconds: when to stop, whoever still waits.
     """
@@ -46,7 +48,9 @@ class Spec:
     contender: str
     port: int
     jobs: int
-    age: float = 0.0
+    kind: str = "image"
+    youngest: float = 0.0
+    oldest: float = 0.0
     interval: float = 5.0
     seconds: float = 120.0
 
@@ -91,8 +95,8 @@ async def run_all(contender: Contender, spec: Spec, begun: dict[str, Any], ends:
     """Run all triggers until the last one ends, or the time is over."""
     now = begun["now"]
     tasks = []
-    for job, _ in begun["jobs"]:
-        waiting = Waiting(job, since=now - spec.age, until=now + spec.seconds + 60, interval=spec.interval)
+    for job, created in begun["jobs"]:
+        waiting = Waiting(job, created, now + spec.seconds + 60, spec.interval, spec.kind)
         tasks.append(asyncio.create_task(wait_for(contender, waiting, ends)))
         await asyncio.sleep(0)  # as the triggerer does
     _, left = await asyncio.wait(tasks, timeout=max(0.0, now + spec.seconds - time.time()))
@@ -118,7 +122,7 @@ def main() -> None:
     with asyncio.Runner(loop_factory=loops) as runner:
         runner.run(asyncio.sleep(0))  # so that making the loop is not part of it
         gc.collect()
-        begun = ask(spec.port, f"/-/begin?jobs={spec.jobs}&age={spec.age}")
+        begun = ask(spec.port, f"/-/begin?jobs={spec.jobs}&youngest={spec.youngest}&oldest={spec.oldest}")
         forget_peak()
         memory, cpu, files = resident(), time.process_time(), len(os.listdir("/proc/self/fd"))
         loops.selector.reset()

@@ -52,8 +52,18 @@ class Jobs:
         self.all: list[Job] = []
         self.by_id: dict[str, Job] = {}
 
+    def add_aged(self, now: float, jobs: int, youngest: float, oldest: float) -> list[Job]:
+        """
+        Make *jobs* jobs whose ages are spread evenly, the oldest first, as they were submitted.
+
+        :param youngest: seconds since the last one was submitted.
+        :param oldest: seconds since the first one was submitted.
+        """
+        step = (oldest - youngest) / max(1, jobs - 1)
+        return [self.add(now, age=oldest - number * step) for number in range(jobs)]
+
     def add(self, now: float, *, age: float = 0.0) -> Job:
-        """Make one job; ends are spread evenly, in no order."""
+        """Make one job; ends are spread evenly, in no order, whatever the age."""
         number = len(self.all)
         share = (number + 1) * _GOLDEN % 1.0
         job = Job(

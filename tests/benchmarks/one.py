@@ -16,7 +16,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="One run of one contender.")
     parser.add_argument("contender", choices=CONTENDERS)
     parser.add_argument("jobs", type=int)
-    parser.add_argument("--age", type=float, default=0.0, help="seconds since the jobs were submitted")
+    parser.add_argument("--kind", default="image", help="what the jobs make: image, or video of CutX")
+    parser.add_argument("--youngest", type=float, default=0.0, help="seconds since the last job was submitted")
+    parser.add_argument("--oldest", type=float, help="seconds since the first job was submitted; default: as the last")
     parser.add_argument("--seconds", type=float, default=120.0, help="when to stop")
     parser.add_argument("--interval", type=float, default=5.0, help="poll interval")
     parser.add_argument("--rpm", type=float, help="requests_per_minute in the connection")
@@ -29,14 +31,22 @@ def main() -> None:
     parser.add_argument("--oldest-first", action="store_true")
     given = parser.parse_args()
     server = Server(
-        given.first, given.last, given.latency, given.limit, given.window, given.history, given.oldest_first
+        given.first,
+        given.last,
+        given.latency,
+        given.limit,
+        given.window,
+        given.history,
+        given.oldest_first,
+        given.kind,
     )
+    oldest = given.youngest if given.oldest is None else given.oldest
     extra = {"requests_per_minute": given.rpm} if given.rpm else {}
     plan = Plan(
         given.contender,
         given.jobs,
         server=server,
-        age=given.age,
+        ages=(given.youngest, oldest),
         interval=given.interval,
         seconds=given.seconds,
         extra=extra,

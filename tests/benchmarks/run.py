@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks.certificate import make_certificate
 from tests.benchmarks.contenders import CONTENDERS
+from tests.benchmarks.machine import busy_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,6 +40,7 @@ class Server:
     :param window: seconds of a window.
     :param history: jobs that the account made earlier.
     :param oldest_first: lists show the oldest job first.
+    :param kind: what the jobs make.
     """
 
     first: float = 15.0
@@ -47,10 +50,12 @@ class Server:
     window: float = 1.0
     history: int = 0
     oldest_first: bool = False
+    kind: str = "image"
 
     def arguments(self) -> list[str]:
         """Return it as the server's arguments."""
         said = ["--first", str(self.first), "--last", str(self.last), "--latency", str(self.latency)]
+        said += ["--kind", self.kind]
         if self.limit is not None:
             said += ["--limit", str(self.limit), "--window", str(self.window)]
         if self.history:
@@ -67,7 +72,7 @@ class Plan:
     :param jobs: for how many jobs.
     :param label: tells it from other runs of the same contender.
     :param server: against what.
-    :param age: seconds since the jobs were submitted.
+    :param ages: seconds since the last and since the first job was submitted; the others lie evenly between.
     :param interval: seconds between polls.
     :param seconds: when to stop.
     :param extra: further fields of the connection's extra.
@@ -77,7 +82,7 @@ class Plan:
     jobs: int
     label: str = ""
     server: Server = field(default_factory=Server)
-    age: float = 0.0
+    ages: tuple[float, float] = (0.0, 0.0)
     interval: float = 5.0
     seconds: float = 120.0
     extra: dict[str, Any] = field(default_factory=dict)
@@ -121,6 +126,12 @@ def serving(service: str, server: Server, directory: Path, certificate: Path) ->
         process.wait()
 
 
+def _own_seconds() -> float:
+    """Return the CPU seconds of this process and of the servers and contenders that it has waited for."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
 def run(plan: Plan) -> dict[str, Any]:
     """
     Carry out one run.
@@ -128,11 +139,13 @@ def run(plan: Plan) -> dict[str, Any]:
     :raises RunFailed: it ended without a result.
     """
     contender = CONTENDERS[plan.contender]
+    began, busy, own = time.monotonic(), busy_seconds(), _own_seconds()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         directory = Path(name)
         certificate, trusted = make_certificate(directory)
         with serving(contender.service, plan.server, directory, certificate) as port:
-            spec = {"contender": plan.contender, "port": port, "jobs": plan.jobs, "age": plan.age}
+            spec = {"contender": plan.contender, "port": port, "jobs": plan.jobs, "kind": plan.server.kind}
+            spec |= {"youngest": plan.ages[0], "oldest": plan.ages[1]}
             spec |= {"interval": plan.interval, "seconds": plan.seconds}
             env = environment(directory / "airflow", trusted) | contender.environment(HOST, port, **plan.extra)
             out, log = directory / "result.json", directory / "log"
@@ -150,6 +163,9 @@ def run(plan: Plan) -> dict[str, Any]:
         if done.returncode != 0:
             raise RunFailed(f"{plan.contender} failed:\n" + "\n".join(lines[-40:]))
         result: dict[str, Any] = json.loads(out.read_text())
+    others = max(0.0, busy_seconds() - busy - (_own_seconds() - own))
+    # Means something only where one run is made at a time.
+    result["others_share"] = others / (len(os.sched_getaffinity(0)) * (time.monotonic() - began))
     result["log_lines"] = len(lines)
     if os.environ.get("BENCH_LOGS"):
         Path(os.environ["BENCH_LOGS"], f"{plan.contender}-{plan.label}-{plan.jobs}.log").write_text("\n".join(lines))

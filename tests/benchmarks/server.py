@@ -43,7 +43,9 @@ class State:
         service = SERVICES[options.service]
         limit = Window(options.limit, options.window) if options.limit else None
         self.jobs = Jobs(service.job_id, options.first, options.last)
-        self.service = service(self.jobs, self.counts, oldest_first=options.oldest_first, limit=limit)
+        self.service = service(
+            self.jobs, self.counts, oldest_first=options.oldest_first, limit=limit, kind=options.kind
+        )
         self.latency: float = options.latency
         self._history: int = options.history
         if self._history:
@@ -61,8 +63,8 @@ class State:
         """Do what the benchmark itself asks for."""
         if path == "/-/begin":
             now = time.time()
-            made = [self.jobs.add(now, age=float(query.get("age", "0"))) for _ in range(int(query["jobs"]))]
-            return {"now": now, "jobs": [[job.id, job.ends] for job in made]}
+            made = self.jobs.add_aged(now, int(query["jobs"]), float(query["youngest"]), float(query["oldest"]))
+            return {"now": now, "jobs": [[job.id, job.created] for job in made]}
         usage = resource.getrusage(resource.RUSAGE_SELF)
         report = self.counts.report()
         return {
@@ -182,6 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--service", choices=SERVICES, required=True)
     parser.add_argument("--certificate", type=Path, required=True, help="PEM file with key and certificate")
     parser.add_argument("--port-file", type=Path, required=True, help="where to write the port")
+    parser.add_argument("--kind", default="image", help="what the jobs make")
     parser.add_argument("--latency", type=float, default=0.15, help="seconds")
     parser.add_argument("--first", type=float, default=15.0, help="seconds after which the first job ends")
     parser.add_argument("--last", type=float, default=35.0, help="seconds after which the last job ends")
