@@ -82,7 +82,7 @@ async def aget_connection(conn_id: str) -> Connection:
 
 @cache
 def command_line() -> str:
-    """Return how our commands begin: where Airflow takes commands from providers (3.2), as its own."""
+    """Return how our commands begin: ``airflow adgen`` where Airflow takes commands from providers (3.2 and later)."""
     try:
         taken = '"cli"' in files("airflow").joinpath("provider_info.schema.json").read_text(encoding="utf-8")
     except OSError:

@@ -6,9 +6,9 @@ Named points in the life of a paid generation at which a chaos test can kill the
 They are off unless the environment variable ``ADGEN_FAILPOINTS`` names a directory when this module is imported. While
 they are off, a call is one comparison with None.
 
-A test orders a death by putting a file into that directory: ``<point>`` for whoever comes there first, or
-``<point>@<run id>@<task id>`` for one task. The file may hold a number of seconds by which the death comes later, while
-the process goes on. It is used up.
+A test kills a process by putting a file into that directory: ``<point>`` for the first process that gets there, or
+``<point>@<run id>@<task id>`` for one task. The file may hold a number of seconds: the kill then comes so much later,
+and the process goes on meanwhile. The file is removed.
 """
 
 from __future__ import annotations

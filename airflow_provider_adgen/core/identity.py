@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Who asks for what: the identity of a task, the fingerprint of its request, the idempotency key made of both."""
+"""The identity of a task, the fingerprint of its request, and the idempotency key that is made of both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-# A name space of our own for UUIDs of version 5.
+# The namespace of our UUIDs of version 5.
 _NAMESPACE = uuid.UUID("6f0a0f6e-3f3c-5d0e-9a53-0f6b1f3f2d11")
 
 
@@ -68,7 +68,7 @@ def field_hashes(kind: str, body: dict[str, Any], vendor: str, host: str, conn_i
 
 
 def fingerprint(kind: str, body: dict[str, Any], vendor: str, host: str, conn_id: str) -> str:
-    """Return the hash of a request and the account it is for; the key is no part of it."""
+    """Return the hash of a request and its account. The account's key is not part of it."""
     return digest({"kind": kind, "body": body, "vendor": vendor, "host": host, "conn_id": conn_id})
 
 
@@ -81,7 +81,7 @@ def idempotency_key(
     identity: TaskIdentity, *, epoch: int, fingerprint: str, answered: int, seed: str | None = None
 ) -> str:
     """
-    Return the key of an attempt: the same whenever and wherever the same attempt is made again.
+    Return the key of an attempt. The same attempt has the same key, in whichever process it is made again.
 
     :param identity: the task.
     :param epoch: changes when a user clears the task.

@@ -8,7 +8,7 @@ A record is a list of attempts, oldest first. Each attempt goes through phases a
     intent ──> withdrawn            nothing was started (refused, or never sent)
        └─────> submitted ──> done   a job exists; its result was delivered
 
-An attempt that stays ``intent`` is one whose submission nobody can vouch for.
+The outcome of an attempt that stays ``intent`` is unknown: it may have been accepted.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Attempt(BaseModel):
     :param retry_at: Unix time before which the vendor asked not to be posted to again.
     :param key_tag: short hash of the account's key at the time.
     :param answered: the vendor answered this attempt: declined it, or accepted it. Only unanswered ones keep their key.
-    :param unknown: it is settled that nothing can tell whether it was accepted.
+    :param unknown: nothing can tell any more whether it was accepted.
     :param reason: why it was withdrawn or is unknown, scrubbed.
     :param answer: the beginning of an acceptance in which no job id could be read, scrubbed.
     :param job_ids: the jobs it started.
@@ -142,25 +142,25 @@ class Record(BaseModel):
 
     @property
     def counting(self) -> Attempt | None:
-        """The attempt that decides: the latest that was not withdrawn, or the latest of all."""
+        """The attempt that counts: the latest that was not withdrawn, or the latest of all."""
         return next((one for one in reversed(self.attempts) if one.phase != "withdrawn"), self.last)
 
     @property
     def open(self) -> Attempt | None:
-        """The attempt that nobody can vouch for, if that is what the task stands at."""
+        """The attempt whose outcome is unknown, if it is the one that counts."""
         counting = self.counting
         return counting if counting is not None and counting.phase == "intent" else None
 
     @property
     def answered(self) -> int:
-        """How many attempts the vendor answered and are over: part of the next attempt's key."""
+        """How many attempts the vendor has answered: part of the next attempt's key."""
         return sum(attempt.answered + attempt.answered_before for attempt in self.attempts)
 
     def spent(self, epoch: int | None) -> int:
         """
         Return the credits that one intended generation may have cost so far, less documented refunds.
 
-        What nobody can vouch for was meant for the generation that follows it, also if the task was cleared between.
+        An attempt whose outcome is unknown counts for the generation that follows it, also after a clear between them.
 
         :param epoch: a cleared task intends a new generation, with a new epoch; None for all.
         """

@@ -36,7 +36,7 @@ def unseal(sealed: str, account: Account, job_ids: tuple[str, ...]) -> Generatio
     :param sealed: what :func:`seal` returned.
     :param job_ids: all jobs of the generation.
     """
-    from cryptography.fernet import Fernet, InvalidToken  # as above
+    from cryptography.fernet import Fernet, InvalidToken  # it takes long to import
 
     try:
         text = Fernet(_key(account, job_ids)).decrypt(sealed.encode())

@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writes one task's attempts into its ledger: what is intended, what came of it. It sends nothing."""
+"""Writes one task's attempts into its ledger: the intent, and its outcome. It sends nothing."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ class AttemptLog:
         self.fields = field_hashes(*identity)
 
     def record(self) -> Record | None:
-        """Return the record, or None where nothing is kept and nothing was written by this process."""
+        """Return the record; None where no store is configured and this process has written nothing."""
         return self._ledger.record()
 
     def refresh(self) -> None:
-        """Read the record again: another process that believed to be this task may have written meanwhile."""
+        """Read the record again: another process of the same task may have written meanwhile."""
         self._ledger.refresh()
 
     @property
@@ -82,7 +82,7 @@ class AttemptLog:
 
     @property
     def counting(self) -> Attempt | None:
-        """The attempt that decides: the latest that was not withdrawn, whose job is waited for and delivered."""
+        """The attempt that counts: the latest that was not withdrawn. Its job is waited for and delivered."""
         record = self.record()
         return record.counting if record is not None else None
 
@@ -100,7 +100,7 @@ class AttemptLog:
     # --- before the submission ------------------------------------------------------------------------------------
 
     def price(self) -> int | None:
-        """Return what this generation counts for: its documented price, or ``assume_credits``."""
+        """Return the credits that this generation counts for: its documented price, or ``assume_credits``."""
         documented = self._request.price()
         return documented if documented is not None else self._terms.assume_credits
 
@@ -120,7 +120,7 @@ class AttemptLog:
                 f"{self._request.kind} requests. Say with assume_credits what to count. Nothing was sent."
             )
         record = self.record()
-        # Where a clear is taken for a retry, it intends no generation of its own.
+        # Where a clear is treated as a retry, it intends no new generation.
         epoch = self._facts.epoch if self._terms.policy.on_clear == "fresh" else None
         spent = record.spent(epoch) if record is not None else 0
         if spent + price > limit:
@@ -132,10 +132,10 @@ class AttemptLog:
 
     def intend(self, before: Attempt | None, account: Account) -> Attempt:
         """
-        Write the intent of a new attempt; whatever the store raises keeps it from being posted.
+        Write the intent of a new attempt. If the store raises, nothing is posted.
 
-        It replaces the last one if the vendor only asked to come back later: refusals leave one entry, however many
-        they are.
+        It replaces the last attempt if the vendor only asked to come back later, so that any number of refusals leaves
+        one entry.
 
         :raises InvalidRequest: the request cannot be sent; nothing was written.
         """
@@ -153,7 +153,7 @@ class AttemptLog:
             conn_id=account.conn_id,
             request_kind=self._request.kind,
             endpoint=endpoint,
-            # Attempts are told apart by time: that of a worker whose clock is behind comes last all the same.
+            # Attempts are ordered by time; a worker whose clock is behind must come last all the same.
             intended_at=now if last is None else max(now, last.intended_at + 0.001),
             post_seconds=account.timeout,
             key_tag=account.key_tag,
@@ -168,7 +168,7 @@ class AttemptLog:
         try:
             return self._ledger.write(attempt, instead_of=refused)
         except Exception as error:
-            # It may have got into one of two stores: nothing is posted, so nobody shall be asked about it later.
+            # One of two stores may have taken it. Nothing is posted, so a later try must not ask a person about it.
             reason = f"its intent could not be recorded ({type(error).__name__})"
             self._insist(
                 attempt.model_copy(update={"phase": "withdrawn", "reason": reason}),
@@ -177,7 +177,7 @@ class AttemptLog:
             raise
 
     def _replaces(self, last: Attempt) -> bool:
-        """Whether a new attempt takes the place of the last one: nothing is lost with it but that it was refused."""
+        """Whether a new attempt replaces the last one, which the vendor refused only for now."""
         return (
             last.phase == "withdrawn"
             and last.fingerprint == self.fingerprint
@@ -190,8 +190,8 @@ class AttemptLog:
         """
         Return whether another process wrote something for this task after the decision to post *attempt*.
 
-        This process may have been frozen between reading the record and writing its intent, for so long that Airflow
-        let another try go. Whoever sees the other takes its own intent back and decides again.
+        This process may have been frozen between reading the record and writing its intent, and Airflow may have
+        started another try meanwhile. A process that sees another's entry withdraws its own intent and decides again.
         """
         if not self._ledger.keeps:
             return False
@@ -219,10 +219,10 @@ class AttemptLog:
         if self._vendor.promises.idempotency is None:
             return None
         if before is not None and not before.answered and before.key and before.fingerprint == self.fingerprint:
-            # Nobody answered it: with the same key the vendor may still recognise it.
+            # It was not answered: with the same key the vendor may still recognise it.
             return before.key
-        # Where nothing is kept, a later try cannot count: it must come to the same key as this one, and so must
-        # one after a clear if that is to be taken for a retry.
+        # Without a record a later try cannot count attempts: it must come to the same key as this one, and so must a
+        # try after a clear that is treated as a retry.
         record = self.record() if self._ledger.keeps else None
         return idempotency_key(
             self._facts.identity,
@@ -235,7 +235,7 @@ class AttemptLog:
     # --- what came of it ------------------------------------------------------------------------------------------
 
     def submitted(self, attempt: Attempt, generation: Generation) -> None:
-        """Write that a job exists. It is paid for: if it cannot be written, that is said and it goes on."""
+        """Write that a job exists. It is paid for: if that cannot be written, it is logged and the task goes on."""
         keep = generation.finished and self._request.synchronous and bool(generation.variants)
         told = generation.credits.charged
         self._insist(
@@ -247,11 +247,11 @@ class AttemptLog:
                     "job_ids": generation.job_ids,
                     "submitted_at": self._now(),
                     "sent_at": self._now(),
-                    # A repeat that only collects the result does not say again what was charged.
+                    # A repeat that only collects the result does not say what was charged.
                     "charged": told if told is not None else attempt.charged,
                     "wait_try": self._facts.try_number,
                     "wait_until": self._now() + self._terms.wait_seconds,
-                    # Copy is given once, with this answer: it is kept before anything else can go wrong.
+                    # Copy comes with this answer: it is kept before anything else can go wrong.
                     "result": generation.to_xcom(urls=False) if keep else None,
                 }
             ),
@@ -296,9 +296,9 @@ class AttemptLog:
         self._ledger.write(attempt.model_copy(update={"phase": "withdrawn", "reason": reason}), retrying=True)
 
     def unanswered(self, attempt: Attempt, verdict: Verdict, error: AdGenError) -> None:
-        """Write that nobody knows."""
-        # Only an acceptance answers it: a refused repeat leaves open what became of the posting before, and its key is
-        # what may still tell.
+        """Write that the outcome is unknown."""
+        # Only an acceptance answers it. A refused repeat says nothing about the posting before, and the key of that one
+        # may still tell.
         answered = attempt.answered or verdict.unknown
         changes = {**self._outcome(attempt, verdict, error), "unknown": verdict.unknown, "answered": answered}
         if isinstance(error, UnexpectedResponse):
@@ -332,7 +332,7 @@ class AttemptLog:
         self._ledger.write(attempt.model_copy(update=changes), retrying=True)
 
     def heard(self, sealed: str) -> None:
-        """Write how the job ended, before anything else can go wrong: the vendor may not tell it again."""
+        """Write how the job ended, before anything else can go wrong: the vendor may not say it again."""
         last = self.counting
         if last is None or last.phase != "submitted" or last.heard == sealed:
             return
@@ -348,10 +348,10 @@ class AttemptLog:
         if last is None or last.phase not in {"submitted", "done"}:
             return
         if last.phase == "done" and last is not self.last:
-            return  # delivered before, and a fresh one was asked for since, which was refused: that still stands
+            return  # delivered before; a fresh one was refused since, so the earlier delivery still stands
         creatives = [{**one, "url": None, "expires_at": None} for one in result.get("creatives", [])]
         kept = {**result, "creatives": creatives}
-        # What a cleared task took up again is its own from then on: its retry must not take the clear for a new one.
+        # A cleared task that took up a job owns it: its retry must not see another clear.
         changes = {"phase": "done", "epoch": self._facts.epoch, "result": kept, "heard": None}
         self._insist(
             last.model_copy(update=changes),
@@ -377,5 +377,5 @@ class AttemptLog:
     def _insist(self, attempt: Attempt, otherwise: str) -> None:
         try:
             self._ledger.write(attempt, retrying=True)
-        except Exception as error:  # said below, and the caller goes on: money was decided already
+        except Exception as error:  # it is logged, and the caller goes on: the money is spent already
             self._log.error("%s (%s).", otherwise, type(error).__name__)

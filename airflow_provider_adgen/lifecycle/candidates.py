@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Looks among the vendor's jobs for those that a lost submission could have started; information for a person."""
+"""Lists the vendor's jobs that a lost submission could have started, for a person to choose from."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Candidates:
 
 def find_candidates(hook: AdGenHook, attempt: Attempt) -> Candidates:
     """
-    Look for the vendor's jobs since the intent; that it cannot be looked for is no error but said.
+    List the vendor's jobs since the intent. A list that cannot be read is no error; the sentence says so.
 
     :param hook: the account.
     :param attempt: the unresolved attempt.

@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a 402 is about, and what a task's generation cost in the end."""
+"""What a 402 means, and what a task's generation cost."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def missing(
     if told is None:
         return None, None, False
     if needed is None:
-        # Nobody says how many it takes: these were too few.
+        # The price is not known, and these were too few.
         return told + 1, told, False
     return needed, told, told >= needed
 
@@ -77,7 +77,7 @@ def put_costs(generation: Generation, quoted: int | None, attempt_log: AttemptLo
     if earlier and "earlier_submissions" not in generation.details:
         told = [one for one in (cost.charged, *(before.charged for before in earlier)) if one is not None]
         refunded = [one.refunded for one in earlier if one.refunded is not None]
-        # Of a sum nothing may be left out silently.
+        # A sum must not leave anything out silently.
         cost.charged = sum(told) if len(told) == 1 + len(earlier) else None
         if refunded:
             cost.refunded = (cost.refunded or 0) + sum(refunded)

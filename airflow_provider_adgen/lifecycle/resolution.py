@@ -1,7 +1,7 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
 """
-How a person resolves a submission that nobody knows about, without touching code: by an Airflow Variable.
+How a person resolves a submission whose outcome is unknown: by an Airflow Variable.
 
 The error names the Variable. Its value is the id of the job that the submission started (several joined by commas), or
 ``not-submitted``; of a recorded job that the vendor no longer knows it is ``gone``. Then the task is cleared.
@@ -62,7 +62,7 @@ def read_resolution(uid: str) -> str | None:
 
     try:
         value = Variable.get(variable_name(uid), default=None)
-    except Exception as error:  # the task stops anyway; whatever kept the Variable from being read must not hide why
+    except Exception as error:  # the task stops anyway, and this error must not hide why
         log.warning("Variable %s could not be read (%s).", variable_name(uid), type(error).__name__)
         return None
     text = str(value).strip() if value is not None else ""
@@ -86,7 +86,7 @@ def apply_resolution(
     if decision.why != Why.UNRESOLVED or attempt is None:
         return False
     said = read_resolution(attempt.uid)
-    if said is None or said == GONE:  # that is about a recorded job, and no job's id
+    if said is None or said == GONE:  # that is about a recorded job, and is no job id
         return False
     if said == NOT_SUBMITTED:
         log.warning("A person declared that attempt %s was not submitted.", attempt.uid)

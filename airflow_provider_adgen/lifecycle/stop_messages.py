@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""The sentences with which a task stops instead of spending money."""
+"""The messages of a task that stops instead of spending money."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 def refusal(error: AdGenError) -> AdGenError:
     """
-    Return the error for a submission that was refused, and of which it is certain that nothing was started.
+    Return the error for a submission that was refused and certainly started nothing.
 
     :param error: what the vendor answered, or why it was not sent.
     """
@@ -152,7 +152,7 @@ def how_to_resolve(
     attempt: Attempt, identity: TaskIdentity, *, job: str | None = None, outlives_clear: bool = True
 ) -> str:
     """
-    Return what a person can do about an attempt that nobody can vouch for, several lines to copy from.
+    Return what a person can do about an attempt whose outcome is unknown: several lines to copy from.
 
     :param attempt: the attempt.
     :param identity: its task.

@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""What Airflow's context says about the running task, in our own words."""
+"""What Airflow's context says about the running task."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""What OpenLineage is told of a generation. It imports the OpenLineage provider, so only that provider calls it."""
+"""What a generation reports to OpenLineage. It imports the OpenLineage provider, so only that provider calls it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def lineage(request: dict[str, Any], result: dict[str, Any] | None) -> Any:
     :param result: the dictionary that the task returned; None before its end.
     """
     from airflow.providers.openlineage.extractors import OperatorLineage  # type: ignore[import-not-found,unused-ignore]  # optional
-    from openlineage.client.event_v2 import Dataset  # type: ignore[import-not-found,unused-ignore]  # as above
+    from openlineage.client.event_v2 import Dataset  # type: ignore[import-not-found,unused-ignore]  # optional
 
     def datasets(uris: Iterator[str]) -> list[Any]:
         places = dict.fromkeys(place for uri in uris if (place := _place(uri)) is not None)
@@ -37,7 +37,7 @@ def lineage(request: dict[str, Any], result: dict[str, Any] | None) -> Any:
 
 def _facet(request: dict[str, Any], result: dict[str, Any]) -> Any:
     import attr
-    from openlineage.client.facet_v2 import RunFacet  # type: ignore[import-not-found,unused-ignore]  # as above
+    from openlineage.client.facet_v2 import RunFacet  # type: ignore[import-not-found,unused-ignore]  # optional
 
     @attr.define
     class AdGenRunFacet(RunFacet):  # type: ignore[misc,unused-ignore]  # Any where OpenLineage is not installed

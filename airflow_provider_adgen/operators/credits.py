@@ -177,13 +177,13 @@ class CreditCheckOperator(BaseOperator):
         rows, affordable, left, open_ = [], [], room, True
         for place, one in enumerate(prices):
             price = one.credits
-            # In the order given: once one does not fit, the ones behind it wait for the next run.
+            # In the order given: after one that does not fit, the others wait for the next run.
             open_ = open_ and (left is None or price is None or price <= left)
             if open_:
                 left = left if left is None or price is None else left - price
                 if self.requests is not None:
                     affordable.append(self.requests[place])
-            # Whether something fits of which the price or the balance is not known, is not known either.
+            # Without a price or a balance it is not known whether it fits.
             fits = None if open_ and (left is None or price is None) else open_
             rows.append({"kind": one.kind, "price": price, "assumed": one.assumed, "affordable": fits})
         enough = None if room is None else required <= room

@@ -46,7 +46,7 @@ def classify_submit_error(error: AdGenError, promises: Promises) -> Verdict:
             # costs nothing: a new key is safe whenever nothing was started.
             return Verdict(nothing_started=True, answered=True, unknown=False, status=error.status)
         return Verdict(nothing_started=False, answered=False, unknown=False, status=error.status)
-    # Refused on our own side, before anything was sent.
+    # We refused it before anything was sent.
     ours = isinstance(error, InvalidRequest)
     return Verdict(nothing_started=ours, answered=False, unknown=False, status=0)
 

@@ -3,8 +3,8 @@
 """
 What a task that wants one paid generation does next. One pure function, :func:`decide`; no I/O, no Airflow.
 
-It is asked at the start of every try and every resumed leg, and again after every submission that went wrong, so that
-there is one place where it is decided whether money is spent.
+Each leg asks it first, and asks it again after each submission that went wrong. So one place decides whether money is
+spent.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Action(StrEnum):
 
 
 class Why(StrEnum):
-    """The reason for a decision; every STOP has a sentence of its own."""
+    """The reason for a decision. Each reason to stop has a message of its own."""
 
     NOTHING_YET = "nothing was submitted before"
     WITHDRAWN = "the earlier attempt started nothing"
@@ -172,12 +172,12 @@ def decide(situation: Situation) -> Decision:
     record = situation.record
     if record is None:
         return _without_record(situation)
-    # A withdrawn attempt is as good as none: what counts is what was bought, or may have been, before it.
+    # A withdrawn attempt bought nothing. What counts is what was bought, or may have been bought, before it.
     last = record.counting
     if last is None:
         return Decision(Action.SUBMIT, Why.NOTHING_YET)
     if last is not record.last:
-        # This try was refused: it has bought nothing that it could be resumed for.
+        # This try was refused: it has bought nothing that it could go on with.
         situation = replace(situation, resumed=False)
     match last.phase:
         case "withdrawn":
@@ -195,7 +195,7 @@ def _without_record(situation: Situation) -> Decision:
     if situation.try_number <= 1 and not situation.resumed:
         return Decision(Action.SUBMIT, Why.NO_RECORD_FIRST)
     if rule is not None and rule.covers(situation.kind) and not rule.while_running:
-        # A key that outlives the job; one that protects only a running job proves nothing on a later try.
+        # A key that protects only a running job proves nothing on a later try.
         return Decision(Action.SUBMIT, Why.NO_RECORD_KEYED)
     if situation.policy.on_unknown_submission == "resubmit":
         return Decision(Action.SUBMIT, Why.NO_RECORD_RESUBMIT)
@@ -216,7 +216,7 @@ def _unresolved(situation: Situation, last: Attempt) -> Decision:
     if not situation.own and situation.now < deadline:
         return Decision(Action.WAIT, Why.YOUNG_INTENT, last, seconds=deadline - situation.now)
     if repeatable and rule is not None:
-        # A key that protects while the job runs is soon over: its repeats follow more quickly.
+        # A key that protects only while the job runs expires soon: its repeats follow more quickly.
         earliest = 0.0 if rule.while_running else deadline
         delay = repeat_delay(len(last.statuses), _SHORT_PAUSE if rule.while_running else _FIRST_PAUSE)
         due = max(situation.now, earliest, (last.sent_at or 0.0) + delay, last.retry_at or 0.0)
@@ -254,7 +254,7 @@ def refusal_delay(refusals: int) -> float:
 
 def _submitted(situation: Situation, last: Attempt) -> Decision:
     if situation.resumed:
-        # The input of one try is one; templates that render differently by the minute must not matter.
+        # A try has one input. Templates that render differently by the minute must not matter.
         return _collect(situation, last)
     cleared = last.epoch != situation.epoch and situation.policy.on_clear == "fresh"
     changed = last.fingerprint != situation.fingerprint
