@@ -16,7 +16,7 @@ from airflow_provider_adgen.core.decisions.submission import (
     Situation,
     Why,
     decide,
-    pause,
+    repeat_delay,
 )
 from airflow_provider_adgen.core.record import Attempt, Record
 from airflow_provider_adgen.core.vendor import Idempotency, Promises
@@ -241,9 +241,9 @@ def test_a_repeat_waits_as_long_as_the_vendor_asked() -> None:
 
 
 def test_pauses_grow_to_a_limit() -> None:
-    assert [pause(n) for n in range(1, 5)] == [5.0, 10.0, 20.0, 40.0]
-    assert pause(0) == 5.0
-    assert pause(10_000) == 600.0
+    assert [repeat_delay(n) for n in range(1, 5)] == [5.0, 10.0, 20.0, 40.0]
+    assert repeat_delay(0) == 5.0
+    assert repeat_delay(10_000) == 600.0
 
 
 def test_the_latest_of_several_attempts_decides() -> None:
