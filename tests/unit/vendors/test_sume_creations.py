@@ -89,7 +89,7 @@ def test_a_creation_without_a_job_id_is_not_taken_for_one(value: Any) -> None:
 
 def test_a_list_with_an_unreadable_job_keeps_the_others_and_says_so() -> None:
     found = created({"jobs": [{"id": "job_1"}, {"name": "?"}]}, SWAP)
-    assert found.job_ids == ["job_1"]
+    assert found.job_ids == ("job_1",)
     assert found.details["jobs_without_id"] == 1
 
 
