@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""One file on its way to its destination, as the event loop sees it: every blocking step runs in a thread."""
+"""The writer of one file for callers on the event loop: every blocking step runs in a thread."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class NotStored(Exception):
 
 class AtomicWriter:
     """
-    One file on its way to its destination, hashed as it passes.
+    Writes one file to its destination and computes its hashes.
 
     :param make: opens the sink; called on the first write, in a thread.
     :param algorithms: further hashes to compute, beside SHA-256.
@@ -38,9 +38,6 @@ class AtomicWriter:
         self._sink: Sink | None = None
         self._lock = threading.Lock()
         self._ended = False
-        self._reset(algorithms)
-
-    def _reset(self, algorithms: Iterable[str]) -> None:
         self.size = 0
         self._hashes = {
             name: hashlib.new(name, usedforsecurity=False) for name in dict.fromkeys(("sha256", *algorithms))
@@ -62,15 +59,6 @@ class AtomicWriter:
         :raises NotStored: the destination does not take it.
         """
         await self._in_thread(self._write, data)
-
-    async def restart(self, algorithms: Iterable[str] = ()) -> None:
-        """
-        Forget what was written.
-
-        :raises NotStored: the destination does not take it.
-        """
-        await self._in_thread(self._restart)
-        self._reset(algorithms)
 
     async def commit(self) -> None:
         """
@@ -106,10 +94,6 @@ class AtomicWriter:
         for value in self._hashes.values():
             value.update(data)
         self.size += len(data)
-
-    def _restart(self) -> None:
-        if self._sink is not None:
-            self._sink.restart()
 
     def _commit(self) -> None:
         if self._sink is None:

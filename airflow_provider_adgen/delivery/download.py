@@ -1,10 +1,10 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
 """
-One creative from its link to its destination.
+The download of one creative into its destination.
 
-The network is read on the event loop, files are written in threads, and at most a few hundred kilobytes are held in
-between. Nothing costs anything: it may all be repeated.
+The network is read on the event loop, and files are written in threads. At most a few hundred kilobytes are held in
+memory. A download costs nothing and may be repeated.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from airflow_provider_adgen.delivery.atomic_writer import AtomicWriter, NotStore
 from airflow_provider_adgen.delivery.links import BadLink, Link, Links, checked, host
 from airflow_provider_adgen.delivery.names import describe, media_type
 from airflow_provider_adgen.delivery.ranges import Version, content_length, decodable, encoding
+from airflow_provider_adgen.delivery.signatures import ARCHIVES, DOCUMENTS, HEAD, SMALLEST, fits, types_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from airflow_provider_adgen.core.clock import Clock
     from airflow_provider_adgen.delivery.places import Place
@@ -35,13 +36,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 6
-"""How often a download that makes no headway is tried."""
+"""Attempts of a download that makes no headway."""
 
 REFRESHES = 2
-"""How often the vendor is asked for a fresh link while a download makes no headway."""
+"""Fresh links that the vendor is asked for while a download makes no headway."""
 
 HEADWAY = 1 << 20
-"""New bytes after which failures are counted anew, so that a long film survives many short breaks."""
+"""New bytes after which failures are counted from zero again, so that a long video survives many short breaks."""
 
 _REDIRECTS = 5
 _MOVED = frozenset({301, 302, 303, 307, 308})
@@ -49,12 +50,10 @@ _MOVED = frozenset({301, 302, 303, 307, 308})
 # was moved is a 404. A fresh link costs one free request, so all of them get it.
 _SPENT = frozenset({400, 401, 403, 404, 410})
 _PASSING = frozenset({202, 408, 425, 429})
-_PAGES = frozenset({"text/html", "application/xhtml+xml"})
-_DOCUMENTS = _PAGES | {"application/json", "application/problem+json", "application/xml", "text/xml"}
 
 
 class _Broken(Exception):
-    """It may work in a moment."""
+    """The attempt failed; another one with the same link may succeed."""
 
     def __init__(self, what: str, *, status: int | None = None, wait: float | None = None) -> None:
         super().__init__(what)
@@ -63,7 +62,7 @@ class _Broken(Exception):
 
 
 class _Spent(Exception):
-    """It may work with a fresh link."""
+    """The link does not lead to the creative; a fresh one may."""
 
     def __init__(self, what: str, *, status: int | None = None) -> None:
         super().__init__(what)
@@ -109,6 +108,7 @@ class Download:
         self._deposit: AtomicWriter | None = None
         self._version = Version()
         self._promised: dict[str, bytes] = {}
+        self._told = ""
         self._file_name = ""
         self._media_type = ""
         self._failures = 0
@@ -133,9 +133,8 @@ class Download:
             raise
         uri = self._job.place.uri_of(self._file_name)
         log.info("Stored %s: %s, %d bytes.", self._job.label, uri, writer.size)
-        return Creative(
-            kind=self._job.kind, uri=uri, media_type=self._media_type, size=writer.size, sha256=writer.sha256
-        )
+        kind = "archive" if self._media_type in ARCHIVES else self._job.kind
+        return Creative(kind=kind, uri=uri, media_type=self._media_type, size=writer.size, sha256=writer.sha256)
 
     async def _give_up(self) -> None:
         if self._deposit is not None:
@@ -170,9 +169,9 @@ class Download:
 
     async def _fresh(self, spent: Link, problem: _Spent) -> Link:
         if self._refreshes >= REFRESHES:
-            raise self._error(f"{problem}, and so with fresh links", status=problem.status) from None
+            raise self._error(f"{problem}, also with fresh links", status=problem.status) from None
         self._refreshes += 1
-        log.info("A fresh link to %s is fetched: %s.", self._job.label, problem)
+        log.info("Fetching a fresh link to %s: %s.", self._job.label, problem)
         try:
             link = await self._links.renew(self._job.index, spent)
         except AdGenError as error:
@@ -201,7 +200,7 @@ class Download:
             offset = self._deposit.size if self._deposit is not None else 0
             async with self._following(url, self._version.request(offset)) as (opened, url):
                 writer, end = await self._accept(opened, url)
-                await self._receive(opened, writer, end, host(url))
+                await self._receive(opened, writer, end, url)
         except BadLink as problem:
             raise self._error(str(problem)) from None
         except WireError as problem:
@@ -209,7 +208,7 @@ class Download:
         for algorithm, digest in self._promised.items():
             if writer.digest(algorithm) != digest:
                 self._version = Version()
-                raise _Broken(f"what {host(url)} sent does not have the {algorithm} checksum it told")
+                raise _Broken(f"what {host(url)} sent does not have the {algorithm} checksum that it announced")
         return writer
 
     @contextlib.asynccontextmanager
@@ -245,36 +244,48 @@ class Download:
             raise _Broken(f"{who} answered {status} with a range that was not asked for", status=status)
         if status != 200:
             raise self._error(f"{who} answered {status}", status=status)
-        return await self._begin(opened, url), content_length(opened.headers)
+        return await self._begin(opened, host(url)), content_length(opened.headers)
 
-    async def _begin(self, opened: Opened, url: str) -> AtomicWriter:
-        headers, who = opened.headers, host(url)
-        told = media_type(headers.get("content-type", ""))
-        if told in (_PAGES if self._job.kind == "archive" else _DOCUMENTS):
-            raise _Spent(f"{who} answered with {told} where a file of kind {self._job.kind} is expected", status=200)
+    async def _begin(self, opened: Opened, who: str) -> AtomicWriter:
+        headers = opened.headers
         if encoding(headers) and not decodable(encoding(headers)):
             raise self._error(f"{who} sends it in an encoding that was not asked for ({encoding(headers)[:20]})")
+        await self._give_up()
+        self._told = media_type(headers.get("content-type", ""))
         self._version = Version.of(headers)
         self._promised = {} if encoding(headers) else checksums.told(headers)
-        if self._deposit is not None:
-            await self._deposit.restart(self._promised)
-            return self._deposit
-        extension, self._media_type = describe(told, url, self._job.kind)
-        name = self._file_name = f"{self._job.name}.{extension}"
-        place, stored_as = self._job.place, self._media_type
-        self._deposit = AtomicWriter(lambda: place.sink(name, stored_as), self._promised)
+        # The name and the type are known when the first bytes are, and those are written first.
+        place = self._job.place
+        self._deposit = AtomicWriter(lambda: place.sink(self._file_name, self._media_type), self._promised)
         return self._deposit
 
-    async def _receive(self, opened: Opened, writer: AtomicWriter, end: int | None, who: str) -> None:
-        broken = await pour(opened, writer)
-        size, total = writer.size, self._version.total
+    def _recognize(self, head: bytes, url: str) -> None:
+        """Find the file's name and type by its first bytes, or refuse what is evidently not the creative."""
+        kind, types = self._job.kind, types_of(head)
+        fitting = [one for one in types if fits(one, kind)]
+        came = ""
+        if not head:
+            came = "an empty file"
+        elif types and not fitting:
+            came = types[0]
+        elif not types and self._told in DOCUMENTS and not fits(self._told, kind):
+            came = self._told
+        elif len(head) < SMALLEST and kind != "archive":
+            came = f"{len(head)} bytes"
+        if came:
+            raise _Spent(f"{host(url)} sent {came} where a file of kind {kind} is expected", status=200)
+        found = self._told if self._told in fitting or not fitting else fitting[0]
+        extension, self._media_type = describe(found, url, kind)
+        self._file_name = f"{self._job.name}.{extension}"
+
+    async def _receive(self, opened: Opened, writer: AtomicWriter, end: int | None, url: str) -> None:
+        broken = await pour(opened, writer, lambda head: self._recognize(head, url))
+        size, total, who = writer.size, self._version.total, host(url)
         if end is not None and size > end:
             self._version = Version()
-            raise _Broken(f"{who} sent more than the {end} bytes it told")
-        if size > 0 and (size == total or (total is None and broken is None)):
+            raise _Broken(f"{who} sent more than the {end} bytes that it announced")
+        if size == total or (total is None and broken is None):
             return
-        if size == 0 and broken is None:
-            raise _Broken(f"{who} sent an empty file")
         told = f" of {total}" if total is not None else ""
         raise _Broken(f"the connection to {who} broke after {size}{told} bytes")
 
@@ -282,10 +293,12 @@ class Download:
         return failure(self._job.label, what, status=status)
 
 
-async def pour(opened: Opened, writer: AtomicWriter) -> WireError | None:
+async def pour(opened: Opened, writer: AtomicWriter, check: Callable[[bytes], None] | None = None) -> WireError | None:
     """
     Write an answer's body, decoded; return the error it broke off with, after writing all that arrived.
 
+    :param check: called with the first bytes of the file before any of it is written. A body that breaks off before
+        they are there is not written.
     :raises NotStored: the destination does not take it.
     """
     held = bytearray()
@@ -296,13 +309,20 @@ async def pour(opened: Opened, writer: AtomicWriter) -> WireError | None:
             async for piece in pieces:
                 held += piece
                 if len(held) >= CHUNK:
-                    await writer.write(bytes(held))
-                    held.clear()
+                    await _write(held, writer, check)
         except WireError as error:
             broken = error
+    if writer.size > 0 or check is None or broken is None or len(held) >= HEAD:
+        await _write(held, writer, check)
+    return broken
+
+
+async def _write(held: bytearray, writer: AtomicWriter, check: Callable[[bytes], None] | None) -> None:
+    if check is not None and writer.size == 0:
+        check(bytes(held[:HEAD]))
     if held:
         await writer.write(bytes(held))
-    return broken
+        held.clear()
 
 
 def failure(label: str, what: str, *, status: int | None = None, advice: str = "") -> DownloadError:

@@ -29,9 +29,6 @@ class Sink(Protocol):
     def write(self, data: bytes) -> None:
         """Append *data*."""
 
-    def restart(self) -> None:
-        """Forget what was written."""
-
     def commit(self, size: int, sha256: str) -> None:
         """
         Check what was written and give it its final name, replacing what had that name.
@@ -61,11 +58,6 @@ class LocalFile:
     def write(self, data: bytes) -> None:
         """Append *data*."""
         self._file.write(data)
-
-    def restart(self) -> None:
-        """Forget what was written."""
-        self._file.seek(0)
-        self._file.truncate()
 
     def commit(self, size: int, sha256: str) -> None:
         """Read back what was written, compare, rename."""
@@ -110,11 +102,6 @@ class RemoteFile:
         """Append *data*."""
         self._file.write(data)
 
-    def restart(self) -> None:
-        """Forget what was written."""
-        self._file.close()
-        self._file = self._fs.open(self._temporary, "wb")
-
     def commit(self, size: int, sha256: str) -> None:
         """Check the size that the file system reports, rename."""
         self._file.close()
@@ -150,21 +137,11 @@ class ObjectUpload:
 
     def __init__(self, fs: Any, path: str, options: dict[str, Any]) -> None:
         self._fs = fs
-        self._path = path
-        self._options = options
-        self._file: Any = self._open()
-
-    def _open(self) -> Any:
-        return self._fs.open(self._path, "wb", block_size=_PART, **self._options)
+        self._file: Any = fs.open(path, "wb", block_size=_PART, **options)
 
     def write(self, data: bytes) -> None:
         """Append *data*; full parts are sent."""
         self._file.write(data)
-
-    def restart(self) -> None:
-        """Drop the upload and begin another."""
-        self.abort()
-        self._file = self._open()
 
     def commit(self, size: int, sha256: str) -> None:
         """Check that all was handed over, complete the upload."""

@@ -17,6 +17,7 @@ from airflow_provider_adgen.delivery.places import check_destination
 from airflow_provider_adgen.delivery.store import store_generation
 
 FILM = os.urandom(12 << 20)
+SHORT = b"\0\0\0\x18ftypmp42" + bytes(100)
 
 
 class Bucket(AbstractFileSystem):
@@ -168,9 +169,9 @@ async def test_a_file_system_that_does_not_rename_onto_a_file(storage, generatio
     fs.store.clear()
     attached("memory", fs)
     fs.pipe_file("/adsumo-gen_1-0.mp4", b"of an earlier try")
-    storage.files["/a"] = new_file(b"new")
+    storage.files["/a"] = new_file(SHORT)
     await store_generation(generation(storage.url("/a")), "memory://adgen_test@/", refetch=vendor, clock=clock)
-    assert {name: file.getvalue() for name, file in fs.store.items()} == {"/adsumo-gen_1-0.mp4": b"new"}
+    assert {name: file.getvalue() for name, file in fs.store.items()} == {"/adsumo-gen_1-0.mp4": SHORT}
     fs.store.clear()
 
 
@@ -183,14 +184,14 @@ async def test_nothing_stays_on_another_file_system_when_it_fails(storage, gener
 
 @pytest.mark.parametrize("form", ["file://{}", "file://{}/", "{}//", "file://adgen_test@{}"])
 async def test_local_paths_in_all_their_forms(storage, generation, vendor, clock, new_file, tmp_path, form):
-    storage.files["/a"] = new_file(b"film")
+    storage.files["/a"] = new_file(SHORT)
     folder = tmp_path / "run=2026-01-01T00:00:00+00:00"
     after = await store_generation(generation(storage.url("/a")), form.format(folder), refetch=vendor, clock=clock)
-    assert (folder / "adsumo-gen_1-0.mp4").read_bytes() == b"film"
+    assert (folder / "adsumo-gen_1-0.mp4").read_bytes() == SHORT
 
     from airflow.sdk import ObjectStoragePath
 
-    assert ObjectStoragePath(after.creatives[0].uri).read_bytes() == b"film"
+    assert ObjectStoragePath(after.creatives[0].uri).read_bytes() == SHORT
 
 
 async def test_relative_paths_and_the_home_directory(
@@ -198,7 +199,7 @@ async def test_relative_paths_and_the_home_directory(
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    storage.files["/a"] = new_file(b"film")
+    storage.files["/a"] = new_file(SHORT)
     for form in ("out", "~/out"):
         after = await store_generation(generation(storage.url("/a")), form, refetch=vendor, clock=clock)
         assert after.creatives[0].uri == f"file://{tmp_path}/out/adsumo-gen_1-0.mp4"
