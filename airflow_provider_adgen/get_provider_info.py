@@ -174,12 +174,14 @@ def _options() -> dict[str, Any]:
             "How many requests to one account a process has under way at once.", "integer", default="64"
         ),
         "freeze_heap": _option(
-            "Whether the first generation that waits in a triggerer takes what the process holds by then out of "
-            "Python's full garbage collections (``gc.freeze``), once, and only while little else runs there. Otherwise "
-            "each of them goes through all that Airflow has imported and holds up every trigger: for 0.2 to 0.7 "
-            "seconds on a busy machine with two cores.",
+            "Whether to exclude what a triggerer has loaded from Python's full garbage collections (``gc.freeze``). It "
+            "is done once per triggerer, by the first generation that waits there, and only while few other tasks run. "
+            "It changes the whole process, so it is off by default. Turn it on if full collections delay your "
+            "triggers: each one scans all objects that Airflow has imported and stops the event loop for that time "
+            "(0.2 to 0.7 seconds on a busy machine with two cores). The objects that exist at that moment are never "
+            "freed if they become garbage in a reference cycle.",
             "boolean",
-            default="True",
+            default="False",
         ),
         "first_fire_delay": _option(
             "Seconds that a deferred task waits at least before it can resume. Resumed within a second of being "
