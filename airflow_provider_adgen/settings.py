@@ -20,7 +20,7 @@ def first_fire_delay() -> float:
 
 
 def max_concurrent_requests() -> int:
-    """Return ``max_concurrent_requests``: requests of a connection that a process may have open at the same time (default 64)."""
+    """Return ``max_concurrent_requests``: requests of one account at a time, per process (default 64)."""
     return int(compat.conf.getint(SECTION, "max_concurrent_requests", fallback=64))
 
 

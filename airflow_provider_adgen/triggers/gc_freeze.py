@@ -3,8 +3,8 @@
 """
 Shorter full garbage collections in a triggerer (``[adgen] freeze_heap``, off by default).
 
-A full collection scans all that Airflow has imported, some 200,000 objects, and stops the event loop for that time. What
-is frozen once is not scanned again.
+A full collection scans all that Airflow has imported, some 200,000 objects, and stops the event loop for that time.
+Frozen objects are not scanned.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 
 from airflow_provider_adgen.settings import freeze_heap
 
-# A triggerer that has just started runs fewer tasks. A frozen object is never freed if it becomes garbage in a reference
-# cycle, so the objects of many triggers must not be frozen.
+# A triggerer that has just started runs fewer tasks. A frozen object is never freed if it becomes garbage in a
+# reference cycle, so the objects of many triggers must not be frozen.
 _FEW_TASKS = 20
 # Loops where it was done. Counting the frozen objects takes time.
 _done = weakref.WeakSet[asyncio.AbstractEventLoop]()
@@ -36,5 +36,5 @@ def freeze_gc() -> None:
 
 
 def _is_the_triggerers(task: asyncio.Task[Any]) -> bool:
-    """Whether this is the task in which Airflow's triggerer watches its event loop. No test and no ``dag.test()`` has it."""
+    """Whether this task is the one in which Airflow's triggerer watches its event loop; only a triggerer has it."""
     return getattr(task.get_coro(), "__qualname__", "") == "TriggerRunner.block_watchdog"

@@ -13,7 +13,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
 from airflow_provider_adgen.core.errors import DownloadError, InvalidRequest
-from airflow_provider_adgen.delivery.places import check_destination
+from airflow_provider_adgen.delivery.places import check_destination, resolve_file
 from airflow_provider_adgen.delivery.store import store_generation
 
 FILM = os.urandom(12 << 20)
@@ -220,3 +220,40 @@ def test_a_destination_can_be_checked_before_paying(bucket, tmp_path):
     with pytest.raises(InvalidRequest, match="destination is empty"):
         check_destination("")
     assert bucket.options == []
+
+
+@pytest.mark.parametrize(
+    ("destination", "fault"),
+    [
+        ("", "is empty"),
+        ("  \n", "is empty"),
+        ("None", "is 'None', which is what a template makes of a missing value"),
+        (" null ", "is 'null'"),
+        ("nan", "is 'nan'"),
+        ("s3://adgen_test@shop/{{ ds }}", "holds a template that was not rendered"),
+        ("{% if x %}/tmp{% endif %}", "holds a template that was not rendered"),
+        ("s3://", "is only a scheme, s3://"),
+        ("file://", "is only a scheme, file://"),
+        ("s3:///creatives", "names no bucket"),
+        ("s3://adgen_test@", "names no bucket"),
+        ("s3://adgen_test@/creatives", "names no bucket"),
+        ("s3://adgen_test@None/creatives", "names no bucket"),
+    ],
+)
+async def test_a_destination_that_names_no_place(generation, vendor, clock, bucket, tmp_path, destination, fault):
+    with pytest.raises(InvalidRequest) as caught:
+        check_destination(destination)
+    assert str(caught.value).startswith(f"The destination {fault}")
+    assert str(caught.value).endswith("Nothing was sent.")
+    with pytest.raises(DownloadError, match="The destination"):
+        await store_generation(generation("http://127.0.0.1:9/a"), destination, refetch=vendor, clock=clock)
+    with pytest.raises(DownloadError, match="The path"):
+        resolve_file(destination)
+    assert bucket.options == []
+
+
+@pytest.mark.parametrize(
+    "destination", ["./None", "/ads/null", "file:///", "s3://adgen_test@shop", "s3://adgen_test@none-shop/x"]
+)
+def test_a_destination_that_only_looks_like_none(bucket, destination):
+    check_destination(destination)
