@@ -36,10 +36,10 @@ _URL_LIMIT = 2000
 
 class CatalogueError(InvalidRequest):
     """
-    The catalogue has rows that cannot be used. A retry does not help until the file is mended; nothing was charged.
+    The catalogue has rows that cannot be used. A retry does not help until the file is corrected; nothing was charged.
 
     :param source: the file's name.
-    :param problems: one sentence for each thing that is wrong, each beginning with its line.
+    :param problems: one sentence for each problem, beginning with its line.
     """
 
     def __init__(self, source: str, problems: list[str]) -> None:
@@ -63,7 +63,7 @@ class Product:
     :param price: as in the file, ``29.99 USD``.
     :param brand: may be empty.
     :param product_type: the shop's own category, may be empty.
-    :param line: where the row begins in the file, the header being line 1.
+    :param line: the line on which the row begins; the header is line 1.
     :param extra: the values of all other columns, by the names the file gives them.
     """
 
@@ -80,7 +80,7 @@ class Product:
 
     @property
     def folder(self) -> str:
-        """A name for the product's folder: its id, safe in any file system and still its own."""
+        """The name of the product's folder: its id, made safe for any file system, and unique."""
         return safe(self.id)
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def parse_catalogue(data: bytes, *, source: str = "catalogue") -> list[Product]:
     Read a catalogue and check every row of it.
 
     :param data: the file: CSV with commas, UTF-8 (a byte order mark is fine), the first line naming the columns.
-    :param source: what to call the file in an error.
+    :param source: the file's name in errors.
     :raises CatalogueError: naming every row that is missing something, malformed or a duplicate, with its line.
     """
     rows = _rows(_decode(data, source), source)
@@ -113,7 +113,7 @@ def parse_catalogue(data: bytes, *, source: str = "catalogue") -> list[Product]:
             elif product.id:
                 first_seen[product.id] = line
             products.append(product)
-    except CatalogueError as broken:  # the file cannot be read further; what was found so far is said too
+    except CatalogueError as broken:  # the rest cannot be read; the problems found so far are reported as well
         problems.extend(broken.problems)
     if problems:
         raise CatalogueError(source, problems)

@@ -69,7 +69,7 @@ class AtomicWriter:
         await self._in_thread(self._commit)
 
     async def abort(self) -> None:
-        """Leave nothing behind; harmless after :meth:`commit`."""
+        """Remove what was written; has no effect after :meth:`commit`."""
         await asyncio.to_thread(self._abort)
 
     async def _in_thread(self, step: Callable[..., T], *args: Any) -> T:
@@ -81,7 +81,7 @@ class AtomicWriter:
             raise NotStored(reason(error)) from None
 
     def _exclusive(self, step: Callable[..., T], *args: Any) -> T:
-        # A cancelled wait leaves its thread running; whoever cleans up has to come after it.
+        # A cancelled wait leaves its thread running. The lock makes the cleanup wait for that thread.
         with self._lock:
             if self._ended:
                 raise NotStored("it was given up")
@@ -105,6 +105,6 @@ class AtomicWriter:
     def _abort(self) -> None:
         with self._lock:
             if not self._ended and self._sink is not None:
-                with contextlib.suppress(Exception):  # there is already an error to tell, and it matters more
+                with contextlib.suppress(Exception):  # the error that led here is raised, and it matters more
                     self._sink.abort()
             self._ended = True

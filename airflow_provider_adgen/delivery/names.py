@@ -106,10 +106,11 @@ def describe(told: str, url: str, kind: str) -> tuple[str, str]:
     The type that is told counts first, then the name in the link, then the kind. What does not fit the kind does not
     count.
 
-    :param told: the media type by the file's bytes, else by its host; empty where neither tells one.
+    :param told: the media type by the file's bytes, else its ``Content-Type`` header; empty where neither tells one.
     :param url: the link.
     :param kind: ``image``, ``video``, ``audio`` or ``archive``.
     """
+    told = media_type(told)
     if told in _EXTENSION_OF_TYPE and fits(told, kind):
         return _EXTENSION_OF_TYPE[told], told
     suffix = unquote(urlsplit(url).path).rpartition(".")[2].lower()

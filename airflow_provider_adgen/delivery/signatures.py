@@ -115,6 +115,24 @@ def fits(media_type: str, kind: str) -> bool:
     return media_type in ARCHIVES or media_type.startswith(f"{kind}/")
 
 
+def misfit(head: bytes, header_type: str, kind: str) -> str:
+    """
+    Return what came where a file is evidently no creative of this kind; empty where it may be one.
+
+    :param head: its first :data:`HEAD` bytes, or all of it where it is shorter.
+    :param header_type: the media type by its ``Content-Type`` header; it counts where the bytes do not tell.
+    :param kind: ``image``, ``video``, ``audio`` or ``archive``.
+    """
+    if not head:
+        return "an empty file"
+    types = types_of(head)
+    if not types and header_type in DOCUMENTS:
+        types = (header_type,)
+    if types and not any(fits(one, kind) for one in types):
+        return types[0]
+    return f"{len(head)} bytes" if len(head) < SMALLEST and kind != "archive" else ""
+
+
 def _text(head: bytes) -> str:
     """Return the text that the bytes are; empty where they are none."""
     for mark, encoding in _MARKS:

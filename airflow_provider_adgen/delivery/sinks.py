@@ -1,10 +1,10 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Files that come into being only when they are whole.
+Sinks: files that get their final name only when they are complete.
 
-A sink takes bytes, and its final name shows nothing before :meth:`Sink.commit`. Everything here blocks: the event loop
-uses it through :class:`airflow_provider_adgen.delivery.atomic_writer.AtomicWriter`.
+A file appears under its final name at :meth:`Sink.commit`, not before. Everything here blocks. Callers on the event
+loop use :class:`airflow_provider_adgen.delivery.atomic_writer.AtomicWriter`.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class LocalFile:
 
 class RemoteFile:
     """
-    A file of any other file system: a temporary name beside the final one, then a rename.
+    A file of any other file system: written under a temporary name beside the final one, then renamed.
 
     :param fs: the fsspec file system.
     :param path: its final path there; missing directories are made.
@@ -128,7 +128,7 @@ class RemoteFile:
 
 class ObjectUpload:
     """
-    An object of S3, Google Cloud Storage or Azure: an upload in parts that makes the object when it is completed.
+    An object of S3, Google Cloud Storage or Azure: a multipart upload; the object appears when it is completed.
 
     :param fs: the fsspec file system.
     :param path: bucket and key.
@@ -144,13 +144,13 @@ class ObjectUpload:
         self._file.write(data)
 
     def commit(self, size: int, sha256: str) -> None:
-        """Check that all was handed over, complete the upload."""
+        """Check the size, complete the upload."""
         if self._file.tell() != size:
             raise OSError(f"the upload holds {self._file.tell()} of {size} bytes")
         self._file.close()
 
     def abort(self) -> None:
-        """Drop the upload; a file that is closed, or only garbage-collected, would be completed as far as it got."""
+        """Drop the upload. Closing or garbage-collecting an fsspec file would complete it with what it has."""
         file = self._file
         if file.closed:
             return
@@ -167,7 +167,7 @@ def _temporary(name: str) -> str:
 
 
 def _sweep(folder: str, name: str) -> None:
-    """Remove what a process that was killed has left of this same file."""
+    """Remove temporary files that a killed process left of this same file."""
     oldest = time.time() - _STALE_SECONDS
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
@@ -178,7 +178,7 @@ def _sweep(folder: str, name: str) -> None:
 
 
 def _sync_folder(folder: str) -> None:
-    # Without it a power cut can undo the rename. Not every file system can.
+    # Without it, a power cut can undo the rename. Not every file system supports it.
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -34,7 +34,7 @@ def test_different_ids_never_share_a_name():
 @pytest.mark.parametrize(
     ("told", "url", "kind", "expected"),
     [
-        ("video/mp4", "", "video", ("mp4", "video/mp4")),
+        ("Video/MP4; codecs=x", "", "video", ("mp4", "video/mp4")),
         ("audio/wav", "https://x/y.mp3", "audio", ("wav", "audio/wav")),
         ("", "https://x/y.JPEG?z=a.png#b.gif", "image", ("jpg", "image/jpeg")),
         ("text/plain", "https://x/a%2Emp4", "video", ("mp4", "video/mp4")),
