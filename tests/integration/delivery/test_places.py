@@ -108,6 +108,22 @@ async def test_an_object_exists_only_when_it_is_whole(storage, generation, vendo
     assert found.path == "shop/creatives/adsumo-gen_1-0.mp4"
 
 
+async def test_an_object_has_the_type_of_its_bytes(storage, generation, vendor, clock, new_file, bucket):
+    storage.files["/a.mp4"] = new_file(b"\x89PNG\r\n\x1a\n" + bytes(500), "application/octet-stream", cuts=[20])
+    one = generation(storage.url("/a.mp4"), creative="image")
+    await store_generation(one, "s3://adgen_test@shop", refetch=vendor, clock=clock)
+    assert list(bucket.objects) == ["shop/adsumo-gen_1-0.png"]
+    assert [options["ContentType"] for options in bucket.options] == ["image/png"]
+
+
+async def test_no_upload_begins_for_what_is_no_creative(storage, generation, vendor, clock, new_file, bucket):
+    storage.files["/a.mp4"] = new_file(b"Not ready")
+    vendor.answers = [generation(storage.url("/a.mp4"))]
+    with pytest.raises(DownloadError, match="sent text/plain where"):
+        await store_generation(vendor.answers[0], "s3://adgen_test@shop", refetch=vendor, clock=clock)
+    assert (bucket.objects, bucket.options) == ({}, [])
+
+
 async def test_a_broken_upload_is_dropped_and_never_completed(storage, generation, vendor, clock, new_file, bucket):
     storage.files["/a"] = new_file(FILM, cuts=[6 << 20] * 99, ranges=False)
     with pytest.raises(DownloadError, match="broke after"):
