@@ -159,31 +159,33 @@ def _modules(kind: str) -> list[dict[str, Any]]:
 def _options() -> dict[str, Any]:
     return {
         "ledger_path": _option(
-            "An object-storage path under which the record of every paid job is kept, for instance "
-            "``s3://conn@bucket/adgen``. Needed below Airflow 3.3, which has no record of its own; from 3.3 on it is a "
-            "second record that also survives what deletes Airflow's. Unset means none.",
+            "Object-storage path of the ledger, which has a record of every paid job, for instance "
+            "``s3://conn@bucket/adgen``. Required below Airflow 3.3, where Airflow cannot keep such a record. From 3.3 "
+            "on it is a second record, which remains when Airflow's is deleted. Not set: no ledger.",
             "string",
             example="s3://aws_default@my-bucket/adgen-ledger",
         ),
         "poll_interval": _option(
-            "Seconds between two looks at a running job, for tasks that do not set ``poll_interval`` themselves.",
+            "Seconds between two polls of a running job, for tasks that do not set ``poll_interval``.",
             "float",
             default="15",
         ),
         "max_concurrent_requests": _option(
-            "How many requests to one account a process has under way at once.", "integer", default="64"
+            "Requests to one account that a process sends at the same time, at most.", "integer", default="64"
         ),
         "freeze_heap": _option(
-            "Whether the first generation that waits in a triggerer takes what the process holds by then out of "
-            "Python's full garbage collections (``gc.freeze``), once, and only while little else runs there. Otherwise "
-            "each of them goes through all that Airflow has imported and holds up every trigger: for 0.2 to 0.7 "
-            "seconds on a busy machine with two cores.",
+            "Whether to exclude what a triggerer has loaded from Python's full garbage collections (``gc.freeze``). It "
+            "is done once per triggerer, by the first generation that waits there, and only while few other tasks run. "
+            "It changes the whole process, so it is off by default. Turn it on if full collections delay your "
+            "triggers: each one scans all objects that Airflow has imported and stops the event loop for that time "
+            "(0.2 to 0.7 seconds on a busy machine with two cores). The objects that exist at that moment are never "
+            "freed if they become garbage in a reference cycle.",
             "boolean",
-            default="True",
+            default="False",
         ),
         "first_fire_delay": _option(
-            "Seconds that a deferred task waits at least before it can resume. Resumed within a second of being "
-            "deferred, Airflow's scheduler can mistake the task for failed.",
+            "Seconds that a deferred task waits at least before it resumes. Airflow's scheduler can mistake a task for "
+            "failed if it resumes within a second of being deferred.",
             "float",
             default="2",
         ),

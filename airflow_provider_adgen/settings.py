@@ -10,7 +10,7 @@ SECTION = "adgen"
 
 
 def poll_interval() -> float:
-    """Return ``poll_interval``: seconds between looks at a job (default 15)."""
+    """Return ``poll_interval``: seconds between two polls of a job (default 15)."""
     return float(compat.conf.getfloat(SECTION, "poll_interval", fallback=15.0))
 
 
@@ -20,13 +20,13 @@ def first_fire_delay() -> float:
 
 
 def max_concurrent_requests() -> int:
-    """Return ``max_concurrent_requests``: requests of a connection under way at once in a triggerer (default 64)."""
+    """Return ``max_concurrent_requests``: requests of one account at a time, per process (default 64)."""
     return int(compat.conf.getint(SECTION, "max_concurrent_requests", fallback=64))
 
 
 def freeze_heap() -> bool:
-    """Return ``freeze_heap``: whether a triggerer's full garbage collections are kept short (default True)."""
-    return bool(compat.conf.getboolean(SECTION, "freeze_heap", fallback=True))
+    """Return ``freeze_heap``: whether a triggerer's full garbage collections are kept short (default False)."""
+    return bool(compat.conf.getboolean(SECTION, "freeze_heap", fallback=False))
 
 
 def ledger_path() -> str | None:

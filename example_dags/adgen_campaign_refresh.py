@@ -17,7 +17,6 @@ spends credits.
 from __future__ import annotations
 
 import os
-import textwrap
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -105,7 +104,7 @@ def adgen_campaign_refresh() -> None:
     @task(retries=0)  # a catalogue that is wrong does not mend itself
     def plan_campaign() -> list[dict[str, Any]]:
         """Read and check the catalogue; return for each product what is to be made, and where it goes."""
-        from airflow_provider_adgen.campaigns.catalogue import parse_catalogue
+        from airflow_provider_adgen.campaigns.catalogue import parse_catalogue, shorten
         from airflow_provider_adgen.delivery.names import safe
 
         context = get_current_context()
@@ -118,7 +117,7 @@ def adgen_campaign_refresh() -> None:
         plan = []
         for product in products[: params["limit"]]:
             subject = f"{product.title} by {product.brand}" if product.brand else product.title
-            scene = f"{subject}. {textwrap.shorten(product.description, 300, placeholder='…')}"
+            scene = f"{subject}. {shorten(product.description, 300)}"
             plan.append(
                 {
                     "product": product.to_dict(),

@@ -1,16 +1,15 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Read a product catalogue: a CSV whose columns are named as in Google Merchant's product data specification.
+Product catalogues: CSV files with the column names of Google Merchant's product data specification.
 
-The whole file is read and checked before anything is paid for, and one error names every row that is wrong.
+The whole file is read and checked before anything is paid for. One error names every row that is wrong.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
+import unicodedata
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -24,7 +23,12 @@ if TYPE_CHECKING:
 COLUMNS = ("id", "title", "description", "link", "image_link", "price", "brand", "product_type")
 """The columns a catalogue must have, in any order. Others are kept."""
 
+_OPTIONAL = frozenset({"brand", "product_type"})
+
 _NOTHING_SPENT = "Nothing was sent to the vendor and nothing was charged."
+# One cell and what ends it. The csv module is not used: its limit of 131,072 characters for a cell is process-wide.
+_CELL = re.compile(r'(?:"((?:[^"]+|"")*+)"|((?!")[^,\r\n]*+))(,|\r\n|\r|\n|\Z)')
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _PRICE = re.compile(r"\d+(\.\d+)? [A-Z]{3}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _URL_LIMIT = 2000
@@ -32,10 +36,10 @@ _URL_LIMIT = 2000
 
 class CatalogueError(InvalidRequest):
     """
-    The catalogue has rows that cannot be used. A retry does not help until the file is mended; nothing was charged.
+    The catalogue has rows that cannot be used. A retry does not help until the file is corrected; nothing was charged.
 
     :param source: the file's name.
-    :param problems: one sentence for each thing that is wrong, each beginning with its line.
+    :param problems: one sentence for each problem, beginning with its line.
     """
 
     def __init__(self, source: str, problems: list[str]) -> None:
@@ -59,7 +63,7 @@ class Product:
     :param price: as in the file, ``29.99 USD``.
     :param brand: may be empty.
     :param product_type: the shop's own category, may be empty.
-    :param line: where the row begins in the file, the header being line 1.
+    :param line: the line on which the row begins; the header is line 1.
     :param extra: the values of all other columns, by the names the file gives them.
     """
 
@@ -76,7 +80,7 @@ class Product:
 
     @property
     def folder(self) -> str:
-        """A name for the product's folder: its id, safe in any file system and still its own."""
+        """The name of the product's folder: its id, made safe for any file system, and unique."""
         return safe(self.id)
 
     def to_dict(self) -> dict[str, Any]:
@@ -89,7 +93,7 @@ def parse_catalogue(data: bytes, *, source: str = "catalogue") -> list[Product]:
     Read a catalogue and check every row of it.
 
     :param data: the file: CSV with commas, UTF-8 (a byte order mark is fine), the first line naming the columns.
-    :param source: what to call the file in an error.
+    :param source: the file's name in errors.
     :raises CatalogueError: naming every row that is missing something, malformed or a duplicate, with its line.
     """
     rows = _rows(_decode(data, source), source)
@@ -109,13 +113,46 @@ def parse_catalogue(data: bytes, *, source: str = "catalogue") -> list[Product]:
             elif product.id:
                 first_seen[product.id] = line
             products.append(product)
-    except CatalogueError as broken:  # the file cannot be read further; what was found so far is said too
+    except CatalogueError as broken:  # the rest cannot be read; the problems found so far are reported as well
         problems.extend(broken.problems)
     if problems:
         raise CatalogueError(source, problems)
     if not products:
         raise CatalogueError(source, [f"line {header_line}: there is no product after the header"])
     return products
+
+
+def shorten(text: str, longest: int) -> str:
+    """
+    Return *text* in at most *longest* characters, with an ellipsis where it was cut.
+
+    It is cut at a space where there is one near the end. Languages without spaces (Japanese, Thai, Khmer) are cut
+    inside the word, but not between a letter and its marks.
+
+    :param text: any text; white space is collapsed.
+    :param longest: characters of the result, the ellipsis included.
+    """
+    text = " ".join(text.split())
+    if len(text) <= longest:
+        return text
+    end = text.rfind(" ", longest * 3 // 4, longest)
+    if end < 0:
+        end = longest - 1
+        while end > longest // 2 and _belongs_together(text[end - 1], text[end]):
+            end -= 1
+    return f"{text[:end].rstrip()}…"
+
+
+def _belongs_together(before: str, after: str) -> bool:
+    joiner = "\u200d"
+    virama = 9  # combining class of the marks that join two letters, in Khmer and the scripts of India
+    if unicodedata.category(after)[0] == "M" or joiner in (before, after) or unicodedata.combining(before) == virama:
+        return True
+    # Skin tones, and the pairs of letters that are flags.
+    return (
+        "\U0001f3fb" <= after <= "\U0001f3ff"
+        or "\U0001f1e6" <= min(before, after) <= max(before, after) <= "\U0001f1ff"
+    )
 
 
 def _decode(data: bytes, source: str) -> str:
@@ -127,23 +164,34 @@ def _decode(data: bytes, source: str) -> str:
 
 
 def _rows(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row with the line it begins on (a quoted cell may span lines); empty lines are passed over."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = [cell.strip() for cell in next(reader)]
-        except StopIteration:
-            return
-        except csv.Error as error:
-            problem = f"line {line}: not readable as CSV ({error}); is a quotation mark missing or not doubled?"
-            raise CatalogueError(source, [problem]) from None
+    """Yield each row with the line it begins on (a quoted cell may span lines); empty lines are skipped."""
+    line, position, cells, started = 1, 0, list[str](), 0
+    while position < len(text):
+        cell = _CELL.match(text, position)
+        if cell is None:
+            problem = f"line {line}: not readable as CSV; is a quotation mark missing or not doubled?"
+            raise CatalogueError(source, [problem])
+        quoted, plain, end = cell.groups()
+        cells.append((plain if quoted is None else quoted.replace('""', '"')).strip())
+        position = cell.end()
+        if end == "," and position < len(text):
+            continue
+        if end == ",":
+            cells.append("")
         if any(cells):
             yield line, cells
+        line += len(_LINE_END.findall(text, started, position))
+        cells, started = [], position
 
 
 def _column_names(header: list[str], line: int, source: str) -> list[str]:
-    """Return the file's column names, Google's own spelled as here: it takes ``Image link`` for ``image_link`` too."""
+    """
+    Return the file's column names, without empty ones at the end.
+
+    Google's own are spelled as in :data:`COLUMNS`; it accepts ``Image link`` for ``image_link``, too.
+    """
+    while header and not header[-1]:
+        header.pop()
     spelled = [name.lower().replace(" ", "_") for name in header]
     names = [known if known in COLUMNS else name for known, name in zip(spelled, header, strict=True)]
     missing = [name for name in COLUMNS if name not in names]
@@ -153,20 +201,34 @@ def _column_names(header: list[str], line: int, source: str) -> list[str]:
         if len(header) == 1 and re.search(r"[;\t|]", header[0]):
             hint = "; columns must be separated by commas"
         problems.append(f"line {line}: the header has no column {', '.join(missing)}{hint}")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted({name for name in names if name and names.count(name) > 1})
     problems.extend(f"line {line}: the header names {name!r} more than once" for name in twice)
+    problems.extend(
+        f"line {line}: the column name {name!r} has a control character" for name in names if _CONTROL.search(name)
+    )
     if problems:
         raise CatalogueError(source, problems)
     return names
 
 
 def _read_row(line: int, cells: list[str], names: list[str]) -> tuple[list[str], Product | None]:
+    while len(cells) > len(names) and not cells[-1]:
+        cells.pop()
+    # Spreadsheets leave out empty cells at the end of a row.
+    if all(name in _OPTIONAL or name not in COLUMNS for name in names[len(cells) :]):
+        cells.extend([""] * (len(names) - len(cells)))
     if len(cells) != len(names):
         hint = "; put a value that holds a comma in quotation marks" if len(cells) > len(names) else ""
         return [f"{_count(cells, 'value')} for {_count(names, 'column')}{hint}"], None
-    row = dict(zip(names, cells, strict=True))
+    row = {name: value for name, value in zip(names, cells, strict=True) if name}
     known = {name: row.pop(name) for name in COLUMNS}
     wrong = [f"{name} {problem}" for name in COLUMNS if (problem := _CHECKS[name](known[name]))]
+    wrong += [f"{name} has a control character" for name, value in row.items() if _CONTROL.search(value)]
+    wrong += [
+        f"column {number} has a value, but no name in the header"
+        for number, (name, value) in enumerate(zip(names, cells, strict=True), 1)
+        if value and not name
+    ]
     return wrong, Product(**known, line=line, extra=row)
 
 
@@ -193,7 +255,7 @@ def _url(value: str) -> str:
         sound = parts.scheme in {"http", "https"} and bool(parts.hostname)
     except ValueError:
         sound = False
-    if not sound or re.search(r"\s", value):
+    if not sound or re.search(r"[\s\x00-\x1f\x7f]", value):
         return f"is not an http or https address: {_short(value)}"
     return f"is longer than {_URL_LIMIT} characters" if len(value) > _URL_LIMIT else ""
 

@@ -3,7 +3,7 @@
 """
 The manifest of a campaign: which creatives were made for which product, where they are and what they cost.
 
-It is what the rest of the data platform reads, so its shape is versioned, and it never holds a signed URL.
+Other programs read it, so its shape has a version. It never holds a signed URL.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 SCHEMA = 1
-"""Version of the manifest's shape: raised when a field goes away or changes its meaning, not when one is added."""
+"""Version of the manifest's shape. It is raised when a field is removed or changes its meaning."""
 
 _CREATIVE = ("kind", "uri", "media_type", "size", "sha256")
 _GENERATION = ("vendor", "id", "kind", "status", "created_at", "completed_at", "credits", "variants")
@@ -32,8 +32,8 @@ def describe_product(
     Return a product's part of the manifest.
 
     :param product: the product, as its catalogue row has it.
-    :param made: for each of its generations what was asked for, and the dictionary that the operator returned; None
-        where its task has no result, which the manifest shows as ``missing``.
+    :param made: for each of its generations the request, and the dictionary that the operator returned; None where its
+        task has no result, which the manifest shows as ``missing``.
     """
     generations = []
     for request, result in made:
@@ -52,13 +52,14 @@ def describe_product(
 
 def build_manifest(run: Mapping[str, Any], products: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """
-    Return the manifest of one run, with its sums.
+    Return the manifest of one run, with its totals.
 
-    A sum of credits counts what the vendor told and is None where it told nothing; ``untold`` says how many generations
-    each sum leaves out. The sums are given over all (``totals``) and for each vendor (``totals["vendors"]``).
+    A sum of credits adds up what the vendor reported; it is None where nothing was reported. ``untold`` is the number
+    of generations that each sum leaves out. There are sums over all generations (``totals``) and for each vendor
+    (``totals["vendors"]``).
 
-    :param run: what identifies the run: DAG, run id, connection, catalogue, when.
-    :param products: what :func:`describe_product` returned, in the order of the catalogue.
+    :param run: what identifies the run: DAG, run id, connection, catalogue, time.
+    :param products: the results of :func:`describe_product`, in the order of the catalogue.
     """
     described = list(products)
     generations = [generation for product in described for generation in product["generations"]]
@@ -93,5 +94,5 @@ def _costs(generations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def manifest_text(manifest: Mapping[str, Any]) -> str:
-    """Return the manifest as the text of its file: JSON to be read by people too."""
+    """Return the manifest as indented JSON."""
     return json.dumps(manifest, ensure_ascii=False, indent=2) + "\n"

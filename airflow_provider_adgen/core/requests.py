@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from airflow_provider_adgen.core.errors import InvalidRequest
-from airflow_provider_adgen.core.vocabulary import Kind
+from airflow_provider_adgen.core.vocabulary import Generation, Kind
 
 
 def _no_bool(value: Any) -> Any:
@@ -87,10 +87,34 @@ class GenerationRequest(BaseModel):
         """Return the documented price in whole credits; None where none is documented."""
         return None
 
+    def expected_files(self) -> int | None:
+        """Return how many files this request asks for; None where it does not say a number."""
+        return None
+
     def body(self) -> dict[str, Any]:
         """Return the JSON body in the vendor's own names: what was not set is not sent."""
         sent = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"extra_fields"})
         return {**sent, **self.extra_fields}
+
+
+def note_missing_files(request: GenerationRequest, generation: Generation) -> str | None:
+    """
+    Compare the files that a completed generation has with those that its request asked for.
+
+    Where files are missing, both numbers are put into ``details`` as ``{"files_missing": {"asked": 8, "told": 1}}``. An
+    archive counts as all files, because it may hold several.
+
+    :return: a warning that names both numbers; None where no file is missing.
+    """
+    asked, files = request.expected_files(), generation.creatives
+    enough = asked is None or len(files) >= asked or any(one.kind == "archive" for one in files)
+    if enough or not generation.succeeded:
+        return None
+    generation.details = {**generation.details, "files_missing": {"asked": asked, "told": len(files)}}
+    return (
+        f"{generation.vendor} job {generation.id} asked for {asked} files, and its result has {len(files)}. The vendor "
+        "may have charged for all of them; look at the job in your account there."
+    )
 
 
 def validation_sentence(error: ValidationError) -> str:

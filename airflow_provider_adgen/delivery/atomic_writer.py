@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""One file on its way to its destination, as the event loop sees it: every blocking step runs in a thread."""
+"""The writer of one file for callers on the event loop: every blocking step runs in a thread."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class NotStored(Exception):
 
 class AtomicWriter:
     """
-    One file on its way to its destination, hashed as it passes.
+    Writes one file to its destination and computes its hashes.
 
     :param make: opens the sink; called on the first write, in a thread.
     :param algorithms: further hashes to compute, beside SHA-256.
@@ -38,9 +38,6 @@ class AtomicWriter:
         self._sink: Sink | None = None
         self._lock = threading.Lock()
         self._ended = False
-        self._reset(algorithms)
-
-    def _reset(self, algorithms: Iterable[str]) -> None:
         self.size = 0
         self._hashes = {
             name: hashlib.new(name, usedforsecurity=False) for name in dict.fromkeys(("sha256", *algorithms))
@@ -63,15 +60,6 @@ class AtomicWriter:
         """
         await self._in_thread(self._write, data)
 
-    async def restart(self, algorithms: Iterable[str] = ()) -> None:
-        """
-        Forget what was written.
-
-        :raises NotStored: the destination does not take it.
-        """
-        await self._in_thread(self._restart)
-        self._reset(algorithms)
-
     async def commit(self) -> None:
         """
         Check what was written and give it its final name.
@@ -81,7 +69,7 @@ class AtomicWriter:
         await self._in_thread(self._commit)
 
     async def abort(self) -> None:
-        """Leave nothing behind; harmless after :meth:`commit`."""
+        """Remove what was written; has no effect after :meth:`commit`."""
         await asyncio.to_thread(self._abort)
 
     async def _in_thread(self, step: Callable[..., T], *args: Any) -> T:
@@ -93,7 +81,7 @@ class AtomicWriter:
             raise NotStored(reason(error)) from None
 
     def _exclusive(self, step: Callable[..., T], *args: Any) -> T:
-        # A cancelled wait leaves its thread running; whoever cleans up has to come after it.
+        # A cancelled wait leaves its thread running. The lock makes the cleanup wait for that thread.
         with self._lock:
             if self._ended:
                 raise NotStored("it was given up")
@@ -107,10 +95,6 @@ class AtomicWriter:
             value.update(data)
         self.size += len(data)
 
-    def _restart(self) -> None:
-        if self._sink is not None:
-            self._sink.restart()
-
     def _commit(self) -> None:
         if self._sink is None:
             self._sink = self._make()
@@ -121,6 +105,6 @@ class AtomicWriter:
     def _abort(self) -> None:
         with self._lock:
             if not self._ended and self._sink is not None:
-                with contextlib.suppress(Exception):  # there is already an error to tell, and it matters more
+                with contextlib.suppress(Exception):  # the error that led here is raised, and it matters more
                     self._sink.abort()
             self._ended = True

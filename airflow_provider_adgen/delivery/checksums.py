@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Checksums that a storage host sends along with a file, so that more than the length can be checked."""
+"""Checksums that a storage host sends in the headers of a file."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _BYTES = {"sha256": 32, "md5": 16}
 _PAIR = re.compile(r"\s*([A-Za-z0-9-]+)=:?([A-Za-z0-9+/=]+):?")
 
 
-def told(headers: Mapping[str, str]) -> dict[str, bytes]:
+def announced(headers: Mapping[str, str]) -> dict[str, bytes]:
     """
     Return the checksums of the whole file that an answer's headers hold, by algorithm (``sha256``, ``md5``).
 
-    Read are ``Repr-Digest`` and ``Digest``, Amazon's ``x-amz-checksum-sha256``, Google's ``x-goog-hash`` and
-    ``Content-MD5``; what is unreadable is as if it were not there.
+    The headers are ``Repr-Digest``, ``Digest``, Amazon's ``x-amz-checksum-sha256``, Google's ``x-goog-hash`` and
+    ``Content-MD5``. A header that cannot be read is ignored.
 
     :param headers: headers of an answer with the whole file, names in lower case.
     """
     claims = [("md5", headers.get("content-md5", "")), ("sha256", headers.get("x-amz-checksum-sha256", ""))]
     lists = ["repr-digest", "digest"]
-    # Google sends the hash of what it has stored, which is not what arrives where it decompresses on the way out.
+    # Google sends the hash of the stored bytes. Where it decompresses them on the way, other bytes arrive.
     if headers.get("x-goog-stored-content-encoding", "identity") == "identity":
         lists.append("x-goog-hash")
     for name in lists:

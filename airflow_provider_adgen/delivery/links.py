@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""The links of one generation: which is current, and fresh ones from the vendor when they no longer work."""
+"""The links of one generation, and fresh ones from the vendor when they no longer work."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class BadLink(Exception):
-    """A link that is not followed; the message says why, and names no more than its host."""
+    """A link that is not followed; the message says why, and shows only its host."""
 
 
 @dataclass(frozen=True)
 class Link:
     """
-    Where a creative can be fetched now.
+    The current link of one creative.
 
-    :param url: the link, perhaps signed; None where the vendor gave none.
+    :param url: the link, which may be signed; None where the vendor gave none.
     :param expires: Unix time after which it no longer works, where the vendor said so.
-    :param round: how often the vendor had been asked for fresh links when this one came.
+    :param round: the number of times that fresh links had been fetched before this one.
     """
 
     url: str | None = field(repr=False)
@@ -36,7 +36,7 @@ class Link:
     round: int
 
     def expired(self, now: float) -> bool:
-        """Whether its time is over by our own clock."""
+        """Whether it has expired by our own clock."""
         return self.expires is not None and self.expires <= now
 
 
@@ -44,7 +44,7 @@ class Links:
     """
     The links of one generation, shared by its downloads.
 
-    :param generation: as it was when the links were current.
+    :param generation: the generation with its first links.
     :param refetch: asks the vendor for the generation again.
     """
 
@@ -65,9 +65,9 @@ class Links:
 
     async def renew(self, index: int, spent: Link) -> Link:
         """
-        Return a fresh link; the vendor is asked once for all downloads whose links are of the same round.
+        Return a fresh link. The vendor is asked once for all downloads whose links are of the same round.
 
-        :param index: the creative.
+        :param index: the creative's position.
         :param spent: the link that no longer works.
         """
         async with self._lock:
@@ -77,8 +77,8 @@ class Links:
         return self.of(index)
 
     def _match(self, index: int) -> Creative | None:
-        # No vendor promises an order. A fresh signature is on the same file, so the path says which link is whose,
-        # unless several links differ in their query only.
+        # No vendor promises an order. A fresh link to the same file has the same path, so links are matched by path,
+        # and by position where several links differ in their query only.
         wanted = _file(self._first[index])
         same = [creative for creative in self._creatives if _file(creative) == wanted]
         if wanted is not None and len(same) == 1:

@@ -1,12 +1,14 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a stored file is called: the same name on every try, and never a way out of the destination."""
+"""Names of stored files: the same on every try, and always inside the destination."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from urllib.parse import unquote, urlsplit
+
+from airflow_provider_adgen.delivery.signatures import fits
 
 _LONGEST = 80
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -17,11 +19,22 @@ _EXTENSION_OF_TYPE = {
     "video/quicktime": "mov",
     "video/webm": "webm",
     "video/x-matroska": "mkv",
+    "video/3gpp": "3gp",
+    "video/mp2t": "ts",
+    "video/mpeg": "mpg",
+    "video/ogg": "ogv",
+    "video/x-flv": "flv",
+    "video/x-ms-wmv": "wmv",
+    "video/x-msvideo": "avi",
     "image/png": "png",
     "image/jpeg": "jpg",
     "image/webp": "webp",
     "image/gif": "gif",
     "image/avif": "avif",
+    "image/apng": "apng",
+    "image/heic": "heic",
+    "image/heif": "heif",
+    "image/jxl": "jxl",
     "image/svg+xml": "svg",
     "image/tiff": "tiff",
     "audio/mpeg": "mp3",
@@ -30,9 +43,17 @@ _EXTENSION_OF_TYPE = {
     "audio/aac": "aac",
     "audio/ogg": "ogg",
     "audio/flac": "flac",
+    "audio/aiff": "aiff",
+    "audio/amr": "amr",
+    "audio/opus": "opus",
+    "audio/webm": "weba",
+    "audio/x-matroska": "mka",
+    "audio/x-ms-wma": "wma",
     "application/zip": "zip",
     "application/gzip": "gz",
     "application/x-tar": "tar",
+    "application/x-7z-compressed": "7z",
+    "application/vnd.rar": "rar",
     "application/json": "json",
 }
 _TYPE_OF_EXTENSION = {extension: media_type for media_type, extension in _EXTENSION_OF_TYPE.items()}
@@ -44,6 +65,9 @@ _SAME_TYPE = {
     "audio/vnd.wave": "audio/wav",
     "audio/x-m4a": "audio/mp4",
     "audio/x-flac": "audio/flac",
+    "audio/x-aiff": "audio/aiff",
+    "video/avi": "video/x-msvideo",
+    "video/msvideo": "video/x-msvideo",
     "application/x-zip-compressed": "application/zip",
     "application/x-gzip": "application/gzip",
 }
@@ -75,23 +99,23 @@ def media_type(content_type: str) -> str:
     return _SAME_TYPE.get(bare, bare)
 
 
-def describe(content_type: str, url: str, kind: str) -> tuple[str, str]:
+def describe(told: str, url: str, kind: str) -> tuple[str, str]:
     """
     Return the file extension and the media type of a creative.
 
-    What the host says counts first, then the name in the link, then what kind of creative the vendor says it is.
+    The type that is told counts first, then the name in the link, then the kind. What does not fit the kind does not
+    count.
 
-    :param content_type: the ``Content-Type`` header; empty where there was none.
+    :param told: the media type by the file's bytes, else its ``Content-Type`` header; empty where neither tells one.
     :param url: the link.
     :param kind: ``image``, ``video``, ``audio`` or ``archive``.
     """
-    told = media_type(content_type)
-    if told in _EXTENSION_OF_TYPE:
+    told = media_type(told)
+    if told in _EXTENSION_OF_TYPE and fits(told, kind):
         return _EXTENSION_OF_TYPE[told], told
     suffix = unquote(urlsplit(url).path).rpartition(".")[2].lower()
     extension = _SAME_EXTENSION.get(suffix, suffix)
-    if extension not in _TYPE_OF_EXTENSION:
+    if not fits(_TYPE_OF_EXTENSION.get(extension, "text/plain"), kind):
         extension = _EXTENSION_OF_KIND[kind]
-    # A type we have no extension for is still better than a guess; octet-stream says nothing.
-    specific = told.startswith(("image/", "video/", "audio/"))
-    return extension, told if specific else _TYPE_OF_EXTENSION[extension]
+    # A type without a known extension is still better than a guess.
+    return extension, told if told.startswith(f"{kind}/") else _TYPE_OF_EXTENSION[extension]

@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""From the destination that a user wrote to the sinks of the files below it."""
+"""Destinations: the file system that a path names, and the sinks of the files below it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from airflow_provider_adgen.core.errors import DownloadError, InvalidRequest
 from airflow_provider_adgen.core.scrub import reason, scrub
 from airflow_provider_adgen.delivery.sinks import LocalFile, ObjectUpload, RemoteFile, Sink
 
-# Their files become visible when the upload is completed, at close. On any other file system (and on an object store
-# that is not listed) a temporary name and a rename do, which is right everywhere and costs an object store one copy.
+# On these object stores, a file becomes visible when its upload is completed, at close. Elsewhere a temporary name
+# and a rename are used. That also works on an object store that is not listed here, and costs it one copy.
 _COMPLETED_AT_CLOSE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"})
+# What Jinja, str() and JSON make of a value that is not there.
+_MISSING = frozenset({"none", "null", "nan", "undefined"})
 _EXTRAS = {"s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gcs", "gcs": "gcs"}
 
 
@@ -67,10 +69,12 @@ def resolve_file(path: str) -> tuple[Place, str]:
     :raises DownloadError: it names no file, or there is no such file system or connection.
     """
     text = str(path).strip()
+    if fault := _fault(text):
+        raise DownloadError(f"The path {fault}; give the whole path of a file.")
     scheme, mark, rest = text.rpartition("://")
     folder, slash, name = rest.rpartition("/")
     if not name or name in {".", ".."} or (mark and not slash):
-        raise DownloadError(f"{scrub(text) or 'An empty path'} names no file; give the whole path of one.")
+        raise DownloadError(f"{scrub(text)} names no file; give the whole path of one.")
     if not mark:
         return resolve(folder or ("/" if slash else ".")), name
     return resolve(f"{scheme}{mark}{folder}{slash}"), name
@@ -80,17 +84,19 @@ def check_destination(destination: str) -> None:
     """
     Refuse a destination that cannot work, before anything is paid for. Writes nothing; blocks.
 
-    :param destination: anything that Airflow's ``ObjectStoragePath`` takes, or a plain path of this machine.
-    :raises InvalidRequest: there is no such file system or connection.
+    :param destination: anything that Airflow's ``ObjectStoragePath`` takes, or a plain path of this machine; as it was
+        rendered.
+    :raises InvalidRequest: it names no place (it is empty, ``None``, only a scheme, or not rendered), or there is no
+        such file system or connection.
     """
     _resolve(destination, InvalidRequest, "Nothing was sent.")
 
 
 def _resolve(destination: str, error: type[DownloadError | InvalidRequest], ending: str) -> Place:
     text = str(destination).strip()
+    if fault := _fault(text):
+        raise error(f"The destination {fault}; give the path of a folder or of an object storage. {ending}")
     scheme, mark, rest = text.partition("://")
-    if not text:
-        raise error(f"The destination is empty; give the path of an object storage. {ending}")
     if not mark:
         path = os.path.abspath(os.path.expanduser(text)).rstrip("/")
         return Place(f"file://{path}", path)
@@ -110,6 +116,24 @@ def _resolve(destination: str, error: type[DownloadError | InvalidRequest], endi
         path = os.path.abspath(path or "/").rstrip("/")
         return Place(f"file://{path}", path)
     return Place(f"{scheme}://{rest.rstrip('/')}", path, fs)
+
+
+def _fault(text: str) -> str | None:
+    """Say why a path names no place; None where it names one."""
+    if not text:
+        return "is empty"
+    if text.lower() in _MISSING:
+        return f"is {text!r}, which is what a template makes of a missing value"
+    if "{{" in text or "{%" in text:
+        return "holds a template that was not rendered"
+    scheme, mark, rest = text.partition("://")
+    if mark and not rest:
+        return f"is only a scheme, {text}"
+    if mark and scheme.lower() in _COMPLETED_AT_CLOSE:
+        bucket = rest.partition("/")[0].rpartition("@")[2].strip()
+        if not bucket or bucket.lower() in _MISSING:
+            return "names no bucket"
+    return None
 
 
 def _protocols(fs: Any) -> frozenset[str]:

@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""What an answer's headers say about its length, and whether a broken download can go on where it stopped."""
+"""Headers about the length of a body, and about resuming a broken download."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DECODED = frozenset({"gzip", "x-gzip", "deflate"})
 
 
 def encoding(headers: Mapping[str, str]) -> str:
-    """Return the encoding that the body comes in; empty where it comes as it is."""
+    """Return the body's content encoding; empty where it has none."""
     told = headers.get("content-encoding", "").strip().lower()
     return "" if told == "identity" else told
 
@@ -27,7 +27,7 @@ def decodable(name: str) -> bool:
 
 
 def content_length(headers: Mapping[str, str]) -> int | None:
-    """Return the bytes that the body has, or None where that is not told or not of the decoded body."""
+    """Return the size of the body in bytes; None where there is no such header, or where the body is encoded."""
     text = headers.get("content-length", "").strip()
     return int(text) if text.isascii() and text.isdigit() and not encoding(headers) else None
 
@@ -35,7 +35,7 @@ def content_length(headers: Mapping[str, str]) -> int | None:
 @dataclass(frozen=True)
 class Version:
     """
-    Which version of a file an answer holds, so that a resumed download cannot mix two.
+    The version of a file that an answer holds. A resumed download must not mix two versions.
 
     :param validator: a strong ``ETag`` or a ``Last-Modified``; None where the host cannot resume.
     :param total: bytes of the whole file, where told.
@@ -53,17 +53,17 @@ class Version:
         return cls(_strong_tag(headers) or headers.get("last-modified") or None, total)
 
     def request(self, offset: int) -> dict[str, str]:
-        """Return the headers that ask for what follows *offset*, if it is still the same version."""
+        """Return the headers that ask for the bytes from *offset* on, if the file is still the same version."""
         if offset == 0 or self.validator is None or not self.validator.isascii():
             return {}
         return {"Range": f"bytes={offset}-", "If-Range": self.validator}
 
     def continues(self, headers: Mapping[str, str], offset: int) -> tuple[int, int] | None:
         """
-        Return the offset at which a partial answer ends and the whole file's size; None where it does not fit on.
+        Return where a partial answer ends and the size of the whole file; None where it does not continue at *offset*.
 
         :param headers: the headers of a 206.
-        :param offset: bytes that are already here.
+        :param offset: bytes that were already received.
         """
         told = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
         if told is None or encoding(headers):

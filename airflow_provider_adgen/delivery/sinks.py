@@ -1,10 +1,10 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Files that come into being only when they are whole.
+Sinks: files that get their final name only when they are complete.
 
-A sink takes bytes, and its final name shows nothing before :meth:`Sink.commit`. Everything here blocks: the event loop
-uses it through :class:`airflow_provider_adgen.delivery.atomic_writer.AtomicWriter`.
+A file appears under its final name at :meth:`Sink.commit`, not before. Everything here blocks. Callers on the event
+loop use :class:`airflow_provider_adgen.delivery.atomic_writer.AtomicWriter`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,6 @@ class Sink(Protocol):
 
     def write(self, data: bytes) -> None:
         """Append *data*."""
-
-    def restart(self) -> None:
-        """Forget what was written."""
 
     def commit(self, size: int, sha256: str) -> None:
         """
@@ -62,11 +59,6 @@ class LocalFile:
         """Append *data*."""
         self._file.write(data)
 
-    def restart(self) -> None:
-        """Forget what was written."""
-        self._file.seek(0)
-        self._file.truncate()
-
     def commit(self, size: int, sha256: str) -> None:
         """Read back what was written, compare, rename."""
         self._file.flush()
@@ -91,7 +83,7 @@ class LocalFile:
 
 class RemoteFile:
     """
-    A file of any other file system: a temporary name beside the final one, then a rename.
+    A file of any other file system: written under a temporary name beside the final one, then renamed.
 
     :param fs: the fsspec file system.
     :param path: its final path there; missing directories are made.
@@ -109,11 +101,6 @@ class RemoteFile:
     def write(self, data: bytes) -> None:
         """Append *data*."""
         self._file.write(data)
-
-    def restart(self) -> None:
-        """Forget what was written."""
-        self._file.close()
-        self._file = self._fs.open(self._temporary, "wb")
 
     def commit(self, size: int, sha256: str) -> None:
         """Check the size that the file system reports, rename."""
@@ -141,7 +128,7 @@ class RemoteFile:
 
 class ObjectUpload:
     """
-    An object of S3, Google Cloud Storage or Azure: an upload in parts that makes the object when it is completed.
+    An object of S3, Google Cloud Storage or Azure: a multipart upload; the object appears when it is completed.
 
     :param fs: the fsspec file system.
     :param path: bucket and key.
@@ -150,30 +137,20 @@ class ObjectUpload:
 
     def __init__(self, fs: Any, path: str, options: dict[str, Any]) -> None:
         self._fs = fs
-        self._path = path
-        self._options = options
-        self._file: Any = self._open()
-
-    def _open(self) -> Any:
-        return self._fs.open(self._path, "wb", block_size=_PART, **self._options)
+        self._file: Any = fs.open(path, "wb", block_size=_PART, **options)
 
     def write(self, data: bytes) -> None:
         """Append *data*; full parts are sent."""
         self._file.write(data)
 
-    def restart(self) -> None:
-        """Drop the upload and begin another."""
-        self.abort()
-        self._file = self._open()
-
     def commit(self, size: int, sha256: str) -> None:
-        """Check that all was handed over, complete the upload."""
+        """Check the size, complete the upload."""
         if self._file.tell() != size:
             raise OSError(f"the upload holds {self._file.tell()} of {size} bytes")
         self._file.close()
 
     def abort(self) -> None:
-        """Drop the upload; a file that is closed, or only garbage-collected, would be completed as far as it got."""
+        """Drop the upload. Closing or garbage-collecting an fsspec file would complete it with what it has."""
         file = self._file
         if file.closed:
             return
@@ -190,7 +167,7 @@ def _temporary(name: str) -> str:
 
 
 def _sweep(folder: str, name: str) -> None:
-    """Remove what a process that was killed has left of this same file."""
+    """Remove temporary files that a killed process left of this same file."""
     oldest = time.time() - _STALE_SECONDS
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
@@ -201,7 +178,7 @@ def _sweep(folder: str, name: str) -> None:
 
 
 def _sync_folder(folder: str) -> None:
-    # Without it a power cut can undo the rename. Not every file system can.
+    # Without it, a power cut can undo the rename. Not every file system supports it.
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Files that a user hands to a vendor: of this machine, or of object storage."""
+"""Files that are uploaded to a vendor, from this machine or from object storage."""
 
 from __future__ import annotations
 

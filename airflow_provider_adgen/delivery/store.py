@@ -1,7 +1,7 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
 """
-A finished generation's creatives to object storage.
+Storing the creatives of a finished generation.
 
 Blocking callers use ``core.blocking.run(store_generation(...))``.
 """
@@ -19,11 +19,12 @@ from airflow_provider_adgen.core.http import HttpClient, Opened
 from airflow_provider_adgen.core.scrub import without_urls
 from airflow_provider_adgen.core.vocabulary import Creative, Generation
 from airflow_provider_adgen.delivery.atomic_writer import AtomicWriter, NotStored
-from airflow_provider_adgen.delivery.download import Download, DownloadItem, failure, pour, refused
+from airflow_provider_adgen.delivery.download import Download, DownloadItem, download_error, storage_error, write_body
 from airflow_provider_adgen.delivery.links import Links
 from airflow_provider_adgen.delivery.names import media_type, stem
 from airflow_provider_adgen.delivery.places import Place, resolve, resolve_file
 from airflow_provider_adgen.delivery.ranges import content_length, decodable, encoding
+from airflow_provider_adgen.delivery.signatures import misfit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AT_A_TIME = 3
-"""Creatives of one generation that are fetched at the same time."""
+"""Creatives of one generation that are downloaded at the same time."""
 
 _JSON = "application/json"
 
@@ -40,7 +41,7 @@ class StoredFile(NamedTuple):
     """
     A file in object storage.
 
-    :param uri: what ``ObjectStoragePath`` finds it by.
+    :param uri: its path for ``ObjectStoragePath``.
     :param size: bytes.
     :param sha256: hex digest.
     """
@@ -60,17 +61,17 @@ async def store_generation(
     timeout: float = 60.0,  # noqa: ASYNC109 - a host's longest silence, not a deadline for the whole
 ) -> Generation:
     """
-    Store every creative below *destination*, ad copy and analyses as JSON; costs nothing, also when repeated.
+    Store every creative below *destination*, and ad copy and analyses as JSON. It costs nothing and may be repeated.
 
     Files are named ``<vendor>-<job id>-<n>.<extension>``, ``<vendor>-<job id>-copy.json`` and ``...-analysis.json``,
-    the same on every try; an earlier try's file is replaced at once when the new one is whole. A creative that is
-    already stored (``uri``, no link) is left alone. When one cannot be stored, the others still are before the error
-    is raised.
+    the same on every try. The file of an earlier try stays until the new one is complete. A creative that is already
+    stored (``uri``, no link) is not stored again. When one cannot be stored, the others are stored before the error is
+    raised.
 
-    :param generation: what the vendor said last; its links may have expired.
+    :param generation: the vendor's latest answer; its links may have expired.
     :param destination: anything that Airflow's ``ObjectStoragePath`` takes, or a plain path of this machine.
     :param refetch: asks the vendor for the generation again, for fresh links.
-    :param verify: verification of the storage hosts' certificates: True, False, or the path of a CA bundle.
+    :param verify: how to verify the storage hosts' certificates: True, False, or the path of a CA bundle.
     :param clock: time, injected.
     :param timeout: the longest silence of a storage host, in seconds.
     :return: a copy whose creatives have ``uri``, ``media_type``, ``size`` and ``sha256``, and no link. The file with ad
@@ -89,33 +90,41 @@ async def store_generation(
     return generation.model_copy(update={"creatives": media})
 
 
-async def store_stream(opened: Opened, path: str, *, label: str = "The file", may_be_empty: bool = False) -> StoredFile:
+async def store_stream(
+    opened: Opened, path: str, *, label: str = "The file", kind: str | None = None, may_be_empty: bool = False
+) -> StoredFile:
     """
-    Store the body of an answer as one file, whole or not at all.
+    Store the body of an answer as one file. An incomplete body is not stored.
 
     :param opened: a successful answer whose body has not been read.
     :param path: the file's whole path: anything that Airflow's ``ObjectStoragePath`` takes, or one of this machine.
-    :param label: what messages call it.
-    :param may_be_empty: take a body of no bytes.
-    :raises DownloadError: the body broke off, or the destination does not take it.
+    :param label: the file's name in messages.
+    :param kind: ``image``, ``video``, ``audio`` or ``archive``, to refuse a body that is evidently something else.
+    :param may_be_empty: accept an empty body.
+    :raises DownloadError: the body broke off or is not of this kind, or the destination does not take it.
     """
     place, name = await asyncio.to_thread(resolve_file, path)
     if encoding(opened.headers) and not decodable(encoding(opened.headers)):
-        raise failure(label, f"it came in an encoding that was not asked for ({encoding(opened.headers)[:20]})")
+        raise download_error(label, f"it came in an encoding that was not asked for ({encoding(opened.headers)[:20]})")
     stored_as = media_type(opened.headers.get("content-type", ""))
     writer = AtomicWriter(lambda: place.sink(name, stored_as))
+
+    def check(head: bytes) -> None:
+        if kind is not None and (head or not may_be_empty) and (came := misfit(head, stored_as, kind)):
+            raise download_error(label, f"{came} came where a file of kind {kind} is expected")
+
     try:
-        broken = await pour(opened, writer)
+        broken = await write_body(opened, writer, check)
         told = content_length(opened.headers)
         if broken is not None or (told is not None and told != writer.size):
             of = f" of {told}" if told is not None else ""
-            raise failure(label, f"the connection broke after {writer.size}{of} bytes")
+            raise download_error(label, f"the connection broke after {writer.size}{of} bytes")
         if writer.size == 0 and not may_be_empty:
-            raise failure(label, "it is empty")
+            raise download_error(label, "it is empty")
         await writer.commit()
     except NotStored as problem:
         await writer.abort()
-        raise refused(label, place, name, problem) from None
+        raise storage_error(label, place, name, problem) from None
     except BaseException:
         await writer.abort()
         raise
@@ -123,13 +132,13 @@ async def store_stream(opened: Opened, path: str, *, label: str = "The file", ma
 
 
 async def _asked_again(generation: Generation, refetch: Callable[[], Awaitable[Generation]], label: str) -> Generation:
-    """Ask the vendor once more for a generation whose creatives it did not tell."""
+    """Ask the vendor once more for a generation whose answer has no creatives."""
     try:
         fresh = await refetch()
     except AdGenError as error:
-        raise failure(f"The result of {label}", f"asking for it failed: {error.message.rstrip('.')}") from None
+        raise download_error(f"The result of {label}", f"asking for it failed: {error.message.rstrip('.')}") from None
     if not fresh.creatives:
-        raise failure(f"The result of {label}", f"the vendor lists none (status {fresh.status})")
+        raise download_error(f"The result of {label}", f"the vendor lists none (status {fresh.status})")
     return fresh
 
 
@@ -141,20 +150,20 @@ async def _store_creatives(
     refetch: Callable[[], Awaitable[Generation]],
     verify: bool | str,
     clock: Clock,
-    timeout: float,  # noqa: ASYNC109 - as above
+    timeout: float,  # noqa: ASYNC109 - a host's longest silence, not a deadline for the whole
 ) -> list[Creative]:
     media = list(generation.creatives)
     todo = [index for index, creative in enumerate(media) if creative.uri is None or creative.url is not None]
     if not todo:
         return media
-    # In a thread: the certificates are read from disk. It has no auth and no headers of the connection's.
+    # In a thread, because the certificates are read from disk. The client has no auth and no headers of the account.
     client = await asyncio.to_thread(HttpClient, verify=verify)
-    links, turns = Links(generation, refetch), asyncio.Semaphore(AT_A_TIME)
+    links, slots = Links(generation, refetch), asyncio.Semaphore(AT_A_TIME)
 
     async def one(index: int) -> None:
-        job = DownloadItem(index, media[index].kind, f"Creative {index} of {label}", f"{name}-{index}", place)
-        async with turns:
-            media[index] = await Download(job, links, client, clock, timeout).run()
+        item = DownloadItem(index, media[index].kind, f"Creative {index} of {label}", f"{name}-{index}", place)
+        async with slots:
+            media[index] = await Download(item, links, client, clock, timeout).run()
 
     try:
         ended = await asyncio.gather(*map(one, todo), return_exceptions=True)
@@ -176,12 +185,12 @@ async def _store_creatives(
 
 
 async def _store_text(generation: Generation, place: Place, base: str, label: str) -> Creative | None:
-    """Store what a generation says in words (ad copy, an analysis) as JSON; None where it says nothing."""
+    """Store ad copy or an analysis as JSON; None where the generation has neither."""
     content: dict[str, Any] = {"vendor": generation.vendor, "id": generation.id}
     if generation.variants:
         word, content["variants"] = "copy", [variant.model_dump(mode="json") for variant in generation.variants]
     elif generation.kind == "analysis" and generation.details:
-        # What goes through XCom of it is cut at 4 KB; it is paid for, so the whole of it is kept here.
+        # In XCom it is cut at 4 KB. It is paid for, so all of it is kept here.
         word, content["details"] = "analysis", without_urls(generation.details)
     else:
         return None
@@ -194,7 +203,7 @@ async def _store_text(generation: Generation, place: Place, base: str, label: st
         await writer.commit()
     except NotStored as problem:
         await writer.abort()
-        raise refused(f"The {word} of {label}", place, name, problem) from None
+        raise storage_error(f"The {word} of {label}", place, name, problem) from None
     except BaseException:
         await writer.abort()
         raise

@@ -152,7 +152,9 @@ class CinematicAdsHook(AdGenHook):
                         told = opened.headers.get("content-type", "")
                         if told.lower().startswith(_NO_FILE):
                             raise unreadable(self.vendor.name, call.endpoint, "", f"is {told[:40]} and not a file")
-                        stored = await store_stream(opened, path, label=f"The answer to {call.endpoint}")
+                        # What an export of projects holds is not documented; it may be text.
+                        wanted = kind if kind == "video" else None
+                        stored = await store_stream(opened, path, label=f"The answer to {call.endpoint}", kind=wanted)
                 except ApiError as error:
                     if error.status not in _NO_METHOD or call is calls[-1]:
                         raise

@@ -1,10 +1,10 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Keeps Python's full collections of garbage short in a triggerer, where each of them holds up every trigger.
+Shorter full garbage collections in a triggerer (``[adgen] freeze_heap``, off by default).
 
-A full collection goes through all that Airflow has imported, some 200,000 objects, on the event loop. Taken out of it
-once, they are not gone through again.
+A full collection scans all that Airflow has imported, some 200,000 objects, and stops the event loop for that time.
+Frozen objects are not scanned.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any
 
 from airflow_provider_adgen.settings import freeze_heap
 
-# What runs in a triggerer that has just started. What is set aside and becomes garbage that refers to itself is never
-# freed, so it must not be what many triggers hold.
+# A triggerer that has just started runs fewer tasks. A frozen object is never freed if it becomes garbage in a
+# reference cycle, so the objects of many triggers must not be frozen.
 _FEW_TASKS = 20
-# Where it is done: counting what is set aside takes a while.
+# Loops where it was done. Counting the frozen objects takes time.
 _done = weakref.WeakSet[asyncio.AbstractEventLoop]()
 
 
 def freeze_gc() -> None:
-    """Take what the process holds by now out of full collections: once, in a triggerer, while little else runs."""
+    """Freeze all objects of this process: once, in a triggerer, while few other tasks run."""
     loop = asyncio.get_running_loop()
     if loop in _done or not freeze_heap():
         return
@@ -36,5 +36,5 @@ def freeze_gc() -> None:
 
 
 def _is_the_triggerers(task: asyncio.Task[Any]) -> bool:
-    """Whether this is the task in which Airflow's triggerer, and no test or DAG that tests itself, watches the loop."""
+    """Whether this task is the one in which Airflow's triggerer watches its event loop; only a triggerer has it."""
     return getattr(task.get_coro(), "__qualname__", "") == "TriggerRunner.block_watchdog"

@@ -123,6 +123,10 @@ class TextToImage(AdsumoRequest):
         """Return credits per image times quantity."""
         return CREDITS_PER_IMAGE[self.model][self.resolution] * self.quantity
 
+    def expected_files(self) -> int | None:
+        """Return ``quantity``."""
+        return self.quantity
+
 
 class ProductShots(AdsumoRequest):
     """
@@ -148,6 +152,10 @@ class ProductShots(AdsumoRequest):
     quantity: Annotated[Count, Field(ge=1, le=8)] = 1
     resolution: Literal["1k", "2k", "4k"] = "1k"
     additional_prompt: Text | None = None
+
+    def expected_files(self) -> int | None:
+        """Return ``quantity``."""
+        return self.quantity
 
 
 class TemplateVideo(AdsumoRequest):

@@ -132,5 +132,9 @@ class Workflow(GenerationRequest):
         """Return the documented price of type and quality; the number of formats does not change it."""
         return CREDITS[self.workflow_type][self.quality]
 
+    def expected_files(self) -> int | None:
+        """Return the number of formats, where they were given and the result is files."""
+        return len(self.formats) if self.formats and self.result_kind != "analysis" else None
+
 
 REQUESTS: tuple[type[GenerationRequest], ...] = (Workflow,)

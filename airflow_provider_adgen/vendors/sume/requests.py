@@ -79,6 +79,10 @@ class Image(SumeRequest):
             raise ValueError("give image_count or n, not both")
         return self
 
+    def expected_files(self) -> int | None:
+        """Return ``image_count`` or ``n``."""
+        return self.image_count if self.image_count is not None else self.n
+
 
 class Video(SumeRequest):
     """

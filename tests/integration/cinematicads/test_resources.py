@@ -95,7 +95,7 @@ def test_knowledge(sandbox: Sandbox, tmp_path: Path) -> None:
 
 def test_export_of_projects(sandbox: Sandbox, hook: CinematicAdsHook, tmp_path: Path) -> None:
     finished(sandbox, hook)
-    task = CinematicAdsExportProjectsOperator(task_id="e", destination=str(tmp_path / "{{ ds }}"))
+    task = CinematicAdsExportProjectsOperator(task_id="e", destination=str(tmp_path / "exports"))
     found = run_task(task, task_context())
     with zipfile.ZipFile(found["uri"].removeprefix("file://")) as archive:
         assert archive.testzip() is None

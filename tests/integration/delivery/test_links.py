@@ -104,7 +104,7 @@ async def test_it_ends_when_fresh_links_do_not_help(storage, generation, vendor,
     with pytest.raises(DownloadError) as caught:
         await store(generation(storage.url("/a", sig="s3cr3t")))
     assert str(caught.value) == (
-        "Creative 0 of adsumo job gen_1 could not be stored: 127.0.0.1 answered 403, and so with fresh links. It is "
+        "Creative 0 of adsumo job gen_1 could not be stored: 127.0.0.1 answered 403, also with fresh links. It is "
         "paid for; a retry fetches it again and costs nothing."
     )
     assert caught.value.status == 403

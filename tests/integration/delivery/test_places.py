@@ -13,10 +13,11 @@ from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
 from airflow_provider_adgen.core.errors import DownloadError, InvalidRequest
-from airflow_provider_adgen.delivery.places import check_destination
+from airflow_provider_adgen.delivery.places import check_destination, resolve_file
 from airflow_provider_adgen.delivery.store import store_generation
 
 FILM = os.urandom(12 << 20)
+SHORT = b"\0\0\0\x18ftypmp42" + bytes(100)
 
 
 class Bucket(AbstractFileSystem):
@@ -107,6 +108,22 @@ async def test_an_object_exists_only_when_it_is_whole(storage, generation, vendo
     assert found.path == "shop/creatives/adsumo-gen_1-0.mp4"
 
 
+async def test_an_object_has_the_type_of_its_bytes(storage, generation, vendor, clock, new_file, bucket):
+    storage.files["/a.mp4"] = new_file(b"\x89PNG\r\n\x1a\n" + bytes(500), "application/octet-stream", cuts=[20])
+    one = generation(storage.url("/a.mp4"), creative="image")
+    await store_generation(one, "s3://adgen_test@shop", refetch=vendor, clock=clock)
+    assert list(bucket.objects) == ["shop/adsumo-gen_1-0.png"]
+    assert [options["ContentType"] for options in bucket.options] == ["image/png"]
+
+
+async def test_no_upload_begins_for_what_is_no_creative(storage, generation, vendor, clock, new_file, bucket):
+    storage.files["/a.mp4"] = new_file(b"Not ready")
+    vendor.answers = [generation(storage.url("/a.mp4"))]
+    with pytest.raises(DownloadError, match="sent text/plain where"):
+        await store_generation(vendor.answers[0], "s3://adgen_test@shop", refetch=vendor, clock=clock)
+    assert (bucket.objects, bucket.options) == ({}, [])
+
+
 async def test_a_broken_upload_is_dropped_and_never_completed(storage, generation, vendor, clock, new_file, bucket):
     storage.files["/a"] = new_file(FILM, cuts=[6 << 20] * 99, ranges=False)
     with pytest.raises(DownloadError, match="broke after"):
@@ -168,9 +185,9 @@ async def test_a_file_system_that_does_not_rename_onto_a_file(storage, generatio
     fs.store.clear()
     attached("memory", fs)
     fs.pipe_file("/adsumo-gen_1-0.mp4", b"of an earlier try")
-    storage.files["/a"] = new_file(b"new")
+    storage.files["/a"] = new_file(SHORT)
     await store_generation(generation(storage.url("/a")), "memory://adgen_test@/", refetch=vendor, clock=clock)
-    assert {name: file.getvalue() for name, file in fs.store.items()} == {"/adsumo-gen_1-0.mp4": b"new"}
+    assert {name: file.getvalue() for name, file in fs.store.items()} == {"/adsumo-gen_1-0.mp4": SHORT}
     fs.store.clear()
 
 
@@ -183,14 +200,14 @@ async def test_nothing_stays_on_another_file_system_when_it_fails(storage, gener
 
 @pytest.mark.parametrize("form", ["file://{}", "file://{}/", "{}//", "file://adgen_test@{}"])
 async def test_local_paths_in_all_their_forms(storage, generation, vendor, clock, new_file, tmp_path, form):
-    storage.files["/a"] = new_file(b"film")
+    storage.files["/a"] = new_file(SHORT)
     folder = tmp_path / "run=2026-01-01T00:00:00+00:00"
     after = await store_generation(generation(storage.url("/a")), form.format(folder), refetch=vendor, clock=clock)
-    assert (folder / "adsumo-gen_1-0.mp4").read_bytes() == b"film"
+    assert (folder / "adsumo-gen_1-0.mp4").read_bytes() == SHORT
 
     from airflow.sdk import ObjectStoragePath
 
-    assert ObjectStoragePath(after.creatives[0].uri).read_bytes() == b"film"
+    assert ObjectStoragePath(after.creatives[0].uri).read_bytes() == SHORT
 
 
 async def test_relative_paths_and_the_home_directory(
@@ -198,7 +215,7 @@ async def test_relative_paths_and_the_home_directory(
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    storage.files["/a"] = new_file(b"film")
+    storage.files["/a"] = new_file(SHORT)
     for form in ("out", "~/out"):
         after = await store_generation(generation(storage.url("/a")), form, refetch=vendor, clock=clock)
         assert after.creatives[0].uri == f"file://{tmp_path}/out/adsumo-gen_1-0.mp4"
@@ -219,3 +236,40 @@ def test_a_destination_can_be_checked_before_paying(bucket, tmp_path):
     with pytest.raises(InvalidRequest, match="destination is empty"):
         check_destination("")
     assert bucket.options == []
+
+
+@pytest.mark.parametrize(
+    ("destination", "fault"),
+    [
+        ("", "is empty"),
+        ("  \n", "is empty"),
+        ("None", "is 'None', which is what a template makes of a missing value"),
+        (" null ", "is 'null'"),
+        ("nan", "is 'nan'"),
+        ("s3://adgen_test@shop/{{ ds }}", "holds a template that was not rendered"),
+        ("{% if x %}/tmp{% endif %}", "holds a template that was not rendered"),
+        ("s3://", "is only a scheme, s3://"),
+        ("file://", "is only a scheme, file://"),
+        ("s3:///creatives", "names no bucket"),
+        ("s3://adgen_test@", "names no bucket"),
+        ("s3://adgen_test@/creatives", "names no bucket"),
+        ("s3://adgen_test@None/creatives", "names no bucket"),
+    ],
+)
+async def test_a_destination_that_names_no_place(generation, vendor, clock, bucket, tmp_path, destination, fault):
+    with pytest.raises(InvalidRequest) as caught:
+        check_destination(destination)
+    assert str(caught.value).startswith(f"The destination {fault}")
+    assert str(caught.value).endswith("Nothing was sent.")
+    with pytest.raises(DownloadError, match="The destination"):
+        await store_generation(generation("http://127.0.0.1:9/a"), destination, refetch=vendor, clock=clock)
+    with pytest.raises(DownloadError, match="The path"):
+        resolve_file(destination)
+    assert bucket.options == []
+
+
+@pytest.mark.parametrize(
+    "destination", ["./None", "/ads/null", "file:///", "s3://adgen_test@shop", "s3://adgen_test@none-shop/x"]
+)
+def test_a_destination_that_only_looks_like_none(bucket, destination):
+    check_destination(destination)

@@ -215,36 +215,6 @@ async def test_names_follow_the_host_then_the_link_then_the_kind(
     assert after.creatives[0].media_type == media_type
 
 
-@pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "application/json", "application/xml"])
-async def test_an_error_page_is_not_a_creative(storage, generation, vendor, clock, new_file, tmp_path, content_type):
-    storage.files["/a"] = new_file(b"<h1>Please log in</h1>", content_type)
-    vendor.answers = [generation(storage.url("/a"))]
-    for kind in ("video", "image", "audio"):
-        with pytest.raises(DownloadError, match=f"where a file of kind {kind} is expected"):
-            one = generation(storage.url("/a"), creative=kind)
-            await store_generation(one, str(tmp_path), refetch=vendor, clock=clock)
-    assert names(tmp_path) == []
-
-
-async def test_an_archive_may_be_json_but_no_page(storage, generation, vendor, clock, new_file, tmp_path):
-    storage.files["/a"] = new_file(b"<h1>Please log in</h1>", "text/html")
-    one = generation(storage.url("/a"), creative="archive")
-    vendor.answers = [one]
-    with pytest.raises(DownloadError, match="where a file of kind archive is expected"):
-        await store_generation(one, str(tmp_path), refetch=vendor, clock=clock)
-    storage.files["/a"] = new_file(b"[]", "application/json")
-    await store_generation(one, str(tmp_path), refetch=vendor, clock=clock)
-    assert names(tmp_path) == ["adsumo-gen_1-0.json"]
-
-
-async def test_an_empty_file_is_not_a_creative(storage, generation, vendor, clock, new_file, tmp_path):
-    for told in (True, False):
-        storage.files["/a"] = new_file(b"", tell_length=told)
-        with pytest.raises(DownloadError, match="sent an empty file"):
-            await store_generation(generation(storage.url("/a")), str(tmp_path), refetch=vendor, clock=clock)
-    assert names(tmp_path) == []
-
-
 async def test_an_encoded_body_is_decoded_and_its_length_not_compared(
     storage, generation, vendor, clock, new_file, tmp_path
 ):

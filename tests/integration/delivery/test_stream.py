@@ -63,8 +63,16 @@ async def test_an_empty_answer_is_an_error_unless_allowed(storage, new_file, sto
 @pytest.mark.parametrize("path", ["", "/folder/", "file:///folder/", "s3://bucket", "/folder/.."])
 async def test_a_path_that_names_no_file(storage, new_file, store, path):
     storage.files["/export"] = new_file(EXPORT)
-    with pytest.raises(DownloadError, match="names no file"):
+    with pytest.raises(DownloadError, match=r"names no file|The path is empty"):
         await store(path)
+
+
+@pytest.mark.parametrize(("body", "came"), [(b"<html>Sign in</html>", "text/html"), (b"", "an empty file")])
+async def test_a_video_is_no_page(storage, new_file, store, tmp_path, body, came):
+    storage.files["/export"] = new_file(body)
+    with pytest.raises(DownloadError, match=f"{came} came where a file of kind video is expected"):
+        await store(f"{tmp_path}/film.mp4", kind="video")
+    assert os.listdir(tmp_path) == []
 
 
 async def test_a_destination_that_cannot_be_written(storage, new_file, store, tmp_path):

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import csv
 import io
+import random
 
 import pytest
 
-from airflow_provider_adgen.campaigns.catalogue import COLUMNS, CatalogueError, Product, parse_catalogue
+from airflow_provider_adgen.campaigns.catalogue import COLUMNS, CatalogueError, Product, parse_catalogue, shorten
 from airflow_provider_adgen.core.errors import InvalidRequest
 
 GOOD = {
@@ -181,7 +182,7 @@ def test_a_quotation_mark_that_never_closes():
     """What was found before the file became unreadable is said too."""
     found = problems(write({**GOOD, "price": "free"}) + b'A-2,"Lamp,d\n')
     assert found[0] == "line 2: price must look like '29.99 USD', not 'free'"
-    assert found[1].startswith("line 3: not readable as CSV (")
+    assert found[1].startswith("line 3: not readable as CSV; is a quotation mark missing")
 
 
 def test_an_error_never_shows_a_query_string():
@@ -198,3 +199,104 @@ def test_each_product_has_a_folder_of_its_own():
     assert folders[0] == "LMP-014"
     assert len(set(folders)) == len(ids)
     assert not any("/" in folder or folder.startswith(".") for folder in folders)
+
+
+def test_empty_columns_at_the_end():
+    """Spreadsheets write the columns that were used once, and leave out empty cells at the end of a row."""
+    data = write(GOOD, {**GOOD, "id": "A-2"}).decode().replace("\r\n", ",,,\r\n").encode()
+    data += b"A-3,Lamp,A lamp.,https://e.example/a,https://e.example/a.jpg,1 EUR\r\n"
+    products = parse_catalogue(data)
+    assert [product.id for product in products] == ["A-1", "A-2", "A-3"]
+    assert products[0] == Product(**GOOD, line=2)
+    assert (products[2].brand, products[2].product_type) == ("", "")
+
+
+def test_a_column_without_a_name():
+    """Empty ones are ignored, wherever they stand; a value there is a mistake that nobody should pay for."""
+    header, row = (",".join(values) for values in (GOOD, GOOD.values()))
+    [product] = parse_catalogue(f",,{header}\n,,{row}\n".encode())
+    assert product == Product(**GOOD, line=2)
+    assert problems(f",,{header}\n,,{row}\n,red,{row}\n".encode()) == [
+        "line 3: column 2 has a value, but no name in the header",
+        "line 3: id 'A-1' is already used on line 2",
+    ]
+
+
+def test_a_cell_of_any_length():
+    """The csv module refuses more than 131,072 characters, for the whole process; that limit is not touched."""
+    limit = csv.field_size_limit()
+    [product] = parse_catalogue(write({**GOOD, "notes": "x" * 300_000 + "\n"}))
+    assert product.extra == {"notes": "x" * 300_000}
+    assert problems(write({**GOOD, "description": 'x"' * 100_000}, {**GOOD, "price": "free"})) == [
+        "line 2: description has 200000 characters; at most 5000 are allowed",
+        "line 3: price must look like '29.99 USD', not 'free'",
+        "line 3: id 'A-1' is already used on line 2",
+    ]
+    assert csv.field_size_limit() == limit
+
+
+def test_a_quotation_mark_that_never_closes_in_a_large_file():
+    """It is found at once, however much follows."""
+    data = write({**GOOD, "notes": "n"}) + b'A-2,"Lamp,' + b'd""\n' * 200_000
+    [said] = problems(data)
+    assert said.startswith("line 3: not readable as CSV")
+
+
+def test_cells_are_read_as_the_csv_module_reads_them():
+    """Whatever it writes: quotes, commas, line ends of all kinds, in any cell."""
+    chance = random.Random(6)
+    for _ in range(300):
+        values = ["".join(chance.choices('a",\r\n \u00e9', k=chance.randrange(8))) for _ in range(3)]
+        text = io.StringIO(newline="")
+        ending = chance.choice(["\n", "\r\n", "\r"])
+        writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator=ending)
+        names = ["one", "two", "three"]
+        writer.writerows([[*GOOD, *names, "last"], [*GOOD.values(), *values, "."], [*GOOD.values(), *values, "."]])
+        with pytest.raises(CatalogueError) as caught:  # the same id twice, to see the line
+            parse_catalogue(text.getvalue().encode())
+        second = 3 + sum(len(value.replace("\r\n", "\n").replace("\r", "\n").split("\n")) - 1 for value in values)
+        assert caught.value.problems == [f"line {second}: id 'A-1' is already used on line 2"]
+        first = text.getvalue().replace("A-1", "A-2", 1).encode()
+        assert [product.extra for product in parse_catalogue(first)] == [
+            {**dict(zip(names, (value.strip() for value in values), strict=True)), "last": "."}
+        ] * 2
+
+
+@pytest.mark.parametrize("column", ["title", "image_link", "colour"])
+def test_a_null_character(column: str):
+    """No database takes one."""
+    value = {"title": "a\0b", "image_link": "https://e.example/a\0b", "colour": "re\0d"}[column]
+    [said] = problems(write({**GOOD, "colour": "red", column: value}))
+    assert said.startswith(f"line 2: {column} ")
+    assert problems((",".join([*COLUMNS, "col\0ur"]) + "\n").encode()) == [
+        "line 1: the column name 'col\\x00ur' has a control character"
+    ]
+
+
+@pytest.mark.parametrize("data", [b"\xed\xa0\xbd", "id,title".encode("utf-16")])
+def test_a_surrogate_and_another_encoding(data: bytes):
+    """Neither is UTF-8."""
+    assert problems(data) == ["line 1: the text is not UTF-8; save the file as UTF-8"]
+
+
+@pytest.mark.parametrize(
+    ("text", "longest", "short"),
+    [
+        ("A lamp.", 300, "A lamp."),
+        ("  A\n lamp.\u3000 ", 7, "A lamp."),
+        ("A small lamp for the desk", 20, "A small lamp for…"),
+        ("Donaudampfschifffahrt", 10, "Donaudamp…"),
+        ("これは机の上で使う小さなランプです", 10, "これは机の上で使う…"),
+        ("新 これは机の上で使う小さなランプです", 10, "新 これは机の上で…"),
+        ("e\u0301" * 10, 10, "e\u0301" * 4 + "…"),
+        ("ก" * 8 + "กี่" * 3, 11, "ก" * 8 + "…"),
+        ("ក្ត" * 5, 6, "ក្ត…"),
+        ("12345678" + "👩\u200d👩\u200d👧", 12, "12345678…"),
+        ("12345678👍🏽👍🏽", 10, "12345678…"),
+        ("\u0301" * 30, 10, "\u0301" * 5 + "…"),
+    ],
+)
+def test_a_text_is_cut_where_its_language_allows(text: str, longest: int, short: str):
+    """An ellipsis alone says nothing about a product."""
+    assert shorten(text, longest) == short
+    assert len(short) <= longest

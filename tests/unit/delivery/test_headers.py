@@ -32,7 +32,7 @@ SHA64, MD564 = base64.b64encode(SHA).decode(), base64.b64encode(MD5).decode()
     ],
 )
 def test_checksums_that_hosts_tell(headers, expected):
-    assert checksums.told(headers) == expected
+    assert checksums.announced(headers) == expected
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from airflow_provider_adgen.delivery.names import describe, safe, stem
+from airflow_provider_adgen.delivery.names import describe, media_type, safe, stem
 
 
 @pytest.mark.parametrize("text", ["gen_1", "6f1c9c3e-1b2d-4d0c-9a41-0d7f3c2b1a00", "A.b", "x" * 80])
@@ -32,16 +32,28 @@ def test_different_ids_never_share_a_name():
 
 
 @pytest.mark.parametrize(
-    ("content_type", "url", "kind", "expected"),
+    ("told", "url", "kind", "expected"),
     [
-        ("Video/MP4", "", "video", ("mp4", "video/mp4")),
-        ("audio/x-wav", "https://x/y.mp3", "audio", ("wav", "audio/wav")),
+        ("Video/MP4; codecs=x", "", "video", ("mp4", "video/mp4")),
+        ("audio/wav", "https://x/y.mp3", "audio", ("wav", "audio/wav")),
         ("", "https://x/y.JPEG?z=a.png#b.gif", "image", ("jpg", "image/jpeg")),
         ("text/plain", "https://x/a%2Emp4", "video", ("mp4", "video/mp4")),
         ("application/octet-stream", "https://x/y.exe", "archive", ("zip", "application/zip")),
-        ("image/heic", "https://x/y", "image", ("png", "image/heic")),
+        ("image/heic", "https://x/y", "image", ("heic", "image/heic")),
+        ("image/x-unheard-of", "https://x/y", "image", ("png", "image/x-unheard-of")),
+        ("image/png", "https://x/y", "video", ("mp4", "video/mp4")),
+        ("", "https://x/y.json", "video", ("mp4", "video/mp4")),
+        ("", "https://x/y.zip", "image", ("zip", "application/zip")),
         ("", "https://x/..%2F..%2Fetc", "video", ("mp4", "video/mp4")),
     ],
 )
-def test_extension_and_type(content_type, url, kind, expected):
-    assert describe(content_type, url, kind) == expected
+def test_extension_and_type(told, url, kind, expected):
+    assert describe(told, url, kind) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [("Video/MP4", "video/mp4"), ("audio/x-wav", "audio/wav"), ("image/jpg; charset=binary", "image/jpeg"), ("", "")],
+)
+def test_a_header_in_the_common_spelling(header, expected):
+    assert media_type(header) == expected

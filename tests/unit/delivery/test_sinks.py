@@ -26,16 +26,6 @@ def test_what_the_disk_holds_is_compared_before_the_name_exists(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_starting_over_leaves_no_rest(tmp_path):
-    sink = LocalFile(str(tmp_path / "x"))
-    sink.write(b"much longer")
-    sink.restart()
-    sink.write(b"short")
-    sink.commit(5, hashlib.sha256(b"short").hexdigest())
-    sink.abort()
-    assert (tmp_path / "x").read_bytes() == b"short"
-
-
 def test_what_a_killed_process_left_is_swept_and_a_living_one_is_not_disturbed(tmp_path):
     old, fresh, other = (tmp_path / name for name in (".x.mp4.aa.part", ".x.mp4.bb.part", ".y.mp4.aa.part"))
     for path in (old, fresh, other):

@@ -146,6 +146,14 @@ def test_a_product_without_a_brand_and_with_a_long_description(dag: Any, tmp_pat
     assert len(entry["video"]["prompt"]) < 500
 
 
+@pytest.mark.parametrize("description", ["これは机の上で使う小さなランプです。" * 40, "โคมไฟตั้งโต๊ะ" * 60, "ចង្កៀងតុ" * 60])
+def test_a_long_description_without_spaces(dag: Any, tmp_path: Path, description: str) -> None:
+    [entry] = plan(dag, catalogue=catalogue(tmp_path / "shop.csv", {**ROW, "description": description}))
+    for request in (entry["image"], entry["video"]):
+        assert description[:280] in request["prompt"]
+        assert len(request["prompt"]) < 500
+
+
 def test_a_bad_catalogue_stops_before_anything_is_asked_of_the_vendor(dag: Any, tmp_path: Path) -> None:
     rows = [ROW, {**ROW, "price": "29"}, {**ROW, "id": "A-2", "link": ""}]
     with pytest.raises(CatalogueError, match="nothing was charged") as caught:

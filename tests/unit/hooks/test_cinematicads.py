@@ -333,7 +333,7 @@ SOURCE = "https://cdn.example/a.mp4?sig=1"
 
 
 def test_video_is_exported(tiny: Tiny, both: Both, tmp_path: Path) -> None:
-    tiny.routes["GET /api/export"] = Reply(b"mp4" * 1000, headers={"Content-Type": "video/mp4"})
+    tiny.routes["GET /api/export"] = Reply(b"\0\0\0\x18ftypmp42" + bytes(2988), headers={"Content-Type": "video/mp4"})
     stored = both("export_video", SOURCE, str(tmp_path))
     assert tiny.asked[0].query == {"source": SOURCE}
     assert (stored.kind, stored.size, stored.media_type) == ("video", 3000, "video/mp4")
@@ -344,8 +344,8 @@ def test_video_is_exported(tiny: Tiny, both: Both, tmp_path: Path) -> None:
 
 
 def test_video_is_exported_by_post_where_get_is_not_known(tiny: Tiny, both: Both, tmp_path: Path) -> None:
-    tiny.routes["POST /api/export"] = Reply(b"mp4", headers={"Content-Type": "video/mp4"})
-    assert both("export_video", SOURCE, str(tmp_path)).size == 3
+    tiny.routes["POST /api/export"] = Reply(b"\0\0\0\x18ftypmp42" + bytes(88), headers={"Content-Type": "video/mp4"})
+    assert both("export_video", SOURCE, str(tmp_path)).size == 100
     assert tiny.paths() == ["GET /api/export", "POST /api/export"]
     assert tiny.asked[1].json() == {"source": SOURCE}
 

@@ -49,7 +49,19 @@ def test_it_is_the_name_under_which_airflow_watches_the_loop() -> None:
     assert theirs.__qualname__ == ours.__qualname__
 
 
-async def test_a_triggerer_sets_aside_what_it_holds_once() -> None:
+@pytest.fixture
+def wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__ADGEN__FREEZE_HEAP", "True")
+
+
+async def test_it_is_off_by_default() -> None:
+    async with running(TriggerRunner().block_watchdog()):
+        freeze_gc()
+        assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.usefixtures("wanted")
+async def test_a_triggerer_freezes_what_it_holds_once() -> None:
     async with running(TriggerRunner().block_watchdog()):
         freeze_gc()
         held = gc.get_freeze_count()
@@ -59,19 +71,14 @@ async def test_a_triggerer_sets_aside_what_it_holds_once() -> None:
         assert gc.get_freeze_count() <= held and len(more) == 10_000
 
 
-async def test_elsewhere_nothing_is_set_aside() -> None:
+@pytest.mark.usefixtures("wanted")
+async def test_nothing_is_frozen_elsewhere() -> None:
     freeze_gc()
     assert gc.get_freeze_count() == 0
 
 
-async def test_not_where_many_triggers_run() -> None:
+@pytest.mark.usefixtures("wanted")
+async def test_nothing_is_frozen_where_many_triggers_run() -> None:
     async with running(TriggerRunner().block_watchdog(), *(asyncio.sleep(60) for _ in range(20))):
-        freeze_gc()
-        assert gc.get_freeze_count() == 0
-
-
-async def test_not_where_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW__ADGEN__FREEZE_HEAP", "False")
-    async with running(TriggerRunner().block_watchdog()):
         freeze_gc()
         assert gc.get_freeze_count() == 0
