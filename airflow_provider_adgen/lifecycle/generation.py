@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow_provider_adgen.compat import AirflowSkipException
 from airflow_provider_adgen.core.errors import AdGenError, DownloadError, GenerationFailed, GenerationTimeout, NotFound
 from airflow_provider_adgen.core.failpoints import failpoint
+from airflow_provider_adgen.core.requests import note_missing_files
 from airflow_provider_adgen.core.scrub import scrub
 from airflow_provider_adgen.core.sealing import together, unseal
 from airflow_provider_adgen.core.vocabulary import GenerationStatus
@@ -204,6 +205,9 @@ class GenerationLeg:
         )
 
     def _deliver(self, generation: Generation) -> Finished[Generation]:
+        missing = note_missing_files(self._submission.request, generation)
+        if missing is not None:
+            self._log.warning("%s", missing)
         failpoint("before-done")
         self._submission.attempt_log.delivered(generation.to_xcom(urls=False))
         failpoint("after-done")
