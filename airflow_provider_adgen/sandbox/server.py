@@ -147,10 +147,11 @@ class Sandbox(SandboxClient):
             ready.set()
 
     async def _serve(self, listener: socket.socket, ready: threading.Event) -> None:
-        state = State(make_vendors(), **self._options)
+        vendors = {vendor.name: vendor for vendor in make_vendors()}
+        state = State(vendors.values(), **self._options)
         state.base_url = self._url
-        media = MediaHost(state)
-        app = Application(state, media, access_log=self._access_log)
+        media = MediaHost(state, vendors)
+        app = Application(state, vendors, media, access_log=self._access_log)
         # uvicorn's own lines are not wanted, and its log configuration would be the whole process's.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         config = uvicorn.Config(
@@ -166,7 +167,7 @@ class Sandbox(SandboxClient):
             proxy_headers=False,
         )
         server = uvicorn.Server(config)
-        webhooks = asyncio.create_task(Webhooks(state).run())
+        webhooks = asyncio.create_task(Webhooks(state, vendors).run())
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         event = asyncio.Event()
         self._stop = (asyncio.get_running_loop(), event)

@@ -81,7 +81,7 @@ def _check_avatar(call: Call, avatar_id: str, avatar_type: str) -> None:
 def _submit(call: Call, kind: str, request: dict[str, Any], price: int, what: str) -> Answer:
     call.checked()
     key = call.headers.get("idempotency-key")
-    job = call.state.start_job(call, kind, request, price, what=what, idempotency_key=key)
+    job = call.state.start_job(call.account, call.key, kind, request, price, what=what, idempotency_key=key)
     data = {"generation_id": job.id, "type": kind, "status": "processing"}
     return Answer(int(call.setting("submit_status")), data)
 
@@ -247,7 +247,7 @@ def _shown(call: Call, job: Job) -> dict[str, Any]:
     }
     names = result_names(call.state, job)
     if shown["result_url"] and len(names) > 1 and call.setting("multiple_results") == "list":
-        shown["result_urls"] = [call.link(job.id, name) for name in names]
+        shown["result_urls"] = call.links(job.id, names)
     return shown
 
 

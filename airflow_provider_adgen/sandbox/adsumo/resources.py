@@ -56,7 +56,7 @@ def create_product(call: Call) -> Answer:
         "currency": fields.text("currency") or "USD",
         "link": fields.address("link"),
     }
-    if not re.fullmatch(r"[A-Z]{3}", str(data["currency"])):
+    if not re.fullmatch(r"[A-Za-z]{3}", str(data["currency"])):
         raise Invalid("currency", "must be an ISO 4217 code such as USD")
     call.checked()
     product = call.state.documents.put(call.vendor.name, call.account.id, "product", str(uuid.uuid4()), data)

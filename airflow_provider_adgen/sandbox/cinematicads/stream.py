@@ -111,7 +111,7 @@ def _ending(call: Call, job: Job, names: Mapping[str, str]) -> list[bytes]:
         films = [name for name in file_names(job) if name.endswith(".mp4")] if "ready" in names else []
         if call.setting("multiple_videos") == "first":
             films = films[:1]
-        ready = [event(names["ready"], {"jobId": job.id, "videoUrl": call.link(job.id, name)}) for name in films]
+        ready = [event(names["ready"], {"jobId": job.id, "videoUrl": link}) for link in call.links(job.id, films)]
         return [*ready, event(names["result"], {"success": True, **result(call, job)})]
     how = call.setting("sse_failure")
     data = {"success": False, "error": job.message or f"The workflow {job.outcome}"}

@@ -79,7 +79,8 @@ def start(call: Call) -> Answer:
     price = CREDITS[kind][QUALITIES.index(request["quality"])]
     length = call.state.job_seconds(call.vendor, kind, request)
     job = call.state.start_job(
-        call,
+        call.account,
+        call.key,
         kind,
         request,
         price,
@@ -123,8 +124,8 @@ def result(call: Call, job: Job) -> dict[str, Any]:
         return {str(call.setting("stills_key")): link}
     shown: dict[str, Any] = {"videoUrl": link, "duration": VIDEO_SECONDS}
     if call.setting("multiple_videos") == "list" and len(names) > 1:
-        links = zip(job.request["formats"], names, strict=True)
-        shown["videos"] = [{"format": ratio, "url": call.link(job.id, name)} for ratio, name in links]
+        links = zip(job.request["formats"], call.links(job.id, names), strict=False)
+        shown["videos"] = [{"format": ratio, "url": link} for ratio, link in links]
     return shown
 
 

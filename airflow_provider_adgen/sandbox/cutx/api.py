@@ -8,6 +8,7 @@ import base64
 import hmac
 import json
 from hashlib import sha256
+from http.client import responses
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,21 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.engine.state import State
     from airflow_provider_adgen.sandbox.media.artwork import Artwork, Blob
 
-WORDS = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    402: "Insufficient credits",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    409: "Conflict",
-    413: "Payload Too Large",
-    429: "Too Many Requests",
-    500: "Internal Server Error",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-    504: "Gateway Timeout",
-}
+WORDS = {**responses, 402: "Insufficient credits"}
 
 
 def token(account: str) -> str:

@@ -63,7 +63,9 @@ def _start(
         ):
             raise Refusal(409, "A job with this idempotencyKey exists")
     request = {**request, "product": product.data["name"]}
-    return state.start_job(call, kind, request, CREDITS[kind], what=kind, idempotency_key=key, seconds=seconds)
+    return state.start_job(
+        call.account, call.key, kind, request, CREDITS[kind], what=kind, idempotency_key=key, seconds=seconds
+    )
 
 
 def _started(call: Call, job: Job, status: str, **more: Any) -> Answer:

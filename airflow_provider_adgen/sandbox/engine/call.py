@@ -11,11 +11,12 @@ from airflow_provider_adgen.sandbox.engine.answers import Invalid
 from airflow_provider_adgen.sandbox.engine.checks import Fields, read_object
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from airflow_provider_adgen.sandbox.engine.accounts import Account, Key
+    from airflow_provider_adgen.sandbox.engine.faults import Fault
+    from airflow_provider_adgen.sandbox.engine.rules import VendorRules
     from airflow_provider_adgen.sandbox.engine.state import State
-    from airflow_provider_adgen.sandbox.engine.vendor import Vendor
 
 
 @dataclass(slots=True)
@@ -23,7 +24,7 @@ class Call:
     """A request that was routed and let in. ``account`` and ``key`` are those of its credential."""
 
     state: State
-    vendor: Vendor
+    vendor: VendorRules
     method: str
     path: str
     params: dict[str, str]
@@ -33,8 +34,8 @@ class Call:
     base_url: str
     account: Account
     key: Key
-    # Set by the expired_link fault: every link made for this answer has expired already.
-    expired_links: bool = False
+    # The fault that strikes this request.
+    fault: Fault | None = None
     _fields: Fields | None = field(default=None)
 
     @property
@@ -44,7 +45,7 @@ class Call:
 
     def setting(self, name: str) -> Any:
         """Give one of the vendor's settings."""
-        return self.state.settings.get(self.vendor.name, name)
+        return self.vendor.setting(name)
 
     def fields(self) -> Fields:
         """Read the JSON body.
@@ -62,6 +63,16 @@ class Call:
         """Say that every field was read; refuses the others where the setting says so."""
         if self._fields is not None and self.setting("strict_fields"):
             self._fields.refuse_unknown()
+
+    @property
+    def expired_links(self) -> bool:
+        """Whether every link of this answer has expired already."""
+        return self.fault is not None and self.fault.kind == "expired_link"
+
+    def links(self, owner: str, names: Sequence[str]) -> list[str]:
+        """Make fresh signed links to several files; a fault may leave some out."""
+        most = self.fault.files if self.fault is not None and self.fault.kind == "fewer_files" else None
+        return [self.link(owner, name) for name in names[:most]]
 
     def link(self, owner: str, name: str) -> str:
         """Make a fresh signed link to one of the vendor's files."""

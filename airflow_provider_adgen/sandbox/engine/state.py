@@ -18,14 +18,14 @@ from airflow_provider_adgen.sandbox.engine.jobs import HELD, Job, Jobs
 from airflow_provider_adgen.sandbox.engine.limits import Limits
 from airflow_provider_adgen.sandbox.engine.links import Links
 from airflow_provider_adgen.sandbox.engine.log import RequestLog
-from airflow_provider_adgen.sandbox.engine.settings import COMMON, MEDIA, Settings
+from airflow_provider_adgen.sandbox.engine.rules import VendorRules, default_settings
+from airflow_provider_adgen.sandbox.engine.settings import Settings
 from airflow_provider_adgen.sandbox.engine.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from airflow_provider_adgen.sandbox.engine.call import Call
-    from airflow_provider_adgen.sandbox.engine.vendor import Vendor
+    from airflow_provider_adgen.sandbox.engine.accounts import Account, Key
 
 DEFAULT_ACCOUNT = "team"
 # A link that does not expire, in seconds.
@@ -57,7 +57,7 @@ class State:
 
     def __init__(
         self,
-        vendors: Sequence[Vendor],
+        vendors: Iterable[VendorRules],
         *,
         state: str | None = None,
         speed: float = 1.0,
@@ -68,9 +68,9 @@ class State:
         self.credits = credits
         self.store = Store(state)
         self.clock = Clock(speed, offset=self.store.get_meta("offset", 0.0))
-        for vendor in vendors:
-            vendor.state = self
-        self.settings = Settings({"media": MEDIA} | {v.name: {**COMMON, **v.settings} for v in vendors})
+        self.settings = Settings(default_settings(self.vendors.values()))
+        for vendor in self.vendors.values():
+            vendor.current = self.settings
         self.accounts = Accounts(self.store, self.clock)
         self.ledger = Ledger(self.store, self.clock)
         self.jobs = Jobs(self.store, self.clock)
@@ -95,13 +95,12 @@ class State:
         self.links = Links(secret, self.clock)
 
     def add_account(
-        self, vendor: Vendor, account: str, key: str, balance: int, *, expires: float | None = None
+        self, vendor: VendorRules, account: str, key: str, balance: int, *, expires: float | None = None
     ) -> None:
-        """Make an account with a key and what its vendor furnishes it with; or another key for one that is there."""
+        """Create an account with a key and the vendor's fixtures, or add a key to an account that exists."""
         with self.store.transaction():
             new = self.accounts.find(vendor.name, account) is None
-            data = vendor.account_data()
-            self.accounts.add(vendor.name, account, key, balance=balance, expires=expires, data=data)
+            self.accounts.add(vendor.name, account, key, balance=balance, expires=expires)
             if new:
                 for kind, name, document in vendor.fixtures(account):
                     self.documents.put(vendor.name, account, kind, name, document)
@@ -130,7 +129,8 @@ class State:
 
     def start_job(
         self,
-        call: Call,
+        account: Account,
+        key: Key,
         kind: str,
         request: Mapping[str, Any],
         price: int,
@@ -147,9 +147,9 @@ class State:
         :param seconds: how long it takes; None for the settings' or the typical duration.
         :raises Insufficient: when there are too few credits; nothing was started.
         """
-        vendor, now = call.vendor, call.now
+        vendor, now = self.vendors[account.vendor], self.clock.now()
         job_id = job_id or str(uuid.uuid4())
-        self.ledger.charge(call.account, price, job_id=job_id, what=what, idempotency_key=idempotency_key)
+        self.ledger.charge(account, price, job_id=job_id, what=what, idempotency_key=idempotency_key)
         ending = self._next_ending(vendor.name, kind)
         message, refund = None, vendor.refunds(outcome)
         if ending is not None:
@@ -160,8 +160,8 @@ class State:
         return self.jobs.add(
             id=job_id,
             vendor=vendor.name,
-            account=call.account.id,
-            key=call.key.key,
+            account=account.id,
+            key=key.key,
             type=kind,
             request=dict(request),
             created=now,
@@ -173,7 +173,7 @@ class State:
             idempotency_key=idempotency_key,
         )
 
-    def job_seconds(self, vendor: Vendor, kind: str, request: Mapping[str, Any]) -> float:
+    def job_seconds(self, vendor: VendorRules, kind: str, request: Mapping[str, Any]) -> float:
         """Give how long a job takes: the setting as it is, or the typical duration divided by the speed."""
         setting = self.settings.get(vendor.name, "job_seconds")
         if isinstance(setting, dict):

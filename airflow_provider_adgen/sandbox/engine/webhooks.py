@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
 
     from airflow_provider_adgen.sandbox.engine.state import State
+    from airflow_provider_adgen.sandbox.engine.vendor import Vendor
 
 # How often the clock is looked at while some key has a webhook, in real seconds.
 TICK = 0.05
@@ -49,28 +51,30 @@ class Webhooks:
     """The background task that delivers.
 
     :param state: the state.
+    :param vendors: the vendors by name.
     """
 
-    def __init__(self, state: State) -> None:
-        self._world = state
+    def __init__(self, state: State, vendors: Mapping[str, Vendor]) -> None:
+        self._state = state
+        self._vendors = vendors
 
     async def run(self) -> None:
         """Deliver until cancelled."""
         while True:
             await asyncio.sleep(TICK)
-            if not self._world.store.number("SELECT count(*) FROM keys WHERE webhook_url IS NOT NULL"):
+            if not self._state.store.number("SELECT count(*) FROM keys WHERE webhook_url IS NOT NULL"):
                 continue
             try:
-                self._world.settle()
-                rows = self._world.store.rows("SELECT * FROM deliveries WHERE next IS NOT NULL ORDER BY seq LIMIT 20")
+                self._state.settle()
+                rows = self._state.store.rows("SELECT * FROM deliveries WHERE next IS NOT NULL ORDER BY seq LIMIT 20")
                 await asyncio.gather(*(self._deliver(row) for row in rows))
             except Exception:
                 # A mistake of the sandbox itself: said loudly, and the next round is tried all the same.
                 traceback.print_exc(file=sys.stderr)
 
     async def _deliver(self, row: sqlite3.Row) -> None:
-        state = self._world
-        vendor = state.vendors[row["vendor"]]
+        state = self._state
+        vendor = self._vendors[row["vendor"]]
         job = state.jobs.get(vendor.name, row["job_id"])
         event = None if job is None else vendor.event(state, job, state.base_url)
         status: int | None = None

@@ -149,19 +149,23 @@ class Sume(Vendor):
         )
 
     def credits(self, call: Call) -> Answer:
-        """GET /credits. The keys are not documented; a setting chooses among three shapes."""
+        """GET /credits. The keys are not documented; a setting chooses among three shapes.
+
+        The account's data may set ``plan`` and ``bonus``.
+        """
         monthly, remaining = call.account.credit_limit, call.account.balance
+        plan, bonus = call.account.data.get("plan", "pro"), call.account.data.get("bonus", 0)
         active, limit = call.state.jobs.running(self.name, call.account.id), call.setting("active_limit")
         shape = call.setting("credits_shape")
         if shape == "nested":
-            amounts = {"monthly": monthly, "bonus": 0, "remaining": remaining}
+            amounts = {"monthly": monthly, "bonus": bonus, "remaining": remaining}
             capacity = {"active": active, "limit": limit}
-            return Answer(200, {"object": "credits", "plan": {"name": "pro"}, "credits": amounts, "capacity": capacity})
+            return Answer(200, {"object": "credits", "plan": {"name": plan}, "credits": amounts, "capacity": capacity})
         shown = {
             "object": "credits",
-            "plan": "pro",
+            "plan": plan,
             "monthly_credits": monthly,
-            "bonus_credits": 0,
+            "bonus_credits": bonus,
             "remaining" if shape == "short" else "remaining_credits": remaining,
             "active_generations": active,
             "active_generation_limit": limit,

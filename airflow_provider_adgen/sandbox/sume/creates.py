@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -45,13 +44,6 @@ def body_of(call: Call) -> Fields:
     return fields
 
 
-def _ratio(fields: Fields) -> str | None:
-    value = fields.text("aspect_ratio")
-    if value is not None and not re.fullmatch(r"[1-9]\d?:[1-9]\d?", value):
-        raise Invalid("aspect_ratio", "must be a ratio such as 9:16")
-    return value
-
-
 def _start(call: Call, kind: str, requests: list[dict[str, Any]], price: int) -> list[Job]:
     """Start one job per request, all or none."""
     call.checked()
@@ -63,7 +55,7 @@ def _start(call: Call, kind: str, requests: list[dict[str, Any]], price: int) ->
     if price * len(requests) > balance:
         raise Insufficient(price * len(requests), balance)
     return [
-        state.start_job(call, kind, request, price, what=kind, job_id=f"job_{uuid.uuid4().hex[:24]}")
+        state.start_job(call.account, call.key, kind, request, price, what=kind, job_id=f"job_{uuid.uuid4().hex[:24]}")
         for request in requests
     ]
 
@@ -80,7 +72,7 @@ def image(call: Call) -> Answer:
     """POST /images/generations."""
     fields = body_of(call)
     prompt = fields.needed("prompt")
-    ratio = _ratio(fields)
+    ratio = fields.text("aspect_ratio")
     resolution, quality = fields.text("resolution"), fields.text("quality")
     count, alias = (fields.number(name, least=1, most=10, whole=True) for name in ("image_count", "n"))
     if count is not None and alias is not None and count != alias:
@@ -104,7 +96,7 @@ def video(call: Call) -> Answer:
     prompt = fields.needed("prompt")
     request = {
         "prompt": prompt,
-        "aspect_ratio": _ratio(fields),
+        "aspect_ratio": fields.text("aspect_ratio"),
         "duration": fields.number("duration", above=0, most=60) or 5,
         "generate_audio": fields.flag("generate_audio"),
         "resolution": fields.text("resolution"),

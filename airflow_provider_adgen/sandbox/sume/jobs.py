@@ -39,15 +39,11 @@ def file_names(job: Job) -> list[str]:
     return [] if job.type == ANALYSIS else ["video.mp4"]
 
 
-def _links(call: Call, job: Job) -> list[str]:
-    return [call.link(job.id, name) for name in file_names(job)]
-
-
 def shown(call: Call, job: Job) -> dict[str, Any]:
     """Show a job. The keys are not documented; ``job_urls`` chooses how it gives the URLs of its files."""
     status = status_of(job, call.now)
     ended = status in ENDED
-    links = _links(call, job) if status == "completed" else []
+    links = call.links(job.id, file_names(job)) if status == "completed" else []
     how = call.setting("job_urls")
     data: dict[str, Any] = {
         "id": job.id,
@@ -110,7 +106,7 @@ def get_result(call: Call) -> Answer:
 def _result(call: Call, job: Job) -> dict[str, Any]:
     if job.type == ANALYSIS:
         return {"analysis": analysis(job)}
-    links, form = _links(call, job), "image" if job.type == IMAGE else "video"
+    links, form = call.links(job.id, file_names(job)), "image" if job.type == IMAGE else "video"
     shape = call.setting("result_shape")
     if shape == "urls":
         return {"urls": links}
