@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def default_settings() -> dict[str, dict[str, Any]]:
-    """Give every setting with its default, by section."""
+    """Return every setting with its default, by section."""
     return rules.default_settings(make_vendors())
 
 

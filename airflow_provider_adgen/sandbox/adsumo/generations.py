@@ -39,7 +39,7 @@ DETAILS = {
 
 
 def _ratio(fields: Fields, *, required: bool) -> str | None:
-    """Read an aspect ratio. The documented ones are examples, so any plausible one is taken."""
+    """Read an aspect ratio. The documented ones are examples, so any plausible ratio is accepted."""
     value = fields.text("aspect_ratio", required=required)
     if value is not None:
         match = re.fullmatch(r"([1-9]\d?):([1-9]\d?)", value)
@@ -49,7 +49,7 @@ def _ratio(fields: Fields, *, required: bool) -> str | None:
 
 
 def _product(call: Call, fields: Fields, *, examples: bool = False) -> tuple[str, str]:
-    """Read a product's id and find its name. The overview's example id, ``prod_...``, is taken where asked."""
+    """Read a product's id and find its name. With *examples*, the overview's example id ``prod_...`` is accepted."""
     product_id = fields.needed("product_id")
     if examples and product_id.startswith("prod_"):
         return product_id, product_id
@@ -72,7 +72,7 @@ def _check_avatar(call: Call, avatar_id: str, avatar_type: str) -> None:
     if avatar_type == "custom":
         known = call.state.documents.get(call.vendor.name, "avatar", avatar_id, call.account.id) is not None
     if avatar_type == "product":
-        # No page tells where product avatars come from; a product's own id is taken for one.
+        # No page says where product avatars come from; the id of a product is accepted.
         known = call.state.documents.get(call.vendor.name, "product", avatar_id, call.account.id) is not None
     if not known:
         raise Refusal(404, "Avatar not found")
@@ -196,14 +196,14 @@ def text_to_speech(call: Call) -> Answer:
 
 
 def result_names(state: State, job: Job) -> list[str]:
-    """List a job's files. How several images are returned is not documented; a setting chooses."""
+    """List a job's files. How several images are returned is not documented; a setting decides."""
     if job.type != "image":
         return ["result.mp4"]
     return [f"result-{number + 1}.png" for number in range(int(job.request.get("quantity", 1)))]
 
 
 def artwork(state: State, job: Job, name: str) -> Artwork | None:
-    """Give what one of a job's files shows."""
+    """Return what one of a job's files shows."""
     names = result_names(state, job)
     request = job.request
     title = f"Adsumo sandbox / {job.type}"
@@ -232,7 +232,7 @@ def result_url(state: State, job: Job, base_url: str, *, expired: bool = False) 
 
 
 def status_of(job: Job, now: float) -> str:
-    """Give the job's status in Adsumo's three words."""
+    """Return the job's status in Adsumo's three words."""
     status = job.status(now)
     return status if status in STATUSES else "failed" if status in ("canceled", "expired") else "processing"
 

@@ -125,7 +125,7 @@ def _custom_avatar(call: Call, document: Document) -> dict[str, Any]:
 
 
 def list_custom_avatars(call: Call) -> Answer:
-    """GET /avatars/custom: "an array", bare or in ``data`` as a setting chooses."""
+    """GET /avatars/custom: "an array", bare or in ``data`` as a setting decides."""
     found, _ = call.state.documents.page(call.vendor.name, call.account.id, "avatar")
     shown = [{**_custom_avatar(call, avatar), "gender": "female", "age_group": "adult"} for avatar in found]
     return Answer(200, shown if call.setting("custom_avatars_shape") == "array" else {"data": shown})

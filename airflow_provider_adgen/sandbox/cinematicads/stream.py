@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.engine.call import Call
     from airflow_provider_adgen.sandbox.engine.jobs import Job
 
-# The names under "HTTP webhooks or SSE" differ from those in the page's SSE example: a setting chooses. Only the former
-# have a beginning, a word for each finished video, and an end of their own for a failure.
+# The event names under "HTTP webhooks or SSE" differ from those in the page's SSE example; a setting decides. Only the
+# first set has events for the start, for each finished video and for a failure.
 NAMES = {
     "plain": {"step": "step", "progress": "progress", "result": "result", "failed": "result", "suspended": "step"},
     "workflow": {
@@ -62,9 +62,9 @@ def _schedule(job: Job) -> list[tuple[float, str, dict[str, Any]]]:
 
 
 async def _events(call: Call, name: str) -> AsyncIterator[bytes]:
-    """Give the events as their time comes, and end with the result.
+    """Yield each event when it is due, and the result at the end.
 
-    One sleeping task and no polling: a stream costs next to nothing while nothing happens.
+    The task sleeps between events, so an idle stream costs almost nothing.
     """
     state, vendor = call.state, call.vendor
     names = NAMES[call.setting("sse_names")]
@@ -106,7 +106,7 @@ async def _events(call: Call, name: str) -> AsyncIterator[bytes]:
 
 
 def _ending(call: Call, job: Job, names: Mapping[str, str]) -> list[bytes]:
-    """Write the last events. What a stream says of a failure is not documented: a setting chooses."""
+    """Write the last events. What a stream sends for a failure is not documented; a setting decides."""
     if job.outcome == "completed":
         films = [name for name in file_names(job) if name.endswith(".mp4")] if "ready" in names else []
         if call.setting("multiple_videos") == "first":
@@ -117,5 +117,5 @@ def _ending(call: Call, job: Job, names: Mapping[str, str]) -> list[bytes]:
     data = {"success": False, "error": job.message or f"The workflow {job.outcome}"}
     if how == "close":
         return []
-    told = {"result": names["failed"], "error": "error", "workflow.failed": "workflow.failed"}
-    return [event(told[how], data)]
+    event_names = {"result": names["failed"], "error": "error", "workflow.failed": "workflow.failed"}
+    return [event(event_names[how], data)]

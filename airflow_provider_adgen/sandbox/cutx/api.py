@@ -40,7 +40,7 @@ def token(account: str) -> str:
 
 
 class CutX(Vendor):
-    """CutX. Credits are taken before a job runs; a failed job's come back, as documented."""
+    """CutX. Credits are taken before a job runs; those of a failed job are refunded, as documented."""
 
     name = "cutx"
     prefix = "/cutx"
@@ -53,7 +53,7 @@ class CutX(Vendor):
         "strict_style": False,
         # A key whose job has ended: "new" job (the generation page) or "conflict" (the database page).
         "key_after_end": "new",
-        # How long writing copy takes; its key protects meanwhile.
+        # Seconds that writing copy takes; its idempotency key is in force during that time.
         "copy_seconds": 0,
         "copy_variants": 5,
         # Name of a field with the reason of a failure in the status; none is documented.
@@ -88,7 +88,7 @@ class CutX(Vendor):
         return found
 
     def envelope(self, refusal: Refusal) -> Any:
-        """Word a refusal."""
+        """Build the body of a refusal."""
         shape = self.setting("error_shape")
         word = WORDS.get(refusal.status, "Error")
         if shape == "bare":
@@ -104,11 +104,11 @@ class CutX(Vendor):
         return Refusal(403, "Account suspended")
 
     def refunds(self, outcome: str) -> bool:
-        """Only a failed job's refund is documented; what cancelling or expiring gives back is not."""
+        """Only a failed job's refund is documented; refunds of canceled and expired jobs are not documented."""
         return outcome == "failed"
 
     def seconds(self, kind: str, request: Mapping[str, Any]) -> float:
-        """Give a typical duration."""
+        """Return a typical duration."""
         return generation.SECONDS[kind]
 
     def fixtures(self, account: str) -> list[tuple[str, str, dict[str, Any]]]:
@@ -116,7 +116,7 @@ class CutX(Vendor):
         return products.fixtures(account)
 
     def artwork(self, state: State, owner: str, name: str) -> Artwork | Blob | None:
-        """Give a job's picture or film."""
+        """Return a job's picture or film."""
         job = state.jobs.get(self.name, owner)
         return None if job is None else generation.artwork(job, name)
 

@@ -47,7 +47,7 @@ def _subject(call: Call, fields: Fields) -> dict[str, Any]:
 def _start(
     call: Call, kind: str, request: dict[str, Any], key: str | None, seconds: float | None = None
 ) -> Job | Answer:
-    """Start a job, or answer that one with this key still runs."""
+    """Start a job, or answer that a job with this key is still running."""
     call.checked()
     find(call, "project", request["projectId"])
     product = find(call, "product", request["productId"])
@@ -173,7 +173,7 @@ def status(call: Call) -> Answer:
 
 
 def artwork(job: Job, name: str) -> Artwork | None:
-    """Give what a job's file shows."""
+    """Return what a job's file shows."""
     request = job.request
     text = str(request.get("script") or request.get("prompt") or request.get("style") or "")
     form = {"static_ad": "png", "ugc_video": "mp4"}.get(job.type)

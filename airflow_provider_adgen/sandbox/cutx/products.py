@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.engine.documents import Document
 
 _SPACE = uuid.UUID("c07f0000-0000-4000-8000-000000000000")
-# The most items a list gives; the pages show 20 and 50 and name no maximum: the sandbox's own choice.
+# The longest list: the sandbox's own choice. The pages show 20 and 50 and name no maximum.
 LONGEST_LIST = 200
 
 
@@ -32,7 +32,7 @@ def fixtures(account: str) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def scraped(url: str) -> dict[str, Any]:
-    """Make up what a product page says: the sandbox fetches nothing."""
+    """Invent the content of a product page: the sandbox fetches nothing."""
     parts = urlsplit(url)
     words = [word for word in parts.path.replace("-", " ").replace("_", " ").replace("/", " ").split() if word]
     name = " ".join(words).rpartition(".")[0] or " ".join(words) or (parts.hostname or "Product")
@@ -142,7 +142,7 @@ def ingest(call: Call) -> Answer:
 
 
 def list_assets(call: Call) -> Answer:
-    """GET /api/assets. Its answer could not be read; this is the shape of the other lists."""
+    """GET /api/assets. The page with its answer could not be read; the shape is that of the other lists."""
     project = call.query.get("projectId")
     wanted = query_choice(call.query, "type", ("image", "video"))
     limit = query_number(call.query, "limit", 20, 1, LONGEST_LIST)

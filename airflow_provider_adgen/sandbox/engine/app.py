@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""The ASGI application: a request's way through faults, keys, rate limits and handlers."""
+"""The ASGI application: it takes a request through faults, keys, rate limits and handlers."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.engine.vendor import Endpoint, Vendor
     from airflow_provider_adgen.sandbox.media.host import MediaHost
 
-# The longest body a vendor's endpoint takes (a knowledge file of 10 MB is the longest documented).
+# The longest body of a vendor's endpoint. The longest documented one is a knowledge file of 10 MB.
 LONGEST_BODY = 16 * 1024 * 1024
 
 
 async def read_body(receive: Receive, longest: int = LONGEST_BODY) -> bytes | None:
-    """Read a request's body; None when it is too long (the rest is read and thrown away)."""
+    """Read a request's body; None when it is too long (the rest is read and discarded)."""
     pieces: list[bytes] = []
     size = 0
     while True:
@@ -54,7 +54,7 @@ async def read_body(receive: Receive, longest: int = LONGEST_BODY) -> bytes | No
 
 
 async def slow(fault: Fault | None, when: str) -> None:
-    """Wait as a slow fault says; one that stalls in the middle of the body waits while it is sent."""
+    """Wait as a slow fault says. A fault that pauses within the body waits while it is sent."""
     if fault is not None and fault.strikes("slow", when) and fault.bytes is None:
         await asyncio.sleep(fault.seconds)
 
@@ -95,7 +95,7 @@ class Application:
             else:
                 status = await self._received(scope, receive, sender)
         except Exception:
-            # A mistake of the sandbox itself: said loudly, answered as a server would.
+            # An error of the sandbox itself: print it, and answer as a server would.
             traceback.print_exc(file=sys.stderr)
             status = 500
             await sender.send(Answer(500, {"error": "The sandbox itself failed; see its stderr"}))
@@ -156,7 +156,7 @@ class Application:
     async def _before(self, fault: Fault, vendor: Vendor | None, sender: Sender, entry: Entry) -> bool:
         """Let a fault strike before the request is accepted.
 
-        :return: whether that was the end of it.
+        :return: whether the request was answered or dropped.
         """
         await slow(fault, "before")
         if fault.strikes("drop", "before"):
@@ -171,7 +171,7 @@ class Application:
         return True
 
     def _instead(self, fault: Fault, vendor: Vendor | None) -> Answer | None:
-        """Give what is answered instead; None where a fault leaves the answer or only changes it."""
+        """Return the answer to send instead; None where a fault keeps or only changes the answer."""
         if fault.kind == "redirect":
             return Answer(fault.status, body=b"", headers={"location": fault.location}, content_type="text/plain")
         if fault.kind != "status":
@@ -250,11 +250,11 @@ class Application:
             try:
                 return await self._handled(call, vendor, endpoint, key)
             finally:
-                # Accepted and charged; within the key's turn, so that a second request with the same key waits.
+                # Accepted and charged. Other requests with the same key wait until this one is answered.
                 await slow(call.fault, "after")
 
     async def _handled(self, call: Call, vendor: Vendor, endpoint: Endpoint, key: str | None) -> Answer:
-        """Run the handler, or replay its first answer; charge, job and kept answer are one transaction."""
+        """Run the handler, or replay its first answer. Charge, job and kept answer are one transaction."""
         kept = self._replays.find(vendor.name, call.account.id, key) if key else None
         request = fingerprint(call.method, call.path, call.body)
         if kept is not None:

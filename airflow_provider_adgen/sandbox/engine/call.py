@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Call:
-    """A request that was routed and let in. ``account`` and ``key`` are those of its credential."""
+    """A request that was routed and authenticated. ``account`` and ``key`` are those of its credential."""
 
     state: State
     vendor: VendorRules
@@ -44,7 +44,7 @@ class Call:
         return self.state.clock.now()
 
     def setting(self, name: str) -> Any:
-        """Give one of the vendor's settings."""
+        """Return one of the vendor's settings."""
         return self.vendor.setting(name)
 
     def fields(self) -> Fields:
@@ -60,7 +60,7 @@ class Call:
         return self._fields
 
     def checked(self) -> None:
-        """Say that every field was read; refuses the others where the setting says so."""
+        """Declare that every known field was read; with ``strict_fields`` any other field is refused."""
         if self._fields is not None and self.setting("strict_fields"):
             self._fields.refuse_unknown()
 
@@ -79,5 +79,5 @@ class Call:
         return self.state.link(self.vendor.name, owner, name, self.base_url, expired=self.expired_links)
 
     def picture(self, kind: str, name: str) -> str:
-        """Give a public link (unsigned, lasting) to a picture or a sound that is made from its name."""
+        """Return a public link (unsigned, lasting) to a picture or a sound that is made from its name."""
         return f"{self.state.media_base(self.base_url)}/media/public/{kind}/{name}"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import QueryParams
@@ -28,7 +29,7 @@ ENDINGS = ("completed", "failed", "canceled", "expired", "suspended", "processin
 
 
 class Control:
-    """Answers the control API. It wants no key: it is for the machine that the sandbox runs on.
+    """Answers the control API. It needs no key: it is meant for the machine that the sandbox runs on.
 
     :param state: the state.
     :param connections: the open connections, to be counted.
@@ -118,18 +119,9 @@ class Control:
     def _show(self, job: Job) -> dict[str, Any]:
         now = self._state.clock.now()
         return {
-            "id": job.id,
-            "vendor": job.vendor,
-            "account": job.account,
-            "type": job.type,
+            **asdict(job),
             "status": job.status(now),
             "progress": round(job.progress(now), 3),
-            "outcome": job.outcome,
-            "message": job.message,
-            "credits": job.credits,
-            "idempotency_key": job.idempotency_key,
-            "request": job.request,
-            "created": job.created,
             "ends": None if job.ends >= HELD else job.ends,
         }
 
@@ -141,28 +133,15 @@ class Control:
         keys = self._state.accounts.all_keys()
         return [
             {
-                "vendor": account.vendor,
+                **asdict(account),
                 "account": account.id,
-                "balance": account.balance,
-                "credit_limit": account.credit_limit,
-                "status": account.status,
-                "data": account.data,
-                "keys": [
-                    {
-                        "key": key.key,
-                        "status": key.status,
-                        "webhook_url": key.webhook_url,
-                        "webhook_secret": key.webhook_secret,
-                    }
-                    for key in keys
-                    if (key.vendor, key.account) == (account.vendor, account.id)
-                ],
+                "keys": [asdict(key) for key in keys if (key.vendor, key.account) == (account.vendor, account.id)],
             }
             for account in self._state.accounts.all()
         ]
 
     def _add_account(self, body: Body) -> Any:
-        """Make an account (or another key for one), or change one: ``status`` forbidden answers 403."""
+        """Create an account, add a key to one, or change one (``status`` forbidden answers 403)."""
         vendor = self._state.vendors.get(str(body.get("vendor")))
         if vendor is None:
             raise Refusal(400, f"unknown vendor {body.get('vendor')!r}")
@@ -202,19 +181,9 @@ class Control:
         return {}
 
     def _fail(self, body: Body) -> Any:
-        status = str(body.get("status", "failed"))
-        self._check_ending(status)
-        self._state.endings.append(
-            Ending(
-                body.get("vendor"),
-                body.get("type"),
-                int(body.get("times", 1)),
-                status,
-                body.get("message"),
-                body.get("refund"),
-                body.get("seconds"),
-            )
-        )
+        ending = Ending(**body)
+        self._check_ending(ending.status)
+        self._state.endings.append(ending)
         return {}
 
     def _job(self, body: Body) -> Any:
@@ -249,17 +218,6 @@ class Control:
         return self._state.settings.all()
 
     def _webhooks(self, body: Body) -> Any:
-        rows = self._state.store.rows("SELECT * FROM deliveries ORDER BY seq")
-        return [
-            {
-                "vendor": row["vendor"],
-                "job_id": row["job_id"],
-                "url": row["url"],
-                "attempts": row["attempts"],
-                "status": row["status"],
-                "error": row["error"],
-                "body": row["body"],
-                "pending": row["next"] is not None,
-            }
-            for row in rows
-        ]
+        names = "vendor, job_id, url, attempts, status, error, body, next IS NOT NULL AS pending"
+        rows = self._state.store.rows(f"SELECT {names} FROM deliveries ORDER BY seq")  # noqa: S608 - the constant above
+        return [{**dict(row), "pending": bool(row["pending"])} for row in rows]

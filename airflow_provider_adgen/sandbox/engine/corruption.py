@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def corrupt(answer: Answer, fault: Fault) -> Answer:
-    """Change an answer; one that the fault does not concern is returned as it is."""
+    """Change an answer. An answer that the fault does not concern is returned unchanged."""
     if fault.kind in ("not_json", "wrong_file"):
         content_type, text = CONTENTS["html" if fault.kind == "not_json" else fault.content]
         body = (text if fault.body is None else fault.body).encode(fault.charset or "utf-8")
@@ -52,7 +52,7 @@ async def _changed_events(events: AsyncIterator[bytes], fault: Fault) -> AsyncIt
 
 
 def without(data: Any, name: str) -> Any:
-    """Give JSON data without a field (a dotted name goes into objects, and into every item of a list)."""
+    """Return JSON data without a field (a dotted name goes into objects, and into every item of a list)."""
     if isinstance(data, list):
         return [without(item, name) for item in data]
     if not isinstance(data, dict):
@@ -64,7 +64,7 @@ def without(data: Any, name: str) -> Any:
 
 
 def merged(data: Any, values: dict[str, Any]) -> Any:
-    """Give JSON data with values merged into it."""
+    """Return JSON data with values merged into it."""
     if not isinstance(data, dict):
         return data
     result = dict(data)

@@ -98,7 +98,7 @@ class Fault:
     struck: int = 0
 
     def __post_init__(self) -> None:
-        """Fill in the defaults and refuse what makes no sense.
+        """Fill in the defaults and check the values.
 
         :raises ValueError: for an unknown kind, moment, content or charset.
         """
@@ -116,7 +116,7 @@ class Fault:
             self.status = 302 if self.kind == "redirect" else 500
 
     def matches(self, vendor: str, method: str, path: str, full_path: str, account: str | None) -> bool:
-        """Tell whether a request is one of those to strike."""
+        """Return whether a request is one of those to strike."""
         if self.vendor is not None and self.vendor != vendor:
             return False
         if self.account is not None and self.account != account:
@@ -126,7 +126,7 @@ class Fault:
         return self.path is None or fnmatchcase(path, self.path) or fnmatchcase(full_path, self.path)
 
     def refusal_headers(self) -> dict[str, str]:
-        """Give the ``Retry-After`` of ``status``. A date is the machine's, as a real server's would be."""
+        """Return the ``Retry-After`` of ``status``. A date is the machine's, as a real server's would be."""
         if self.retry_after is None:
             return {}
         if isinstance(self.retry_after, str):
@@ -134,7 +134,7 @@ class Fault:
         return {"Retry-After": retry_after_header(self.retry_after, self.http_date)}
 
     def strikes(self, kind: str, when: str) -> bool:
-        """Tell whether this is that fault at that moment."""
+        """Return whether the fault is of this kind and strikes at this moment."""
         return self.kind == kind and self.when == when
 
 
@@ -146,7 +146,7 @@ def retry_after_header(seconds: float, http_date: bool) -> str:
 
 
 class Faults:
-    """The faults that are set. A request is struck by at most one: the first set of those that match it."""
+    """The faults that are set. At most one strikes a request: of those that match, the one that was set first."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
@@ -167,7 +167,7 @@ class Faults:
         return [asdict(fault) for fault in self._faults]
 
     def take(self, vendor: str, method: str, path: str, full_path: str, account: str | None = None) -> Fault | None:
-        """Give the fault that strikes this request, and count it."""
+        """Return the fault that strikes this request, if any, and count it."""
         for fault in self._faults:
             if not fault.matches(vendor, method, path, full_path, account):
                 continue

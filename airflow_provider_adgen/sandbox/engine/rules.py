@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class VendorRules(ABC):
-    """The name, the settings and the job rules of one vendor. The state and the handlers need no more of it."""
+    """The name, settings and job rules of one vendor: all that the state and the handlers need."""
 
     name: ClassVar[str]
     prefix: ClassVar[str]
@@ -26,19 +26,19 @@ class VendorRules(ABC):
     current: Settings
 
     def setting(self, name: str) -> Any:
-        """Give one of the vendor's settings."""
+        """Return one of the vendor's settings."""
         return self.current.get(self.name, name)
 
     @abstractmethod
     def seconds(self, kind: str, request: Mapping[str, Any]) -> float:
-        """Give how long a job of this kind typically takes, in seconds."""
+        """Return how long a job of this kind typically takes, in seconds."""
 
     def key_of(self, account: str) -> str:
         """Make a key for another account."""
         return f"{self.default_key}_{account}"
 
     def refunds(self, outcome: str) -> bool:
-        """Tell whether a job's end gives its credits back. Only what is documented."""
+        """Return whether a job's end gives its credits back. Only what is documented."""
         return False
 
     def fixtures(self, account: str) -> list[tuple[str, str, dict[str, Any]]]:
@@ -47,5 +47,5 @@ class VendorRules(ABC):
 
 
 def default_settings(vendors: Iterable[VendorRules]) -> dict[str, dict[str, Any]]:
-    """Give every setting with its default, by section. Comments where they are defined explain them."""
+    """Return every setting with its default, by section. Comments where they are defined explain them."""
     return {"media": dict(MEDIA)} | {vendor.name: {**COMMON, **vendor.settings} for vendor in vendors}

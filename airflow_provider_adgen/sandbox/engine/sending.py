@@ -26,19 +26,19 @@ class Connections:
         self._transports: dict[tuple[str, int], asyncio.Transport] = {}
 
     def opened(self, transport: asyncio.Transport) -> None:
-        """Note a new connection."""
+        """Add a new connection."""
         peer = transport.get_extra_info("peername")
         if peer:
             self._transports[peer[:2]] = transport
 
     def closed(self, transport: asyncio.Transport) -> None:
-        """Forget a connection."""
+        """Remove a closed connection."""
         peer = transport.get_extra_info("peername")
         if peer:
             self._transports.pop(peer[:2], None)
 
     def find(self, scope: Scope) -> asyncio.Transport | None:
-        """Give the connection of a request."""
+        """Return the connection of a request."""
         client = scope.get("client")
         return self._transports.get((client[0], client[1])) if client else None
 
@@ -62,7 +62,7 @@ class Sender:
         self._connections = connections
 
     async def drop(self, *, reset: bool = False) -> None:
-        """Close the connection; whatever was not sent yet is never sent (what was is flushed, unless reset)."""
+        """Close the connection. Data that was sent before is flushed first, unless the connection is reset."""
         transport = self._connections.find(self._scope)
         if transport is not None:
             if reset:
@@ -124,7 +124,7 @@ class Sender:
             if not gone:
                 await self._send({"type": "http.response.body", "body": b"", "more_body": False})
         except asyncio.CancelledError:
-            # The client went away: that is the ordinary end of a stream.
+            # The client disconnected: the ordinary end of a stream.
             if not watcher.done():
                 raise
         finally:

@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Everything the sandbox knows, in one place."""
+"""The sandbox's whole state."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ FOR_EVER = 10 * 365 * 86_400.0
 
 @dataclass(slots=True)
 class Ending:
-    """How coming jobs shall end, instead of completing."""
+    """How the next jobs end, instead of completing."""
 
-    vendor: str | None
-    type: str | None
-    times: int
-    status: str
-    message: str | None
-    refund: bool | None
-    seconds: float | None
+    vendor: str | None = None
+    type: str | None = None
+    times: int = 1
+    status: str = "failed"
+    message: str | None = None
+    refund: bool | None = None
+    seconds: float | None = None
 
 
 class State:
@@ -50,8 +50,8 @@ class State:
 
     :param vendors: the vendors to serve.
     :param state: a file to keep the state in; in memory when None.
-    :param speed: by how much typical job durations are divided.
-    :param credits: what each vendor's first account has.
+    :param speed: typical job durations are divided by this.
+    :param credits: the credits of each vendor's first account.
     :param settings: settings to begin with; they win over what the state file kept.
     """
 
@@ -106,7 +106,7 @@ class State:
                     self.documents.put(vendor.name, account, kind, name, document)
 
     def reset(self) -> None:
-        """Begin anew: no jobs, no charges, no faults, the first settings, time as it is on the machine."""
+        """Reset everything: no jobs, charges or faults, the first settings, the machine's time."""
         self.store.wipe()
         self.settings.clear()
         self.clock.offset = 0.0
@@ -174,7 +174,7 @@ class State:
         )
 
     def job_seconds(self, vendor: VendorRules, kind: str, request: Mapping[str, Any]) -> float:
-        """Give how long a job takes: the setting as it is, or the typical duration divided by the speed."""
+        """Return how long a job takes: the setting, or the typical duration divided by the speed."""
         setting = self.settings.get(vendor.name, "job_seconds")
         if isinstance(setting, dict):
             setting = setting.get(kind, setting.get("*"))
@@ -192,7 +192,7 @@ class State:
     def set_job(
         self, job: Job, status: str, *, message: str | None = None, refund: bool | None = None, after: float = 0.0
     ) -> None:
-        """Change how a job ends: ``processing`` holds it, any other word is its outcome, ``after`` so many seconds."""
+        """Change how a job ends: ``processing`` holds it; any other status is its outcome, *after* seconds from now."""
         gives_back = self.vendors[job.vendor].refunds(status) if refund is None else refund
         self.jobs.change(
             job,
@@ -203,7 +203,7 @@ class State:
         )
 
     def settle(self) -> None:
-        """Do what jobs that ended meanwhile bring with them: refunds, webhooks. Called before anything is read."""
+        """Settle jobs that have ended: refunds and webhooks. It is called before anything is read."""
         due = self.jobs.due()
         if not due:
             return
@@ -221,7 +221,7 @@ class State:
                 self.jobs.settled(job)
 
     def media_base(self, base_url: str) -> str:
-        """Give the base URL of media links for a client that reaches the sandbox under ``base_url``."""
+        """Return the base URL of media links for a client that reaches the sandbox under ``base_url``."""
         parts = urlsplit(base_url)
         host = self.settings.get("media", "host")
         port = f":{parts.port}" if parts.port else ""

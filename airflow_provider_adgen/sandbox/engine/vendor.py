@@ -55,7 +55,7 @@ class Routes:
                 self._exact.setdefault(endpoint.path, {})[endpoint.method] = endpoint
 
     def find(self, method: str, path: str) -> tuple[Endpoint, dict[str, str]]:
-        """Give the endpoint and the path's parameters.
+        """Return the endpoint and the path's parameters.
 
         :raises Refusal: 404 when there is no such path, 405 when it has other methods.
         """
@@ -95,7 +95,7 @@ class Vendor(VendorRules):
 
     @abstractmethod
     def artwork(self, state: State, owner: str, name: str) -> Artwork | Blob | None:
-        """Give what a media path ``/media/<vendor>/<owner>/<name>`` shows; None when there is no such file."""
+        """Return what a media path ``/media/<vendor>/<owner>/<name>`` shows; None when there is no such file."""
 
     def token(self, headers: Mapping[str, str]) -> str | None:
         """Read the credential from a request: a bearer token unless the vendor says otherwise."""
@@ -103,25 +103,25 @@ class Vendor(VendorRules):
         return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 
     def forbidden(self) -> Refusal:
-        """Give the refusal of an account that may not use the API."""
+        """Return the refusal of an account that may not use the API."""
         return Refusal(403, "This account may not use the API")
 
     def limit_headers(self, window: Window) -> dict[str, str]:
-        """Give the headers that tell of a rate limit on every answer; none unless documented."""
+        """Return the rate limit headers of every answer; none unless documented."""
         return {}
 
     def event(self, state: State, job: Job, base_url: str) -> dict[str, Any] | None:
-        """Give the webhook body for a job's end; None where no webhooks are documented."""
+        """Return the webhook body for a job's end; None where no webhooks are documented."""
         return None
 
     def signature(self, secret: str, body: bytes) -> dict[str, str]:
-        """Give the headers that sign a webhook."""
+        """Return the headers that sign a webhook."""
         return {}
 
     def replayed(self, answer: Answer, same_request: bool, call: Call) -> Answer:
-        """Give the answer to a repeated idempotency key: the first one, unless the vendor says otherwise."""
+        """Return the answer to a repeated idempotency key: the first one, unless the vendor says otherwise."""
         return answer
 
     def uploaded(self, state: State, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Take a presigned upload whose signature was right; refused where a vendor has no uploads."""
+        """Accept a presigned upload with a valid signature; 404 where a vendor has no uploads."""
         return Answer(404, body=b"", content_type="text/plain")

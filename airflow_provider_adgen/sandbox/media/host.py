@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Headers that belong to the vendor's API and must never reach a storage host.
 FOREIGN_HEADERS = ("authorization", "x-api-key", "cookie")
-# When every file was last changed, as far as HTTP is told: they never change.
+# The Last-Modified of every file: they never change.
 LAST_MODIFIED = "Thu, 01 Jan 2026 00:00:00 GMT"
 
 
@@ -31,7 +31,7 @@ def problem(status: int, code: str, message: str) -> Answer:
 
 
 class MediaHost:
-    """Serves ``/media/...`` and takes ``/upload/...``. It wants no credentials and refuses them.
+    """Serves ``/media/...`` and takes ``/upload/...``. It needs no credentials and refuses requests that have some.
 
     :param state: the state.
     :param vendors: the vendors by name.
@@ -126,7 +126,7 @@ def download(file: File, headers: Mapping[str, str], *, ranges: bool, etag: bool
 
 
 def _span(wanted: str, size: int) -> tuple[int, int] | None:
-    """Read a Range of one span: first and last byte; None for what is ignored, first > last for what cannot be."""
+    """Read a Range with one span: first and last byte. None: ignore it; first > last: it cannot be satisfied."""
     match = re.fullmatch(r"bytes=(\d*)-(\d*)", wanted.strip())
     if match is None or match.groups() == ("", ""):
         return None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.engine.state import State
     from airflow_provider_adgen.sandbox.media.artwork import Artwork, Blob
 
-# Only `insufficient_credits` is documented; the other words are the sandbox's own.
+# Only `insufficient_credits` is documented; the other codes are the sandbox's own.
 CODES = {
     400: "validation_error",
     401: "unauthorized",
@@ -71,7 +71,7 @@ class Sume(Vendor):
         "upload_max_bytes": 200 * 1024 * 1024,
         # How long a presigned upload URL is valid.
         "upload_seconds": 900,
-        # Names under which the URL of a reference analysis is taken.
+        # The field names that are accepted for the URL of a reference analysis.
         "reference_fields": list(creates.REFERENCE_FIELDS),
     }
 
@@ -103,7 +103,7 @@ class Sume(Vendor):
         return super().token(headers) or headers.get("x-api-key")
 
     def envelope(self, refusal: Refusal) -> Any:
-        """Word a refusal as documented, with ``request_id`` at the top level."""
+        """Build the body of a refusal as documented, with ``request_id`` at the top level."""
         message, details = refusal.message, dict[str, Any]()
         if isinstance(refusal, Insufficient):
             message = "Not enough credits for this request."
@@ -119,7 +119,7 @@ class Sume(Vendor):
         return Refusal(403, "The workspace has no access to the API.")
 
     def seconds(self, kind: str, request: Mapping[str, Any]) -> float:
-        """Give a typical duration."""
+        """Return a typical duration."""
         return creates.SECONDS[kind]
 
     def fixtures(self, account: str) -> list[tuple[str, str, dict[str, Any]]]:
@@ -127,7 +127,7 @@ class Sume(Vendor):
         return [("brand", f"brand_{account}", BRAND)]
 
     def artwork(self, state: State, owner: str, name: str) -> Artwork | Blob | None:
-        """Give a job's picture or film, or an uploaded file."""
+        """Return a job's picture or film, or an uploaded file."""
         job = state.jobs.get(self.name, owner)
         return uploads.blob(state, owner) if job is None else jobs.artwork(job, name)
 
@@ -149,7 +149,7 @@ class Sume(Vendor):
         )
 
     def credits(self, call: Call) -> Answer:
-        """GET /credits. The keys are not documented; a setting chooses among three shapes.
+        """GET /credits. The keys are not documented; a setting decides between three shapes.
 
         The account's data may set ``plan`` and ``bonus``.
         """

@@ -35,7 +35,7 @@ REFERENCE_HOSTS = ("tiktok.com", "instagram.com")
 def body_of(call: Call) -> Fields:
     """Read the body.
 
-    :raises Invalid: when it says whose it is: the key says that.
+    :raises Invalid: when it names a user or a workspace: the key decides that.
     """
     fields = call.fields()
     for name in FORBIDDEN_FIELDS:
@@ -64,8 +64,8 @@ def _created(call: Call, kind: str, job: Job, nested: bool, **more: Any) -> Answ
     """Answer with the job. Two shapes are documented: ``job.id`` (image) and ``job_id`` (video, analysis)."""
     shape = call.setting("create_shape")
     nested = nested if shape == "documented" else shape == "job"
-    told = {"job": {"id": job.id, "status": "queued"}} if nested else {"job_id": job.id, "status": "queued"}
-    return Answer(int(call.setting("submit_status")), {"object": kind, **told, **more})
+    shown = {"job": {"id": job.id, "status": "queued"}} if nested else {"job_id": job.id, "status": "queued"}
+    return Answer(int(call.setting("submit_status")), {"object": kind, **shown, **more})
 
 
 def image(call: Call) -> Answer:
@@ -139,7 +139,7 @@ def ad(call: Call) -> Answer:
 def check_avatar(avatar_id: str | None, slug: str | None, capability: str) -> str:
     """Find an avatar by id or slug.
 
-    :raises Refusal: 404 when there is none; 409 when it cannot do what is wanted.
+    :raises Refusal: 404 when there is none; 409 when it lacks the capability.
     """
     for known, avatar in AVATARS.items():
         if known == avatar_id or (avatar_id is None and avatar["slug"] == slug):
@@ -168,12 +168,12 @@ def face_swap(call: Call) -> Answer:
     jobs = _start(call, SWAP, [{**common, "avatar_id": avatar} for avatar in avatars], CREDITS[SWAP])
     each = [{"id": job.id, "avatar_id": job.request["avatar_id"], "status": "queued"} for job in jobs]
     shape = call.setting("face_swap_shape")
-    told: dict[str, Any] = {"jobs": each}
+    shown: dict[str, Any] = {"jobs": each}
     if shape == "job_ids":
-        told = {"job_id": jobs[0].id, "job_ids": [job.id for job in jobs], "status": "queued"}
+        shown = {"job_id": jobs[0].id, "job_ids": [job.id for job in jobs], "status": "queued"}
     elif shape == "primary":
-        told = {"job": {"id": jobs[0].id, "status": "queued"}, "jobs": each}
-    return Answer(int(call.setting("submit_status")), {"object": SWAP, **told})
+        shown = {"job": {"id": jobs[0].id, "status": "queued"}, "jobs": each}
+    return Answer(int(call.setting("submit_status")), {"object": SWAP, **shown})
 
 
 def _check_source(call: Call, url: str) -> None:

@@ -25,7 +25,7 @@ ENDED = ("completed", "failed", "canceled", "expired")
 
 
 def status_of(job: Job, now: float) -> str:
-    """Give the job's status in Sume's words."""
+    """Return the job's status in Sume's words."""
     if job.over(now):
         return job.outcome
     done = job.progress(now)
@@ -40,7 +40,7 @@ def file_names(job: Job) -> list[str]:
 
 
 def shown(call: Call, job: Job) -> dict[str, Any]:
-    """Show a job. The keys are not documented; ``job_urls`` chooses how it gives the URLs of its files."""
+    """Show a job. The keys are not documented; ``job_urls`` decides how it shows the URLs of its files."""
     status = status_of(job, call.now)
     ended = status in ENDED
     links = call.links(job.id, file_names(job)) if status == "completed" else []
@@ -93,7 +93,7 @@ def get_job(call: Call) -> Answer:
 
 
 def get_result(call: Call) -> Answer:
-    """GET /jobs/{jobId}/result. What it answers before the job is completed is not documented: a setting chooses."""
+    """GET /jobs/{jobId}/result. What it answers before the job is completed is not documented; a setting decides."""
     job = _find(call)
     data = shown(call, job)
     if data["status"] != "completed":
@@ -116,7 +116,7 @@ def _result(call: Call, job: Job) -> dict[str, Any]:
 
 
 def analysis(job: Job) -> dict[str, Any]:
-    """Make up what a reference clip consists of."""
+    """Invent the structure of a reference clip."""
     return {
         "source_url": job.request["url"],
         "summary": "A creator shows the product in use and ends with an offer.",
@@ -131,7 +131,7 @@ def analysis(job: Job) -> dict[str, Any]:
 
 
 def artwork(job: Job, name: str) -> Artwork | None:
-    """Give what a job's file shows."""
+    """Return what a job's file shows."""
     names, request = file_names(job), job.request
     if name not in names:
         return None
