@@ -113,7 +113,7 @@ class Adsumo(Vendor):
         """Return a result's picture or film, or a voiceover's sound."""
         job = state.jobs.get(self.name, owner)
         if job is not None:
-            return generations.artwork(state, job, name)
+            return generations.artwork(job, name)
         voiceover = state.documents.get(self.name, "voiceover", owner)
         if voiceover is None or name != "voiceover.mp3":
             return None

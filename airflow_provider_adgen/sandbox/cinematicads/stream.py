@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.sandbox.cinematicads.workflows import STEPS, file_names, result
-from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -42,9 +42,7 @@ def stream(call: Call) -> Answer:
     name = call.query.get("jobId")
     if not name:
         raise Invalid("jobId", "is required")
-    job = call.state.jobs.get(call.vendor.name, name, call.account.id)
-    if job is None:
-        raise Refusal(404, "Workflow not found")
+    job = call.job(name, "Workflow not found")
     headers = {"cache-control": "no-cache"}
     return Answer(200, headers=headers, content_type="text/event-stream", stream=_events(call, job.id))
 

@@ -166,7 +166,7 @@ def update_brand(call: Call) -> Answer:
     ):
         raise Invalid("colors", "may have primary, secondary and accent, each a string")
     call.checked()
-    call.state.documents.put(call.vendor.name, call.account.id, "brand", f"brand-{call.account.id}", data)
+    call.store("brand", f"brand-{call.account.id}", data)
     return answered(call, data)
 
 
@@ -180,7 +180,7 @@ def add_url(call: Call) -> Answer:
 
 def _known(call: Call, data: dict[str, Any]) -> Answer:
     name = f"kb_{uuid.uuid4().hex[:12]}"
-    made = call.state.documents.put(call.vendor.name, call.account.id, "knowledge", name, data)
+    made = call.store("knowledge", name, data)
     return answered(call, {"id": made.id, **data, "createdAt": iso(made.created)})
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.sandbox.cutx.products import find
 from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
 from airflow_provider_adgen.sandbox.engine.checks import is_uuid
 from airflow_provider_adgen.sandbox.engine.clock import iso
@@ -49,8 +48,8 @@ def _start(
 ) -> Job | Answer:
     """Start a job, or answer that a job with this key is still running."""
     call.checked()
-    find(call, "project", request["projectId"])
-    product = find(call, "product", request["productId"])
+    call.document("project", request["projectId"], "Project not found")
+    product = call.document("product", request["productId"], "Product not found")
     if product.data["project"] != request["projectId"]:
         raise Refusal(404, "Product not found")
     state, vendor, account = call.state, call.vendor.name, call.account.id
@@ -148,9 +147,7 @@ def status(call: Call) -> Answer:
     name = call.query.get("jobId", "")
     if not is_uuid(name):
         raise Invalid("jobId", "must be a UUID")
-    job = call.state.jobs.get(call.vendor.name, name, call.account.id)
-    if job is None:
-        raise Refusal(404, "Job not found")
+    job = call.job(name, "Job not found")
     word = job.status(call.now)
     if word == "processing":
         word = "queued" if job.progress(call.now) < 0.15 else "processing"

@@ -7,14 +7,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.sandbox.engine.answers import Invalid
+from airflow_provider_adgen.sandbox.engine.answers import Invalid, Refusal
 from airflow_provider_adgen.sandbox.engine.checks import Fields, read_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_adgen.sandbox.engine.accounts import Account, Key
+    from airflow_provider_adgen.sandbox.engine.documents import Document
     from airflow_provider_adgen.sandbox.engine.faults import Fault
+    from airflow_provider_adgen.sandbox.engine.jobs import Job
     from airflow_provider_adgen.sandbox.engine.rules import VendorRules
     from airflow_provider_adgen.sandbox.engine.state import State
 
@@ -63,6 +65,34 @@ class Call:
         """Declare that every known field was read; with ``strict_fields`` any other field is refused."""
         if self._fields is not None and self.setting("strict_fields"):
             self._fields.refuse_unknown()
+
+    def job(self, job_id: str, missing: str) -> Job:
+        """Find a job of the account.
+
+        :raises Refusal: 404 with the text *missing*.
+        """
+        job = self.state.jobs.get(self.vendor.name, job_id, self.account.id)
+        if job is None:
+            raise Refusal(404, missing)
+        return job
+
+    def document(self, kind: str, name: str, missing: str) -> Document:
+        """Find a document of the account.
+
+        :raises Refusal: 404 with the text *missing*.
+        """
+        document = self.state.documents.get(self.vendor.name, kind, name, self.account.id)
+        if document is None:
+            raise Refusal(404, missing)
+        return document
+
+    def documents(self, kind: str, *, limit: int = -1, offset: int = 0) -> tuple[list[Document], int]:
+        """List documents of the account: one page, and how many there are in total."""
+        return self.state.documents.page(self.vendor.name, self.account.id, kind, limit=limit, offset=offset)
+
+    def store(self, kind: str, name: str, data: dict[str, Any]) -> Document:
+        """Store a new document of the account, or replace the data of an existing one."""
+        return self.state.documents.put(self.vendor.name, self.account.id, kind, name, data)
 
     @property
     def expired_links(self) -> bool:

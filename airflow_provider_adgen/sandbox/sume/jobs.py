@@ -81,10 +81,7 @@ def list_jobs(call: Call) -> Answer:
 
 
 def _find(call: Call) -> Job:
-    job = call.state.jobs.get(call.vendor.name, call.params["job_id"], call.account.id)
-    if job is None:
-        raise Refusal(404, "There is no such job in this workspace.")
-    return job
+    return call.job(call.params["job_id"], "There is no such job in this workspace.")
 
 
 def get_job(call: Call) -> Answer:

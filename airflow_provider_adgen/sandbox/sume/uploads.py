@@ -55,7 +55,7 @@ def presign(call: Call) -> Answer:
     safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)
     headers = {"Content-Type": content_type, CHECK_HEADER: upload_id}
     data = {"purpose": purpose, "name": safe, "size": int(size), "headers": headers, "done": False, "asset": None}
-    call.state.documents.put(call.vendor.name, call.account.id, "upload", upload_id, data)
+    call.store("upload", upload_id, data)
     path = f"/upload/{call.vendor.name}/{upload_id}/{safe}"
     signed = call.state.links.sign(
         path, float(call.setting("upload_seconds")) if not call.expired_links else -1.0, "PUT"
@@ -99,9 +99,7 @@ def finalize(call: Call) -> Answer:
     fields = body_of(call)
     key = fields.needed("object_key")
     title = fields.text("title") or fields.text("name") or key.partition("/")[2]
-    upload = call.state.documents.get(call.vendor.name, "upload", key.partition("/")[0], call.account.id)
-    if upload is None:
-        raise Refusal(404, "There is no such upload in this workspace.")
+    upload = call.document("upload", key.partition("/")[0], "There is no such upload in this workspace.")
     if upload.data["purpose"] != "asset_library_video":
         raise Invalid("object_key", "must be of an upload for asset_library_video")
     if not upload.data["done"]:
@@ -121,8 +119,8 @@ def finalize(call: Call) -> Answer:
             "segment": segment,
         }
         name = asset_id if number == 0 else f"{asset_id}_{number + 1}"
-        call.state.documents.put(call.vendor.name, call.account.id, "asset", name, data)
-    call.state.documents.put(call.vendor.name, call.account.id, "upload", upload.id, {**upload.data, "asset": asset_id})
+        call.store("asset", name, data)
+    call.store("upload", upload.id, {**upload.data, "asset": asset_id})
     shown = {"object": "asset_upload", "id": upload.id, "asset_id": asset_id, "status": "processing"}
     return Answer(int(call.setting("submit_status")), shown)
 
@@ -171,7 +169,7 @@ def list_assets(call: Call) -> Answer:
     query = call.query
     text, mode = query.get("q"), query_choice(query, "search_mode", SEARCH_MODES) or "text"
     sort = query_choice(query, "sort", SORTS) or ("relevance" if text else "created_at_desc")
-    found, _ = call.state.documents.page(call.vendor.name, call.account.id, "asset")
+    found, _ = call.documents("asset")
     scenes = [_scene(call, asset.id, asset.created, asset.data) for asset in found if call.now >= asset.data["ready"]]
     kept = []
     for scene in scenes:
