@@ -47,6 +47,7 @@ class Adsumo(Vendor):
     settings: ClassVar[Mapping[str, Any]] = {
         # Status of an accepted submit; not documented.
         "submit_status": 200,
+        # Status of an accepted voiceover; not documented.
         "voiceover_status": 200,
         # newest, oldest or random; not documented.
         "generations_order": "newest",

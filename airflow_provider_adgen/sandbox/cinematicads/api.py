@@ -31,6 +31,7 @@ class CinematicAds(Vendor):
         "rate_limits": {"workflow": [10, 3600], "stream": [10, 3600], "*": [100, 60]},
         # Retry-After is not documented; X-RateLimit-Reset is.
         "retry_after": "none",
+        # Status of an accepted workflow.
         "submit_status": 200,
         # The answer to POST /api/workflow: "top" (as the example) or "data" (as the text).
         "workflow_shape": "top",
@@ -40,6 +41,7 @@ class CinematicAds(Vendor):
         "projects_shape": "list",
         # Whether a project carries the jobId of its workflow; not documented.
         "project_job_id": True,
+        # The key of the balance in GET /api/user/credits; not documented.
         "credits_key": "credits",
         # A workflow of several formats: "first" (one videoUrl) or "list" (videos too).
         "multiple_videos": "first",

@@ -55,6 +55,7 @@ class CutX(Vendor):
         "key_after_end": "new",
         # Seconds that writing copy takes; its idempotency key is in force during that time.
         "copy_seconds": 0,
+        # How many variants of a text are written; the page promises 5.
         "copy_variants": 5,
         # Name of a field with the reason of a failure in the status; none is documented.
         "error_field": None,

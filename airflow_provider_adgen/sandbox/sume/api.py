@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import uuid
+from http.client import responses
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.sandbox.engine.answers import Answer, Insufficient, Invalid, Refusal
@@ -21,21 +22,8 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.engine.state import State
     from airflow_provider_adgen.sandbox.media.artwork import Artwork, Blob
 
-# Only `insufficient_credits` is documented; the other codes are the sandbox's own.
-CODES = {
-    400: "validation_error",
-    401: "unauthorized",
-    402: "insufficient_credits",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    409: "conflict",
-    413: "payload_too_large",
-    429: "rate_limited",
-    500: "internal_error",
-    502: "upstream_error",
-    503: "unavailable",
-}
+# Only `insufficient_credits` is documented. Codes that are missing here follow the name of the HTTP status.
+CODES = {400: "validation_error", 402: "insufficient_credits", 413: "payload_too_large", 429: "rate_limited"}
 
 
 class Sume(Vendor):
@@ -47,6 +35,7 @@ class Sume(Vendor):
     settings: ClassVar[Mapping[str, Any]] = {
         # Status of an accepted create; not documented.
         "submit_status": 202,
+        # Status of a presigned upload; not documented.
         "presign_status": 200,
         # "documented" (image: job.id; the others: job_id), "job" or "job_id" for all.
         "create_shape": "documented",
@@ -68,6 +57,7 @@ class Sume(Vendor):
         "active_limit": 100,
         # Seconds until an uploaded video is searchable; None: 30 divided by the speed.
         "ingest_seconds": None,
+        # The largest upload (413 beyond); not documented.
         "upload_max_bytes": 200 * 1024 * 1024,
         # How long a presigned upload URL is valid.
         "upload_seconds": 900,
@@ -110,7 +100,8 @@ class Sume(Vendor):
             details = {"required": refusal.required, "available": refusal.available}
         elif isinstance(refusal, Invalid) and refusal.field:
             details = {"field": refusal.field}
-        code = refusal.code or CODES.get(refusal.status, "internal_error")
+        name = responses.get(refusal.status, "Internal error").lower().replace(" ", "_")
+        code = refusal.code or CODES.get(refusal.status, name)
         error = {"code": code, "message": message, "details": details}
         return {"error": error, "request_id": f"req_{uuid.uuid4().hex[:24]}"}
 
