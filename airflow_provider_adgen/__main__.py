@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m airflow_provider_adgen ledger show ...``: the commands, for an Airflow that takes none from providers."""
+"""``python -m airflow_provider_adgen ledger show ...``: the commands, for an Airflow without commands of providers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Which commands there are and what they take, written once for both command lines.
+The commands and their arguments, defined once for both command lines.
 
 Every call of ``airflow`` imports this, so it imports nothing heavy.
 """
@@ -23,30 +23,30 @@ _TASK: list[tuple[tuple[str, ...], dict[str, Any]]] = [
 ]
 _CONN_ID: tuple[tuple[str, ...], dict[str, Any]] = (
     ("--conn-id",),
-    {"default": None, "help": "The connection to ask the vendor with (default: the one that was submitted with)"},
+    {"default": None, "help": "The connection for asking the vendor (default: that of the submission)"},
 )
 _YES: tuple[tuple[str, ...], dict[str, Any]] = (("-y", "--yes"), {"action": "store_true", "help": "Do not ask"})
 
 _COMMANDS: dict[str, tuple[str, list[tuple[tuple[str, ...], dict[str, Any]]]]] = {
-    "show": ("Show what a task has recorded of its paid generation, and what can be done", _TASK),
+    "show": ("Show the record of a task's paid generation, and what can be done", _TASK),
     "attach": (
-        "Say which job a submission started whose answer was lost; pays nothing",
+        "Record which job a submission with a lost answer started; costs nothing",
         [
             *_TASK[:3],
             (("job_id",), {"help": "The vendor's id of the job; several of one submission are joined by commas"}),
             *_TASK[3:],
             _CONN_ID,
-            (("--no-check",), {"action": "store_true", "help": "Do not ask the vendor whether it knows the job"}),
+            (("--no-check",), {"action": "store_true", "help": "Do not check the job with the vendor"}),
         ],
     ),
     "dismiss": (
-        "Say that a submission was not accepted, or that the vendor deleted its job; if wrong, it is paid for twice",
+        "Record that a submission was not accepted, or that the vendor deleted its job; if wrong, you pay twice",
         [*_TASK, _YES],
     ),
 }
 
 _ABOUT = "AI ad generation"
-_ABOUT_LEDGER = "What tasks have paid for, and what to do about submissions whose answer was lost"
+_ABOUT_LEDGER = "What tasks have paid for, and how to resolve submissions whose answer was lost"
 
 
 def _run(args: argparse.Namespace) -> None:
@@ -56,7 +56,7 @@ def _run(args: argparse.Namespace) -> None:
 
 
 def get_commands() -> list[Any]:
-    """Return our commands as Airflow wants them; named under ``cli`` in the provider's info."""
+    """Return the commands as Airflow expects them; the provider info names this function under ``cli``."""
     from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
 
     arg: Any = Arg
@@ -87,5 +87,5 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run one command; exits with 0, or with 1 and a sentence."""
+    """Run one command; exit with 0, or with 1 and an error message."""
     _run(parser().parse_args(argv))

@@ -1,9 +1,9 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What the command line reaches where it runs: Airflow's database, as ``airflow variables`` and the like do.
+What the command line reads and writes where it runs: Airflow's database, as ``airflow variables`` does.
 
-This is no task code, which has no access to the database: only ``cli`` may import it.
+Task code has no access to the database, so only ``cli`` may import this.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Saved:
 
 
 def ledger_of(identity: TaskIdentity) -> tuple[Ledger, list[str]]:
-    """Return the ledger of a task, read from the same stores as the task reads, and what they are called."""
+    """Return the ledger of a task, with the stores that the task uses, and the names of those stores."""
     stores: list[Store] = []
     names: list[str] = []
     try:
@@ -67,7 +67,7 @@ def get_variable(name: str) -> str | None:
 
 
 class ServerHook(AdGenHook):
-    """An account, its connection looked up where the command line runs."""
+    """A hook that reads its connection where the command line runs."""
 
     @classmethod
     def get_connection(cls, conn_id: str) -> Any:

@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Puts a task's record into words."""
+"""Shows a task's record as JSON and as text."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def when(moment: float | None) -> str | None:
 
 
 def summary(
-    record: Record, identity: TaskIdentity, *, said: str | None, outlives_clear: bool, now: float
+    record: Record, identity: TaskIdentity, *, resolution: str | None, outlives_clear: bool, now: float
 ) -> dict[str, Any]:
     """
     Return a record as JSON for people.
 
     :param record: the record, not empty.
     :param identity: the task.
-    :param said: what a person said about the open attempt.
-    :param outlives_clear: the record survives that Airflow (3.4) drops a cleared task's state.
+    :param resolution: what a person has decided about the open attempt.
+    :param outlives_clear: the record is kept when Airflow (3.4) deletes the state of a cleared task.
     :param now: Unix time.
     """
     opened = record.open
@@ -43,9 +43,9 @@ def summary(
         },
         "state": _state(counting, now),
         "open_attempt": opened.uid if opened is not None else None,
-        "said": said,
+        "resolution": resolution,
         "attempts": [_attempt(one) for one in record.attempts],
-        "next": _next(counting, identity, said, outlives_clear, now),
+        "next": _next(counting, identity, resolution, outlives_clear, now),
     }
 
 
@@ -82,15 +82,17 @@ def _attempt(one: Attempt) -> dict[str, Any]:
     }
 
 
-def _next(attempt: Attempt | None, identity: TaskIdentity, said: str | None, outlives_clear: bool, now: float) -> str:
+def _next(
+    attempt: Attempt | None, identity: TaskIdentity, resolution: str | None, outlives_clear: bool, now: float
+) -> str:
     if attempt is None or attempt.phase == "withdrawn":
         return "Nothing was started. The next try submits."
     match attempt.phase:
         case "intent" if now < attempt.intended_at + attempt.post_seconds:
             until = when(attempt.intended_at + attempt.post_seconds)
-            return f"The submission may be under way still. Look again after {until}."
-        case "intent" if said is not None:
-            return f"A person said: {said}. Clear the task, and it goes by that."
+            return f"The submission may still be in progress. Check again after {until}."
+        case "intent" if resolution is not None:
+            return f"A person resolved it: {resolution}. Clear the task, and it follows that."
         case "intent":
             return "Nobody knows whether the vendor accepted it.\n" + how_to_resolve(
                 attempt, identity, outlives_clear=outlives_clear
@@ -98,7 +100,7 @@ def _next(attempt: Attempt | None, identity: TaskIdentity, said: str | None, out
         case "submitted" if attempt.ended:
             return "The job ended without a result. Clear the task to pay for a new one."
         case "submitted":
-            return "The job is paid for. A retry, or clearing the task, goes on with it and pays nothing."
+            return "The job is paid for. A retry or a clear continues with it and pays nothing."
         case _:
             return 'It was delivered. Clearing the task pays for a new one, unless on_clear is "reattach".'
 

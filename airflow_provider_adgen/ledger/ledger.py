@@ -23,7 +23,7 @@ class Ledger:
     """
     The record of one task, read from all stores and written to all.
 
-    :param stores: none means that nothing is kept.
+    :param stores: an empty list: nothing is kept.
     :param clock: time, injected.
     """
 
@@ -39,7 +39,7 @@ class Ledger:
 
     @property
     def outlives_clear(self) -> bool:
-        """Whether it survives that Airflow (3.4) forgets a task's state when the task is cleared."""
+        """Whether the record is kept when a task is cleared: Airflow 3.4 deletes the task's state then."""
         return any(isinstance(store, ObjectStore) for store in self._stores)
 
     @property
@@ -59,7 +59,7 @@ class Ledger:
 
     def refresh(self) -> None:
         """
-        Read the stores again; what this process wrote, or could not write, is kept.
+        Read the stores again and merge in what this process wrote or could not write.
 
         :raises RecordUnreadable: a store cannot be read.
         """
@@ -69,11 +69,11 @@ class Ledger:
 
     def newcomers(self) -> list[Attempt]:
         """
-        Read the stores again and return what somebody else wrote since they were read last.
+        Read the stores again and return what other processes wrote since the last read.
 
-        Whoever writes an intent and *then* asks this sees every intent that was written before: of two processes that
-        both did, at least one sees the other. That holds where nothing is overwritten (``ledger_path``). Airflow's own
-        store overwrites, but takes no word from a process whose task has had another try since.
+        A process that writes an intent and *then* calls this sees every intent that was written before its own. If two
+        processes do so, at least one of them sees the other's intent. This holds where nothing is overwritten
+        (``ledger_path``). Airflow's own store overwrites, but it rejects writes of a try that another try has followed.
 
         :raises RecordUnreadable: a store cannot be read.
         """
@@ -85,23 +85,24 @@ class Ledger:
 
     def write(self, attempt: Attempt, *, retrying: bool = False, instead_of: Attempt | None = None) -> Attempt:
         """
-        Keep a version of *attempt* in every store, and return it as kept.
+        Write a version of *attempt* to every store, and return that version.
 
-        What became of a submission is written to every store that works, and what one raised is raised afterwards.
+        The outcome of a submission is written to every store that works; the error of a failed store is raised
+        afterwards.
 
         :param attempt: the attempt.
-        :param retrying: try again a few times before giving up.
+        :param retrying: retry a few times before an error is raised.
         :param instead_of: an attempt that was refused and is forgotten once *attempt* is kept.
         """
         known = self.record() or Record()
         if instead_of is not None:
             known = known.without(instead_of.uid)
-        # Versions are told apart by time: that of a worker whose clock is behind counts all the same.
+        # Versions are ordered by time. The new version must be the latest, also if this worker's clock is behind.
         latest = max((one.written_at + 0.001 for one in known.attempts if one.uid == attempt.uid), default=0.0)
         kept = attempt.model_copy(update={"written_at": max(self._clock.now(), latest)})
         record = known.with_attempt(kept)
         if kept.phase != "intent":
-            # What became of it stays known to this process, also where it cannot be kept.
+            # This process keeps the outcome in memory, also if it cannot be written.
             self._record = record
         failure: Exception | None = None
         for store in self._stores:
@@ -109,7 +110,7 @@ class Ledger:
                 self._write(store, kept, record, _WRITE_PAUSES if retrying else ())
             except Exception as error:
                 if kept.phase == "intent" and not kept.statuses:
-                    raise  # nothing was posted, and nothing will be
+                    raise  # nothing was posted, and nothing will be posted
                 failure = failure or error
         if failure is not None:
             raise failure

@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the record of a paid job is kept: Airflow's task state store, and create-only objects in a storage of yours."""
+"""The stores of a paid job's record: Airflow's task state store, and create-only objects in object storage."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Store(abc.ABC):
         """
         Return the record, empty if there is none.
 
-        :raises RecordUnreadable: there may be one, and it cannot be read.
+        :raises RecordUnreadable: there may be a record, but it cannot be read.
         """
 
     @abc.abstractmethod
     def write(self, attempt: Attempt, record: Record) -> None:
-        """Keep *attempt*, which is part of *record*; raises whatever the store raises."""
+        """Write *attempt*, which is part of *record*; the store's own errors are raised."""
 
     @abc.abstractmethod
     def forget(self, attempt: Attempt) -> None:
@@ -53,7 +53,7 @@ class StateStore(Store):
     Airflow's own task state store (3.3): one JSON value that never expires.
 
     :param accessor: ``context["task_state_store"]``.
-    :param slot: tells jobs of one task apart.
+    :param slot: distinguishes the jobs of one task.
     """
 
     def __init__(self, accessor: Any, slot: int = 0) -> None:
@@ -68,7 +68,7 @@ class StateStore(Store):
         except Exception as error:
             raise RecordUnreadable(
                 f"{where[0].upper()}{where[1:]} could not be read ({type(error).__name__}). Nothing was sent, because "
-                "a job may already be paid for. Retry when it answers again."
+                "a job may already be paid for. Retry when it is available again."
             ) from None
         return Record() if value is None else Record.from_json(value, where=where)
 
@@ -84,9 +84,9 @@ class ObjectStore(Store):
     """
     Create-only objects under ``<base>/<dag>/<run>/<task>/<map index>/``, one for each version of each attempt.
 
-    Nothing is overwritten and readers merge, so that two writers cannot destroy what the other wrote.
+    Nothing is overwritten and readers merge, so two writers cannot destroy each other's data.
 
-    :param base: an object-storage path; its connection is named in it (``s3://conn_id@bucket/...``).
+    :param base: an object-storage path; it names its connection (``s3://conn_id@bucket/...``).
     :param identity: the task.
     """
 
@@ -112,7 +112,7 @@ class ObjectStore(Store):
         """Read and merge all objects of the task."""
         try:
             fs, folder = self._place()
-        except Exception as error:  # a missing package or connection, and whatever a file system's constructor raises
+        except Exception as error:  # a missing package or connection, or any error of a file system's constructor
             raise RecordUnreadable(
                 f"The storage of [adgen] ledger_path cannot be opened ({reason(error)}). Nothing was "
                 "sent, because a job may already be paid for. Check that the package of that storage is installed "
@@ -123,7 +123,7 @@ class ObjectStore(Store):
         except Exception as error:
             raise RecordUnreadable(
                 f"The ledger of paid generations under [adgen] ledger_path could not be read ({type(error).__name__}). "
-                "Nothing was sent, because a job may already be paid for. Retry when the storage answers again."
+                "Nothing was sent, because a job may already be paid for. Retry when the storage is available again."
             ) from None
         return Record.merged(self._parse(name, text) for name, text in texts)
 
@@ -172,7 +172,7 @@ def _texts(fs: Any, folder: str) -> list[tuple[str, bytes]]:
 
 def _objects(fs: Any, folder: str) -> list[str]:
     try:
-        # Not exists(): that takes a storage which cannot be read for one that holds nothing.
+        # Not exists(): it answers False for a storage that cannot be read.
         names = fs.ls(folder, detail=False)
     except FileNotFoundError:
         return []
@@ -184,14 +184,14 @@ def _objects(fs: Any, folder: str) -> list[str]:
 def _write_object(fs: Any, folder: str, name: str, text: bytes) -> None:
     try:
         fs.pipe_file(f"{folder}/{name}", text)
-    except FileNotFoundError:  # no object store, but a file system that wants the folder first
+    except FileNotFoundError:  # not an object store, but a file system that needs the folder first
         fs.makedirs(folder, exist_ok=True)
         fs.pipe_file(f"{folder}/{name}", text)
 
 
 def _write_file(folder: Path, name: str, text: bytes) -> None:
-    # A file becomes visible whole or not at all, and is on the disk before anything is paid for; an object store does
-    # both by itself.
+    # The file appears only when it is complete, and it is on the disk before anything is paid for. An object store
+    # guarantees both by itself.
     folder.mkdir(parents=True, exist_ok=True)
     scratch = folder / f".{name}.tmp"
     with scratch.open("wb") as file:

@@ -3,7 +3,7 @@
 """A local server that speaks the four vendors' APIs, so that the provider can be run and tested without an account.
 
 Nothing here imports the rest of the package: the rules are written from the vendors' published pages alone.
-The server itself (starlette, uvicorn, Pillow, PyAV) is imported only when :class:`Sandbox` is asked for.
+The server itself (starlette, uvicorn, Pillow, PyAV) is imported only when :class:`Sandbox` is used.
 """
 
 from __future__ import annotations

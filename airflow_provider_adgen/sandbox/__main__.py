@@ -41,20 +41,20 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port; 0 picks a free one (default)")
-    parser.add_argument("--state", metavar="FILE", help="SQLite file in which the state survives a restart")
+    parser.add_argument("--state", metavar="FILE", help="SQLite file that keeps the state over a restart")
     parser.add_argument("--speed", type=float, default=1.0, help="divides the typical duration of jobs (default 1)")
     parser.add_argument(
         "--credits", type=int, default=1000, help="credits of each vendor's first account (default 1000)"
     )
     parser.add_argument("--settings", type=read_settings, metavar="JSON|@FILE", help="settings by section")
-    parser.add_argument("--show-settings", action="store_true", help="print every setting with its default, and end")
-    parser.add_argument("--port-file", metavar="PATH", help="file to write the port to, once it listens")
-    parser.add_argument("--access-log", action="store_true", help="a line per request on stderr")
+    parser.add_argument("--show-settings", action="store_true", help="print every setting with its default, and exit")
+    parser.add_argument("--port-file", metavar="PATH", help="file to write the port to when the server listens")
+    parser.add_argument("--access-log", action="store_true", help="print a line per request to stderr")
     return parser.parse_args(given)
 
 
 def write_port(path: str, port: int) -> None:
-    """Write the port to a file that is never seen half written."""
+    """Write the port to a file; the file appears only when it is complete."""
     unfinished = Path(f"{path}.{os.getpid()}")
     unfinished.write_text(f"{port}\n")
     unfinished.replace(path)
@@ -71,8 +71,9 @@ def main(given: Sequence[str] | None = None) -> int:
 
         print(json.dumps(default_settings(), indent=2))
         return 0
-    # Blocked in every thread and waited for below: no handler runs, so none can run at a bad moment. One is set all the
-    # same, because a shell starts background processes with SIGINT ignored, and what is ignored cannot be waited for.
+    # The signals are blocked in every thread, and sigwait() below receives them: no handler can interrupt anything. A
+    # handler is set nevertheless: a shell starts background processes with SIGINT ignored, and sigwait() does not
+    # receive an ignored signal.
     for number in ENDING:
         signal.signal(number, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)

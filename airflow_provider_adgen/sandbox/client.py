@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reading and steering a running sandbox from any process, with the standard library alone."""
+"""A client for the control API of a running sandbox; it needs only the standard library."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class SandboxError(RuntimeError):
 class SandboxClient:
     """The control API of a running sandbox.
 
-    :param base_url: what the sandbox printed when it started.
+    :param base_url: the address that the sandbox printed when it started.
     """
 
     def __init__(self, base_url: str) -> None:
         self._url = base_url.rstrip("/")
         self._vendors: dict[str, dict[str, str]] = {}
-        # No proxies: the sandbox is on this machine or the next.
+        # No proxies: the sandbox is on this machine or near it.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     @property
@@ -49,26 +49,25 @@ class SandboxClient:
             raise SandboxError(message) from None
 
     def overview(self) -> dict[str, Any]:
-        """Give the sandbox's time, its vendors' hosts and keys, and the kinds of faults."""
-        found: dict[str, Any] = self._ask("GET", "/")
-        return found
+        """Return the sandbox's time, its vendors' hosts and keys, and the kinds of faults."""
+        return dict(self._ask("GET", "/"))
 
     def vendors(self) -> dict[str, dict[str, str]]:
-        """Give the host and the key of each vendor, by its name. They never change, so they are asked for once."""
+        """Return the host and the key of each vendor, by its name. They never change, so they are requested once."""
         if not self._vendors:
             self._vendors = self.overview()["vendors"]
         return self._vendors
 
     def host_for(self, vendor: str) -> str:
-        """Give the base URL to put into a connection's host."""
+        """Return the base URL to put into a connection's host."""
         return self.vendors()[vendor]["host"]
 
     def key_for(self, vendor: str) -> str:
-        """Give the key of a vendor's first account, to put into a connection's password."""
+        """Return the key of a vendor's first account, to put into a connection's password."""
         return self.vendors()[vendor]["key"]
 
     def connection(self, vendor: str, **extra: Any) -> dict[str, Any]:
-        """Give an Airflow connection to a vendor's sandbox.
+        """Return an Airflow connection to a vendor's sandbox.
 
         :param extra: what goes into its ``extra``.
         """
@@ -80,7 +79,7 @@ class SandboxClient:
         }
 
     def connection_json(self, vendor: str, **extra: Any) -> str:
-        """Give the connection as the text that an ``AIRFLOW_CONN_...`` variable takes."""
+        """Return the connection as the text that an ``AIRFLOW_CONN_...`` variable takes."""
         return json.dumps(self.connection(vendor, **extra))
 
     def ledger(
@@ -90,8 +89,7 @@ class SandboxClient:
 
         Each has vendor, account, kind, credits, job_id, what, idempotency_key, time and balance_after.
         """
-        entries: list[dict[str, Any]] = self._ask("GET", "/ledger", vendor=vendor, kind=kind, job_id=job_id)
-        return entries
+        return list(self._ask("GET", "/ledger", vendor=vendor, kind=kind, job_id=job_id))
 
     @property
     def charges(self) -> list[dict[str, Any]]:
@@ -105,11 +103,10 @@ class SandboxClient:
 
     def accounts(self) -> list[dict[str, Any]]:
         """List accounts with their balances and keys."""
-        found: list[dict[str, Any]] = self._ask("GET", "/accounts")
-        return found
+        return list(self._ask("GET", "/accounts"))
 
     def balance(self, vendor: str, account: str = "team") -> int:
-        """Give the credits an account has left."""
+        """Return the credits an account has left."""
         for found in self.accounts():
             if (found["vendor"], found["account"]) == (vendor, account):
                 return int(found["balance"])
@@ -148,8 +145,7 @@ class SandboxClient:
 
     def set_key(self, vendor: str, *, key: str | None = None, **values: Any) -> dict[str, Any]:
         """Change a key: ``status`` (active, revoked), ``expires`` (seconds since the epoch)."""
-        changed: dict[str, Any] = self._ask("POST", "/keys", {"vendor": vendor, "key": key, **values})
-        return changed
+        return dict(self._ask("POST", "/keys", {"vendor": vendor, "key": key, **values}))
 
     def set_webhook(self, vendor: str, url: str | None, *, key: str | None = None, secret: str | None = None) -> str:
         """Set the URL that a key's webhooks go to; None for none.
@@ -161,24 +157,18 @@ class SandboxClient:
 
     def webhooks(self) -> list[dict[str, Any]]:
         """List webhook deliveries: job_id, url, attempts, the status answered, body, pending."""
-        found: list[dict[str, Any]] = self._ask("GET", "/webhooks")
-        return found
+        return list(self._ask("GET", "/webhooks"))
 
     def fault(self, kind: str, vendor: str | None = None, **rules: Any) -> int:
-        """Inject a fault: see ``engine.faults.Fault`` for kinds and rules.
-
-        Kinds: drop, status, slow, truncate, not_json, missing_fields, patch, redirect, expired_link. Rules: method,
-        path (a pattern), account, times, skip, when (before or after the request was accepted), status, retry_after,
-        http_date, message, body, seconds, bytes, fields, values, location, reset.
+        """Inject a fault; ``engine.faults.Fault`` explains kinds and rules.
 
         :return: its number.
         """
         return int(self._ask("POST", "/faults", {"kind": kind, "vendor": vendor, **rules})["id"])
 
     def faults(self) -> list[dict[str, Any]]:
-        """List the faults that have not struck for the last time."""
-        found: list[dict[str, Any]] = self._ask("GET", "/faults")
-        return found
+        """List the faults that can still strike."""
+        return list(self._ask("GET", "/faults"))
 
     def clear_faults(self) -> None:
         """Remove every fault and every failure announced by :meth:`fail_next`."""
@@ -195,11 +185,11 @@ class SandboxClient:
         refund: bool | None = None,
         seconds: float | None = None,
     ) -> None:
-        """Let the next jobs end badly: failed, canceled, expired, suspended.
+        """Make the next jobs fail, or end as canceled, expired or suspended.
 
         :param type: only jobs of this type.
-        :param refund: whether their credits are given back; None for what the vendor documents.
-        :param seconds: how long they take; None for as usual.
+        :param refund: whether their credits are given back; None: as the vendor documents.
+        :param seconds: how long they take; None: as usual.
         """
         self._ask(
             "POST",
@@ -217,17 +207,17 @@ class SandboxClient:
 
     def jobs(self, vendor: str | None = None, account: str | None = None) -> list[dict[str, Any]]:
         """List every job, oldest first: id, vendor, type, status, credits, request, created, ends."""
-        found: list[dict[str, Any]] = self._ask("GET", "/jobs", vendor=vendor, account=account)
-        return found
+        return list(self._ask("GET", "/jobs", vendor=vendor, account=account))
 
     def set_job(
         self, job_id: str, status: str, *, message: str | None = None, refund: bool | None = None, after: float = 0.0
     ) -> dict[str, Any]:
-        """Decide a job's end: an outcome, or ``processing`` to hold it until told otherwise."""
-        changed: dict[str, Any] = self._ask(
-            "POST", "/job", {"id": job_id, "status": status, "message": message, "refund": refund, "after": after}
+        """Set how a job ends: an outcome, or ``processing`` to hold it until the next call."""
+        return dict(
+            self._ask(
+                "POST", "/job", {"id": job_id, "status": status, "message": message, "refund": refund, "after": after}
+            )
         )
-        return changed
 
     def requests(
         self, vendor: str | None = None, *, method: str | None = None, path: str | None = None, since: int = 0
@@ -237,23 +227,19 @@ class SandboxClient:
         :param path: only those whose path contains this.
         :param since: only those after this seq.
         """
-        found: list[dict[str, Any]] = self._ask(
-            "GET", "/requests", vendor=vendor, method=method, path=path, since=since
-        )
-        return found
+        return list(self._ask("GET", "/requests", vendor=vendor, method=method, path=path, since=since))
 
     def advance(self, seconds: float) -> None:
         """Move the sandbox's time forward."""
         self._ask("POST", "/advance", {"seconds": seconds})
 
     def reset(self) -> None:
-        """Begin anew: no jobs, charges, faults or requests; the settings it started with."""
+        """Reset everything: no jobs, charges, faults or requests; the settings it started with."""
         self._ask("POST", "/reset", {})
 
     def settings(
         self, values: Mapping[str, Mapping[str, Any]] | None = None, **sections: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Change settings by section, and give them all: ``settings(adsumo={"job_seconds": 2})``."""
+        """Change settings by section, and return all of them: ``settings(adsumo={"job_seconds": 2})``."""
         wanted = {**(values or {}), **sections}
-        found: dict[str, Any] = self._ask("POST", "/settings", wanted) if wanted else self._ask("GET", "/settings")
-        return found
+        return dict(self._ask("POST", "/settings", wanted) if wanted else self._ask("GET", "/settings"))

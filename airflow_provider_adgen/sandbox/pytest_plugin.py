@@ -34,5 +34,5 @@ def adgen_sandbox(adgen_sandbox_options: dict[str, Any]) -> Iterator[Sandbox]:
     try:
         yield sandbox
     finally:
-        # Its connections are closed at once; the thread ends by itself a moment later.
+        # This closes the connections at once; the thread ends a moment later.
         sandbox.stop(wait=False)

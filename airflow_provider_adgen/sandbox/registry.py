@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_adgen.sandbox.adsumo.api import Adsumo
 from airflow_provider_adgen.sandbox.cinematicads.api import CinematicAds
 from airflow_provider_adgen.sandbox.cutx.api import CutX
-from airflow_provider_adgen.sandbox.engine.settings import COMMON, MEDIA
+from airflow_provider_adgen.sandbox.engine import rules
 from airflow_provider_adgen.sandbox.sume.api import Sume
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def default_settings() -> dict[str, dict[str, Any]]:
-    """Give every setting with its default, by section; what each means is said where it is defined."""
-    return {"media": dict(MEDIA)} | {vendor.name: {**COMMON, **vendor.settings} for vendor in make_vendors()}
+    """Return every setting with its default, by section."""
+    return rules.default_settings(make_vendors())
 
 
 def make_vendors() -> list[Vendor]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def _tracked(connections: Connections) -> type[asyncio.Protocol]:
-    """Make a uvicorn protocol that tells which connections are open, so that a fault can close one."""
+    """Create a uvicorn protocol that reports open connections, so that a fault can close one."""
 
     class Tracked(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # uvicorn picks this class when it is imported
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -48,15 +48,15 @@ def _tracked(connections: Connections) -> type[asyncio.Protocol]:
 class Sandbox(SandboxClient):
     """A sandbox in this process, on a port of its own.
 
-    ``with Sandbox(speed=100) as sandbox:`` starts it and stops it. Stopped and started again it has the same port, and
-    with ``state`` it knows everything it knew. It is controlled by the methods of
-    :class:`~airflow_provider_adgen.sandbox.client.SandboxClient`, over HTTP like anybody else.
+    ``with Sandbox(speed=100) as sandbox:`` starts it and stops it. After a stop and a
+    start it has the same port, and with ``state`` the same state. It is controlled by the methods of
+    :class:`~airflow_provider_adgen.sandbox.client.SandboxClient`, over HTTP.
 
     :param host: address to listen on.
     :param port: port; 0 for a free one.
-    :param state: SQLite file that the state survives a restart in; in memory when None.
-    :param speed: by how much the vendors' typical job durations are divided.
-    :param credits: what each vendor's first account has.
+    :param state: SQLite file that keeps the state over a restart; in memory when None.
+    :param speed: the vendors' typical job durations are divided by this.
+    :param credits: the credits of each vendor's first account.
     :param settings: settings by section, as ``{"adsumo": {"job_seconds": 2}}``.
     :param access_log: whether to write a line per request to stderr.
     """
@@ -103,7 +103,7 @@ class Sandbox(SandboxClient):
         :raises OSError: when the address cannot be listened on.
         """
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        # The protocol is named because asyncio switches Nagle's algorithm off only where it is: 40 ms an answer.
+        # The protocol is named because asyncio disables Nagle's algorithm only then; otherwise each answer takes 40 ms.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -147,11 +147,12 @@ class Sandbox(SandboxClient):
             ready.set()
 
     async def _serve(self, listener: socket.socket, ready: threading.Event) -> None:
-        state = State(make_vendors(), **self._options)
+        vendors = {vendor.name: vendor for vendor in make_vendors()}
+        state = State(vendors.values(), **self._options)
         state.base_url = self._url
-        media = MediaHost(state)
-        app = Application(state, media, access_log=self._access_log)
-        # uvicorn's own lines are not wanted, and its log configuration would be the whole process's.
+        media = MediaHost(state, vendors)
+        app = Application(state, vendors, media, access_log=self._access_log)
+        # uvicorn's own log lines are not wanted, and its log configuration would change the whole process.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         config = uvicorn.Config(
             app,
@@ -166,7 +167,7 @@ class Sandbox(SandboxClient):
             proxy_headers=False,
         )
         server = uvicorn.Server(config)
-        webhooks = asyncio.create_task(Webhooks(state).run())
+        webhooks = asyncio.create_task(Webhooks(state, vendors).run())
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         event = asyncio.Event()
         self._stop = (asyncio.get_running_loop(), event)
@@ -178,7 +179,7 @@ class Sandbox(SandboxClient):
         server.should_exit = server.force_exit = True
         webhooks.cancel()
         stopping.cancel()
-        # Again and again: a client may connect until the listener is closed, and uvicorn waits for who is connected.
+        # Repeated: clients may connect until the listener is closed, and uvicorn waits for open connections.
         while not serving.done():
             app.connections.abort_all()
             await asyncio.wait({serving}, timeout=0.05)

@@ -36,25 +36,25 @@ HEAD = """\
 
 # Reliability
 
-**Whatever dies, whenever it dies, one task pays for one generation, or stops and says so.** `make chaos`
-wrote this page: it starts a whole Airflow and the [sandbox](sandbox.md), lets one task per cell of the table
-below be hit by that row's death, and then compares the sandbox's ledger of charges and refunds with what the tasks
-returned and stored. What each cell has to show was written down beforehand, from what its vendor
-[promises](money.md#what-the-vendors-promise). A cell that shows anything else says **wrong**.
+**One task pays for one generation, or it stops and reports why, whichever process dies and at whichever moment.**
+`make chaos` wrote this page. It starts a whole Airflow and the [sandbox](sandbox.md). For each cell of the table below,
+one task meets the failure of that row. Then the sandbox's ledger of charges and refunds is compared with what the tasks
+returned and stored. The expected result of each cell was fixed beforehand, from what its vendor
+[promises](money.md#what-the-vendors-promise). A cell with any other result shows **wrong**.
 """
 
 MEANING = """\
 - *1 charge, 1 result*: one generation was paid for, returned and stored.
-- *stopped, said so*: nobody can know whether the vendor accepted the submission, and it documents no way to ask
-  again without paying again. The task failed without spending more, and its error says what was sent when and where,
-  what it may have cost, and [how to resolve it](money.md#resolve-an-unknown-submission). *Its job named*: the error
-  names the charged job, so that a person can attach it. CutX lists no jobs.
+- *stopped, said so*: it is unknown whether the vendor accepted the submission, and the vendor documents no way to
+  submit again without paying again. The task failed without spending more. Its error contains what was sent, when and
+  where, what it may have cost, and [how to resolve it](money.md#resolve-an-unknown-submission). *Its job named*: the
+  error names the charged job, so that a person can attach it. CutX lists no jobs.
 - *no charge*: the same, and nothing had been charged.
 - *2 charges, 2 results*: a second generation was intended, because a task that had delivered was cleared.
-- *failed job*, *refund*: the first job failed at the vendor, which documents its refund or does not; clearing the task
-  asks for another one.
-- Each vendor's column shows one kind of request: Adsumo `text-to-image`, CutX `video` (the one that its keys are
-  relied on for, for 20 seconds; tasks are retried after 22), Sume `image`, CinematicAds `workflow` (`staticad`).
+- *failed job*, *refund*: the first job failed at the vendor, which documents a refund or does not. Clearing the task
+  submits another job.
+- Each vendor's column shows one kind of request: Adsumo `text-to-image`, CutX `video` (its idempotency keys are used
+  for 20 seconds; tasks are retried after 22), Sume `image`, CinematicAds `workflow` (`staticad`).
 """
 
 
@@ -85,9 +85,9 @@ def _totals(stage: Stage) -> str:
         ("Charges", sum(one.charges for one in outcomes)),
         ("Refunds", sum(one.refunds for one in outcomes)),
         ("Results returned and stored", sum(one.results for one in outcomes)),
-        ("Tasks that stopped and said so", sum(one.stopped for one in outcomes)),
+        ("Tasks that stopped and reported why", sum(one.stopped for one in outcomes)),
         (
-            "Charged jobs whose id no error could name, for want of a list (CutX)",
+            "Charged jobs that no error could name, because the vendor has no list of jobs (CutX)",
             sum(len(one.lost) for one in outcomes),
         ),
         ("Generations paid for twice", sum(paid_twice(cell) for cell in stage.all_cells())),
@@ -117,7 +117,7 @@ def _table(stage: Stage) -> str:
     titles = [
         f"{TITLES[vendor]}, {'deferrable' if way == 'deferrable' else 'on the worker'}" for vendor, way in _columns()
     ]
-    lines = ["## Every way to die", "", f"| What happens | {' | '.join(titles)} |", "| --- |" + " --- |" * len(titles)]
+    lines = ["## Every failure", "", f"| What happens | {' | '.join(titles)} |", "| --- |" + " --- |" * len(titles)]
     for row in stage.rows:
         cells = {cell.task: cell for cell in stage.cells[row.name]}
         shown = []
@@ -146,10 +146,10 @@ def _peers(stage: Stage, peers: Sequence[PeerOutcome]) -> list[str]:
     lines = [
         "## The same with other providers' operators",
         "",
-        "The same deaths under public operators that start a run at a service and wait for it, pointed at a local",
-        "server that speaks as much of the service as they need and counts the runs that they start. They are as",
-        "configured by default, with two retries, as ours are. One run was intended each time. (Databricks' operator",
-        "takes an `idempotency_token`, which protects where a DAG's author thinks of one; none is set by default.)",
+        "The same failures with public operators that start a run at a service and wait for it. They use a local",
+        "server with the part of the service's API that they need; it counts the runs that they start. They have their",
+        "default configuration and two retries, as ours have. One run was intended each time. (Databricks' operator",
+        "accepts an `idempotency_token`, which protects if the author of the DAG sets one; the default is none.)",
         "",
         f"Versions: {', '.join(f'{name} {version(name)}' for name in PACKAGES)}.",
         "",

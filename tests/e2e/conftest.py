@@ -60,7 +60,7 @@ def stack(
     stack_options: dict[str, Any],
 ) -> Iterator[AirflowStack]:
     """The module's Airflow: this directory's DAGs and the examples, a connection to each vendor of the sandbox."""
-    connections = {f"{vendor}_default": sandbox.connection(vendor) for vendor in sandbox.list_jobs()["vendors"]}
+    connections = {f"{vendor}_default": sandbox.connection(vendor) for vendor in sandbox.overview()["vendors"]}
     options: dict[str, Any] = {"dags": [HERE / "dags", ROOT / "example_dags"], "connections": connections}
     options.update(stack_options)
     with AirflowStack(tmp_path_factory.mktemp("stack"), template=migrated_database, **options) as running:

@@ -63,7 +63,7 @@ def carry_out(stack: AirflowStack, command: list[str], typed: str = "") -> str:
         if done.returncode == 0:
             return done.stdout
         # Within the submission's own deadline a person is sent away, and does come back.
-        assert "come back in" in done.stderr and time.monotonic() < deadline, done.stdout + done.stderr
+        assert "Try again in" in done.stderr and time.monotonic() < deadline, done.stdout + done.stderr
         time.sleep(0.5)
 
 
@@ -78,7 +78,7 @@ def test_a_person_attaches_the_job_that_was_started(stack: AirflowStack, sandbox
     shown = carry_out(stack, [*command[:3], "show", *command[4:7], "-o", "json"])
     found = json.loads(shown[shown.index("{") :])
     assert found["state"] == "unresolved"
-    assert found["said"] == charge["job_id"]
+    assert found["resolution"] == charge["job_id"]
     run.clear("make")
     assert run.wait(timeout=PATIENCE) == "success", run.log("make", 2)
     assert run.xcom("make", "id") == charge["job_id"]
@@ -91,7 +91,7 @@ def test_a_person_says_that_nothing_was_started(stack: AirflowStack, sandbox: Sa
     assert "None of the vendor's" in run.log("make")
 
     said = carry_out(stack, from_the_log(run, "dismiss"), typed="yes\n")
-    assert "submits anew" in said
+    assert "submits again" in said
     run.clear("make")
     assert run.wait(timeout=PATIENCE) == "success", run.log("make", 2)
     (charge,) = sandbox.charges

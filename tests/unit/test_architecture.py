@@ -48,6 +48,11 @@ LIGHT = {"core.failpoints", "compat", "operators", "sensors"}
 # The triggerer imports these only when one of their triggers runs, and needs the vendor's endpoints at once.
 TRIGGERS_OF_A_VENDOR = {"triggers/cinematicads.py", "triggers/sume.py"}
 
+# Import circles among modules that exist for now: each is named by its modules, in order.
+CIRCLES: set[tuple[str, ...]] = {
+    ("triggers.loop", "triggers.view"),
+}
+
 LONGEST = 400
 LONGER = {
     "operators/adsumo.py": "ten operators whose arguments are each named twice, for partial() and for the reader",
@@ -62,11 +67,13 @@ class Import:
     :param file: the importing module, below the package.
     :param target: what is imported, in full.
     :param where: ``module``, ``function``, or ``types`` (under TYPE_CHECKING).
+    :param names: the names that are imported from the target; empty for a plain ``import``.
     """
 
     file: str
     target: str
     where: str
+    names: tuple[str, ...] = ()
 
     @property
     def part(self) -> str:
@@ -77,6 +84,11 @@ class Import:
     def ours(self) -> str:
         """What is imported of our own, below the package; empty for anything else."""
         return self.target.removeprefix(f"{NAME}.") if self.target.startswith(f"{NAME}.") else ""
+
+    def modules(self, known: set[str]) -> set[str]:
+        """Which of our modules it imports: ``from package import name`` names a module, or something of the package."""
+        inner = {f"{self.ours}.{name}" for name in self.names} & known
+        return inner if inner and len(inner) == len(self.names) else {*inner, self.ours} & known
 
     def __str__(self) -> str:
         return f"{self.file} imports {self.target} ({self.where})"
@@ -95,8 +107,11 @@ def imports_of(node: ast.AST, file: str, where: str = "module") -> Iterator[Impo
             assert child.level == 0, f"{file} has a relative import"
             module = child.module or ""
             # "from our_package import settings" names a module; elsewhere the module is what counts.
-            names = [f"{module}.{alias.name}" for alias in child.names] if module == NAME else [module]
-            yield from (Import(file, name, where) for name in names)
+            names = tuple(alias.name for alias in child.names)
+            if module == NAME:
+                yield from (Import(file, f"{module}.{name}", where) for name in names)
+            else:
+                yield Import(file, module, where, names)
         yield from imports_of(child, file, inner)
 
 
@@ -129,6 +144,39 @@ def test_there_is_no_way_round() -> None:
     order = list(graphlib.TopologicalSorter(MAY_IMPORT).static_order())
     assert order.index("core") < order.index("vendors") < order.index("hooks") < order.index("lifecycle")
     assert order.index("hooks") < order.index("triggers") < order.index("operators") < order.index("sensors")
+
+
+def circles(reached: dict[str, set[str]]) -> set[tuple[str, ...]]:
+    """Return the groups of modules that reach each other, from the modules that each reaches directly."""
+
+    def closure(start: str) -> set[str]:
+        found, waiting = set(), [start]
+        while waiting:
+            new = reached.get(waiting.pop(), set()) - found
+            found |= new
+            waiting += new
+        return found
+
+    closures = {module: closure(module) for module in reached}
+    return {
+        tuple(sorted(other for other in closures[module] if module in closures.get(other, ())))
+        for module in reached
+        if module in closures[module]
+    }
+
+
+def test_no_modules_import_each_other() -> None:
+    """At module level, inside functions, and for types alone: a circle of any kind couples its modules."""
+    modules = {
+        path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+        for path in PACKAGE.rglob("*.py")
+    }
+    reached: dict[str, set[str]] = {module: set() for module in modules}
+    for one in IMPORTS:
+        module = one.file.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+        reached[module] |= one.modules(modules) - {module}
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == {("b", "c")}
+    assert circles(reached) == CIRCLES
 
 
 def test_imports_go_one_way() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.sandbox import client, registry
 from airflow_provider_adgen.sandbox.engine import faults
-from airflow_provider_adgen.sandbox.engine import settings as frame_settings
+from airflow_provider_adgen.sandbox.engine import settings as engine_settings
 from tools.docgen.catalogue import HookMethod
 from tools.docgen.text import code, paragraphs, read_doc, sentence, table
 
@@ -48,8 +48,8 @@ def controls() -> str:
 def settings_tables() -> str:
     """Return every setting with its default and what the source says of it."""
     defaults = registry.default_settings()
-    common = _comments(frame_settings)
-    shared = frame_settings.COMMON
+    common = _comments(engine_settings)
+    shared = engine_settings.COMMON
     blocks = ["Every vendor's section:", _table(dict(shared), common)]
     blocks += ["Section `media`:", _table(defaults.pop("media"), common)]
     for vendor in registry.make_vendors():

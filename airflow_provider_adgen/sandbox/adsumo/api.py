@@ -47,6 +47,7 @@ class Adsumo(Vendor):
     settings: ClassVar[Mapping[str, Any]] = {
         # Status of an accepted submit; not documented.
         "submit_status": 200,
+        # Status of an accepted voiceover; not documented.
         "voiceover_status": 200,
         # newest, oldest or random; not documented.
         "generations_order": "newest",
@@ -85,7 +86,7 @@ class Adsumo(Vendor):
         ]
 
     def envelope(self, refusal: Refusal) -> Any:
-        """Word a refusal as documented: ``{"error": {"code", "message"}}``."""
+        """Build the body of a refusal as documented: ``{"error": {"code", "message"}}``."""
         message = refusal.message
         if isinstance(refusal, Insufficient):
             message = (
@@ -100,7 +101,7 @@ class Adsumo(Vendor):
         return Refusal(403, "API access requires a Starter subscription tier or above.")
 
     def seconds(self, kind: str, request: Mapping[str, Any]) -> float:
-        """Give a typical duration."""
+        """Return a typical duration."""
         return costs.SECONDS[kind]
 
     def replayed(self, answer: Answer, same_request: bool, call: Call) -> Answer:
@@ -110,10 +111,10 @@ class Adsumo(Vendor):
         return answer
 
     def artwork(self, state: State, owner: str, name: str) -> Artwork | Blob | None:
-        """Give a result's picture or film, or a voiceover's sound."""
+        """Return a result's picture or film, or a voiceover's sound."""
         job = state.jobs.get(self.name, owner)
         if job is not None:
-            return generations.artwork(state, job, name)
+            return generations.artwork(job, name)
         voiceover = state.documents.get(self.name, "voiceover", owner)
         if voiceover is None or name != "voiceover.mp3":
             return None
@@ -121,7 +122,7 @@ class Adsumo(Vendor):
         return Artwork("mp3", "Adsumo sandbox", text, seed=owner, seconds=seconds)
 
     def event(self, state: State, job: Job, base_url: str) -> dict[str, Any] | None:
-        """Give the documented body of generation.completed or generation.failed."""
+        """Return the documented body of generation.completed or generation.failed."""
         completed = job.outcome == "completed"
         event: dict[str, Any] = {
             "event": "generation.completed" if completed else "generation.failed",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 
-# Documented (images page): credits per image by model and resolution.
+# Documented on the images page: credits per image by model and resolution.
 IMAGE_CREDITS = {
     "fast": {"1k": 1, "2k": 2, "4k": 2},
     "pro": {"1k": 2, "2k": 2, "4k": 4},
@@ -23,10 +23,10 @@ SECONDS = {"image": 15.0, "ai-video": 90.0, "talking-avatar": 120.0}
 
 
 def talking_avatar(script: str) -> int:
-    """Give the documented price: 20 credits for each 250 characters begun, from 20 to 160."""
+    """Return the documented price: 20 credits for each 250 characters begun, from 20 to 160."""
     return min(160, max(20, 20 * math.ceil(len(script) / 250)))
 
 
 def images(model: str, resolution: str, quantity: int) -> int:
-    """Give the documented price of text-to-image. Product shots cost the same: the sandbox's own choice."""
+    """Return the documented price of text-to-image. Product shots cost the same: the sandbox's own choice."""
     return IMAGE_CREDITS[model][resolution] * quantity

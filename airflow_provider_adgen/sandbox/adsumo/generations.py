@@ -39,7 +39,7 @@ DETAILS = {
 
 
 def _ratio(fields: Fields, *, required: bool) -> str | None:
-    """Read an aspect ratio. The documented ones are examples, so any plausible one is taken."""
+    """Read an aspect ratio. The documented ones are examples, so any plausible ratio is accepted."""
     value = fields.text("aspect_ratio", required=required)
     if value is not None:
         match = re.fullmatch(r"([1-9]\d?):([1-9]\d?)", value)
@@ -49,15 +49,13 @@ def _ratio(fields: Fields, *, required: bool) -> str | None:
 
 
 def _product(call: Call, fields: Fields, *, examples: bool = False) -> tuple[str, str]:
-    """Read a product's id and find its name. The overview's example id, ``prod_...``, is taken where asked."""
+    """Read a product's id and find its name. With *examples*, the overview's example id ``prod_...`` is accepted."""
     product_id = fields.needed("product_id")
     if examples and product_id.startswith("prod_"):
         return product_id, product_id
     if not is_uuid(product_id):
         raise Invalid("product_id", "must be a UUID")
-    found = call.state.documents.get(call.vendor.name, "product", product_id, call.account.id)
-    if found is None:
-        raise Refusal(404, "Product not found")
+    found = call.document("product", product_id, "Product not found")
     return product_id, str(found.data["name"])
 
 
@@ -72,7 +70,7 @@ def _check_avatar(call: Call, avatar_id: str, avatar_type: str) -> None:
     if avatar_type == "custom":
         known = call.state.documents.get(call.vendor.name, "avatar", avatar_id, call.account.id) is not None
     if avatar_type == "product":
-        # No page tells where product avatars come from; a product's own id is taken for one.
+        # No page says where product avatars come from; the id of a product is accepted.
         known = call.state.documents.get(call.vendor.name, "product", avatar_id, call.account.id) is not None
     if not known:
         raise Refusal(404, "Avatar not found")
@@ -81,7 +79,7 @@ def _check_avatar(call: Call, avatar_id: str, avatar_type: str) -> None:
 def _submit(call: Call, kind: str, request: dict[str, Any], price: int, what: str) -> Answer:
     call.checked()
     key = call.headers.get("idempotency-key")
-    job = call.state.start_job(call, kind, request, price, what=what, idempotency_key=key)
+    job = call.state.start_job(call.account, call.key, kind, request, price, what=what, idempotency_key=key)
     data = {"generation_id": job.id, "type": kind, "status": "processing"}
     return Answer(int(call.setting("submit_status")), data)
 
@@ -100,9 +98,7 @@ def talking_avatar(call: Call) -> Answer:
     spoken = script or ""
     if voiceover_id is not None:
         # "If both are supplied voiceover_id wins."
-        voiceover = call.state.documents.get(call.vendor.name, "voiceover", voiceover_id, call.account.id)
-        if voiceover is None:
-            raise Refusal(404, "Voiceover not found")
+        voiceover = call.document("voiceover", voiceover_id, "Voiceover not found")
         spoken = str(voiceover.data["text"])
     else:
         check_voice(voice_id or "")
@@ -189,28 +185,28 @@ def text_to_speech(call: Call) -> Answer:
         idempotency_key=call.headers.get("idempotency-key"),
     )
     data = {"text": text, "voice_id": voice_id, "duration": seconds}
-    call.state.documents.put(call.vendor.name, call.account.id, "voiceover", voiceover_id, data)
+    call.store("voiceover", voiceover_id, data)
     url = call.link(voiceover_id, "voiceover.mp3")
     shown = {"id": voiceover_id, "status": "completed", "duration": seconds, "audio_url": url}
     return Answer(int(call.setting("voiceover_status")), shown)
 
 
-def result_names(state: State, job: Job) -> list[str]:
-    """List a job's files. How several images are returned is not documented; a setting chooses."""
+def result_names(job: Job) -> list[str]:
+    """List a job's files. How several images are returned is not documented; a setting decides."""
     if job.type != "image":
         return ["result.mp4"]
     return [f"result-{number + 1}.png" for number in range(int(job.request.get("quantity", 1)))]
 
 
-def artwork(state: State, job: Job, name: str) -> Artwork | None:
-    """Give what one of a job's files shows."""
-    names = result_names(state, job)
+def artwork(job: Job, name: str) -> Artwork | None:
+    """Return what one of a job's files shows."""
+    names = result_names(job)
     request = job.request
     title = f"Adsumo sandbox / {job.type}"
     text = str(request.get("prompt") or request.get("script") or request.get("template") or "")
     ratio, product = str(request.get("aspect_ratio") or "9:16"), str(request.get("product") or "")
     if name == "results.zip" and len(names) > 1:
-        members = tuple((member, artwork(state, job, member) or "") for member in names)
+        members = tuple((member, artwork(job, member) or "") for member in names)
         return Artwork("zip", title, text, members=members)
     if name not in names:
         return None
@@ -226,13 +222,13 @@ def result_url(state: State, job: Job, base_url: str, *, expired: bool = False) 
     """Make a fresh link to a job's result; None until it is completed."""
     if job.status(state.clock.now()) != "completed":
         return None
-    names = result_names(state, job)
+    names = result_names(job)
     several = len(names) > 1 and state.settings.get("adsumo", "multiple_results") == "zip"
     return state.link("adsumo", job.id, "results.zip" if several else names[0], base_url, expired=expired)
 
 
 def status_of(job: Job, now: float) -> str:
-    """Give the job's status in Adsumo's three words."""
+    """Return the job's status in Adsumo's three words."""
     status = job.status(now)
     return status if status in STATUSES else "failed" if status in ("canceled", "expired") else "processing"
 
@@ -245,9 +241,9 @@ def _shown(call: Call, job: Job) -> dict[str, Any]:
         "created_at": iso(job.created),
         "result_url": result_url(call.state, job, call.base_url, expired=call.expired_links),
     }
-    names = result_names(call.state, job)
+    names = result_names(job)
     if shown["result_url"] and len(names) > 1 and call.setting("multiple_results") == "list":
-        shown["result_urls"] = [call.link(job.id, name) for name in names]
+        shown["result_urls"] = call.links(job.id, names)
     return shown
 
 
@@ -268,9 +264,7 @@ def list_generations(call: Call) -> Answer:
 
 def get_generation(call: Call) -> Answer:
     """GET /generations/{id}."""
-    job = call.state.jobs.get(call.vendor.name, call.params["id"], call.account.id)
-    if job is None:
-        raise Refusal(404, "Generation not found")
+    job = call.job(call.params["id"], "Generation not found")
     details = {name: job.request.get(name) for name in DETAILS[job.type]}
     return Answer(200, {**_shown(call, job), "details": details})
 

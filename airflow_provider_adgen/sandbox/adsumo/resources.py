@@ -40,7 +40,7 @@ def _product(call: Call, document: Document, image_field: str) -> dict[str, Any]
 def list_products(call: Call) -> Answer:
     """GET /products: the image is in ``image_url``."""
     limit, offset = page_of(call.query)
-    found, total = call.state.documents.page(call.vendor.name, call.account.id, "product", limit=limit, offset=offset)
+    found, total = call.documents("product", limit=limit, offset=offset)
     return listed([_product(call, product, "image_url") for product in found], total, limit, offset)
 
 
@@ -56,23 +56,16 @@ def create_product(call: Call) -> Answer:
         "currency": fields.text("currency") or "USD",
         "link": fields.address("link"),
     }
-    if not re.fullmatch(r"[A-Z]{3}", str(data["currency"])):
+    if not re.fullmatch(r"[A-Za-z]{3}", str(data["currency"])):
         raise Invalid("currency", "must be an ISO 4217 code such as USD")
     call.checked()
-    product = call.state.documents.put(call.vendor.name, call.account.id, "product", str(uuid.uuid4()), data)
+    product = call.store("product", str(uuid.uuid4()), data)
     return Answer(201, _product(call, product, "image_path"))
-
-
-def _find(call: Call, kind: str, missing: str) -> Document:
-    found = call.state.documents.get(call.vendor.name, kind, call.params["id"], call.account.id)
-    if found is None:
-        raise Refusal(404, missing)
-    return found
 
 
 def get_product(call: Call) -> Answer:
     """GET /products/{id}."""
-    return Answer(200, _product(call, _find(call, "product", "Product not found"), "image_url"))
+    return Answer(200, _product(call, call.document("product", call.params["id"], "Product not found"), "image_url"))
 
 
 def _used(call: Call, name: str, value: str) -> bool:
@@ -86,7 +79,7 @@ def _used(call: Call, name: str, value: str) -> bool:
 
 def delete_product(call: Call) -> Answer:
     """DELETE /products/{id}."""
-    product = _find(call, "product", "Product not found")
+    product = call.document("product", call.params["id"], "Product not found")
     if _used(call, "product_id", product.id) or _used(call, "avatar_id", product.id):
         raise Refusal(409, "Product has associated generations. Delete those generations first.")
     call.state.documents.delete(call.vendor.name, "product", product.id)
@@ -125,8 +118,8 @@ def _custom_avatar(call: Call, document: Document) -> dict[str, Any]:
 
 
 def list_custom_avatars(call: Call) -> Answer:
-    """GET /avatars/custom: "an array", bare or in ``data`` as a setting chooses."""
-    found, _ = call.state.documents.page(call.vendor.name, call.account.id, "avatar")
+    """GET /avatars/custom: "an array", bare or in ``data`` as a setting decides."""
+    found, _ = call.documents("avatar")
     shown = [{**_custom_avatar(call, avatar), "gender": "female", "age_group": "adult"} for avatar in found]
     return Answer(200, shown if call.setting("custom_avatars_shape") == "array" else {"data": shown})
 
@@ -140,13 +133,13 @@ def create_custom_avatar(call: Call) -> Answer:
         "description": fields.text("description"),
     }
     call.checked()
-    avatar = call.state.documents.put(call.vendor.name, call.account.id, "avatar", str(uuid.uuid4()), data)
+    avatar = call.store("avatar", str(uuid.uuid4()), data)
     return Answer(201, _custom_avatar(call, avatar))
 
 
 def delete_custom_avatar(call: Call) -> Answer:
     """DELETE /avatars/custom/{id}."""
-    avatar = _find(call, "avatar", "Avatar not found")
+    avatar = call.document("avatar", call.params["id"], "Avatar not found")
     if _used(call, "avatar_id", avatar.id):
         raise Refusal(409, "Avatar is in use by one or more video generations.")
     call.state.documents.delete(call.vendor.name, "avatar", avatar.id)

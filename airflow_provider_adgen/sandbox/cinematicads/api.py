@@ -20,17 +20,18 @@ if TYPE_CHECKING:
 
 
 class CinematicAds(Vendor):
-    """CinematicAds. A failed workflow's credits come back, as documented; no idempotency is."""
+    """CinematicAds. A failed workflow's credits are refunded, as documented. No idempotency is documented."""
 
     name = "cinematicads"
     prefix = "/cinematicads"
     default_key = "ca_sandbox"
     settings: ClassVar[Mapping[str, Any]] = {
-        # The page names three limits and lost whose they are; taken to be those of starting workflows, of streams and
-        # of everything else.
+        # The readable page has three limits without their names. The sandbox uses them for starting workflows, for
+        # streams, and for everything else.
         "rate_limits": {"workflow": [10, 3600], "stream": [10, 3600], "*": [100, 60]},
         # Retry-After is not documented; X-RateLimit-Reset is.
         "retry_after": "none",
+        # Status of an accepted workflow.
         "submit_status": 200,
         # The answer to POST /api/workflow: "top" (as the example) or "data" (as the text).
         "workflow_shape": "top",
@@ -40,6 +41,7 @@ class CinematicAds(Vendor):
         "projects_shape": "list",
         # Whether a project carries the jobId of its workflow; not documented.
         "project_job_id": True,
+        # The key of the balance in GET /api/user/credits; not documented.
         "credits_key": "credits",
         # A workflow of several formats: "first" (one videoUrl) or "list" (videos too).
         "multiple_videos": "first",
@@ -50,7 +52,7 @@ class CinematicAds(Vendor):
         # A failure on the stream: "result" (with success false; "workflow.failed" among those names), "error",
         # "workflow.failed" or "close".
         "sse_failure": "result",
-        # Whether a new connection is told what happened before it.
+        # Whether a new connection receives the events from before it was opened.
         "sse_replay": True,
         # Seconds between comments that keep a connection alive.
         "sse_heartbeat": 15,
@@ -85,19 +87,19 @@ class CinematicAds(Vendor):
         ]
 
     def envelope(self, refusal: Refusal) -> Any:
-        """Word a refusal as documented: ``{"success": false, "error": "..."}``."""
+        """Build the body of a refusal as documented: ``{"success": false, "error": "..."}``."""
         return {"success": False, "error": refusal.message}
 
     def refunds(self, outcome: str) -> bool:
-        """Say that a failed workflow is refunded, as documented; nothing is said of other ends."""
+        """Only a failed workflow is refunded, as documented; other ends are not documented."""
         return outcome == "failed"
 
     def seconds(self, kind: str, request: Mapping[str, Any]) -> float:
-        """Give a typical duration."""
+        """Return a typical duration."""
         return workflows.STILL_SECONDS if kind in workflows.STILLS else workflows.SECONDS
 
     def limit_headers(self, window: Window) -> dict[str, str]:
-        """Give the documented headers; Reset is in seconds since the epoch."""
+        """Return the documented headers; Reset is in seconds since the epoch."""
         return {
             "X-RateLimit-Limit": str(window.limit),
             "X-RateLimit-Remaining": str(window.remaining),
@@ -105,7 +107,7 @@ class CinematicAds(Vendor):
         }
 
     def artwork(self, state: State, owner: str, name: str) -> Artwork | Blob | None:
-        """Give a job's film."""
+        """Return a job's film."""
         job = state.jobs.get(self.name, owner)
         return None if job is None else workflows.artwork(job, name)
 

@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.sandbox.cinematicads.workflows import STEPS, file_names, result
-from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.engine.call import Call
     from airflow_provider_adgen.sandbox.engine.jobs import Job
 
-# The names under "HTTP webhooks or SSE" differ from those in the page's SSE example: a setting chooses. Only the former
-# have a beginning, a word for each finished video, and an end of their own for a failure.
+# The event names under "HTTP webhooks or SSE" differ from those in the page's SSE example; a setting decides. Only the
+# first set has events for the start, for each finished video and for a failure.
 NAMES = {
     "plain": {"step": "step", "progress": "progress", "result": "result", "failed": "result", "suspended": "step"},
     "workflow": {
@@ -42,9 +42,7 @@ def stream(call: Call) -> Answer:
     name = call.query.get("jobId")
     if not name:
         raise Invalid("jobId", "is required")
-    job = call.state.jobs.get(call.vendor.name, name, call.account.id)
-    if job is None:
-        raise Refusal(404, "Workflow not found")
+    job = call.job(name, "Workflow not found")
     headers = {"cache-control": "no-cache"}
     return Answer(200, headers=headers, content_type="text/event-stream", stream=_events(call, job.id))
 
@@ -62,9 +60,9 @@ def _schedule(job: Job) -> list[tuple[float, str, dict[str, Any]]]:
 
 
 async def _events(call: Call, name: str) -> AsyncIterator[bytes]:
-    """Give the events as their time comes, and end with the result.
+    """Yield each event when it is due, and the result at the end.
 
-    One sleeping task and no polling: a stream costs next to nothing while nothing happens.
+    The task sleeps between events, so an idle stream costs almost nothing.
     """
     state, vendor = call.state, call.vendor
     names = NAMES[call.setting("sse_names")]
@@ -106,16 +104,16 @@ async def _events(call: Call, name: str) -> AsyncIterator[bytes]:
 
 
 def _ending(call: Call, job: Job, names: Mapping[str, str]) -> list[bytes]:
-    """Write the last events. What a stream says of a failure is not documented: a setting chooses."""
+    """Write the last events. What a stream sends for a failure is not documented; a setting decides."""
     if job.outcome == "completed":
         films = [name for name in file_names(job) if name.endswith(".mp4")] if "ready" in names else []
         if call.setting("multiple_videos") == "first":
             films = films[:1]
-        ready = [event(names["ready"], {"jobId": job.id, "videoUrl": call.link(job.id, name)}) for name in films]
+        ready = [event(names["ready"], {"jobId": job.id, "videoUrl": link}) for link in call.links(job.id, films)]
         return [*ready, event(names["result"], {"success": True, **result(call, job)})]
     how = call.setting("sse_failure")
     data = {"success": False, "error": job.message or f"The workflow {job.outcome}"}
     if how == "close":
         return []
-    told = {"result": names["failed"], "error": "error", "workflow.failed": "workflow.failed"}
-    return [event(told[how], data)]
+    event_names = {"result": names["failed"], "error": "error", "workflow.failed": "workflow.failed"}
+    return [event(event_names[how], data)]

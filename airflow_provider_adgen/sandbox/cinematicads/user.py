@@ -30,7 +30,7 @@ PERIODS = {"7d": 7, "30d": 30, "90d": 90}
 
 
 def answered(call: Call, data: Any) -> Answer:
-    """Answer data in the documented ``{success, data}``, or at the top level if set so."""
+    """Answer data in the documented ``{success, data}``, or at the top level where a setting says so."""
     if isinstance(data, dict):
         return Answer(200, enveloped(data, call.setting("response_shape")))
     return Answer(200, {"success": True, "data": data})
@@ -42,7 +42,7 @@ def _jobs(call: Call) -> list[Job]:
 
 
 def get_credits(call: Call) -> Answer:
-    """GET /api/user/credits. The key's name is not documented; a setting chooses it."""
+    """GET /api/user/credits. The key's name is not documented; a setting decides."""
     return answered(call, {str(call.setting("credits_key")): call.account.balance})
 
 
@@ -106,15 +106,15 @@ def projects(call: Call) -> Answer:
 def export_projects(call: Call) -> Answer:
     """GET /api/user/projects/export: a ZIP of videos and metadata."""
     members: list[tuple[str, Artwork | str]] = []
-    told = []
+    exported = []
     for job in _jobs(call):
-        told.append({**project(call, job), "videoUrl": None})
+        exported.append({**project(call, job), "videoUrl": None})
         if status_of(job, call.now) == "completed":
             for name in file_names(job):
                 picture = artwork(job, name)
                 if picture is not None:
                     members.append((f"videos/{job.request['project']}-{name}", picture))
-    members.append(("metadata.json", json.dumps({"projects": told}, indent=2)))
+    members.append(("metadata.json", json.dumps({"projects": exported}, indent=2)))
     headers = {"content-disposition": 'attachment; filename="projects.zip"'}
     return Answer(200, headers=headers, artwork=Artwork("zip", "projects", "", members=tuple(members)))
 
@@ -148,7 +148,7 @@ def get_brand(call: Call) -> Answer:
 
 
 def update_brand(call: Call) -> Answer:
-    """POST or PUT /api/user/brand: which one is not documented, so both are taken, unless set otherwise."""
+    """POST or PUT /api/user/brand: which one is not documented; both are accepted unless a setting decides."""
     allowed = call.setting("brand_method")
     if allowed not in ("any", call.method):
         raise Refusal(405, f"{call.method} is not allowed here")
@@ -166,7 +166,7 @@ def update_brand(call: Call) -> Answer:
     ):
         raise Invalid("colors", "may have primary, secondary and accent, each a string")
     call.checked()
-    call.state.documents.put(call.vendor.name, call.account.id, "brand", f"brand-{call.account.id}", data)
+    call.store("brand", f"brand-{call.account.id}", data)
     return answered(call, data)
 
 
@@ -180,7 +180,7 @@ def add_url(call: Call) -> Answer:
 
 def _known(call: Call, data: dict[str, Any]) -> Answer:
     name = f"kb_{uuid.uuid4().hex[:12]}"
-    made = call.state.documents.put(call.vendor.name, call.account.id, "knowledge", name, data)
+    made = call.store("knowledge", name, data)
     return answered(call, {"id": made.id, **data, "createdAt": iso(made.created)})
 
 

@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""CinematicAds: starting workflows, and what becomes of them."""
+"""CinematicAds: starting workflows, and their results."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def start(call: Call) -> Answer:
         "framework": fields.text("framework", choices=FRAMEWORKS),
         "hitl": fields.flag("hitl") or False,
         "project": f"proj_{uuid.uuid4().hex[:12]}",
-        # Not documented: where batches come from. The sandbox groups what says the same word here.
+        # Where batches come from is not documented. The sandbox groups workflows with the same value here.
         "batchId": fields.text("batchId"),
     }
     waits = fields.flag("async") is False
@@ -79,7 +79,8 @@ def start(call: Call) -> Answer:
     price = CREDITS[kind][QUALITIES.index(request["quality"])]
     length = call.state.job_seconds(call.vendor, kind, request)
     job = call.state.start_job(
-        call,
+        call.account,
+        call.key,
         kind,
         request,
         price,
@@ -89,10 +90,10 @@ def start(call: Call) -> Answer:
         # A suspended workflow stops after art direction.
         seconds=length * STEPS[0][1] / 100 if request["hitl"] else length,
     )
-    told: dict[str, Any] = {"jobId": job.id, "message": "Workflow queued", "cost": price}
+    shown: dict[str, Any] = {"jobId": job.id, "message": "Workflow queued", "cost": price}
     if waits:
-        told = {**told, "message": f"Workflow {job.outcome}", **_outcome(call, job)}
-    answer = Answer(int(call.setting("submit_status")), enveloped(told, call.setting("workflow_shape")))
+        shown = {**shown, "message": f"Workflow {job.outcome}", **_outcome(call, job)}
+    answer = Answer(int(call.setting("submit_status")), enveloped(shown, call.setting("workflow_shape")))
     if waits:
         answer.not_before = job.ends
     return answer
@@ -105,7 +106,7 @@ def _outcome(call: Call, job: Job) -> dict[str, Any]:
 
 
 def enveloped(data: Mapping[str, Any], shape: str) -> dict[str, Any]:
-    """Put data at the top level or into ``data``, whichever the shape (top or data) says."""
+    """Put data at the top level (shape ``top``) or into ``data`` (shape ``data``)."""
     return {"success": True, **data} if shape == "top" else {"success": True, "data": dict(data)}
 
 
@@ -116,20 +117,20 @@ def file_names(job: Job) -> list[str]:
 
 
 def result(call: Call, job: Job) -> dict[str, Any]:
-    """Give what a completed workflow made. Several formats have one ``videoUrl`` in the page's example."""
+    """Return what a completed workflow made. Several formats have one ``videoUrl`` in the page's example."""
     names = file_names(job)
     link = call.link(job.id, names[0])
     if job.type in STILLS:
         return {str(call.setting("stills_key")): link}
     shown: dict[str, Any] = {"videoUrl": link, "duration": VIDEO_SECONDS}
     if call.setting("multiple_videos") == "list" and len(names) > 1:
-        links = zip(job.request["formats"], names, strict=True)
-        shown["videos"] = [{"format": ratio, "url": call.link(job.id, name)} for ratio, name in links]
+        links = zip(job.request["formats"], call.links(job.id, names), strict=False)
+        shown["videos"] = [{"format": ratio, "url": link} for ratio, link in links]
     return shown
 
 
 def status_of(job: Job, now: float) -> str:
-    """Give a job's status as its project shows it (the words are not documented)."""
+    """Return a job's status as its project shows it (the words are not documented)."""
     word = job.status(now)
     return "queued" if word == "processing" and job.progress(now) < 0.05 else word
 
@@ -156,7 +157,7 @@ def project(call: Call, job: Job) -> dict[str, Any]:
 
 
 def artwork(job: Job, name: str) -> Artwork | None:
-    """Give what a job's file shows."""
+    """Return what a job's file shows."""
     names, request = file_names(job), job.request
     if name not in names:
         return None

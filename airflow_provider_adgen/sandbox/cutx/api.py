@@ -8,6 +8,7 @@ import base64
 import hmac
 import json
 from hashlib import sha256
+from http.client import responses
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,21 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.engine.state import State
     from airflow_provider_adgen.sandbox.media.artwork import Artwork, Blob
 
-WORDS = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    402: "Insufficient credits",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    409: "Conflict",
-    413: "Payload Too Large",
-    429: "Too Many Requests",
-    500: "Internal Server Error",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-    504: "Gateway Timeout",
-}
+WORDS = {**responses, 402: "Insufficient credits"}
 
 
 def token(account: str) -> str:
@@ -53,7 +40,7 @@ def token(account: str) -> str:
 
 
 class CutX(Vendor):
-    """CutX. Credits are taken before a job runs; a failed job's come back, as documented."""
+    """CutX. Credits are taken before a job runs; those of a failed job are refunded, as documented."""
 
     name = "cutx"
     prefix = "/cutx"
@@ -66,8 +53,9 @@ class CutX(Vendor):
         "strict_style": False,
         # A key whose job has ended: "new" job (the generation page) or "conflict" (the database page).
         "key_after_end": "new",
-        # How long writing copy takes; its key protects meanwhile.
+        # Seconds that writing copy takes; its idempotency key is in force during that time.
         "copy_seconds": 0,
+        # How many variants of a text are written; the page promises 5.
         "copy_variants": 5,
         # Name of a field with the reason of a failure in the status; none is documented.
         "error_field": None,
@@ -101,7 +89,7 @@ class CutX(Vendor):
         return found
 
     def envelope(self, refusal: Refusal) -> Any:
-        """Word a refusal."""
+        """Build the body of a refusal."""
         shape = self.setting("error_shape")
         word = WORDS.get(refusal.status, "Error")
         if shape == "bare":
@@ -117,11 +105,11 @@ class CutX(Vendor):
         return Refusal(403, "Account suspended")
 
     def refunds(self, outcome: str) -> bool:
-        """Only a failed job's refund is documented; what cancelling or expiring gives back is not."""
+        """Only a failed job's refund is documented; refunds of canceled and expired jobs are not documented."""
         return outcome == "failed"
 
     def seconds(self, kind: str, request: Mapping[str, Any]) -> float:
-        """Give a typical duration."""
+        """Return a typical duration."""
         return generation.SECONDS[kind]
 
     def fixtures(self, account: str) -> list[tuple[str, str, dict[str, Any]]]:
@@ -129,7 +117,7 @@ class CutX(Vendor):
         return products.fixtures(account)
 
     def artwork(self, state: State, owner: str, name: str) -> Artwork | Blob | None:
-        """Give a job's picture or film."""
+        """Return a job's picture or film."""
         job = state.jobs.get(self.name, owner)
         return None if job is None else generation.artwork(job, name)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.sandbox.cutx.products import find
 from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
 from airflow_provider_adgen.sandbox.engine.checks import is_uuid
 from airflow_provider_adgen.sandbox.engine.clock import iso
@@ -47,10 +46,10 @@ def _subject(call: Call, fields: Fields) -> dict[str, Any]:
 def _start(
     call: Call, kind: str, request: dict[str, Any], key: str | None, seconds: float | None = None
 ) -> Job | Answer:
-    """Start a job, or answer that one with this key still runs."""
+    """Start a job, or answer that a job with this key is still running."""
     call.checked()
-    find(call, "project", request["projectId"])
-    product = find(call, "product", request["productId"])
+    call.document("project", request["projectId"], "Project not found")
+    product = call.document("product", request["productId"], "Product not found")
     if product.data["project"] != request["projectId"]:
         raise Refusal(404, "Product not found")
     state, vendor, account = call.state, call.vendor.name, call.account.id
@@ -63,7 +62,9 @@ def _start(
         ):
             raise Refusal(409, "A job with this idempotencyKey exists")
     request = {**request, "product": product.data["name"]}
-    return state.start_job(call, kind, request, CREDITS[kind], what=kind, idempotency_key=key, seconds=seconds)
+    return state.start_job(
+        call.account, call.key, kind, request, CREDITS[kind], what=kind, idempotency_key=key, seconds=seconds
+    )
 
 
 def _started(call: Call, job: Job, status: str, **more: Any) -> Answer:
@@ -146,9 +147,7 @@ def status(call: Call) -> Answer:
     name = call.query.get("jobId", "")
     if not is_uuid(name):
         raise Invalid("jobId", "must be a UUID")
-    job = call.state.jobs.get(call.vendor.name, name, call.account.id)
-    if job is None:
-        raise Refusal(404, "Job not found")
+    job = call.job(name, "Job not found")
     word = job.status(call.now)
     if word == "processing":
         word = "queued" if job.progress(call.now) < 0.15 else "processing"
@@ -171,7 +170,7 @@ def status(call: Call) -> Answer:
 
 
 def artwork(job: Job, name: str) -> Artwork | None:
-    """Give what a job's file shows."""
+    """Return what a job's file shows."""
     request = job.request
     text = str(request.get("script") or request.get("prompt") or request.get("style") or "")
     form = {"static_ad": "png", "ugc_video": "mp4"}.get(job.type)

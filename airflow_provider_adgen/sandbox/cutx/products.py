@@ -8,7 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid
 from airflow_provider_adgen.sandbox.engine.checks import is_uuid, query_choice, query_number
 from airflow_provider_adgen.sandbox.engine.clock import iso
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.engine.documents import Document
 
 _SPACE = uuid.UUID("c07f0000-0000-4000-8000-000000000000")
-# The most items a list gives; the pages show 20 and 50 and name no maximum: the sandbox's own choice.
+# The longest list: the sandbox's own choice. The pages show 20 and 50 and name no maximum.
 LONGEST_LIST = 200
 
 
@@ -32,7 +32,7 @@ def fixtures(account: str) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def scraped(url: str) -> dict[str, Any]:
-    """Make up what a product page says: the sandbox fetches nothing."""
+    """Invent the content of a product page: the sandbox fetches nothing."""
     parts = urlsplit(url)
     words = [word for word in parts.path.replace("-", " ").replace("_", " ").replace("/", " ").split() if word]
     name = " ".join(words).rpartition(".")[0] or " ".join(words) or (parts.hostname or "Product")
@@ -49,19 +49,8 @@ def scraped(url: str) -> dict[str, Any]:
     }
 
 
-def find(call: Call, kind: str, name: str) -> Document:
-    """Find an account's project or product.
-
-    :raises Refusal: 404 when it is not there.
-    """
-    found = call.state.documents.get(call.vendor.name, kind, name, call.account.id)
-    if found is None:
-        raise Refusal(404, f"{kind.capitalize()} not found")
-    return found
-
-
 def _of_project(call: Call, project: str) -> list[Document]:
-    found, _ = call.state.documents.page(call.vendor.name, call.account.id, "product")
+    found, _ = call.documents("product")
     return [product for product in found if product.data["project"] == project]
 
 
@@ -74,11 +63,11 @@ def list_products(call: Call) -> Answer:
     project = call.query.get("projectId")
     if project is None:
         limit = query_number(call.query, "limit", 20, 1, LONGEST_LIST)
-        found, _ = call.state.documents.page(call.vendor.name, call.account.id, "project", limit=limit)
+        found, _ = call.documents("project", limit=limit)
         return Answer(200, {"projects": [_project(call, item) for item in found]})
     if not is_uuid(project):
         raise Invalid("projectId", "must be a UUID")
-    find(call, "project", project)
+    call.document("project", project, "Project not found")
     limit = query_number(call.query, "limit", 50, 1, LONGEST_LIST)
     names = ("name", "description", "price", "currency", "brand", "category", "source_url")
     shown = [
@@ -116,7 +105,7 @@ def create_project(call: Call) -> Answer:
     fields = call.fields()
     data = {"name": fields.needed("name", longest=200), "description": fields.text("description", longest=1000)}
     call.checked()
-    project = call.state.documents.put(call.vendor.name, call.account.id, "project", str(uuid.uuid4()), data)
+    project = call.store("project", str(uuid.uuid4()), data)
     shown = {
         "id": project.id,
         **data,
@@ -133,16 +122,16 @@ def ingest(call: Call) -> Answer:
     url = fields.address("url", required=True) or ""
     project = fields.identifier("projectId", required=True) or ""
     call.checked()
-    find(call, "project", project)
+    call.document("project", project, "Project not found")
     data = {**scraped(url), "project": project}
-    product = call.state.documents.put(call.vendor.name, call.account.id, "product", str(uuid.uuid4()), data)
+    product = call.store("product", str(uuid.uuid4()), data)
     image = {"id": str(uuid.uuid5(_SPACE, product.id)), "url": _picture(call, product), "is_primary": True}
     shown = {"id": product.id, **{key: value for key, value in data.items() if key != "project"}, "images": [image]}
     return Answer(201, {"product": shown})
 
 
 def list_assets(call: Call) -> Answer:
-    """GET /api/assets. Its answer could not be read; this is the shape of the other lists."""
+    """GET /api/assets. The page with its answer could not be read; the shape is that of the other lists."""
     project = call.query.get("projectId")
     wanted = query_choice(call.query, "type", ("image", "video"))
     limit = query_number(call.query, "limit", 20, 1, LONGEST_LIST)

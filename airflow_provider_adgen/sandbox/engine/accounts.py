@@ -49,23 +49,13 @@ class Accounts:
         self._store = store
         self._clock = clock
 
-    def add(
-        self,
-        vendor: str,
-        account: str,
-        key: str,
-        *,
-        balance: int,
-        status: str = "active",
-        expires: float | None = None,
-        data: dict[str, Any] | None = None,
-    ) -> None:
-        """Make an account with one key; an account that is there keeps its credits and gets one more key."""
+    def add(self, vendor: str, account: str, key: str, *, balance: int, expires: float | None = None) -> None:
+        """Create an account with one key; an account that exists keeps its credits and gets one more key."""
         with self._store.transaction():
             if self.find(vendor, account) is None:
                 self._store.run(
-                    "INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?)",
-                    (vendor, account, balance, balance, status, json.dumps(data or {})),
+                    "INSERT INTO accounts (vendor, id, credit_limit, balance) VALUES (?, ?, ?, ?)",
+                    (vendor, account, balance, balance),
                 )
             secret = "whsec_" + hmac.new(b"adgen sandbox", f"{vendor} {key}".encode(), sha256).hexdigest()[:32]
             self._store.run(
@@ -84,7 +74,7 @@ class Accounts:
         return [Account(**{**dict(row), "data": json.loads(row["data"])}) for row in rows]
 
     def key(self, vendor: str, key: str) -> Key | None:
-        """Look a key up; one that has expired or was revoked is not found."""
+        """Look a key up; expired and revoked keys are not found."""
         row = self._store.row("SELECT * FROM keys WHERE key = ? AND vendor = ?", (key, vendor))
         if row is None or row["status"] != "active":
             return None
@@ -93,12 +83,12 @@ class Accounts:
         return Key(**dict(row))
 
     def first_key(self, vendor: str) -> Key | None:
-        """Give the vendor's first key, whatever its state (whose account a public endpoint speaks of)."""
+        """Return the vendor's first key, whatever its status. Public endpoints use its account."""
         row = self._store.row("SELECT * FROM keys WHERE vendor = ? ORDER BY rowid", (vendor,))
         return None if row is None else Key(**dict(row))
 
     def all_keys(self) -> list[Key]:
-        """List every key, revoked ones too."""
+        """List every key, including revoked ones."""
         return [Key(**dict(row)) for row in self._store.rows("SELECT * FROM keys ORDER BY rowid")]
 
     def change_key(self, vendor: str, key: str, **values: Any) -> bool:
@@ -147,7 +137,7 @@ class Ledger:
         return self._write(account, "charge", -price, job_id, what, idempotency_key, self._clock.now())
 
     def refund(self, account: Account, amount: int, *, job_id: str, what: str, moment: float) -> int:
-        """Give credits of a job back, never more than it was charged less what it got back already.
+        """Refund credits of a job, at most what was charged for it and not refunded yet.
 
         :return: the balance afterwards.
         """
@@ -176,7 +166,7 @@ class Ledger:
         return self._write(account, "grant", remaining - current, None, "set by hand", None, self._clock.now())
 
     def balance(self, vendor: str, account: str) -> int:
-        """Give the credits an account has left."""
+        """Return the credits an account has left."""
         return self._store.number("SELECT balance FROM accounts WHERE vendor = ? AND id = ?", (vendor, account))
 
     def _write(
@@ -199,7 +189,7 @@ class Ledger:
     def entries(
         self, vendor: str | None = None, kind: str | None = None, job_id: str | None = None
     ) -> list[dict[str, Any]]:
-        """Read the ledger: a charge's credits are positive, and so are a refund's; ``kind`` tells them apart."""
+        """Read the ledger. Credits of charges and of refunds are positive; ``kind`` distinguishes them."""
         rows = self._store.rows(
             "SELECT * FROM ledger WHERE (? IS NULL OR vendor = ?) AND (? IS NULL OR kind = ?)"
             " AND (? IS NULL OR job_id = ?) ORDER BY seq",

@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a handler gives back: an answer, or a refusal that its vendor words in its own envelope."""
+"""What a handler returns: an answer, or a refusal that the vendor puts into its own envelope."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Answer:
     """An HTTP answer: JSON ``data``, or raw ``body``, or a ``stream`` of pieces.
 
-    ``artwork`` is a file to be made and sent as the body, off the event loop.
-    ``not_before`` is the moment at which it is sent, for a synchronous endpoint that takes its time.
+    ``artwork`` is a file to be created outside the event loop and sent as the body.
+    ``not_before`` is the time before which it is not sent, for a slow synchronous endpoint.
     """
 
     status: int = 200
@@ -32,7 +32,7 @@ class Answer:
     artwork: Artwork | None = None
 
     def payload(self) -> bytes:
-        """Give the body's bytes (none for a 204)."""
+        """Return the body's bytes (none for a 204)."""
         if self.body is not None:
             return self.body
         if self.data is None and self.status == 204:

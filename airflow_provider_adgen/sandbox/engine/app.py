@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""The ASGI application: a request's way through faults, keys, rate limits and handlers."""
+"""The ASGI application: it takes a request through faults, keys, rate limits and handlers."""
 
 from __future__ import annotations
 
@@ -15,26 +15,30 @@ from starlette.datastructures import Headers, QueryParams
 from airflow_provider_adgen.sandbox.engine.answers import Answer, Refusal
 from airflow_provider_adgen.sandbox.engine.call import Call
 from airflow_provider_adgen.sandbox.engine.control import Control
+from airflow_provider_adgen.sandbox.engine.corruption import corrupt
 from airflow_provider_adgen.sandbox.engine.faults import Fault, retry_after_header
 from airflow_provider_adgen.sandbox.engine.idempotency import Replays, fingerprint
 from airflow_provider_adgen.sandbox.engine.log import KEPT_BODY_BYTES, KEPT_UPLOAD_BYTES
-from airflow_provider_adgen.sandbox.engine.sending import Connections, Sender, corrupt
+from airflow_provider_adgen.sandbox.engine.sending import Connections, Sender
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import Receive, Scope, Send
 
+    from airflow_provider_adgen.sandbox.engine.accounts import Account, Key
     from airflow_provider_adgen.sandbox.engine.limits import Window
     from airflow_provider_adgen.sandbox.engine.log import Entry
     from airflow_provider_adgen.sandbox.engine.state import State
     from airflow_provider_adgen.sandbox.engine.vendor import Endpoint, Vendor
     from airflow_provider_adgen.sandbox.media.host import MediaHost
 
-# The longest body a vendor's endpoint takes (a knowledge file of 10 MB is the longest documented).
+# The longest body of a vendor's endpoint. The longest documented one is a knowledge file of 10 MB.
 LONGEST_BODY = 16 * 1024 * 1024
 
 
 async def read_body(receive: Receive, longest: int = LONGEST_BODY) -> bytes | None:
-    """Read a request's body; None when it is too long (the rest is read and thrown away)."""
+    """Read a request's body; None when it is too long (the rest is read and discarded)."""
     pieces: list[bytes] = []
     size = 0
     while True:
@@ -50,7 +54,7 @@ async def read_body(receive: Receive, longest: int = LONGEST_BODY) -> bytes | No
 
 
 async def slow(fault: Fault | None, when: str) -> None:
-    """Wait as a slow fault says; one that stalls in the middle of the body waits while it is sent."""
+    """Wait as a slow fault says. A fault that pauses within the body waits while it is sent."""
     if fault is not None and fault.strikes("slow", when) and fault.bytes is None:
         await asyncio.sleep(fault.seconds)
 
@@ -59,18 +63,21 @@ class Application:
     """The sandbox as an ASGI application.
 
     :param state: the state.
+    :param vendors: the vendors by name.
     :param media: the storage host.
     :param access_log: whether to write a line per request to stderr.
     """
 
-    def __init__(self, state: State, media: MediaHost, *, access_log: bool = False) -> None:
+    def __init__(
+        self, state: State, vendors: Mapping[str, Vendor], media: MediaHost, *, access_log: bool = False
+    ) -> None:
         self.state = state
+        self.vendors = vendors
         self.media = media
         self.connections = Connections()
         self._control = Control(state, self.connections)
         self._replays = Replays(state.store, state.clock)
         self._access_log = access_log
-        self._prefixes = [(vendor.prefix, vendor) for vendor in state.vendors.values()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -88,7 +95,7 @@ class Application:
             else:
                 status = await self._received(scope, receive, sender)
         except Exception:
-            # A mistake of the sandbox itself: said loudly, answered as a server would.
+            # An error of the sandbox itself: print it, and answer as a server would.
             traceback.print_exc(file=sys.stderr)
             status = 500
             await sender.send(Answer(500, {"error": "The sandbox itself failed; see its stderr"}))
@@ -97,11 +104,11 @@ class Application:
             print(f"{scope['method']} {path} {status or 'dropped'} {milliseconds:.1f} ms", file=sys.stderr, flush=True)
 
     def _vendor_of(self, path: str) -> tuple[Vendor | None, str]:
-        for prefix, vendor in self._prefixes:
-            if path.startswith(prefix + "/"):
-                return vendor, path[len(prefix) :]
+        for vendor in self.vendors.values():
+            if path.startswith(vendor.prefix + "/"):
+                return vendor, path.removeprefix(vendor.prefix)
         if path.startswith(("/media/", "/upload/")):
-            return self.state.vendors.get(path.split("/")[2]), path
+            return self.vendors.get(path.split("/")[2]), path
         return None, path
 
     async def _received(self, scope: Scope, receive: Receive, sender: Sender) -> int | None:
@@ -119,7 +126,8 @@ class Application:
         body = await read_body(receive, self.media.longest_upload if storage else LONGEST_BODY)
         entry.keep_body(body or b"", KEPT_UPLOAD_BYTES if storage else KEPT_BODY_BYTES)
         headers = Headers(scope=scope)
-        fault = state.faults.take(name, method, path, full_path, self._account_of(vendor, headers))
+        key = self._key(vendor, headers) if vendor is not None else None
+        fault = state.faults.take(name, method, path, full_path, key.account if key is not None else None)
         if fault is not None:
             entry.fault = fault.kind
             if await self._before(fault, vendor, sender, entry):
@@ -135,8 +143,7 @@ class Application:
         elif vendor is None:
             answer = Answer(404, {"error": f"The sandbox serves nothing at {full_path}"})
         else:
-            host = headers.get("host") or "127.0.0.1"
-            answer = await self._vendor_answer(scope, vendor, path, headers, body, fault, entry, f"http://{host}")
+            answer = await self._vendor_answer(scope, vendor, path, headers, body, fault, entry)
         if fault is not None and fault.when == "after":
             if fault.kind == "drop":
                 await sender.drop(reset=fault.reset)
@@ -146,15 +153,10 @@ class Application:
         await sender.send(answer, fault)
         return answer.status
 
-    def _account_of(self, vendor: Vendor | None, headers: Headers) -> str | None:
-        token = vendor.token(headers) if vendor is not None else None
-        key = self.state.accounts.key(vendor.name, token) if vendor is not None and token else None
-        return key.account if key is not None else None
-
     async def _before(self, fault: Fault, vendor: Vendor | None, sender: Sender, entry: Entry) -> bool:
         """Let a fault strike before the request is accepted.
 
-        :return: whether that was the end of it.
+        :return: whether the request was answered or dropped.
         """
         await slow(fault, "before")
         if fault.strikes("drop", "before"):
@@ -163,78 +165,65 @@ class Application:
         answer = self._instead(fault, vendor) if fault.when == "before" else None
         if answer is None:
             return False
+        answer = corrupt(answer, fault)
         entry.status = answer.status
         await sender.send(answer)
         return True
 
     def _instead(self, fault: Fault, vendor: Vendor | None) -> Answer | None:
-        """Give what is answered instead; None where a fault leaves the answer or only spoils it."""
+        """Return the answer to send instead; None where a fault keeps or only changes the answer."""
         if fault.kind == "redirect":
             return Answer(fault.status, body=b"", headers={"location": fault.location}, content_type="text/plain")
         if fault.kind != "status":
             return None
         if fault.body is not None:
-            return Answer(fault.status, body=fault.body.encode(), headers=fault.headers(), content_type="text/plain")
-        message = fault.message or "Injected by a test of the sandbox"
-        return self._refused(vendor, Refusal(fault.status, message, headers=fault.headers()))
+            answer = Answer(fault.status, body=fault.body.encode(), content_type="text/plain")
+        else:
+            message = fault.message or "Injected by a test of the sandbox"
+            answer = self._refused(vendor, Refusal(fault.status, message))
+        answer.headers |= fault.refusal_headers()
+        return answer
 
     def _refused(self, vendor: Vendor | None, refusal: Refusal) -> Answer:
         data: Any = {"error": refusal.message} if vendor is None else vendor.envelope(refusal)
         return Answer(refusal.status, data, headers=refusal.headers)
 
     async def _vendor_answer(
-        self,
-        scope: Scope,
-        vendor: Vendor,
-        path: str,
-        headers: Headers,
-        body: bytes,
-        fault: Fault | None,
-        entry: Entry,
-        base_url: str,
+        self, scope: Scope, vendor: Vendor, path: str, headers: Headers, body: bytes, fault: Fault | None, entry: Entry
     ) -> Answer:
-        shown: dict[str, str] = dict(vendor.headers())
+        shown: dict[str, str] = {}
         try:
             endpoint, params = vendor.routes.find(scope["method"], path)
             with self.state.store.transaction():
                 self.state.settle()
-                call = self._let_in(scope, vendor, endpoint, params, path, headers, body, base_url)
-            entry.account = call.account.id
-            call.expired_links = fault is not None and fault.kind == "expired_link"
+                account, key = self._authenticated(vendor, endpoint, headers)
+            query, base_url = QueryParams(scope["query_string"]), f"http://{headers.get('host') or '127.0.0.1'}"
+            call = Call(
+                self.state, vendor, scope["method"], path, params, query, headers, body, base_url, account, key, fault
+            )
+            entry.account = account.id
             if not endpoint.public:
-                shown |= self._limit(vendor, endpoint, call.account.id)
-            answer = await self._run(call, endpoint, fault)
+                shown = self._limit(vendor, endpoint, account.id)
+            answer = await self._run(call, vendor, endpoint)
         except Refusal as refusal:
             answer = self._refused(vendor, refusal)
         for name, value in shown.items():
             answer.headers.setdefault(name, value)
         return answer
 
-    def _let_in(
-        self,
-        scope: Scope,
-        vendor: Vendor,
-        endpoint: Endpoint,
-        params: dict[str, str],
-        path: str,
-        headers: Headers,
-        body: bytes,
-        base_url: str,
-    ) -> Call:
-        accounts = self.state.accounts
+    def _key(self, vendor: Vendor, headers: Headers) -> Key | None:
         token = vendor.token(headers)
-        key = accounts.key(vendor.name, token) if token else None
-        if endpoint.public:
-            key = accounts.first_key(vendor.name)
-        if key is None:
-            raise vendor.unauthorized()
-        account = accounts.find(vendor.name, key.account)
-        if account is None:
-            raise vendor.unauthorized()
+        return self.state.accounts.key(vendor.name, token) if token else None
+
+    def _authenticated(self, vendor: Vendor, endpoint: Endpoint, headers: Headers) -> tuple[Account, Key]:
+        accounts = self.state.accounts
+        key = accounts.first_key(vendor.name) if endpoint.public else self._key(vendor, headers)
+        account = accounts.find(vendor.name, key.account) if key is not None else None
+        if key is None or account is None:
+            raise Refusal(401, "Missing or invalid API key")
         if account.status != "active" and not endpoint.public:
             raise vendor.forbidden()
-        query = QueryParams(scope["query_string"])
-        return Call(self.state, vendor, scope["method"], path, params, query, headers, body, base_url, account, key)
+        return account, key
 
     def _limit(self, vendor: Vendor, endpoint: Endpoint, account: str) -> dict[str, str]:
         limits = self.state.settings.get(vendor.name, "rate_limits")
@@ -244,9 +233,8 @@ class Application:
             return {}
         allowed, window = self.state.limits.take(vendor.name, account, rate_class, int(limit[0]), float(limit[1]))
         if not allowed:
-            refusal = vendor.rate_limited()
-            refusal.headers |= self._retry_after(vendor, window) | vendor.limit_headers(window)
-            raise refusal
+            headers = self._retry_after(vendor, window) | vendor.limit_headers(window)
+            raise Refusal(429, "Rate limit exceeded", headers=headers)
         return vendor.limit_headers(window)
 
     def _retry_after(self, vendor: Vendor, window: Window) -> dict[str, str]:
@@ -255,26 +243,26 @@ class Application:
             return {}
         return {"Retry-After": retry_after_header(window.ends - self.state.clock.now(), form == "date")}
 
-    async def _run(self, call: Call, endpoint: Endpoint, fault: Fault | None) -> Answer:
-        header = call.vendor.idempotency_header
+    async def _run(self, call: Call, vendor: Vendor, endpoint: Endpoint) -> Answer:
+        header = vendor.idempotency_header
         key = call.headers.get(header) if header and call.method == "POST" else None
-        async with self._replays.turn(call.vendor.name, call.account.id, key):
+        async with self._replays.turn(vendor.name, call.account.id, key):
             try:
-                return await self._handled(call, endpoint, key)
+                return await self._handled(call, vendor, endpoint, key)
             finally:
-                # Accepted and charged; within the key's turn, so that a second request with the same key waits.
-                await slow(fault, "after")
+                # Accepted and charged. Other requests with the same key wait until this one is answered.
+                await slow(call.fault, "after")
 
-    async def _handled(self, call: Call, endpoint: Endpoint, key: str | None) -> Answer:
-        """Run the handler, or replay its first answer; charge, job and kept answer are one transaction."""
-        vendor, account = call.vendor.name, call.account.id
-        kept = self._replays.find(vendor, account, key) if key else None
+    async def _handled(self, call: Call, vendor: Vendor, endpoint: Endpoint, key: str | None) -> Answer:
+        """Run the handler, or replay its first answer. Charge, job and kept answer are one transaction."""
+        kept = self._replays.find(vendor.name, call.account.id, key) if key else None
+        request = fingerprint(call.method, call.path, call.body)
         if kept is not None:
-            return call.vendor.replayed(kept[0], kept[1] == fingerprint(call.method, call.path, call.body), call)
+            return vendor.replayed(kept[0], kept[1] == request, call)
         with self.state.store.transaction():
             answer = endpoint.handler(call)
             if key:
-                self._replays.keep(vendor, account, key, fingerprint(call.method, call.path, call.body), answer)
+                self._replays.keep(vendor.name, call.account.id, key, request, answer)
         if answer.artwork is not None:
             file = await self.media.gallery.file(answer.artwork)
             answer.body, answer.content_type = file.data, file.content_type

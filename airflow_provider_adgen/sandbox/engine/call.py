@@ -7,23 +7,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.sandbox.engine.answers import Invalid
+from airflow_provider_adgen.sandbox.engine.answers import Invalid, Refusal
 from airflow_provider_adgen.sandbox.engine.checks import Fields, read_object
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from airflow_provider_adgen.sandbox.engine.accounts import Account, Key
+    from airflow_provider_adgen.sandbox.engine.documents import Document
+    from airflow_provider_adgen.sandbox.engine.faults import Fault
+    from airflow_provider_adgen.sandbox.engine.jobs import Job
+    from airflow_provider_adgen.sandbox.engine.rules import VendorRules
     from airflow_provider_adgen.sandbox.engine.state import State
-    from airflow_provider_adgen.sandbox.engine.vendor import Vendor
 
 
 @dataclass(slots=True)
 class Call:
-    """A request that was routed and let in. ``account`` and ``key`` are those of its credential."""
+    """A request that was routed and authenticated. ``account`` and ``key`` are those of its credential."""
 
     state: State
-    vendor: Vendor
+    vendor: VendorRules
     method: str
     path: str
     params: dict[str, str]
@@ -33,8 +36,8 @@ class Call:
     base_url: str
     account: Account
     key: Key
-    # Set by the expired_link fault: every link made for this answer has expired already.
-    expired_links: bool = False
+    # The fault that strikes this request.
+    fault: Fault | None = None
     _fields: Fields | None = field(default=None)
 
     @property
@@ -43,8 +46,8 @@ class Call:
         return self.state.clock.now()
 
     def setting(self, name: str) -> Any:
-        """Give one of the vendor's settings."""
-        return self.state.settings.get(self.vendor.name, name)
+        """Return one of the vendor's settings."""
+        return self.vendor.setting(name)
 
     def fields(self) -> Fields:
         """Read the JSON body.
@@ -59,14 +62,52 @@ class Call:
         return self._fields
 
     def checked(self) -> None:
-        """Say that every field was read; refuses the others where the setting says so."""
+        """Declare that every known field was read; with ``strict_fields`` any other field is refused."""
         if self._fields is not None and self.setting("strict_fields"):
             self._fields.refuse_unknown()
+
+    def job(self, job_id: str, missing: str) -> Job:
+        """Find a job of the account.
+
+        :raises Refusal: 404 with the text *missing*.
+        """
+        job = self.state.jobs.get(self.vendor.name, job_id, self.account.id)
+        if job is None:
+            raise Refusal(404, missing)
+        return job
+
+    def document(self, kind: str, name: str, missing: str) -> Document:
+        """Find a document of the account.
+
+        :raises Refusal: 404 with the text *missing*.
+        """
+        document = self.state.documents.get(self.vendor.name, kind, name, self.account.id)
+        if document is None:
+            raise Refusal(404, missing)
+        return document
+
+    def documents(self, kind: str, *, limit: int = -1, offset: int = 0) -> tuple[list[Document], int]:
+        """List documents of the account: one page, and how many there are in total."""
+        return self.state.documents.page(self.vendor.name, self.account.id, kind, limit=limit, offset=offset)
+
+    def store(self, kind: str, name: str, data: dict[str, Any]) -> Document:
+        """Store a new document of the account, or replace the data of an existing one."""
+        return self.state.documents.put(self.vendor.name, self.account.id, kind, name, data)
+
+    @property
+    def expired_links(self) -> bool:
+        """Whether every link of this answer has expired already."""
+        return self.fault is not None and self.fault.kind == "expired_link"
+
+    def links(self, owner: str, names: Sequence[str]) -> list[str]:
+        """Make fresh signed links to several files; a fault may leave some out."""
+        most = self.fault.files if self.fault is not None and self.fault.kind == "fewer_files" else None
+        return [self.link(owner, name) for name in names[:most]]
 
     def link(self, owner: str, name: str) -> str:
         """Make a fresh signed link to one of the vendor's files."""
         return self.state.link(self.vendor.name, owner, name, self.base_url, expired=self.expired_links)
 
     def picture(self, kind: str, name: str) -> str:
-        """Give a public link (unsigned, lasting) to a picture or a sound that is made from its name."""
+        """Return a public link (unsigned, lasting) to a picture or a sound that is made from its name."""
         return f"{self.state.media_base(self.base_url)}/media/public/{kind}/{name}"

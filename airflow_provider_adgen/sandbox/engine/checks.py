@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def is_uuid(text: object) -> bool:
-    """Tell whether a text is a UUID written with its dashes."""
+    """Return whether a text is a UUID written with its dashes."""
     if not isinstance(text, str) or len(text) != 36:
         return False
     try:
@@ -49,7 +49,7 @@ def query_number(query: Mapping[str, str], name: str, default: int, minimum: int
 
 
 def query_choice(query: Mapping[str, str], name: str, choices: Collection[str]) -> str | None:
-    """Read one of some words from the query string; None when it is absent."""
+    """Read a parameter that must be one of *choices*; None when it is absent."""
     text = query.get(name)
     if text is not None and text not in choices:
         raise Invalid(name, f"must be one of {', '.join(choices)}")
@@ -102,10 +102,7 @@ class Fields:
 
     def needed(self, name: str, **rules: Any) -> str:
         """Read a string that must be there."""
-        value = self.text(name, required=True, **rules)
-        if value is None:
-            raise Invalid(name, "is required")
-        return value
+        return self.text(name, required=True, **rules) or ""
 
     def number(
         self,

@@ -19,12 +19,12 @@ def iso(moment: float) -> str:
 
 
 class Clock:
-    """Time as the sandbox sees it: the machine's own, plus what :meth:`advance` added.
+    """The sandbox's time: the machine's time plus what :meth:`advance` added.
 
-    It runs at the machine's pace, so that timestamps, link lifetimes and rate windows agree with a client's clock.
+    It runs as fast as the machine's clock, so that timestamps, link lifetimes and rate windows agree with a client's.
     Only the length of jobs is divided by ``speed``.
 
-    :param speed: by how much typical job durations are divided.
+    :param speed: typical job durations are divided by this.
     :param offset: seconds already advanced (restored after a restart).
     :param wall: where the machine's time comes from; a test may inject its own.
     """
@@ -36,21 +36,21 @@ class Clock:
         self._changed = asyncio.Event()
 
     def now(self) -> float:
-        """Give the current moment in seconds since the epoch."""
+        """Return the current moment in seconds since the epoch."""
         return self._wall() + self.offset
 
     def advance(self, seconds: float) -> None:
-        """Move time forward and wake whoever sleeps until a moment."""
+        """Move time forward and wake every sleeper."""
         self.offset += seconds
         self.wake()
 
     def wake(self) -> None:
-        """Make every sleeper look again (after a job's end was changed)."""
+        """Wake every sleeper, so that it checks the time again."""
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def sleep_until(self, moment: float) -> None:
-        """Sleep until the moment is reached or somebody called :meth:`wake`; the caller looks at the time again."""
+        """Sleep until that time or until :meth:`wake`; the caller then checks the time again."""
         remaining = moment - self.now()
         if remaining <= 0:
             return

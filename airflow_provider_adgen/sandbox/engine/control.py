@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import QueryParams
@@ -28,14 +29,14 @@ ENDINGS = ("completed", "failed", "canceled", "expired", "suspended", "processin
 
 
 class Control:
-    """Answers the control API. It wants no key: it is for the machine that the sandbox runs on.
+    """Answers the control API. It needs no key: it is meant for the machine that the sandbox runs on.
 
     :param state: the state.
     :param connections: the open connections, to be counted.
     """
 
     def __init__(self, state: State, connections: Connections) -> None:
-        self._world = state
+        self._state = state
         self._connections = connections
         self._routes: dict[tuple[str, str], Callable[[Body], Any]] = {
             ("GET", "/"): self._overview,
@@ -68,25 +69,25 @@ class Control:
         values: dict[str, Any] = dict(QueryParams(scope["query_string"]))
         try:
             values |= json.loads(body) if body else {}
-            with self._world.store.transaction():
-                self._world.settle()
+            with self._state.store.transaction():
+                self._state.settle()
                 return Answer(200, route(values))
         except Refusal as refusal:
             return Answer(refusal.status, {"error": refusal.message})
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, LookupError) as error:
             return Answer(400, {"error": f"{type(error).__name__}: {error}"})
 
     def _account(self, body: Body) -> Account:
         vendor, name = body.get("vendor"), body.get("account") or DEFAULT_ACCOUNT
-        if vendor not in self._world.vendors:
-            raise Refusal(400, f"unknown vendor {vendor!r}; there are {', '.join(self._world.vendors)}")
-        account = self._world.accounts.find(vendor, name)
+        if vendor not in self._state.vendors:
+            raise Refusal(400, f"unknown vendor {vendor!r}; there are {', '.join(self._state.vendors)}")
+        account = self._state.accounts.find(vendor, name)
         if account is None:
             raise Refusal(404, f"{vendor} has no account {name!r}")
         return account
 
     def _overview(self, body: Body) -> Any:
-        state = self._world
+        state = self._state
         return {
             "time": iso(state.clock.now()),
             "offset": state.clock.offset,
@@ -101,14 +102,14 @@ class Control:
         }
 
     def _ledger(self, body: Body) -> Any:
-        return self._world.ledger.entries(body.get("vendor"), body.get("kind"), body.get("job_id"))
+        return self._state.ledger.entries(body.get("vendor"), body.get("kind"), body.get("job_id"))
 
     def _requests(self, body: Body) -> Any:
         since = int(body.get("since", 0))
-        keys = {key.key for key in self._world.accounts.all_keys()}
+        keys = {key.key for key in self._state.accounts.all_keys()}
         return [
             entry.plain(keys)
-            for entry in self._world.log.all()
+            for entry in self._state.log.all()
             if entry.seq > since
             and body.get("vendor") in (None, entry.vendor)
             and body.get("method") in (None, entry.method)
@@ -116,118 +117,86 @@ class Control:
         ]
 
     def _show(self, job: Job) -> dict[str, Any]:
-        now = self._world.clock.now()
+        now = self._state.clock.now()
         return {
-            "id": job.id,
-            "vendor": job.vendor,
-            "account": job.account,
-            "type": job.type,
+            **asdict(job),
             "status": job.status(now),
             "progress": round(job.progress(now), 3),
-            "outcome": job.outcome,
-            "message": job.message,
-            "credits": job.credits,
-            "idempotency_key": job.idempotency_key,
-            "request": job.request,
-            "created": job.created,
             "ends": None if job.ends >= HELD else job.ends,
         }
 
     def _jobs(self, body: Body) -> Any:
-        jobs, _ = self._world.jobs.page(body.get("vendor"), body.get("account"), order="oldest")
+        jobs, _ = self._state.jobs.page(body.get("vendor"), body.get("account"), order="oldest")
         return [self._show(job) for job in jobs]
 
     def _accounts(self, body: Body) -> Any:
-        keys = self._world.accounts.all_keys()
+        keys = self._state.accounts.all_keys()
         return [
             {
-                "vendor": account.vendor,
+                **asdict(account),
                 "account": account.id,
-                "balance": account.balance,
-                "credit_limit": account.credit_limit,
-                "status": account.status,
-                "data": account.data,
-                "keys": [
-                    {
-                        "key": key.key,
-                        "status": key.status,
-                        "webhook_url": key.webhook_url,
-                        "webhook_secret": key.webhook_secret,
-                    }
-                    for key in keys
-                    if (key.vendor, key.account) == (account.vendor, account.id)
-                ],
+                "keys": [asdict(key) for key in keys if (key.vendor, key.account) == (account.vendor, account.id)],
             }
-            for account in self._world.accounts.all()
+            for account in self._state.accounts.all()
         ]
 
     def _add_account(self, body: Body) -> Any:
-        """Make an account (or another key for one), or change one: ``status`` forbidden answers 403."""
-        vendor = self._world.vendors.get(str(body.get("vendor")))
+        """Create an account, add a key to one, or change one (``status`` forbidden answers 403)."""
+        vendor = self._state.vendors.get(str(body.get("vendor")))
         if vendor is None:
             raise Refusal(400, f"unknown vendor {body.get('vendor')!r}")
         name = str(body.get("account") or DEFAULT_ACCOUNT)
         key = body.get("key")
-        if key is not None or self._world.accounts.find(vendor.name, name) is None:
+        if key is not None or self._state.accounts.find(vendor.name, name) is None:
             key = key or vendor.key_of(name)
-            balance = int(body.get("credits", self._world.credits))
-            self._world.add_account(vendor, name, key, balance, expires=body.get("expires"))
-        self._world.accounts.change(vendor.name, name, status=body.get("status"), data=body.get("data"))
+            balance = int(body.get("credits", self._state.credits))
+            self._state.add_account(vendor, name, key, balance, expires=body.get("expires"))
+        self._state.accounts.change(vendor.name, name, status=body.get("status"), data=body.get("data"))
         return {"vendor": vendor.name, "account": name, "key": key}
 
     def _credits(self, body: Body) -> Any:
         account = self._account(body)
         remaining, limit = body.get("remaining"), body.get("limit")
         return {
-            "balance": self._world.ledger.set_credits(
+            "balance": self._state.ledger.set_credits(
                 account, None if remaining is None else int(remaining), None if limit is None else int(limit)
             )
         }
 
     def _key(self, body: Body) -> Any:
         vendor = str(body["vendor"])
-        key = body.get("key") or self._world.vendors[vendor].default_key
+        key = body.get("key") or self._state.vendors[vendor].default_key
         values = {name: body[name] for name in ("status", "expires", "webhook_url", "webhook_secret") if name in body}
-        if not self._world.accounts.change_key(vendor, key, **values):
+        if not self._state.accounts.change_key(vendor, key, **values):
             raise Refusal(404, "There is no such key")
-        row = next(known for known in self._world.accounts.all_keys() if (known.vendor, known.key) == (vendor, key))
+        row = next(known for known in self._state.accounts.all_keys() if (known.vendor, known.key) == (vendor, key))
         return {"key": key, "status": row.status, "webhook_url": row.webhook_url, "webhook_secret": row.webhook_secret}
 
     def _fault(self, body: Body) -> Any:
-        return {"id": self._world.faults.add(Fault(**body)).id}
+        return {"id": self._state.faults.add(Fault(**body)).id}
 
     def _clear_faults(self, body: Body) -> Any:
-        self._world.faults.clear()
-        self._world.endings.clear()
+        self._state.faults.clear()
+        self._state.endings.clear()
         return {}
 
     def _fail(self, body: Body) -> Any:
-        status = str(body.get("status", "failed"))
-        self._check_ending(status)
-        self._world.endings.append(
-            Ending(
-                body.get("vendor"),
-                body.get("type"),
-                int(body.get("times", 1)),
-                status,
-                body.get("message"),
-                body.get("refund"),
-                body.get("seconds"),
-            )
-        )
+        ending = Ending(**body)
+        self._check_ending(ending.status)
+        self._state.endings.append(ending)
         return {}
 
     def _job(self, body: Body) -> Any:
         status = str(body["status"])
         self._check_ending(status)
-        found = [job for vendor in self._world.vendors if (job := self._world.jobs.get(vendor, str(body["id"])))]
+        found = [job for vendor in self._state.vendors if (job := self._state.jobs.get(vendor, str(body["id"])))]
         if not found:
             raise Refusal(404, "There is no such job")
-        self._world.set_job(
+        self._state.set_job(
             found[0], status, message=body.get("message"), refund=body.get("refund"), after=float(body.get("after", 0))
         )
-        self._world.settle()
-        changed = self._world.jobs.get(found[0].vendor, found[0].id)
+        self._state.settle()
+        changed = self._state.jobs.get(found[0].vendor, found[0].id)
         return self._show(changed or found[0])
 
     @staticmethod
@@ -236,30 +205,19 @@ class Control:
             raise Refusal(400, f"a job cannot become {status!r}; it can become {', '.join(ENDINGS)}")
 
     def _advance(self, body: Body) -> Any:
-        self._world.advance(float(body["seconds"]))
-        self._world.settle()
-        return {"time": iso(self._world.clock.now())}
+        self._state.advance(float(body["seconds"]))
+        self._state.settle()
+        return {"time": iso(self._state.clock.now())}
 
     def _reset(self, body: Body) -> Any:
-        self._world.reset()
+        self._state.reset()
         return {}
 
     def _settings(self, body: Body) -> Any:
-        self._world.change_settings(body)
-        return self._world.settings.all()
+        self._state.change_settings(body)
+        return self._state.settings.all()
 
     def _webhooks(self, body: Body) -> Any:
-        rows = self._world.store.rows("SELECT * FROM deliveries ORDER BY seq")
-        return [
-            {
-                "vendor": row["vendor"],
-                "job_id": row["job_id"],
-                "url": row["url"],
-                "attempts": row["attempts"],
-                "status": row["status"],
-                "error": row["error"],
-                "body": row["body"],
-                "pending": row["next"] is not None,
-            }
-            for row in rows
-        ]
+        names = "vendor, job_id, url, attempts, status, error, body, next IS NOT NULL AS pending"
+        rows = self._state.store.rows(f"SELECT {names} FROM deliveries ORDER BY seq")  # noqa: S608 - the constant above
+        return [{**dict(row), "pending": bool(row["pending"])} for row in rows]

@@ -32,7 +32,7 @@ class Documents:
         self._clock = clock
 
     def put(self, vendor: str, account: str, kind: str, name: str, data: dict[str, Any]) -> Document:
-        """Keep a new document, or replace the data of one that is there."""
+        """Store a new document, or replace the data of an existing one."""
         self._store.run(
             "INSERT INTO documents (vendor, account, kind, id, created, data) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (vendor, kind, id) DO UPDATE SET data = excluded.data",
@@ -58,7 +58,7 @@ class Documents:
     ) -> tuple[list[Document], int]:
         """List an account's documents of one kind, oldest first.
 
-        :return: one page and how many there are in all.
+        :return: one page, and how many there are in total.
         """
         total = self._store.number(
             "SELECT count(*) FROM documents WHERE vendor = ? AND account = ? AND kind = ?", (vendor, account, kind)
@@ -71,5 +71,5 @@ class Documents:
         return [Document(**{**dict(row), "data": json.loads(row["data"])}) for row in rows], total
 
     def delete(self, vendor: str, kind: str, name: str) -> None:
-        """Forget a document."""
+        """Delete a document."""
         self._store.run("DELETE FROM documents WHERE vendor = ? AND kind = ? AND id = ?", (vendor, kind, name))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def fingerprint(method: str, path: str, body: bytes) -> str:
-    """Tell one request from another."""
+    """Return a hash that identifies a request."""
     return sha256(b"\n".join((method.encode(), path.encode(), body))).hexdigest()
 
 
@@ -38,7 +38,7 @@ class Replays:
 
     @asynccontextmanager
     async def turn(self, vendor: str, account: str, key: str | None) -> AsyncIterator[None]:
-        """Let one request with a key run at a time; the second one finds the first one's answer. No key: no waiting."""
+        """Let only one request with a key run at a time; the next one finds its answer. Without a key nothing waits."""
         if not key:
             yield
             return
@@ -56,7 +56,7 @@ class Replays:
                 self._turns[name] = (lock, waiting - 1)
 
     def find(self, vendor: str, account: str, key: str) -> tuple[Answer, str] | None:
-        """Give the kept answer and the fingerprint of its request."""
+        """Return the kept answer and the fingerprint of its request."""
         row = self._store.row(
             "SELECT * FROM idempotency WHERE vendor = ? AND account = ? AND key = ?", (vendor, account, key)
         )
@@ -66,7 +66,7 @@ class Replays:
         return answer, row["fingerprint"]
 
     def keep(self, vendor: str, account: str, key: str, print_: str, answer: Answer) -> None:
-        """Keep an answer, if it is a success: a refused request may be sent again with its key."""
+        """Keep an answer if it is a success: a refused request may be sent again with its key."""
         if answer.status >= 300:
             return
         self._store.run(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.engine.clock import Clock
     from airflow_provider_adgen.sandbox.engine.store import Store
 
-# "Never" as a moment: the job is held until it is told to go on.
+# The end of a job that is held: never.
 HELD = 1e12
 
 ORDERS = {"newest": "seq DESC", "oldest": "seq ASC", "random": "shuffle ASC, seq ASC"}
@@ -45,11 +45,11 @@ class Job:
     idempotency_key: str | None
 
     def over(self, now: float) -> bool:
-        """Tell whether it has reached its outcome."""
+        """Return whether it has reached its outcome."""
         return now >= self.ends
 
     def progress(self, now: float) -> float:
-        """Give how far it is, from 0 to 1. A held job stays half way."""
+        """Return the progress from 0 to 1. A held job stays at 0.5."""
         if self.over(now):
             return 1.0
         if self.ends >= HELD:
@@ -57,7 +57,7 @@ class Job:
         return max(0.0, min(1.0, (now - self.created) / (self.ends - self.created)))
 
     def status(self, now: float) -> str:
-        """Give ``processing`` or the outcome; a vendor with more words divides ``processing`` by progress."""
+        """Return ``processing`` or the outcome; a vendor with more statuses divides ``processing`` by progress."""
         return self.outcome if self.over(now) else "processing"
 
 
@@ -80,27 +80,14 @@ class Jobs:
 
     def add(self, **values: Any) -> Job:
         """Keep a new job. Its ``due`` (when its end must be settled) is its end."""
-        self._store.insert(
-            "INSERT INTO jobs (id, vendor, account, key, type, request, created, ends, outcome, message, credits,"
-            " refund, idempotency_key, due, shuffle) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                values["id"],
-                values["vendor"],
-                values["account"],
-                values["key"],
-                values["type"],
-                json.dumps(values["request"]),
-                values["created"],
-                values["ends"],
-                values["outcome"],
-                values["message"],
-                values["credits"],
-                values["refund"],
-                values["idempotency_key"],
-                values["ends"],
-                secrets.randbits(48),
-            ),
-        )
+        row = {
+            **values,
+            "request": json.dumps(values["request"]),
+            "due": values["ends"],
+            "shuffle": secrets.randbits(48),
+        }
+        names, marks = ", ".join(row), ", ".join("?" * len(row))
+        self._store.run(f"INSERT INTO jobs ({names}) VALUES ({marks})", list(row.values()))  # noqa: S608 - our columns
         job = self.get(values["vendor"], values["id"])
         if job is None:
             raise LookupError(values["id"])
@@ -114,7 +101,7 @@ class Jobs:
         return _read(row)
 
     def change(self, job: Job, *, ends: float, outcome: str, message: str | None, refund: int) -> None:
-        """Give a job another end, which will be settled anew."""
+        """Change how and when a job ends; the new end is settled again."""
         self._store.run(
             "UPDATE jobs SET ends = ?, due = ?, outcome = ?, message = ?, refund = ? WHERE id = ?",
             (ends, ends, outcome, message, refund, job.id),
@@ -130,13 +117,8 @@ class Jobs:
         return [_read(row) for row in rows]
 
     def settled(self, job: Job) -> None:
-        """Note that a job's end was dealt with."""
+        """Mark a job's end as settled."""
         self._store.run("UPDATE jobs SET due = NULL WHERE id = ?", (job.id,))
-
-    def next_due(self) -> float | None:
-        """Give the moment at which the next job ends."""
-        row = self._store.row("SELECT due FROM jobs WHERE due IS NOT NULL ORDER BY due LIMIT 1")
-        return None if row is None else float(row["due"])
 
     def running_with_key(self, vendor: str, account: str, idempotency_key: str) -> Job | None:
         """Find the newest job of an account with this key that has not ended."""
@@ -171,10 +153,10 @@ class Jobs:
 
         :param kind: only jobs of this type.
         :param status: ``processing`` or an outcome.
-        :param progress: with ``processing``, only jobs that are from here to there (0 to 1) on their way.
+        :param progress: with ``processing``, only jobs whose progress (0 to 1) is within this range.
         :param order: newest, oldest or random (stable).
         :param after: the number of the last job already listed (newest and oldest only).
-        :return: one page and how many there are in all.
+        :return: one page, and how many there are in total.
         """
         now = self._clock.now()
         where, values = ["1"], list[Any]()

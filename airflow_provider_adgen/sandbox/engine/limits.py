@@ -49,5 +49,5 @@ class Limits:
         return True, window
 
     def clear(self) -> None:
-        """Begin every window anew."""
+        """Start every window again."""
         self._windows.clear()

@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Signed links to media, as a storage host hands them out: anybody who has one may read, until it expires."""
+"""Signed links to media, as of a storage host: anybody who has a link may read the file until it expires."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Links:
-    """Makes and checks links. Each link is its own: the same file asked for twice has two links with two expiries.
+    """Makes and checks links. Every link is new: two requests for one file give two links with their own expiry.
 
     :param secret: what they are signed with.
     """
@@ -31,7 +31,7 @@ class Links:
         return hmac.new(self._secret, text, sha256).hexdigest()
 
     def sign(self, path: str, seconds: float, method: str = "GET") -> str:
-        """Give the path with a query that allows the method for so many seconds."""
+        """Return the path with a query that allows this method for a number of seconds."""
         expires = int(self._clock.now() + seconds)
         number = format(next(self._numbers), "x")
         signature = self._signature(method, path, expires, number)

@@ -10,10 +10,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-# What is kept: enough for a long test, bounded so that a sandbox left running does not grow for ever.
+# How much is kept: enough for a long test, limited so that memory does not grow without end.
 KEPT_REQUESTS = 50_000
 KEPT_BODY_BYTES = 65_536
-# Of an upload's body only the beginning is kept: it is in the store already.
+# Only the beginning of an upload's body is kept: the whole is in the store already.
 KEPT_UPLOAD_BYTES = 1_024
 
 
@@ -35,11 +35,11 @@ class Entry:
     fault: str | None = None
 
     def keep_body(self, body: bytes, most: int = KEPT_BODY_BYTES) -> None:
-        """Note the body, or its beginning."""
+        """Keep the body, or its beginning."""
         self.body, self.body_size = body[:most], len(body)
 
     def plain(self, known_keys: set[str]) -> dict[str, Any]:
-        """Give the entry as JSON data. A credential that is not one of the sandbox's own keys is hidden."""
+        """Return the entry as JSON data. A credential that is not one of the sandbox's own keys is hidden."""
         headers: dict[str, str] = {}
         for name, value in self.headers:
             if name in ("authorization", "x-api-key", "cookie") and not any(key in value for key in known_keys):
@@ -86,5 +86,5 @@ class RequestLog:
         return list(self._entries)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         self._entries.clear()

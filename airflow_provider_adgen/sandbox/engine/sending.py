@@ -1,15 +1,12 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sending an answer, whole or spoilt by a fault."""
+"""Sending an answer, whole or cut short by a fault."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
-
-from airflow_provider_adgen.sandbox.engine.faults import Fault, merged, without
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -17,6 +14,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from airflow_provider_adgen.sandbox.engine.answers import Answer
+    from airflow_provider_adgen.sandbox.engine.faults import Fault
 
 PIECE = 65_536
 
@@ -28,19 +26,19 @@ class Connections:
         self._transports: dict[tuple[str, int], asyncio.Transport] = {}
 
     def opened(self, transport: asyncio.Transport) -> None:
-        """Note a new connection."""
+        """Add a new connection."""
         peer = transport.get_extra_info("peername")
         if peer:
             self._transports[peer[:2]] = transport
 
     def closed(self, transport: asyncio.Transport) -> None:
-        """Forget a connection."""
+        """Remove a closed connection."""
         peer = transport.get_extra_info("peername")
         if peer:
             self._transports.pop(peer[:2], None)
 
     def find(self, scope: Scope) -> asyncio.Transport | None:
-        """Give the connection of a request."""
+        """Return the connection of a request."""
         client = scope.get("client")
         return self._transports.get((client[0], client[1])) if client else None
 
@@ -64,7 +62,7 @@ class Sender:
         self._connections = connections
 
     async def drop(self, *, reset: bool = False) -> None:
-        """Close the connection; whatever was not sent yet is never sent (what was is flushed, unless reset)."""
+        """Close the connection. Data that was sent before is flushed first, unless the connection is reset."""
         transport = self._connections.find(self._scope)
         if transport is not None:
             if reset:
@@ -99,7 +97,8 @@ class Sender:
         await self._pieces(body, more=False)
 
     async def _start(self, status: int, headers: dict[str, str]) -> None:
-        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        lower = {name.lower(): value for name, value in headers.items()}
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in lower.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": raw})
 
     async def _pieces(self, body: bytes, *, more: bool) -> None:
@@ -125,7 +124,7 @@ class Sender:
             if not gone:
                 await self._send({"type": "http.response.body", "body": b"", "more_body": False})
         except asyncio.CancelledError:
-            # The client went away: that is the ordinary end of a stream.
+            # The client disconnected: the ordinary end of a stream.
             if not watcher.done():
                 raise
         finally:
@@ -140,16 +139,3 @@ class Sender:
             pass
         if task is not None:
             task.cancel()
-
-
-def corrupt(answer: Answer, fault: Fault) -> Answer:
-    """Change an answer as a fault says, if it is one of those that do."""
-    if fault.kind == "not_json":
-        text = fault.body if fault.body is not None else "<html><body>Bad gateway</body></html>"
-        answer.body, answer.content_type, answer.stream = text.encode(), "text/html", None
-    elif fault.kind in ("missing_fields", "patch") and answer.stream is None:
-        data = json.loads(answer.payload() or b"null")
-        for name in fault.fields if fault.kind == "missing_fields" else ():
-            data = without(data, name)
-        answer.body = json.dumps(merged(data, fault.values) if fault.kind == "patch" else data).encode()
-    return answer

@@ -12,9 +12,9 @@ COMMON: dict[str, Any] = {
     # Seconds a job takes: a number, or a dictionary by job type ("*" for the rest). None: the vendor's typical
     # durations divided by the sandbox's speed.
     "job_seconds": None,
-    # Class of endpoint -> [requests, seconds], or None for no limit; "*" is the class of those not named.
+    # Class of endpoint -> [requests, seconds], or None for no limit; "*" stands for every class that is not named.
     "rate_limits": {},
-    # How a rate limit tells when to come back: "seconds", "date" or "none".
+    # The Retry-After of a rate limit: "seconds", "date" or "none".
     "retry_after": "seconds",
     # How many seconds a signed media link is valid; None for ever.
     "link_seconds": 3600,
@@ -24,13 +24,13 @@ COMMON: dict[str, Any] = {
 
 MEDIA: dict[str, Any] = {
     # Host (or host:port) of media links. None: the other name of this machine than the request used
-    # (localhost for 127.0.0.1 and the reverse), so that a client meets a second host, as it does in real life.
+    # (localhost for 127.0.0.1 and the reverse), so that media come from a second host, as they do at a vendor.
     "host": None,
-    # Whether Range is understood; without it every download is whole.
+    # Whether Range requests are answered with a part; otherwise every download is whole.
     "ranges": True,
     # Whether an ETag is sent.
     "etag": True,
-    # Make every file at least this long, to try big downloads.
+    # The minimum size of a file in bytes, to test large downloads.
     "min_bytes": 0,
 }
 
@@ -46,7 +46,7 @@ class Settings:
         self._changed: dict[str, dict[str, Any]] = {}
 
     def get(self, section: str, name: str) -> Any:
-        """Give one value."""
+        """Return one value."""
         changed = self._changed.get(section)
         if changed is not None and name in changed:
             return changed[name]
@@ -72,11 +72,11 @@ class Settings:
                 target[name] = {**old, **value} if both else value
 
     def changed(self) -> dict[str, dict[str, Any]]:
-        """Give what differs from the defaults, to be kept over a restart."""
+        """Return what differs from the defaults, to be kept over a restart."""
         return self._changed
 
     def all(self) -> dict[str, dict[str, Any]]:
-        """Give every value."""
+        """Return every value."""
         return {section: {**names, **self._changed.get(section, {})} for section, names in self._defaults.items()}
 
     def clear(self) -> None:

@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Everything the sandbox knows, in one place."""
+"""The sandbox's whole state."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from airflow_provider_adgen.sandbox.engine.jobs import HELD, Job, Jobs
 from airflow_provider_adgen.sandbox.engine.limits import Limits
 from airflow_provider_adgen.sandbox.engine.links import Links
 from airflow_provider_adgen.sandbox.engine.log import RequestLog
-from airflow_provider_adgen.sandbox.engine.settings import COMMON, MEDIA, Settings
+from airflow_provider_adgen.sandbox.engine.rules import VendorRules, default_settings
+from airflow_provider_adgen.sandbox.engine.settings import Settings
 from airflow_provider_adgen.sandbox.engine.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from airflow_provider_adgen.sandbox.engine.call import Call
-    from airflow_provider_adgen.sandbox.engine.vendor import Vendor
+    from airflow_provider_adgen.sandbox.engine.accounts import Account, Key
 
 DEFAULT_ACCOUNT = "team"
 # A link that does not expire, in seconds.
@@ -34,15 +34,15 @@ FOR_EVER = 10 * 365 * 86_400.0
 
 @dataclass(slots=True)
 class Ending:
-    """How coming jobs shall end, instead of completing."""
+    """How the next jobs end, instead of completing."""
 
-    vendor: str | None
-    type: str | None
-    times: int
-    status: str
-    message: str | None
-    refund: bool | None
-    seconds: float | None
+    vendor: str | None = None
+    type: str | None = None
+    times: int = 1
+    status: str = "failed"
+    message: str | None = None
+    refund: bool | None = None
+    seconds: float | None = None
 
 
 class State:
@@ -50,14 +50,14 @@ class State:
 
     :param vendors: the vendors to serve.
     :param state: a file to keep the state in; in memory when None.
-    :param speed: by how much typical job durations are divided.
-    :param credits: what each vendor's first account has.
+    :param speed: typical job durations are divided by this.
+    :param credits: the credits of each vendor's first account.
     :param settings: settings to begin with; they win over what the state file kept.
     """
 
     def __init__(
         self,
-        vendors: Sequence[Vendor],
+        vendors: Iterable[VendorRules],
         *,
         state: str | None = None,
         speed: float = 1.0,
@@ -68,9 +68,9 @@ class State:
         self.credits = credits
         self.store = Store(state)
         self.clock = Clock(speed, offset=self.store.get_meta("offset", 0.0))
-        for vendor in vendors:
-            vendor.state = self
-        self.settings = Settings({"media": MEDIA} | {v.name: {**COMMON, **v.settings} for v in vendors})
+        self.settings = Settings(default_settings(self.vendors.values()))
+        for vendor in self.vendors.values():
+            vendor.current = self.settings
         self.accounts = Accounts(self.store, self.clock)
         self.ledger = Ledger(self.store, self.clock)
         self.jobs = Jobs(self.store, self.clock)
@@ -95,19 +95,18 @@ class State:
         self.links = Links(secret, self.clock)
 
     def add_account(
-        self, vendor: Vendor, account: str, key: str, balance: int, *, expires: float | None = None
+        self, vendor: VendorRules, account: str, key: str, balance: int, *, expires: float | None = None
     ) -> None:
-        """Make an account with a key and what its vendor furnishes it with; or another key for one that is there."""
+        """Create an account with a key and the vendor's fixtures, or add a key to an account that exists."""
         with self.store.transaction():
             new = self.accounts.find(vendor.name, account) is None
-            data = vendor.account_data()
-            self.accounts.add(vendor.name, account, key, balance=balance, expires=expires, data=data)
+            self.accounts.add(vendor.name, account, key, balance=balance, expires=expires)
             if new:
                 for kind, name, document in vendor.fixtures(account):
                     self.documents.put(vendor.name, account, kind, name, document)
 
     def reset(self) -> None:
-        """Begin anew: no jobs, no charges, no faults, the first settings, time as it is on the machine."""
+        """Reset everything: no jobs, charges or faults, the first settings, the machine's time."""
         self.store.wipe()
         self.settings.clear()
         self.clock.offset = 0.0
@@ -130,7 +129,8 @@ class State:
 
     def start_job(
         self,
-        call: Call,
+        account: Account,
+        key: Key,
         kind: str,
         request: Mapping[str, Any],
         price: int,
@@ -147,9 +147,9 @@ class State:
         :param seconds: how long it takes; None for the settings' or the typical duration.
         :raises Insufficient: when there are too few credits; nothing was started.
         """
-        vendor, now = call.vendor, call.now
+        vendor, now = self.vendors[account.vendor], self.clock.now()
         job_id = job_id or str(uuid.uuid4())
-        self.ledger.charge(call.account, price, job_id=job_id, what=what, idempotency_key=idempotency_key)
+        self.ledger.charge(account, price, job_id=job_id, what=what, idempotency_key=idempotency_key)
         ending = self._next_ending(vendor.name, kind)
         message, refund = None, vendor.refunds(outcome)
         if ending is not None:
@@ -160,8 +160,8 @@ class State:
         return self.jobs.add(
             id=job_id,
             vendor=vendor.name,
-            account=call.account.id,
-            key=call.key.key,
+            account=account.id,
+            key=key.key,
             type=kind,
             request=dict(request),
             created=now,
@@ -173,8 +173,8 @@ class State:
             idempotency_key=idempotency_key,
         )
 
-    def job_seconds(self, vendor: Vendor, kind: str, request: Mapping[str, Any]) -> float:
-        """Give how long a job takes: the setting as it is, or the typical duration divided by the speed."""
+    def job_seconds(self, vendor: VendorRules, kind: str, request: Mapping[str, Any]) -> float:
+        """Return how long a job takes: the setting, or the typical duration divided by the speed."""
         setting = self.settings.get(vendor.name, "job_seconds")
         if isinstance(setting, dict):
             setting = setting.get(kind, setting.get("*"))
@@ -192,7 +192,7 @@ class State:
     def set_job(
         self, job: Job, status: str, *, message: str | None = None, refund: bool | None = None, after: float = 0.0
     ) -> None:
-        """Change how a job ends: ``processing`` holds it, any other word is its outcome, ``after`` so many seconds."""
+        """Change how a job ends: ``processing`` holds it; any other status is its outcome, *after* seconds from now."""
         gives_back = self.vendors[job.vendor].refunds(status) if refund is None else refund
         self.jobs.change(
             job,
@@ -203,7 +203,7 @@ class State:
         )
 
     def settle(self) -> None:
-        """Do what jobs that ended meanwhile bring with them: refunds, webhooks. Called before anything is read."""
+        """Settle jobs that have ended: refunds and webhooks. It is called before anything is read."""
         due = self.jobs.due()
         if not due:
             return
@@ -221,7 +221,7 @@ class State:
                 self.jobs.settled(job)
 
     def media_base(self, base_url: str) -> str:
-        """Give the base URL of media links for a client that reaches the sandbox under ``base_url``."""
+        """Return the base URL of media links for a client that reaches the sandbox under ``base_url``."""
         parts = urlsplit(base_url)
         host = self.settings.get("media", "host")
         port = f":{parts.port}" if parts.port else ""

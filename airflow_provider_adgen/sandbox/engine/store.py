@@ -54,14 +54,14 @@ TABLES = ("meta", "accounts", "keys", "ledger", "jobs", "documents", "blobs", "i
 class Store:
     """One SQLite database, used from the server's event loop only.
 
-    A transaction is committed before its answer is sent, so a sandbox that is killed has forgotten nothing it said.
+    A transaction is committed before its answer is sent, so a sandbox that is killed loses nothing it answered.
 
     :param path: the file to keep the state in; in memory when None.
     """
 
     def __init__(self, path: str | None = None) -> None:
         self.path = path
-        # One thread writes (the event loop's); the flag only lets close() come from elsewhere.
+        # One thread writes (the event loop's); the flag only allows close() from another thread.
         self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
         # WAL with NORMAL survives the process being killed (not a power cut), and costs microseconds per commit.
@@ -90,13 +90,6 @@ class Store:
         """
         return self._db.execute(statement, values).rowcount
 
-    def insert(self, statement: str, values: Sequence[Any] = ()) -> int:
-        """Execute an INSERT.
-
-        :return: the new row's number.
-        """
-        return self._db.execute(statement, values).lastrowid or 0
-
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Read every row of a query."""
         return self._db.execute(statement, values).fetchall()
@@ -121,7 +114,7 @@ class Store:
         self.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value)))
 
     def wipe(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         with self.transaction():
             for table in TABLES:
                 self.run(f"DELETE FROM {table}")  # noqa: S608 - the names are the constant above

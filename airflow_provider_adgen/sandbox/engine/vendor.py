@@ -1,20 +1,22 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a vendor has to say of itself for the frame to serve it."""
+"""What a vendor defines so that the engine can serve its API."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from starlette.routing import compile_path
 
 from airflow_provider_adgen.sandbox.engine.answers import Answer, Refusal
+from airflow_provider_adgen.sandbox.engine.rules import VendorRules
 
 if TYPE_CHECKING:
     import re
+    from collections.abc import Mapping
 
     from airflow_provider_adgen.sandbox.engine.call import Call
     from airflow_provider_adgen.sandbox.engine.jobs import Job
@@ -53,7 +55,7 @@ class Routes:
                 self._exact.setdefault(endpoint.path, {})[endpoint.method] = endpoint
 
     def find(self, method: str, path: str) -> tuple[Endpoint, dict[str, str]]:
-        """Give the endpoint and the path's parameters.
+        """Return the endpoint and the path's parameters.
 
         :raises Refusal: 404 when there is no such path, 405 when it has other methods.
         """
@@ -74,26 +76,14 @@ class Routes:
         raise Refusal(404, "There is no such endpoint")
 
 
-class Vendor(ABC):
+class Vendor(VendorRules):
     """One vendor's API. A subclass is the only place that knows its rules."""
 
-    name: ClassVar[str]
-    prefix: ClassVar[str]
-    default_key: ClassVar[str]
-    # Its own settings and their defaults, besides settings.COMMON.
-    settings: ClassVar[Mapping[str, Any]] = {}
     # The documented name of the idempotency header; None where there is none.
     idempotency_header: ClassVar[str | None] = None
 
-    # Set when a world takes the vendor in.
-    state: State
-
     def __init__(self) -> None:
         self.routes = Routes(self.endpoints())
-
-    def setting(self, name: str) -> Any:
-        """Give one of the vendor's settings."""
-        return self.state.settings.get(self.name, name)
 
     @abstractmethod
     def endpoints(self) -> Sequence[Endpoint]:
@@ -104,66 +94,34 @@ class Vendor(ABC):
         """Put the vendor's error envelope around a refusal."""
 
     @abstractmethod
-    def seconds(self, kind: str, request: Mapping[str, Any]) -> float:
-        """Give how long a job of this kind typically takes, in seconds."""
-
-    @abstractmethod
     def artwork(self, state: State, owner: str, name: str) -> Artwork | Blob | None:
-        """Give what a media path ``/media/<vendor>/<owner>/<name>`` shows; None when there is no such file."""
+        """Return what a media path ``/media/<vendor>/<owner>/<name>`` shows; None when there is no such file."""
 
     def token(self, headers: Mapping[str, str]) -> str | None:
         """Read the credential from a request: a bearer token unless the vendor says otherwise."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
         return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 
-    def key_of(self, account: str) -> str:
-        """Make a key for another account."""
-        return f"{self.default_key}_{account}"
-
-    def unauthorized(self) -> Refusal:
-        """Give the refusal of a missing or unknown credential."""
-        return Refusal(401, "Missing or invalid API key")
-
     def forbidden(self) -> Refusal:
-        """Give the refusal of an account that may not use the API."""
+        """Return the refusal of an account that may not use the API."""
         return Refusal(403, "This account may not use the API")
 
-    def rate_limited(self) -> Refusal:
-        """Give the refusal of a request over the rate limit; the frame adds the headers."""
-        return Refusal(429, "Rate limit exceeded")
-
     def limit_headers(self, window: Window) -> dict[str, str]:
-        """Give the headers that tell of a rate limit on every answer; none unless documented."""
+        """Return the rate limit headers of every answer; none unless documented."""
         return {}
-
-    def headers(self) -> dict[str, str]:
-        """Give headers for every answer."""
-        return {}
-
-    def refunds(self, outcome: str) -> bool:
-        """Tell whether a job's end gives its credits back. Only what is documented."""
-        return False
 
     def event(self, state: State, job: Job, base_url: str) -> dict[str, Any] | None:
-        """Give the webhook body for a job's end; None where no webhooks are documented."""
+        """Return the webhook body for a job's end; None where no webhooks are documented."""
         return None
 
     def signature(self, secret: str, body: bytes) -> dict[str, str]:
-        """Give the headers that sign a webhook."""
+        """Return the headers that sign a webhook."""
         return {}
 
     def replayed(self, answer: Answer, same_request: bool, call: Call) -> Answer:
-        """Give the answer to a repeated idempotency key: the first one, unless the vendor says otherwise."""
+        """Return the answer to a repeated idempotency key: the first one, unless the vendor says otherwise."""
         return answer
 
     def uploaded(self, state: State, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Take a presigned upload whose signature was right; refused where a vendor has no uploads."""
+        """Accept a presigned upload with a valid signature; 404 where a vendor has no uploads."""
         return Answer(404, body=b"", content_type="text/plain")
-
-    def account_data(self) -> dict[str, Any]:
-        """Give the vendor-specific data of a new account."""
-        return {}
-
-    def fixtures(self, account: str) -> list[tuple[str, str, dict[str, Any]]]:
-        """List the documents (kind, id, data) of a new account: what requests name and no endpoint makes."""
-        return []

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
 
     from airflow_provider_adgen.sandbox.engine.state import State
+    from airflow_provider_adgen.sandbox.engine.vendor import Vendor
 
-# How often the clock is looked at while some key has a webhook, in real seconds.
+# How often the clock is checked while a key has a webhook, in real seconds.
 TICK = 0.05
 # The sandbox's own choice; no vendor documents its timeout.
 TIMEOUT = 5.0
@@ -34,7 +36,7 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int | None, st
     :return: the status answered, or None and what went wrong.
     """
     request = urllib.request.Request(url, data=body, headers=headers, method="POST")  # noqa: S310 - checked by the caller
-    # No proxies: a webhook of the sandbox goes to this machine or the next.
+    # No proxies: a webhook of the sandbox goes to this machine or near it.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
     try:
         with opener.open(request, timeout=TIMEOUT) as response:
@@ -49,28 +51,30 @@ class Webhooks:
     """The background task that delivers.
 
     :param state: the state.
+    :param vendors: the vendors by name.
     """
 
-    def __init__(self, state: State) -> None:
-        self._world = state
+    def __init__(self, state: State, vendors: Mapping[str, Vendor]) -> None:
+        self._state = state
+        self._vendors = vendors
 
     async def run(self) -> None:
         """Deliver until cancelled."""
         while True:
             await asyncio.sleep(TICK)
-            if not self._world.store.number("SELECT count(*) FROM keys WHERE webhook_url IS NOT NULL"):
+            if not self._state.store.number("SELECT count(*) FROM keys WHERE webhook_url IS NOT NULL"):
                 continue
             try:
-                self._world.settle()
-                rows = self._world.store.rows("SELECT * FROM deliveries WHERE next IS NOT NULL ORDER BY seq LIMIT 20")
+                self._state.settle()
+                rows = self._state.store.rows("SELECT * FROM deliveries WHERE next IS NOT NULL ORDER BY seq LIMIT 20")
                 await asyncio.gather(*(self._deliver(row) for row in rows))
             except Exception:
-                # A mistake of the sandbox itself: said loudly, and the next round is tried all the same.
+                # An error of the sandbox itself: print it, and go on with the next round.
                 traceback.print_exc(file=sys.stderr)
 
     async def _deliver(self, row: sqlite3.Row) -> None:
-        state = self._world
-        vendor = state.vendors[row["vendor"]]
+        state = self._state
+        vendor = self._vendors[row["vendor"]]
         job = state.jobs.get(vendor.name, row["job_id"])
         event = None if job is None else vendor.event(state, job, state.base_url)
         status: int | None = None
@@ -79,7 +83,7 @@ class Webhooks:
         if event is not None and row["url"].startswith(("http://", "https://")):
             body = json.dumps(event, separators=(",", ":")).encode()
             headers = {"Content-Type": "application/json", **vendor.signature(row["secret"], body)}
-            # Noted before it is sent: a sandbox killed meanwhile does not send it twice.
+            # Marked before it is sent: a sandbox that is killed meanwhile does not send it twice.
             state.store.run("UPDATE deliveries SET next = NULL, attempts = attempts + 1 WHERE seq = ?", (row["seq"],))
             status, error = await asyncio.to_thread(post, row["url"], body, headers)
         state.store.run(

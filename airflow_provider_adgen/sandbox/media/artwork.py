@@ -42,14 +42,14 @@ class Artwork:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A file that is there already, such as one a client uploaded."""
+    """An existing file, such as one that a client uploaded."""
 
     data: bytes
     content_type: str
 
 
 def size_of(ratio: str, short_side: int) -> tuple[int, int]:
-    """Give width and height in pixels, both even (H.264 wants that), for a ratio written ``16:9``."""
+    """Return width and height in pixels, both even (H.264 wants that), for a ratio written ``16:9``."""
     left, _, right = ratio.partition(":")
     try:
         wide, high = float(left), float(right)
@@ -62,5 +62,5 @@ def size_of(ratio: str, short_side: int) -> tuple[int, int]:
 
 
 def reading_seconds(text: str) -> float:
-    """Give how long a text takes to say, kept short: from 1 to 6 seconds."""
+    """Return how long a text takes to speak, limited to 1 to 6 seconds."""
     return round(min(6.0, max(1.0, len(text) / 15)), 1)

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 FRAMES_PER_SECOND = 12
 SAMPLES_PER_SECOND = 22_050
-# A pentatonic scale: whatever order a seed picks, it sounds like a melody.
+# A pentatonic scale: any order of its notes sounds like a melody.
 SCALE = (261.63, 293.66, 329.63, 392.00, 440.00, 523.25)
 
 
 def mp4(artwork: Artwork) -> bytes:
-    """Give an artwork as an H.264 film: its picture, with a bar that runs as time passes."""
+    """Return an artwork as an H.264 film: its picture, with a bar that runs as time passes."""
     picture = draw(artwork)
     buffer = io.BytesIO()
     count = max(2, round(artwork.seconds * FRAMES_PER_SECOND))
@@ -47,7 +47,7 @@ def mp4(artwork: Artwork) -> bytes:
 
 
 def mp3(artwork: Artwork) -> bytes:
-    """Give an artwork as a short melody."""
+    """Return an artwork as a short melody."""
     buffer = io.BytesIO()
     total = round(artwork.seconds * SAMPLES_PER_SECOND)
     note = SAMPLES_PER_SECOND // 4

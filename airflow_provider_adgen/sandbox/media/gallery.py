@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Making files from artworks, off the event loop, each once."""
+"""Creating files from artworks, outside the event loop, each once."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def render(artwork: Artwork) -> bytes:
 
 
 def pad(data: bytes, form: str, least: int) -> bytes:
-    """Make a file at least so long, in a way its format allows, so that it can still be opened."""
+    """Pad a file to a minimum size in a way that its format allows, so that it can still be opened."""
     missing = least - len(data)
     if missing <= 0:
         return data
@@ -69,7 +69,7 @@ def pad(data: bytes, form: str, least: int) -> bytes:
 
 
 class Gallery:
-    """Files by artwork; the most recently used are kept. Two requests for one file make it once."""
+    """Files by artwork. The most recently used are kept; concurrent requests for one file create it once."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="adgen-sandbox-media")
@@ -78,7 +78,7 @@ class Gallery:
         self._making: dict[tuple[Artwork | Blob, int], asyncio.Future[File]] = {}
 
     async def file(self, artwork: Artwork | Blob, least: int = 0) -> File:
-        """Give the file of an artwork, at least so many bytes long."""
+        """Return the file of an artwork, at least so many bytes long."""
         name = (artwork, least)
         found = self._files.get(name)
         if found is not None:

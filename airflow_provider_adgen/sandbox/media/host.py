@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_adgen.sandbox.engine.state import State
+    from airflow_provider_adgen.sandbox.engine.vendor import Vendor
 
 # Headers that belong to the vendor's API and must never reach a storage host.
 FOREIGN_HEADERS = ("authorization", "x-api-key", "cookie")
-# When every file was last changed, as far as HTTP is told: they never change.
+# The Last-Modified of every file: they never change.
 LAST_MODIFIED = "Thu, 01 Jan 2026 00:00:00 GMT"
 
 
@@ -30,15 +31,17 @@ def problem(status: int, code: str, message: str) -> Answer:
 
 
 class MediaHost:
-    """Serves ``/media/...`` and takes ``/upload/...``. It wants no credentials and refuses them.
+    """Serves ``/media/...`` and takes ``/upload/...``. It needs no credentials and refuses requests that have some.
 
     :param state: the state.
+    :param vendors: the vendors by name.
     """
 
     longest_upload = 256 * 1024 * 1024
 
-    def __init__(self, state: State) -> None:
-        self._world = state
+    def __init__(self, state: State, vendors: Mapping[str, Vendor]) -> None:
+        self._state = state
+        self._vendors = vendors
         self.gallery = Gallery()
 
     def close(self) -> None:
@@ -58,7 +61,7 @@ class MediaHost:
         if path.startswith("/media/public/") and method in ("GET", "HEAD"):
             artwork: Artwork | Blob | None = self._public(path)
         else:
-            wrong = "Request has expired" if expired else self._world.links.problem(method, path, query)
+            wrong = "Request has expired" if expired else self._state.links.problem(method, path, query)
             if wrong:
                 return problem(403, "AccessDenied" if "expired" in wrong else wrong, wrong)
             if method == "PUT" and path.startswith("/upload/"):
@@ -68,7 +71,7 @@ class MediaHost:
             artwork = self._find(path)
         if artwork is None:
             return problem(404, "NoSuchKey", "There is no such file")
-        settings = self._world.settings
+        settings = self._state.settings
         file = await self.gallery.file(artwork, int(settings.get("media", "min_bytes")))
         return download(
             file, headers, ranges=bool(settings.get("media", "ranges")), etag=bool(settings.get("media", "etag"))
@@ -85,17 +88,17 @@ class MediaHost:
 
     def _find(self, path: str) -> Artwork | Blob | None:
         _, _, vendor, owner, *rest = path.split("/")
-        known = self._world.vendors.get(vendor)
+        known = self._vendors.get(vendor)
         if known is None or len(rest) != 1:
             return None
-        return known.artwork(self._world, owner, rest[0])
+        return known.artwork(self._state, owner, rest[0])
 
     def _upload(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        vendor = self._world.vendors.get(path.split("/")[2])
+        vendor = self._vendors.get(path.split("/")[2])
         if vendor is None:
             return problem(404, "NoSuchKey", "There is no such place to upload to")
-        with self._world.store.transaction():
-            return vendor.uploaded(self._world, path.split("/", 3)[3], headers, body)
+        with self._state.store.transaction():
+            return vendor.uploaded(self._state, path.split("/", 3)[3], headers, body)
 
 
 def download(file: File, headers: Mapping[str, str], *, ranges: bool, etag: bool) -> Answer:
@@ -123,7 +126,7 @@ def download(file: File, headers: Mapping[str, str], *, ranges: bool, etag: bool
 
 
 def _span(wanted: str, size: int) -> tuple[int, int] | None:
-    """Read a Range of one span: first and last byte; None for what is ignored, first > last for what cannot be."""
+    """Read a Range with one span: first and last byte. None: ignore it; first > last: it cannot be satisfied."""
     match = re.fullmatch(r"bytes=(\d*)-(\d*)", wanted.strip())
     if match is None or match.groups() == ("", ""):
         return None

@@ -23,12 +23,12 @@ Colour = tuple[int, int, int]
 
 
 def numbers(seed: str) -> bytes:
-    """Give 32 numbers (0 to 255) that follow from a seed."""
+    """Return 32 numbers (0 to 255) that follow from a seed."""
     return sha256(seed.encode()).digest()
 
 
 def colours(seed: str) -> tuple[Colour, Colour]:
-    """Give a dark and a lighter colour that go together."""
+    """Return a dark and a lighter colour that go together."""
     hue, shift = numbers(seed)[0] / 255, numbers(seed)[1] / 255 * 0.2 + 0.08
 
     def colour(hue: float, saturation: float, value: float) -> Colour:
@@ -68,7 +68,7 @@ def draw(artwork: Artwork) -> Image.Image:
     """Draw an artwork: a coloured ground, its title, its text, and the product as a labelled box."""
     width, height = size_of(artwork.ratio, artwork.short_side)
     dark, light = colours(artwork.seed or artwork.text)
-    # A small gradient enlarged: the same look as a large one at a fraction of the time.
+    # A small gradient is enlarged: it looks the same as a large one and takes a fraction of the time.
     ground = Image.linear_gradient("L").resize((width, height))
     image = ImageOps.colorize(ground, dark, light)
     pen = ImageDraw.Draw(image)
@@ -92,7 +92,7 @@ def draw(artwork: Artwork) -> Image.Image:
 
 
 def png(artwork: Artwork) -> bytes:
-    """Give an artwork as a PNG file."""
+    """Return an artwork as a PNG file."""
     buffer = io.BytesIO()
     draw(artwork).save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()

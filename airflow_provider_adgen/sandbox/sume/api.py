@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import uuid
+from http.client import responses
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.sandbox.engine.answers import Answer, Insufficient, Invalid, Refusal
@@ -21,21 +22,8 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.engine.state import State
     from airflow_provider_adgen.sandbox.media.artwork import Artwork, Blob
 
-# Only `insufficient_credits` is documented; the other words are the sandbox's own.
-CODES = {
-    400: "validation_error",
-    401: "unauthorized",
-    402: "insufficient_credits",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    409: "conflict",
-    413: "payload_too_large",
-    429: "rate_limited",
-    500: "internal_error",
-    502: "upstream_error",
-    503: "unavailable",
-}
+# Only `insufficient_credits` is documented. Codes that are missing here follow the name of the HTTP status.
+CODES = {400: "validation_error", 402: "insufficient_credits", 413: "payload_too_large", 429: "rate_limited"}
 
 
 class Sume(Vendor):
@@ -47,6 +35,7 @@ class Sume(Vendor):
     settings: ClassVar[Mapping[str, Any]] = {
         # Status of an accepted create; not documented.
         "submit_status": 202,
+        # Status of a presigned upload; not documented.
         "presign_status": 200,
         # "documented" (image: job.id; the others: job_id), "job" or "job_id" for all.
         "create_shape": "documented",
@@ -68,10 +57,11 @@ class Sume(Vendor):
         "active_limit": 100,
         # Seconds until an uploaded video is searchable; None: 30 divided by the speed.
         "ingest_seconds": None,
+        # The largest upload (413 beyond); not documented.
         "upload_max_bytes": 200 * 1024 * 1024,
         # How long a presigned upload URL is valid.
         "upload_seconds": 900,
-        # Names under which the URL of a reference analysis is taken.
+        # The field names that are accepted for the URL of a reference analysis.
         "reference_fields": list(creates.REFERENCE_FIELDS),
     }
 
@@ -103,14 +93,15 @@ class Sume(Vendor):
         return super().token(headers) or headers.get("x-api-key")
 
     def envelope(self, refusal: Refusal) -> Any:
-        """Word a refusal as documented, with ``request_id`` at the top level."""
+        """Build the body of a refusal as documented, with ``request_id`` at the top level."""
         message, details = refusal.message, dict[str, Any]()
         if isinstance(refusal, Insufficient):
             message = "Not enough credits for this request."
             details = {"required": refusal.required, "available": refusal.available}
         elif isinstance(refusal, Invalid) and refusal.field:
             details = {"field": refusal.field}
-        code = refusal.code or CODES.get(refusal.status, "internal_error")
+        name = responses.get(refusal.status, "Internal error").lower().replace(" ", "_")
+        code = refusal.code or CODES.get(refusal.status, name)
         error = {"code": code, "message": message, "details": details}
         return {"error": error, "request_id": f"req_{uuid.uuid4().hex[:24]}"}
 
@@ -119,7 +110,7 @@ class Sume(Vendor):
         return Refusal(403, "The workspace has no access to the API.")
 
     def seconds(self, kind: str, request: Mapping[str, Any]) -> float:
-        """Give a typical duration."""
+        """Return a typical duration."""
         return creates.SECONDS[kind]
 
     def fixtures(self, account: str) -> list[tuple[str, str, dict[str, Any]]]:
@@ -127,7 +118,7 @@ class Sume(Vendor):
         return [("brand", f"brand_{account}", BRAND)]
 
     def artwork(self, state: State, owner: str, name: str) -> Artwork | Blob | None:
-        """Give a job's picture or film, or an uploaded file."""
+        """Return a job's picture or film, or an uploaded file."""
         job = state.jobs.get(self.name, owner)
         return uploads.blob(state, owner) if job is None else jobs.artwork(job, name)
 
@@ -149,19 +140,23 @@ class Sume(Vendor):
         )
 
     def credits(self, call: Call) -> Answer:
-        """GET /credits. The keys are not documented; a setting chooses among three shapes."""
+        """GET /credits. The keys are not documented; a setting decides between three shapes.
+
+        The account's data may set ``plan`` and ``bonus``.
+        """
         monthly, remaining = call.account.credit_limit, call.account.balance
+        plan, bonus = call.account.data.get("plan", "pro"), call.account.data.get("bonus", 0)
         active, limit = call.state.jobs.running(self.name, call.account.id), call.setting("active_limit")
         shape = call.setting("credits_shape")
         if shape == "nested":
-            amounts = {"monthly": monthly, "bonus": 0, "remaining": remaining}
+            amounts = {"monthly": monthly, "bonus": bonus, "remaining": remaining}
             capacity = {"active": active, "limit": limit}
-            return Answer(200, {"object": "credits", "plan": {"name": "pro"}, "credits": amounts, "capacity": capacity})
+            return Answer(200, {"object": "credits", "plan": {"name": plan}, "credits": amounts, "capacity": capacity})
         shown = {
             "object": "credits",
-            "plan": "pro",
+            "plan": plan,
             "monthly_credits": monthly,
-            "bonus_credits": 0,
+            "bonus_credits": bonus,
             "remaining" if shape == "short" else "remaining_credits": remaining,
             "active_generations": active,
             "active_generation_limit": limit,
@@ -175,13 +170,13 @@ class Sume(Vendor):
 
     def brands(self, call: Call) -> Answer:
         """GET /brand."""
-        found, _ = call.state.documents.page(self.name, call.account.id, "brand")
+        found, _ = call.documents("brand")
         domain = call.query.get("domain")
         return page(call, [self._brand(call, brand) for brand in found if domain in (None, brand.data["domain"])])
 
     def current_brand(self, call: Call) -> Answer:
         """GET /brand/current."""
-        found, _ = call.state.documents.page(self.name, call.account.id, "brand", limit=1)
+        found, _ = call.documents("brand", limit=1)
         if not found:
             raise Refusal(404, "The workspace has no brand.")
         return Answer(200, self._brand(call, found[0]))

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -36,20 +35,13 @@ REFERENCE_HOSTS = ("tiktok.com", "instagram.com")
 def body_of(call: Call) -> Fields:
     """Read the body.
 
-    :raises Invalid: when it says whose it is: the key says that.
+    :raises Invalid: when it names a user or a workspace: the key decides that.
     """
     fields = call.fields()
     for name in FORBIDDEN_FIELDS:
         if name in fields.data:
             raise Invalid(name, "must not be sent: the API key decides it")
     return fields
-
-
-def _ratio(fields: Fields) -> str | None:
-    value = fields.text("aspect_ratio")
-    if value is not None and not re.fullmatch(r"[1-9]\d?:[1-9]\d?", value):
-        raise Invalid("aspect_ratio", "must be a ratio such as 9:16")
-    return value
 
 
 def _start(call: Call, kind: str, requests: list[dict[str, Any]], price: int) -> list[Job]:
@@ -63,7 +55,7 @@ def _start(call: Call, kind: str, requests: list[dict[str, Any]], price: int) ->
     if price * len(requests) > balance:
         raise Insufficient(price * len(requests), balance)
     return [
-        state.start_job(call, kind, request, price, what=kind, job_id=f"job_{uuid.uuid4().hex[:24]}")
+        state.start_job(call.account, call.key, kind, request, price, what=kind, job_id=f"job_{uuid.uuid4().hex[:24]}")
         for request in requests
     ]
 
@@ -72,15 +64,15 @@ def _created(call: Call, kind: str, job: Job, nested: bool, **more: Any) -> Answ
     """Answer with the job. Two shapes are documented: ``job.id`` (image) and ``job_id`` (video, analysis)."""
     shape = call.setting("create_shape")
     nested = nested if shape == "documented" else shape == "job"
-    told = {"job": {"id": job.id, "status": "queued"}} if nested else {"job_id": job.id, "status": "queued"}
-    return Answer(int(call.setting("submit_status")), {"object": kind, **told, **more})
+    shown = {"job": {"id": job.id, "status": "queued"}} if nested else {"job_id": job.id, "status": "queued"}
+    return Answer(int(call.setting("submit_status")), {"object": kind, **shown, **more})
 
 
 def image(call: Call) -> Answer:
     """POST /images/generations."""
     fields = body_of(call)
     prompt = fields.needed("prompt")
-    ratio = _ratio(fields)
+    ratio = fields.text("aspect_ratio")
     resolution, quality = fields.text("resolution"), fields.text("quality")
     count, alias = (fields.number(name, least=1, most=10, whole=True) for name in ("image_count", "n"))
     if count is not None and alias is not None and count != alias:
@@ -104,7 +96,7 @@ def video(call: Call) -> Answer:
     prompt = fields.needed("prompt")
     request = {
         "prompt": prompt,
-        "aspect_ratio": _ratio(fields),
+        "aspect_ratio": fields.text("aspect_ratio"),
         "duration": fields.number("duration", above=0, most=60) or 5,
         "generate_audio": fields.flag("generate_audio"),
         "resolution": fields.text("resolution"),
@@ -147,7 +139,7 @@ def ad(call: Call) -> Answer:
 def check_avatar(avatar_id: str | None, slug: str | None, capability: str) -> str:
     """Find an avatar by id or slug.
 
-    :raises Refusal: 404 when there is none; 409 when it cannot do what is wanted.
+    :raises Refusal: 404 when there is none; 409 when it lacks the capability.
     """
     for known, avatar in AVATARS.items():
         if known == avatar_id or (avatar_id is None and avatar["slug"] == slug):
@@ -176,12 +168,12 @@ def face_swap(call: Call) -> Answer:
     jobs = _start(call, SWAP, [{**common, "avatar_id": avatar} for avatar in avatars], CREDITS[SWAP])
     each = [{"id": job.id, "avatar_id": job.request["avatar_id"], "status": "queued"} for job in jobs]
     shape = call.setting("face_swap_shape")
-    told: dict[str, Any] = {"jobs": each}
+    shown: dict[str, Any] = {"jobs": each}
     if shape == "job_ids":
-        told = {"job_id": jobs[0].id, "job_ids": [job.id for job in jobs], "status": "queued"}
+        shown = {"job_id": jobs[0].id, "job_ids": [job.id for job in jobs], "status": "queued"}
     elif shape == "primary":
-        told = {"job": {"id": jobs[0].id, "status": "queued"}, "jobs": each}
-    return Answer(int(call.setting("submit_status")), {"object": SWAP, **told})
+        shown = {"job": {"id": jobs[0].id, "status": "queued"}, "jobs": each}
+    return Answer(int(call.setting("submit_status")), {"object": SWAP, **shown})
 
 
 def _check_source(call: Call, url: str) -> None:

@@ -25,7 +25,7 @@ ENDED = ("completed", "failed", "canceled", "expired")
 
 
 def status_of(job: Job, now: float) -> str:
-    """Give the job's status in Sume's words."""
+    """Return the job's status in Sume's words."""
     if job.over(now):
         return job.outcome
     done = job.progress(now)
@@ -39,15 +39,11 @@ def file_names(job: Job) -> list[str]:
     return [] if job.type == ANALYSIS else ["video.mp4"]
 
 
-def _links(call: Call, job: Job) -> list[str]:
-    return [call.link(job.id, name) for name in file_names(job)]
-
-
 def shown(call: Call, job: Job) -> dict[str, Any]:
-    """Show a job. The keys are not documented; ``job_urls`` chooses how it gives the URLs of its files."""
+    """Show a job. The keys are not documented; ``job_urls`` decides how it shows the URLs of its files."""
     status = status_of(job, call.now)
     ended = status in ENDED
-    links = _links(call, job) if status == "completed" else []
+    links = call.links(job.id, file_names(job)) if status == "completed" else []
     how = call.setting("job_urls")
     data: dict[str, Any] = {
         "id": job.id,
@@ -85,10 +81,7 @@ def list_jobs(call: Call) -> Answer:
 
 
 def _find(call: Call) -> Job:
-    job = call.state.jobs.get(call.vendor.name, call.params["job_id"], call.account.id)
-    if job is None:
-        raise Refusal(404, "There is no such job in this workspace.")
-    return job
+    return call.job(call.params["job_id"], "There is no such job in this workspace.")
 
 
 def get_job(call: Call) -> Answer:
@@ -97,7 +90,7 @@ def get_job(call: Call) -> Answer:
 
 
 def get_result(call: Call) -> Answer:
-    """GET /jobs/{jobId}/result. What it answers before the job is completed is not documented: a setting chooses."""
+    """GET /jobs/{jobId}/result. What it answers before the job is completed is not documented; a setting decides."""
     job = _find(call)
     data = shown(call, job)
     if data["status"] != "completed":
@@ -110,7 +103,7 @@ def get_result(call: Call) -> Answer:
 def _result(call: Call, job: Job) -> dict[str, Any]:
     if job.type == ANALYSIS:
         return {"analysis": analysis(job)}
-    links, form = _links(call, job), "image" if job.type == IMAGE else "video"
+    links, form = call.links(job.id, file_names(job)), "image" if job.type == IMAGE else "video"
     shape = call.setting("result_shape")
     if shape == "urls":
         return {"urls": links}
@@ -120,7 +113,7 @@ def _result(call: Call, job: Job) -> dict[str, Any]:
 
 
 def analysis(job: Job) -> dict[str, Any]:
-    """Make up what a reference clip consists of."""
+    """Invent the structure of a reference clip."""
     return {
         "source_url": job.request["url"],
         "summary": "A creator shows the product in use and ends with an offer.",
@@ -135,7 +128,7 @@ def analysis(job: Job) -> dict[str, Any]:
 
 
 def artwork(job: Job, name: str) -> Artwork | None:
-    """Give what a job's file shows."""
+    """Return what a job's file shows."""
     names, request = file_names(job), job.request
     if name not in names:
         return None

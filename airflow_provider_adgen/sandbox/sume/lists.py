@@ -42,7 +42,7 @@ def listed(items: list[dict[str, Any]], next_number: int | None) -> Answer:
 
 
 def page(call: Call, items: Sequence[dict[str, Any]]) -> Answer:
-    """Answer a page of a list that is at hand as a whole."""
+    """Answer one page of a complete list."""
     first, limit = cursor_of(call) or 0, limit_of(call)
     after = first + limit
     return listed(list(items[first:after]), after if after < len(items) else None)

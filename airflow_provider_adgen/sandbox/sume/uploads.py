@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.engine.state import State
 
 PURPOSES = ("asset_library_video", "face_swap_source_video")
-# The names of these fields could not be read; these are taken.
+# The names of these fields could not be read; these are accepted.
 NAME_FIELDS = ("file_name", "filename")
 SIZE_FIELDS = ("size", "size_bytes", "file_size", "content_length")
 SEARCH_MODES = ("auto", "text")
 SORTS = ("relevance", "created_at_desc", "created_at_asc", "duration_desc")
 SEGMENTS = ("hook", "demonstration", "call_to_action")
 SCENE_SECONDS = 4.2
-# A second required header, so that a client must send what it is told, and not only a content type.
+# A second required header, so that a client must send all required headers and not only a content type.
 CHECK_HEADER = "x-amz-meta-upload"
 
 
@@ -55,7 +55,7 @@ def presign(call: Call) -> Answer:
     safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)
     headers = {"Content-Type": content_type, CHECK_HEADER: upload_id}
     data = {"purpose": purpose, "name": safe, "size": int(size), "headers": headers, "done": False, "asset": None}
-    call.state.documents.put(call.vendor.name, call.account.id, "upload", upload_id, data)
+    call.store("upload", upload_id, data)
     path = f"/upload/{call.vendor.name}/{upload_id}/{safe}"
     signed = call.state.links.sign(
         path, float(call.setting("upload_seconds")) if not call.expired_links else -1.0, "PUT"
@@ -71,7 +71,7 @@ def presign(call: Call) -> Answer:
 
 
 def uploaded(state: State, vendor: str, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
-    """Take the bytes of a presigned upload, with exactly the headers that were required."""
+    """Accept the bytes of a presigned upload with exactly the required headers."""
     upload_id, _, _ = name.partition("/")
     upload = state.documents.get(vendor, "upload", upload_id)
     if upload is None:
@@ -89,19 +89,17 @@ def uploaded(state: State, vendor: str, name: str, headers: Mapping[str, str], b
 
 
 def blob(state: State, upload_id: str) -> Blob | None:
-    """Give an uploaded file."""
+    """Return an uploaded file."""
     row = state.store.row("SELECT content_type, data FROM blobs WHERE name = ?", (upload_id,))
     return None if row is None else Blob(row["data"], row["content_type"])
 
 
 def finalize(call: Call) -> Answer:
-    """POST /assets: start to take an uploaded video into the Asset Library."""
+    """POST /assets: start to ingest an uploaded video into the Asset Library."""
     fields = body_of(call)
     key = fields.needed("object_key")
     title = fields.text("title") or fields.text("name") or key.partition("/")[2]
-    upload = call.state.documents.get(call.vendor.name, "upload", key.partition("/")[0], call.account.id)
-    if upload is None:
-        raise Refusal(404, "There is no such upload in this workspace.")
+    upload = call.document("upload", key.partition("/")[0], "There is no such upload in this workspace.")
     if upload.data["purpose"] != "asset_library_video":
         raise Invalid("object_key", "must be of an upload for asset_library_video")
     if not upload.data["done"]:
@@ -121,8 +119,8 @@ def finalize(call: Call) -> Answer:
             "segment": segment,
         }
         name = asset_id if number == 0 else f"{asset_id}_{number + 1}"
-        call.state.documents.put(call.vendor.name, call.account.id, "asset", name, data)
-    call.state.documents.put(call.vendor.name, call.account.id, "upload", upload.id, {**upload.data, "asset": asset_id})
+        call.store("asset", name, data)
+    call.store("upload", upload.id, {**upload.data, "asset": asset_id})
     shown = {"object": "asset_upload", "id": upload.id, "asset_id": asset_id, "status": "processing"}
     return Answer(int(call.setting("submit_status")), shown)
 
@@ -159,7 +157,7 @@ def _scene(call: Call, name: str, created: float, data: Mapping[str, Any]) -> di
 
 
 def get_asset(call: Call) -> Answer:
-    """GET /assets/{assetId}. What it answers before the video was taken in is not documented: a setting chooses."""
+    """GET /assets/{assetId}. What it answers before the ingest is done is not documented; a setting decides."""
     asset = call.state.documents.get(call.vendor.name, "asset", call.params["asset_id"], call.account.id)
     if asset is None or (call.now < asset.data["ready"] and call.setting("early_asset") == "not_found"):
         raise Refusal(404, "There is no such asset in this workspace.")
@@ -167,11 +165,11 @@ def get_asset(call: Call) -> Answer:
 
 
 def list_assets(call: Call) -> Answer:
-    """GET /assets: scenes of videos that were taken in, filtered, searched and sorted."""
+    """GET /assets: scenes of ingested videos, filtered, searched and sorted."""
     query = call.query
     text, mode = query.get("q"), query_choice(query, "search_mode", SEARCH_MODES) or "text"
     sort = query_choice(query, "sort", SORTS) or ("relevance" if text else "created_at_desc")
-    found, _ = call.state.documents.page(call.vendor.name, call.account.id, "asset")
+    found, _ = call.documents("asset")
     scenes = [_scene(call, asset.id, asset.created, asset.data) for asset in found if call.now >= asset.data["ready"]]
     kept = []
     for scene in scenes:
@@ -189,9 +187,9 @@ def list_assets(call: Call) -> Answer:
 def _score(scene: dict[str, Any], text: str | None) -> float | None:
     if not text:
         return 0.0
-    told = f"{scene['title']} {scene['metadata']['visual_summary']}".lower()
+    searched = f"{scene['title']} {scene['metadata']['visual_summary']}".lower()
     words = text.lower().split()
-    hits = sum(word in told for word in words)
+    hits = sum(word in searched for word in words)
     return round(hits / len(words), 2) if hits else None
 
 

@@ -299,16 +299,16 @@ class TestStream:
 
     def test_a_listener_that_goes_away_is_noticed(self, sandbox: Sandbox, ads: httpx.Client) -> None:
         job = start(ads)
-        before = sandbox.list_jobs()["connections"]
+        before = sandbox.overview()["connections"]
         with (
             httpx.Client(base_url=ads.base_url, headers=ads.headers) as other,
             other.stream("GET", "/api/workflow/stream", params={"jobId": job}),
         ):
-            assert sandbox.list_jobs()["connections"] == before + 1
+            assert sandbox.overview()["connections"] == before + 1
         deadline = time.monotonic() + 5
-        while sandbox.list_jobs()["connections"] > before and time.monotonic() < deadline:
+        while sandbox.overview()["connections"] > before and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert sandbox.list_jobs()["connections"] == before
+        assert sandbox.overview()["connections"] == before
 
     def test_an_unknown_job_is_refused(
         self, sandbox: Sandbox, ads: httpx.Client, client_for: Callable[..., httpx.Client]

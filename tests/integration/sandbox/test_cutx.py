@@ -317,6 +317,9 @@ class TestProducts:
         assert {asset["type"] for asset in cutx.get("/api/assets").json()["assets"]} == {"image", "video"}
         images = cutx.get("/api/assets", params={"type": "image", "projectId": subject["projectId"]}).json()["assets"]
         assert [asset["type"] for asset in images] == ["image"]
+        pages = [cutx.get("/api/assets", params={"limit": 1, "offset": offset}).json()["assets"] for offset in range(3)]
+        assert [[asset["type"] for asset in page] for page in pages] == [["video"], ["image"], []]
+        refused(cutx.get("/api/assets", params={"type": "sound"}), 400, "type")
 
 
 class TestAccount:

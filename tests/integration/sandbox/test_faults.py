@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -75,12 +76,30 @@ class TestStatus:
         moment = parsedate_to_datetime(send(adsumo).headers["retry-after"]).timestamp()
         assert 55 < moment - time.time() <= 60
 
+    @pytest.mark.parametrize("text", ["0", "-5", "1893456000", "1893456000000", "315360000", "soon", "1.5"])
+    def test_retry_after_with_any_text(self, sandbox: Sandbox, adsumo: httpx.Client, text: str) -> None:
+        sandbox.fault("status", "adsumo", status=429, retry_after=text)
+        assert send(adsumo).headers["retry-after"] == text
+
+    def test_retry_after_as_a_date_in_the_past(self, sandbox: Sandbox, adsumo: httpx.Client) -> None:
+        sandbox.fault("status", "adsumo", status=429, retry_after=-60, http_date=True)
+        moment = parsedate_to_datetime(send(adsumo).headers["retry-after"]).timestamp()
+        assert -65 < moment - time.time() <= -60
+
+    def test_any_header(self, sandbox: Sandbox, client_for: Callable[..., httpx.Client]) -> None:
+        ads = client_for("cinematicads")
+        sandbox.fault("status", "cinematicads", status=429, headers={"RateLimit-Reset": "1893456000"})
+        assert ads.get("/api/user/credits").headers["ratelimit-reset"] == "1893456000"
+        sandbox.fault("patch", "cinematicads", headers={"x-ratelimit-reset": "never"})
+        answer = ads.get("/api/user/credits")
+        assert (answer.status_code, answer.headers.get_list("x-ratelimit-reset")) == (200, ["never"])
+
     def test_a_body_of_its_own(self, sandbox: Sandbox, adsumo: httpx.Client) -> None:
         sandbox.fault("status", "adsumo", status=503, body="upstream connect error")
         assert send(adsumo).text == "upstream connect error"
 
 
-class TestSpoiltAnswers:
+class TestCorruptAnswers:
     def test_slow(self, sandbox: Sandbox, adsumo: httpx.Client) -> None:
         sandbox.fault("slow", "adsumo", seconds=15)
         started = time.monotonic()
@@ -149,6 +168,101 @@ class TestSpoiltAnswers:
             VIDEO["prompt"],
         )
 
+    def test_values_that_are_hard_to_carry(self, sandbox: Sandbox, adsumo: httpx.Client) -> None:
+        values = {"prompt": "Sip \ud83d", "cost": float("nan"), "limit": float("-inf"), "size": 2**200}
+        sandbox.fault("patch", "adsumo", values=values)
+        answer = send(adsumo)
+        found = answer.json()
+        assert answer.content.isascii()
+        assert (found["prompt"], found["limit"], found["size"]) == ("Sip \ud83d", float("-inf"), 2**200)
+        assert b'"cost": NaN' in answer.content
+        assert found["generation_id"] == sandbox.jobs()[0]["id"]
+
+    @pytest.mark.parametrize(
+        ("charset", "headers", "content_type", "raw"),
+        [
+            ("latin-1", {}, "application/json; charset=latin-1", b"cut \xe6\x97"),
+            ("latin-1", {"Content-Type": "application/json"}, "application/json", b"cut \xe6\x97"),
+            ("utf-8", {}, "application/json; charset=utf-8", b"cut \xc3\xa6\xc2\x97"),
+            ("utf-16", {"Content-Type": "application/json"}, "application/json", "cut \xe6\x97".encode("utf-16")[2:]),
+        ],
+    )
+    def test_another_charset(
+        self,
+        sandbox: Sandbox,
+        adsumo: httpx.Client,
+        charset: str,
+        headers: dict[str, str],
+        content_type: str,
+        raw: bytes,
+    ) -> None:
+        sandbox.fault("patch", "adsumo", values={"prompt": "cut \xe6\x97"}, charset=charset, headers=headers)
+        answer = send(adsumo)
+        assert answer.headers.get_list("content-type") == [content_type]
+        assert raw in answer.content
+        assert len(sandbox.charges) == 1
+
+    def test_surrogates_as_bytes(self, sandbox: Sandbox, adsumo: httpx.Client) -> None:
+        sandbox.fault("patch", "adsumo", values={"prompt": "\ud83d"}, charset="utf-8")
+        assert b"\xed\xa0\xbd" in send(adsumo).content
+
+    def test_events_are_changed_like_answers(self, sandbox: Sandbox, client_for: Callable[..., httpx.Client]) -> None:
+        ads = client_for("cinematicads")
+        job = ads.post("/api/workflow", json={"type": "cinematic", "concept": "A shoe"}).json()["jobId"]
+        sandbox.advance(1000)
+        sandbox.fault("patch", path="/api/workflow/stream", values={"note": "\xe6"}, charset="latin-1")
+        events = ads.get("/api/workflow/stream", params={"jobId": job}).content
+        data = [line for line in events.split(b"\n") if line.startswith(b"data: ")]
+        assert len(data) > 3
+        assert all(b'"note": "\xe6"' in line for line in data)
+        assert b'"success": true' in data[-1]
+
+    @pytest.mark.parametrize(
+        ("content", "kind", "begins"),
+        [
+            ("html", "text/html", b"<html>"),
+            ("text", "text/plain", b"Not ready"),
+            ("hls", "application/vnd.apple.mpegurl", b"#EXTM3U"),
+            ("svg", "image/svg+xml", b"<svg"),
+            ("empty", "application/octet-stream", b""),
+        ],
+    )
+    def test_a_wrong_file(
+        self, sandbox: Sandbox, adsumo: httpx.Client, media: httpx.Client, content: str, kind: str, begins: bytes
+    ) -> None:
+        sandbox.settings(adsumo={"job_seconds": 0})
+        link = adsumo.get(f"/generations/{send(adsumo).json()['generation_id']}").json()["result_url"]
+        sandbox.fault("wrong_file", path="/media/*", content=content)
+        answer = media.get(link, headers={"Range": "bytes=5-"})
+        assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
+        assert answer.content.startswith(begins)
+        assert bool(answer.content) == (content != "empty")
+        sandbox.fault("wrong_file", path="/media/*", content=content, headers={"Content-Type": "video/mp4"})
+        assert media.get(link).headers.get_list("content-type") == ["video/mp4"]
+        assert media.get(link).content[4:8] == b"ftyp"
+
+    def test_fewer_files_than_asked_for(self, sandbox: Sandbox, client_for: Callable[..., httpx.Client]) -> None:
+        sandbox.settings(
+            adsumo={"job_seconds": 0, "multiple_results": "list"},
+            sume={"job_seconds": 0},
+            cinematicads={"job_seconds": 0, "multiple_videos": "list"},
+        )
+        adsumo, sume, ads = (client_for(vendor) for vendor in ("adsumo", "sume", "cinematicads"))
+        image = {"prompt": "x", "model": "fast", "aspect_ratio": "1:1", "quantity": 8}
+        generation = adsumo.post("/images/text-to-image", json=image).json()["generation_id"]
+        job = sume.post("/images/generations", json={"prompt": "x", "image_count": 3}).json()["job"]["id"]
+        workflow = {"type": "factory", "url": "https://example.com", "formats": "9:16,1:1,16:9"}
+        ads.post("/api/workflow", json=workflow)
+        sandbox.fault("fewer_files", "adsumo", files=5)
+        assert len(adsumo.get(f"/generations/{generation}").json()["result_urls"]) == 5
+        assert len(adsumo.get(f"/generations/{generation}").json()["result_urls"]) == 8
+        sandbox.fault("fewer_files", "sume", path="/jobs/*")
+        assert len(sume.get(f"/jobs/{job}/result").json()["result"]["images"]) == 1
+        name = ads.get("/api/user/projects").json()["data"][0]["jobId"]
+        sandbox.fault("fewer_files", "cinematicads", files=2)
+        stream = ads.get("/api/workflow/stream", params={"jobId": name}).text
+        assert len(json.loads(stream.rpartition("data: ")[2])["videos"]) == 2
+
     def test_a_redirect(self, sandbox: Sandbox, adsumo: httpx.Client) -> None:
         sandbox.fault("redirect", "adsumo", status=307, location="http://example.com/elsewhere")
         answer = send(adsumo)
@@ -175,7 +289,14 @@ class TestWhichRequestsAreStruck:
         assert adsumo.get("/voices").status_code == 200
 
     @pytest.mark.parametrize(
-        "wrong", [{"kind": "explode"}, {"kind": "drop", "when": "never"}, {"kind": "drop", "x": 1}]
+        "wrong",
+        [
+            {"kind": "explode"},
+            {"kind": "drop", "when": "never"},
+            {"kind": "drop", "x": 1},
+            {"kind": "wrong_file", "content": "gif"},
+            {"kind": "patch", "charset": "klingon"},
+        ],
     )
     def test_a_fault_that_does_not_exist_is_refused(self, sandbox: Sandbox, wrong: dict[str, Any]) -> None:
         with pytest.raises(SandboxError):

@@ -91,7 +91,7 @@ class TestProcess:
         answers = [first.post("/images/text-to-image", IMAGE, **{"Idempotency-Key": str(n)}) for n in range(5)]
         first.client.advance(20)
         first.client.settings(adsumo={"submit_status": 202})
-        moment = first.client.list_jobs()["offset"]
+        moment = first.client.overview()["offset"]
         first.end(signal.SIGKILL)
         second = Process(*state)
         started.append(second)
@@ -99,7 +99,7 @@ class TestProcess:
             answer.json()["generation_id"] for answer in answers
         ]
         assert second.client.balance("adsumo") == 995
-        assert second.client.list_jobs()["offset"] == moment
+        assert second.client.overview()["offset"] == moment
         replay = second.post("/images/text-to-image", IMAGE, **{"Idempotency-Key": "0"})
         assert (replay.status_code, replay.content) == (200, answers[0].content)
         assert second.post("/images/text-to-image", IMAGE).status_code == 202
@@ -218,7 +218,7 @@ class TestControl:
         sandbox.reset()
         assert (sandbox.jobs(), sandbox.charges, sandbox.requests(), sandbox.faults()) == ([], [], [], [])
         assert sandbox.settings()["adsumo"]["submit_status"] == 200
-        assert sandbox.list_jobs()["offset"] == 0
+        assert sandbox.overview()["offset"] == 0
         assert httpx.get(sandbox.host_for("adsumo") + "/voices", headers=key).status_code == 200
 
     def test_mistakes_are_said(self, sandbox: Sandbox) -> None:

@@ -101,7 +101,7 @@ class TestCreate:
             ("/images/generations", IMAGE | {"image_count": 0}, "image_count"),
             ("/images/generations", IMAGE | {"n": 1.5}, "n"),
             ("/images/generations", IMAGE | {"n": 1, "image_count": 2}, "n"),
-            ("/images/generations", IMAGE | {"aspect_ratio": "square"}, "aspect_ratio"),
+            ("/images/generations", IMAGE | {"aspect_ratio": 1.5}, "aspect_ratio"),
             (
                 "/images/generations",
                 IMAGE | {"reference_image_urls": ["http://example.com/a.png"]},
@@ -461,13 +461,16 @@ class TestAccount:
     @pytest.mark.parametrize("shape", ["flat", "short", "nested"])
     def test_credits(self, sandbox: Sandbox, sume: httpx.Client, shape: str) -> None:
         sandbox.settings(sume={"credits_shape": shape})
+        sandbox.set_account("sume", data={"plan": "scale", "bonus": 50})
         created(sume, "/images/generations", IMAGE)
         found = sume.get("/credits").json()
         if shape == "nested":
-            assert found["credits"] == {"monthly": 1000, "bonus": 0, "remaining": 996}
+            assert found["credits"] == {"monthly": 1000, "bonus": 50, "remaining": 996}
+            assert found["plan"] == {"name": "scale"}
             assert found["capacity"] == {"active": 1, "limit": 100}
         else:
             assert found["remaining_credits" if shape == "flat" else "remaining"] == 996
+            assert (found["plan"], found["monthly_credits"], found["bonus_credits"]) == ("scale", 1000, 50)
             assert (found["active_generations"], found["active_generation_limit"]) == (1, 100)
 
     def test_brands(self, sume: httpx.Client, media: httpx.Client) -> None:

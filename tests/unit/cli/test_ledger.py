@@ -114,7 +114,7 @@ def test_it_shows_what_is_unresolved_and_what_to_do(lost: Rig, shell: Shell) -> 
     ):
         assert word in text
     found = shell.json("show")
-    assert (found["ok"], found["state"], found["open_attempt"], found["said"]) == (True, "unresolved", uid, None)
+    assert (found["ok"], found["state"], found["open_attempt"], found["resolution"]) == (True, "unresolved", uid, None)
     assert found["attempts"][0]["credits"] == {"quoted": 1, "charged": None, "refunded": None}
 
 
@@ -141,7 +141,7 @@ def test_where_nothing_keeps_records_that_is_told(
         raise ImportError("Airflow before 3.3")
 
     monkeypatch.setattr(server, "_Saved", none)
-    assert shell.json("show")["error"].startswith("Nothing keeps records here")
+    assert shell.json("show")["error"].startswith("There is no ledger here")
 
 
 # --- attach -------------------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def test_an_attached_job_is_delivered_and_pays_nothing(lost: Rig, shell: Shell) 
     assert code == 0, text
     assert "Adsumo knows the job" in text
     assert shell.variables == {f"adgen_resolve_{lost.record().attempts[0].uid}": job(lost)}
-    assert shell.json("show")["said"] == job(lost)
+    assert shell.json("show")["resolution"] == job(lost)
     assert lost.run(lost.operator())["id"] == job(lost)
     assert len(lost.charges) == 1
 
@@ -176,7 +176,7 @@ def test_a_job_that_is_older_than_the_submission_is_refused(rig: Rig, shell: She
     rig.clock.move(30)
     code, text = shell("attach", older)
     assert code == 1
-    assert "it is another one" in text
+    assert "it is another job" in text
     assert shell.variables == {}
 
 
@@ -184,7 +184,7 @@ def test_a_job_that_is_older_than_the_submission_is_refused(rig: Rig, shell: She
 def test_what_dismisses_is_no_jobs_id(lost: Rig, shell: Shell, word: str) -> None:
     code, text = shell("attach", word, "--no-check")
     assert code == 1
-    assert "is no job's id" in text
+    assert "is not a job id" in text
     assert shell.variables == {}
 
 
@@ -192,7 +192,7 @@ def test_a_vendor_that_cannot_be_asked_is_told(lost: Rig, shell: Shell) -> None:
     lost.connect(host="http://127.0.0.1:1/adsumo/api/v1")
     code, text = shell("attach", job(lost))
     assert code == 1
-    assert "--no-check attaches it without asking" in text
+    assert "--no-check attaches it without a check" in text
     assert shell("attach", job(lost), "--conn-id", "nobody")[0] == 1
     assert shell.variables == {}
 
@@ -226,7 +226,7 @@ def test_what_was_attached_is_not_dismissed(lost: Rig, shell: Shell) -> None:
     before = dict(shell.variables)
     code, text = shell("dismiss", "--yes")
     assert code == 1
-    assert f"is said to have started job {job(lost)}. Nothing was changed." in text
+    assert f"was resolved before: it started job {job(lost)}. Nothing was changed." in text
     assert shell.variables == before
 
 
@@ -283,7 +283,7 @@ def test_what_is_not_open_is_not_resolved(rig: Rig, shell: Shell, command: list[
     rig.run(rig.operator())
     code, text = shell(*command)
     assert code == 1
-    assert f"has no submission that is open: its record says done, job {job(rig)}" in text
+    assert f"has no open submission: the record contains done, job {job(rig)}" in text
     assert shell.variables == {}
 
 
@@ -295,7 +295,7 @@ def test_what_may_be_under_way_is_left_alone(rig: Rig, shell: Shell, command: li
         rig.run(rig.operator())
     code, text = shell(*command)
     assert code == 1
-    assert "may be under way still" in text
+    assert "may still be in progress" in text
     assert shell.variables == {}
     assert shell.json("show")["state"] == "submitting"
 

@@ -11,7 +11,8 @@ import pytest
 from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
 from airflow_provider_adgen.sandbox.engine.checks import Fields, query_choice, query_number, read_object
 from airflow_provider_adgen.sandbox.engine.clock import Clock
-from airflow_provider_adgen.sandbox.engine.faults import Fault, Faults, merged, retry_after_header, without
+from airflow_provider_adgen.sandbox.engine.corruption import merged, without
+from airflow_provider_adgen.sandbox.engine.faults import Fault, Faults, retry_after_header
 from airflow_provider_adgen.sandbox.engine.limits import Limits
 from airflow_provider_adgen.sandbox.engine.links import Links
 from airflow_provider_adgen.sandbox.engine.vendor import Endpoint, Routes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_adgen.sandbox.engine.accounts import Account
-    from airflow_provider_adgen.sandbox.engine.call import Call
     from airflow_provider_adgen.sandbox.engine.jobs import Job
 
 
@@ -31,16 +30,6 @@ def state() -> Iterator[State]:
     made.close()
 
 
-class StandIn:
-    """As much of a call as starting a job looks at."""
-
-    def __init__(self, state: State, vendor: str) -> None:
-        self.vendor = state.vendors[vendor]
-        self.account = account(state, vendor)
-        self.key = state.accounts.all_keys()[0]
-        self.now = state.clock.now()
-
-
 def account(state: State, vendor: str) -> Account:
     found = state.accounts.find(vendor, DEFAULT_ACCOUNT)
     assert found is not None
@@ -48,8 +37,8 @@ def account(state: State, vendor: str) -> Account:
 
 
 def start(state: State, vendor: str = "cutx", kind: str = "ugc_video", price: int = 40, **options: Any) -> Job:
-    call = cast("Call", StandIn(state, vendor))
-    return state.start_job(call, kind, {"script": "x"}, price, what="a test", **options)
+    key = state.accounts.all_keys()[0]
+    return state.start_job(account(state, vendor), key, kind, {"script": "x"}, price, what="a test", **options)
 
 
 class TestClock:

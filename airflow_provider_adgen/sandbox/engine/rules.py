@@ -1,0 +1,51 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a vendor decides about accounts and jobs, without HTTP."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_adgen.sandbox.engine.settings import COMMON, MEDIA, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class VendorRules(ABC):
+    """The name, settings and job rules of one vendor: all that the state and the handlers need."""
+
+    name: ClassVar[str]
+    prefix: ClassVar[str]
+    default_key: ClassVar[str]
+    # Its own settings and their defaults, besides settings.COMMON.
+    settings: ClassVar[Mapping[str, Any]] = {}
+
+    # The settings of the sandbox; set by the state that the vendor is added to.
+    current: Settings
+
+    def setting(self, name: str) -> Any:
+        """Return one of the vendor's settings."""
+        return self.current.get(self.name, name)
+
+    @abstractmethod
+    def seconds(self, kind: str, request: Mapping[str, Any]) -> float:
+        """Return how long a job of this kind typically takes, in seconds."""
+
+    def key_of(self, account: str) -> str:
+        """Make a key for another account."""
+        return f"{self.default_key}_{account}"
+
+    def refunds(self, outcome: str) -> bool:
+        """Return whether a job's end gives its credits back. Only what is documented."""
+        return False
+
+    def fixtures(self, account: str) -> list[tuple[str, str, dict[str, Any]]]:
+        """List the documents (kind, id, data) of a new account: what requests name and no endpoint creates."""
+        return []
+
+
+def default_settings(vendors: Iterable[VendorRules]) -> dict[str, dict[str, Any]]:
+    """Return every setting with its default, by section. Comments where they are defined explain them."""
+    return {"media": dict(MEDIA)} | {vendor.name: {**COMMON, **vendor.settings} for vendor in vendors}
