@@ -10,7 +10,6 @@ calls and receives what they parsed to, for what takes several requests (pages, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,6 +17,7 @@ from typing import IO, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from airflow_provider_adgen.core import safe_json
 from airflow_provider_adgen.core.errors import UnexpectedResponse
 
 T = TypeVar("T")
@@ -49,14 +49,16 @@ class Answer:
 
     def json(self) -> Any:
         """
-        Return the body as JSON.
+        Return the body as JSON that can be stored and passed on; see :func:`.safe_json.loads`.
 
         :raises ValueError: it is not JSON.
         """
-        try:
-            return json.loads(self.content)
-        except RecursionError:
-            raise ValueError("too deeply nested") from None
+        return safe_json.loads(self.content, self.headers.get("content-type", ""))
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return safe_json.decoded(self.content, self.headers.get("content-type", ""))
 
 
 @dataclass(frozen=True)
@@ -94,12 +96,14 @@ class Call(Generic[T]):
     """
     One request and how to read its answer.
 
+    :raises InvalidRequest: the body cannot be encoded.
     :param method: HTTP method.
     :param path: path below the connection's base URL.
     :param endpoint: method and path template for messages, without ids.
     :param parse: turns a successful answer into a value, or raises :class:`UnexpectedResponse`.
     :param query: query parameters; None values are left out.
-    :param body: a JSON value, a :class:`FileBody`, a :class:`Multipart`, or None.
+    :param body: a JSON value, a :class:`FileBody`, a :class:`Multipart`, or None. A JSON value is encoded at once, so
+        that what cannot be sent is refused before anybody relies on it being sent.
     :param headers: further headers.
     :param rate_class: the rate budget it counts against.
     :param paid: it spends credits: a fresh connection, no redirect, never repeated by the wire.
@@ -118,6 +122,12 @@ class Call(Generic[T]):
     paid: bool = False
     repeatable: bool | None = None
     foreign_url: str | None = field(default=None, repr=False)
+    payload: bytes | FileBody | Multipart | None = field(init=False, repr=False)
+    """What is sent as the body."""
+
+    def __post_init__(self) -> None:
+        ready = self.body is None or isinstance(self.body, FileBody | Multipart)
+        object.__setattr__(self, "payload", self.body if ready else safe_json.dumps(self.body, self.endpoint))
 
     @property
     def may_repeat(self) -> bool:
@@ -140,18 +150,22 @@ Sequence = Generator[Any, Any, T]
 
 @dataclass(frozen=True)
 class Event:
-    """One server-sent event: its name and its data, the data kept out of reprs."""
+    """One server-sent event: its name and its data, the data kept out of reprs; both are made safe."""
 
     name: str
     data: str = field(repr=False)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", safe_json.clean_text(self.name))
+        object.__setattr__(self, "data", safe_json.clean_text(self.data))
+
     def json(self) -> Any:
         """
-        Return the data as JSON.
+        Return the data as JSON that can be stored and passed on; see :func:`.safe_json.loads`.
 
         :raises ValueError: it is not JSON.
         """
-        return json.loads(self.data)
+        return safe_json.loads(self.data)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,12 +18,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import httpcore
 import httpx
 import httpx_sse
 
 from airflow_provider_adgen.core.calls import Answer, Event, FileBody, Multipart
 from airflow_provider_adgen.core.errors import UnexpectedResponse, WireError
 from airflow_provider_adgen.core.proxies import Origin, origin_of, proxy_for
+from airflow_provider_adgen.core.safe_json import charset_of, codec_of, decoded
 from airflow_provider_adgen.core.version import VERSION
 
 if TYPE_CHECKING:
@@ -94,9 +96,14 @@ class _Sent:
     def __init__(self) -> None:
         self.any = False
 
-    async def trace(self, name: str, _info: Any) -> None:
+    async def trace(self, name: str, info: Any) -> None:
+        # A proxy is asked for its tunnel by a request, too: that one is not the request.
         if name.endswith("send_request_headers.started"):
-            self.any = True
+            self.any = info["request"].method != b"CONNECT"
+        elif name.endswith("send_request_headers.failed") and isinstance(
+            info["exception"], httpcore.LocalProtocolError
+        ):
+            self.any = False  # it was refused on our own side, before its first byte
 
 
 class HttpClient:
@@ -177,7 +184,8 @@ class HttpClient:
                             "read.",
                             endpoint=request.endpoint,
                         )
-                return Answer(opened.status, opened.headers, _without_credential(bytes(content), request))
+                headers, body = _in_utf8(opened.headers, bytes(content))
+                return Answer(opened.status, headers, _without_credential(body, request))
         except TimeoutError:
             raise WireError(f"No answer to {request.endpoint} within {seconds:g} s.", sent=sent.any) from None
 
@@ -280,9 +288,12 @@ class Opened:
             raise UnexpectedResponse(
                 f"The answer to {self._request.endpoint} is no event stream.", endpoint=self._request.endpoint
             )
+        codec = charset_of(self.headers["content-type"]) or "utf-8"
+        self._response.encoding = "utf-8-sig" if codec == "utf-8" else codec
         with self._errors:
             async for event in httpx_sse.EventSource(self._response).aiter_sse():
-                yield Event(event.event, _without_credential(event.data.encode(), self._request).decode())
+                made = Event(event.event, event.data)
+                yield Event(made.name, _without_credential(made.data.encode(), self._request).decode())
 
 
 # Headers that prove who asks; an idempotency key does not, and is rightly told back.
@@ -298,6 +309,14 @@ def _without_credential(content: bytes, request: Request) -> bytes:
         if _CREDENTIAL.search(name) and len(key) >= _SHORTEST_CREDENTIAL:
             content = content.replace(key.encode(), b"***")
     return content
+
+
+def _in_utf8(headers: Mapping[str, str], content: bytes) -> tuple[Mapping[str, str], bytes]:
+    """Return an answer in UTF-8, in which alone a key that is echoed can be found."""
+    told = headers.get("content-type", "")
+    if codec_of(content, told) in {"utf-8", "utf-8-sig"}:
+        return headers, content
+    return {**headers, "content-type": told.partition(";")[0]}, decoded(content, told).encode()
 
 
 def _in_lower_case(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -322,11 +341,13 @@ _HEADERS = (
 
 
 async def _built(request: Request, silence: float | None, sent: _Sent, files: contextlib.ExitStack) -> httpx.Request:
-    named = {name.lower(): (name, value) for name, value in (*_HEADERS, *request.headers.items())}
+    said = (*_HEADERS, *_about(request.body), *request.headers.items())
+    # As bytes: httpx would refuse a header of the user's that is not ASCII, after everything was prepared for sending.
+    named = {name.lower(): (name.encode(), value.encode()) for name, value in said}
     return httpx.Request(
         request.method,
         request.url,
-        headers=[*named.values(), *_length(request.body)],
+        headers=list(named.values()),
         extensions={"trace": sent.trace, "timeout": httpx.Timeout(silence).as_dict()},
         **await _content(request.body, files),
     )
@@ -342,10 +363,12 @@ async def _content(body: Any, files: contextlib.ExitStack) -> dict[str, Any]:
         # Small by the vendors' own limits (10 MB); httpx would read a file object on the event loop.
         file = files.enter_context(await asyncio.to_thread(body.file.open))
         return {"files": {body.name: (body.file_name, await asyncio.to_thread(file.read), body.content_type)}}
-    return {"json": body}
+    return {"content": body}
 
 
-def _length(body: Any) -> list[tuple[str, str]]:
+def _about(body: Any) -> list[tuple[str, str]]:
+    if isinstance(body, bytes):
+        return [("Content-Type", "application/json")]
     # Without it httpx sends the file in chunks, which S3 refuses for a presigned upload.
     return [("Content-Length", str(body.size))] if isinstance(body, FileBody) else []
 

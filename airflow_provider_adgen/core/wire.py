@@ -232,7 +232,11 @@ class Wire:
         """
         sent = await self._pass(call.rate_class, call.endpoint)
         request = Request(
-            call.method, call.endpoint, self._url(call.path, call.query), {**self._headers(), **call.headers}, call.body
+            call.method,
+            call.endpoint,
+            self._url(call.path, call.query),
+            {**self._headers(), **call.headers},
+            call.payload,
         )
         async with self._reused().open(request, seconds=self.account.timeout) as opened:
             if opened.status >= 300:
@@ -261,7 +265,7 @@ class Wire:
             call.endpoint,
             self._url(call.path, call.query),
             {**self._headers(), **call.headers},
-            call.body,
+            call.payload,
         )
         if call.paid:
             client = HttpClient(verify=self.account.verify, fresh=True)
@@ -304,7 +308,7 @@ class Wire:
         client = HttpClient(verify=self.account.verify)
         try:
             answer = await client.send(
-                Request(call.method, call.endpoint, call.foreign_url or "", dict(call.headers), call.body),
+                Request(call.method, call.endpoint, call.foreign_url or "", dict(call.headers), call.payload),
                 seconds=max(self.account.timeout, 600.0),
             )
         finally:
@@ -390,7 +394,7 @@ def _as_text(answer: Answer) -> str:
         # Written anew, so that no escape hides a link from being scrubbed.
         return json.dumps(answer.json(), ensure_ascii=False)
     except ValueError:
-        return answer.content.decode("utf-8", "replace")
+        return answer.text
 
 
 def _text(value: Any) -> str:

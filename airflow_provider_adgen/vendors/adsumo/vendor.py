@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pendulum
@@ -23,6 +22,7 @@ from airflow_provider_adgen.core.calls import (
 )
 from airflow_provider_adgen.core.errors import InvalidRequest
 from airflow_provider_adgen.core.reading import file_kind, is_link, other_fields, unwrapped
+from airflow_provider_adgen.core.safe_json import loads
 from airflow_provider_adgen.core.vendor import Assumption, Idempotency, Problem, Promises, Tracking, Vendor
 from airflow_provider_adgen.core.vocabulary import (
     Creative,
@@ -287,8 +287,8 @@ class AdsumoVendor(Vendor):
         if not hmac.compare_digest(expected.encode(), signature.strip().encode()):
             raise InvalidRequest("The webhook's X-Adsumo-Signature does not match its body: do not trust it.")
         try:
-            value = json.loads(body)
-        except (ValueError, RecursionError):
+            value = loads(body)
+        except ValueError:
             raise unreadable(self.name, "webhook", "", "is not JSON") from None
         return read_model(WebhookEvent, value, self.name, "webhook")
 

@@ -53,6 +53,16 @@ def test_a_tunnel_that_the_proxy_refuses_did_not_take_the_key_along(
     assert (heard.method, heard.path) == ("CONNECT", "vendor.invalid:443") and "authorization" not in heard.headers
 
 
+@pytest.mark.parametrize("status", [403, 407, 502])
+def test_a_tunnel_that_the_proxy_refuses_means_that_nothing_was_sent(
+    server: RawServer, no_proxy: pytest.MonkeyPatch, status: int
+) -> None:
+    server.scripts = [saying(status, b"no")]
+    no_proxy.setenv("HTTPS_PROXY", server.url)
+    error = fails(server, paid(), WireError, base_url="https://vendor.invalid")
+    assert not error.sent and "nothing was sent" in str(error)
+
+
 @pytest.mark.parametrize("exempt", ["127.0.0.1", "*", "other.example,127.0.0.1"])
 def test_hosts_without_a_proxy_are_asked_directly(server: RawServer, no_proxy: pytest.MonkeyPatch, exempt: str) -> None:
     no_proxy.setenv("HTTP_PROXY", "http://127.0.0.1:9")

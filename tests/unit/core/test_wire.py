@@ -6,11 +6,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
+import decimal
 import email.utils
 import gzip
 import json
+import pathlib
 import time
 import traceback
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +26,7 @@ from airflow_provider_adgen.core.decisions.rates import RateBudget, RateLimit
 from airflow_provider_adgen.core.errors import (
     ApiError,
     AuthenticationError,
+    InvalidRequest,
     NotFound,
     RateLimited,
     ServerError,
@@ -527,6 +532,62 @@ def test_a_closed_wire_can_be_used_again(server: RawServer) -> None:
         return found
 
     assert asyncio.run(act()) == {"id": "j"}
+
+
+UNSENDABLE = {
+    "date": datetime.date(2026, 1, 1),
+    "Decimal": decimal.Decimal("1.5"),
+    "NaN": float("nan"),
+    "Infinity": float("-inf"),
+    "Unicode": "half \ud83d",
+    "UUID": uuid.uuid4(),
+    "PosixPath": pathlib.PosixPath("/x"),
+    "set": {1},
+    "bytes": b"x",
+    "digits": 10**5000,
+    "object": object(),
+}
+
+
+@pytest.mark.parametrize("what", UNSENDABLE)
+def test_what_cannot_be_encoded_is_refused_when_the_call_is_made_and_named(what: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"^POST /x: extra\.list\.1 .*Nothing was sent") as caught:
+        paid(body={"prompt": "p", "extra": {"list": [1, UNSENDABLE[what]]}})
+    assert what in caught.value.message and caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [({"x": {(1, 2): 3}}, "x has a key"), ({"x": {"\ud83d": 3}}, "x.\ufffd has a name"), ({"x": b"y"}, "x is a bytes")],
+)
+def test_so_is_a_name_that_cannot_be_encoded(body: Any, named: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"POST /x: {named}"):
+        paid(body=body)
+
+
+def test_a_body_that_holds_itself_is_refused() -> None:
+    body: dict[str, Any] = {}
+    body["x"] = body
+    with pytest.raises(InvalidRequest, match="nested"):
+        paid(body=body)
+
+
+def test_what_is_sent_is_what_was_encoded_when_the_call_was_made(server: RawServer) -> None:
+    body = {"prompt": "Größe"}
+    call = paid(body=body)
+    body["prompt"] = object()
+    send(server, call)
+    assert server.heard[0].body == call.payload == '{"prompt":"Größe"}'.encode()
+
+
+def test_a_header_of_the_users_need_not_be_ascii(server: RawServer) -> None:
+    send(server, paid(), headers={"X-Team": "Größe"})
+    assert server.heard[0].headers["x-team"].encode("latin-1").decode() == "Größe"
+
+
+def test_a_header_that_http_does_not_allow_means_that_nothing_was_sent(server: RawServer) -> None:
+    error = fails(server, paid(), WireError, headers={"X-Team": "a\nb"})
+    assert not error.sent and not server.heard
 
 
 def test_the_body_is_what_was_given(server: RawServer) -> None:
