@@ -21,7 +21,7 @@ from airflow_provider_adgen.core.calls import (
     unreadable,
 )
 from airflow_provider_adgen.core.errors import InvalidRequest
-from airflow_provider_adgen.core.reading import file_kind, is_link, other_fields, unwrapped
+from airflow_provider_adgen.core.reading import as_text, file_kind, is_link, other_fields, unwrapped
 from airflow_provider_adgen.core.safe_json import loads
 from airflow_provider_adgen.core.vendor import Assumption, Idempotency, Problem, Promises, Tracking, Vendor
 from airflow_provider_adgen.core.vocabulary import (
@@ -156,7 +156,7 @@ class AdsumoVendor(Vendor):
             if request.synchronous:
                 return self._voiceover(value, request, endpoint)
             item = read_model(
-                GenerationItem, {**value, "status": value.get("status") or "processing"}, self.name, endpoint
+                GenerationItem, {**value, "status": as_text(value.get("status")) or "processing"}, self.name, endpoint
             )
             generation = self._generation(item, request.result_kind)
             generation.credits = Credits(quoted=request.price())

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from airflow.sdk.serde import serialize
 from airflow.triggers.base import TriggerEvent
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_adgen.core.calls import Answer, Event
@@ -192,6 +192,7 @@ values = st.recursive(
 broken = st.binary(min_size=1, max_size=4).map(lambda raw: bytes(byte for byte in raw if byte not in b'"\\'))
 
 
+@example({"status": True, "credits_used": -(2**63) - 1025, "cost": 1e300}, b"\xff")
 @settings(max_examples=80, deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES) | texts, values, max_size=5), broken)
 @pytest.mark.parametrize("name", sorted(READERS))
