@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from airflow_provider_adgen.compat import BaseHook, aget_connection
 from airflow_provider_adgen.core import blocking
+from airflow_provider_adgen.core.calls import RateClass
 from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.decisions.rates import RateBudget
 from airflow_provider_adgen.core.errors import AdGenError, AuthenticationError, InvalidRequest
@@ -109,6 +110,10 @@ class AdGenHook(BaseHook):
         if warning:
             self.log.warning("Connection %s: %s", self.conn_id, warning)
         return account
+
+    def submit_delay(self) -> float:
+        """Return the seconds until the account's rate budget in this process lets a paid submission out; no I/O."""
+        return budget_of(self.account()).delay(RateClass.SUBMIT, SYSTEM.monotonic())
 
     # --- carrying out calls ---------------------------------------------------------------------------------------
 
