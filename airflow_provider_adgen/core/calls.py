@@ -18,7 +18,7 @@ from typing import IO, Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from airflow_provider_adgen.core import safe_json
-from airflow_provider_adgen.core.errors import UnexpectedResponse
+from airflow_provider_adgen.core.errors import UnexpectedResponse, WireError
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -59,6 +59,19 @@ class Answer:
     def text(self) -> str:
         """The body as text."""
         return safe_json.decoded(self.content, self.headers.get("content-type", ""))
+
+
+def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return an answer's headers by name in lower case; those that are repeated are joined by commas."""
+    found: dict[str, str] = {}
+    for raw, value in headers:
+        name = raw.decode("ascii", "replace").lower()
+        try:
+            text = value.decode()
+        except UnicodeDecodeError:
+            text = value.decode("latin-1")
+        found[name] = f"{found[name]}, {text}" if name in found else text
+    return found
 
 
 @dataclass(frozen=True)
@@ -126,6 +139,8 @@ class Call(Generic[T]):
     """What is sent as the body."""
 
     def __post_init__(self) -> None:
+        if self.paid and self.method == "GET":
+            raise ValueError("A paid call is no GET: a GET may be sent twice.")
         ready = self.body is None or isinstance(self.body, FileBody | Multipart)
         object.__setattr__(self, "payload", self.body if ready else safe_json.dumps(self.body, self.endpoint))
 
@@ -204,6 +219,20 @@ class Listen(Generic[E]):
     seconds: float
     enough: Callable[[E], bool] = field(repr=False)
     linger: float = 0.0
+
+
+def broken(endpoint: str, what: str | None, *, sent: bool) -> WireError:
+    """
+    Return the error for a request without an answer.
+
+    :param what: what happened, without a URL; None if it took too long.
+    :param sent: whether any byte of the request may have gone out.
+    """
+    if what is None:
+        return WireError(f"No answer to {endpoint}: it took too long.", sent=sent)
+    if sent:
+        return WireError(f"The connection broke during {endpoint} ({what}).", sent=True)
+    return WireError(f"Could not connect for {endpoint} ({what}); nothing was sent.", sent=False)
 
 
 def unreadable(vendor: str, endpoint: str, fieldname: str, why: str) -> UnexpectedResponse:

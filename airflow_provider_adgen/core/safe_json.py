@@ -13,6 +13,7 @@ import codecs
 import json
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_adgen.core.errors import InvalidRequest
@@ -64,6 +65,14 @@ def decoded(content: bytes, content_type: str = "") -> str:
         except UnicodeError:  # it is something else than it says, or broken
             continue
     return clean_text(content.decode(named, "replace"))
+
+
+def in_utf8(headers: Mapping[str, str], content: bytes) -> tuple[Mapping[str, str], bytes]:
+    """Return an answer in UTF-8, in which alone a key that is echoed can be found."""
+    told = headers.get("content-type", "")
+    if codec_of(content, told) in {"utf-8", "utf-8-sig"}:
+        return headers, content
+    return {**headers, "content-type": told.partition(";")[0]}, decoded(content, told).encode()
 
 
 def clean_text(text: str) -> str:

@@ -252,14 +252,7 @@ class Wire:
             return await self._foreign(call)
         sent = await self._pass(call.rate_class, call.endpoint, paid=call.paid)
         request = self._request(call)
-        if call.paid:
-            client = HttpClient(verify=self.account.verify, fresh=True)
-            try:
-                answer = await client.send(request, seconds=self.account.timeout)
-            finally:
-                await client.aclose()
-        else:
-            answer = await self._following_redirects(request)
+        answer = await self._following_redirects(request)
         self._learn(call.rate_class, answer, sent)
         if not 200 <= answer.status < 300:
             raise self._error(answer, call.endpoint, call.rate_class)
@@ -290,14 +283,8 @@ class Wire:
 
     async def _foreign(self, call: Call[Any]) -> Answer:
         # A storage host sees neither the key nor the connection's extra headers.
-        client = HttpClient(verify=self.account.verify)
-        try:
-            answer = await client.send(
-                Request(call.method, call.endpoint, call.foreign_url or "", dict(call.headers), call.payload),
-                seconds=max(self.account.timeout, 600.0),
-            )
-        finally:
-            await client.aclose()
+        request = Request(call.method, call.endpoint, call.foreign_url or "", dict(call.headers), call.payload)
+        answer = await self._reused().send(request, seconds=max(self.account.timeout, 600.0))
         if not 200 <= answer.status < 300:
             cls = ServerError if answer.status >= 500 else ApiError
             raise cls(

@@ -612,6 +612,11 @@ def test_what_is_sent_is_what_was_encoded_when_the_call_was_made(server: RawServ
     assert server.heard[0].body == call.payload == '{"prompt":"Größe"}'.encode()
 
 
+def test_a_get_cannot_be_paid_for() -> None:
+    with pytest.raises(ValueError, match="may be sent twice"):
+        get(paid=True)
+
+
 def test_a_header_of_the_users_need_not_be_ascii(server: RawServer) -> None:
     send(server, paid(), headers={"X-Team": "Größe"})
     assert server.heard[0].headers["x-team"].encode("latin-1").decode() == "Größe"
