@@ -365,9 +365,9 @@ class Wire:
 
     def _error(self, answer: Answer, endpoint: str, rate_class: RateClass) -> ApiError:
         wait = retry_after(answer.headers, self._clock.now()) if answer.status in {429, 503} else None
-        if answer.status == 429:
-            # Whatever the vendor says, the budget lets nothing out before its own pause is over.
-            wait = max(wait or 0.0, self.budget.delay(rate_class, self._clock.monotonic()))
+        if answer.status == 429 and wait is not None:
+            # However short the vendor says: the budget lets nothing out before its own pause is over.
+            wait = max(wait, self.budget.delay(rate_class, self._clock.monotonic()))
         return self.vendor.error(answer, endpoint, self.account.key.reveal(), retry_after=wait)
 
 
