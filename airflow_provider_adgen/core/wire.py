@@ -22,7 +22,8 @@ import tenacity
 
 from airflow_provider_adgen.core.calls import Answer, Call, Emit, Listen, RateClass, Sequence, Stream
 from airflow_provider_adgen.core.clock import SYSTEM, Clock
-from airflow_provider_adgen.core.decisions.rates import NEAR, RateBudget, retry_after
+from airflow_provider_adgen.core.decisions.rate_headers import retry_after
+from airflow_provider_adgen.core.decisions.rates import NEAR, RateBudget
 from airflow_provider_adgen.core.errors import (
     AdGenError,
     ApiError,

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from airflow_provider_adgen.core.calls import RateClass
 from airflow_provider_adgen.core.decisions.polling import JITTER, Listing, Schedule, classify_poll_error, schedule
 from airflow_provider_adgen.core.decisions.posting import Verdict, classify_submit_error
-from airflow_provider_adgen.core.decisions.rates import RateBudget, RateLimit, retry_after
+from airflow_provider_adgen.core.decisions.rate_headers import retry_after
+from airflow_provider_adgen.core.decisions.rates import RateBudget, RateLimit
 from airflow_provider_adgen.core.errors import (
     AdGenError,
     AuthenticationError,
