@@ -104,10 +104,9 @@ class _Sent:
         # A proxy is asked for its tunnel by a request, too: that one is not the request.
         if name.endswith("send_request_headers.started"):
             self.any = info["request"].method != b"CONNECT"
-        elif name.endswith("send_request_headers.failed") and isinstance(
-            info["exception"], httpcore.LocalProtocolError
-        ):
-            self.any = False  # it was refused on our own side, before its first byte
+        elif name.endswith("send_request_headers.failed"):
+            # A header that HTTP does not allow is refused on our own side, before the first byte.
+            self.any &= not isinstance(info["exception"], httpcore.LocalProtocolError)
 
 
 class _Body(httpx.AsyncByteStream):
@@ -125,9 +124,10 @@ class HttpClient:
     """
     A client for one account. It opens connections lazily and belongs to one event loop.
 
-    A GET goes over a connection that is kept and used again. Anything else gets a connection of its own, over httpx's
-    transport: it must not go out on one that may already be dead, and that transport tells whether any byte was sent.
-    httpx's client, which would add cookies, redirects and a log line with the URL, is not used.
+    A GET whose answer is read whole goes over a connection that is kept and used again. Anything else gets a connection
+    of its own, over httpx's transport: that one is never dead already, tells whether any byte of the request was sent,
+    and hands out all that arrived of a file before it broke off. httpx's client would add cookies, redirects and a log
+    line with the URL; it is not used.
 
     Proxies are the environment's (``HTTPS_PROXY``, ``NO_PROXY`` and so on).
 
@@ -153,10 +153,14 @@ class HttpClient:
             self._proxies[origin] = proxy_for(origin)
         return self._proxies[origin]
 
-    def take(self, request: Request) -> Transport:
-        """Return the transport for a request; it goes to :meth:`give_back`."""
+    def take(self, request: Request, *, whole: bool) -> Transport:
+        """
+        Return the transport for a request; it goes to :meth:`give_back`.
+
+        :param whole: the answer is read whole.
+        """
         # aiohttp knows no SOCKS.
-        if request.method == "GET" and (self.proxy(request.url) or "http:").startswith("http:"):
+        if whole and request.method == "GET" and (self.proxy(request.url) or "http:").startswith("http:"):
             if self._kept is None:
                 # Imported when it is needed: a worker that submits and defers does without.
                 from airflow_provider_adgen.core.kept import Kept
@@ -182,11 +186,8 @@ class HttpClient:
             return httpx.AsyncHTTPTransport(verify=self._verify, limits=limits, proxy=self.proxy(url))
         except (ImportError, ValueError, httpx.InvalidURL):
             # The cause is dropped: it holds the proxy's URL, and that may hold a password.
-            raise WireError(
-                "The proxy that the environment names cannot be used (SOCKS needs the package httpx[socks]); nothing "
-                "was sent.",
-                sent=False,
-            ) from None
+            what = "The proxy that the environment names cannot be used (SOCKS needs the package httpx[socks])"
+            raise WireError(f"{what}; nothing was sent.", sent=False) from None
 
     async def send(self, request: Request, *, seconds: float) -> Answer:
         """
@@ -246,7 +247,7 @@ class _Exchange:
         self._files = contextlib.ExitStack()
 
     async def __aenter__(self) -> Opened:
-        self._transport = self._client.take(self._request)
+        self._transport = self._client.take(self._request, whole=self._silence is None)
         try:
             with self._errors:
                 token = _ours.set(True)
@@ -268,7 +269,6 @@ class _Exchange:
         self._errors.sent.any = True  # unless it is told otherwise
         reply = await transport.send(
             replace(self._request, url=str(httpx.URL(self._request.url)), headers=dict(_headers(self._request))),
-            self._silence,
             self._client.proxy,
         )
         return httpx.Response(reply.status, headers=list(reply.headers), stream=_Body(reply))

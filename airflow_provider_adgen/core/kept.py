@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _KEEPALIVE_SECONDS = 120.0
 # As long as httpx allows: a signed link of several kilobytes may be in one.
 _LONGEST_HEADER = 100 << 10
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None)
 
 
 class _Errors:
@@ -48,7 +49,7 @@ class _Errors:
         # A ValueError is a header or a URL that HTTP does not allow.
         refused = aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError
         unsent = isinstance(error, refused | ValueError)
-        what = None if isinstance(error, aiohttp.ServerTimeoutError) else type(error).__name__
+        what = type(error).__name__
         del error  # its text may quote a header or the URL, and error trackers show the locals
         raise broken(self._endpoint, what, sent=not unsent) from None
 
@@ -93,12 +94,11 @@ class Kept:
             max_field_size=_LONGEST_HEADER,
         )
 
-    async def send(self, request: Request, silence: float | None, proxy_for: Callable[[str], str | None]) -> Reply:
+    async def send(self, request: Request, proxy_for: Callable[[str], str | None]) -> Reply:
         """
-        Send a GET.
+        Send a GET. Whoever calls it sets the deadline.
 
         :param request: what to send; its URL holds no character that must be quoted.
-        :param silence: the longest silence allowed, in seconds.
         :param proxy_for: tells the http proxy for a URL.
         :raises WireError: no answer arrived.
         """
@@ -109,7 +109,7 @@ class Kept:
                 headers=request.headers,
                 allow_redirects=False,
                 proxy=proxy_for(request.url),
-                timeout=aiohttp.ClientTimeout(sock_connect=silence, sock_read=silence),
+                timeout=_NO_TIMEOUT,
             )
         return Reply(answer.status, answer.raw_headers, request.endpoint, answer)
 

@@ -162,20 +162,30 @@ def test_closing_lets_those_under_way_end() -> None:
         assert asyncio.run(act()) == {"id": "j"}
 
 
-def test_an_answer_that_is_left_unread_does_not_come_back_with_the_next() -> None:
-    with RawServer(saying(200, b"x" * 3_000_000), FINE) as server:
+def test_a_file_does_not_go_over_a_kept_connection() -> None:
+    """aiohttp drops what arrived and was not read yet, when the connection breaks."""
 
-        async def act() -> Any:
-            client = HttpClient()
+    def breaking(connection: Any) -> None:
+        connection.answer(200, b"x" * 60_000, length=90_000)
+        connection.close()
+
+    with RawServer(FINE, breaking, FINE) as server:
+
+        async def act() -> int:
+            client, got = HttpClient(), 0
             request = Request("GET", "GET /x", f"{server.url}/x")
-            async with client.open(request, seconds=5.0) as opened:
-                assert opened.status == 200
-            found = await client.send(request, seconds=5.0)
+            await client.send(request, seconds=5.0)
+            with pytest.raises(WireError, match="broke during GET /x"):
+                async with client.open(request, seconds=5.0) as opened:
+                    await asyncio.sleep(0.2)
+                    async for piece in opened.raw():
+                        got += len(piece)
+            await client.send(request, seconds=5.0)
             await client.aclose()
-            return found.json()
+            return got
 
-        assert asyncio.run(act()) == {"id": "j"}
-        assert server.connections == 2
+        assert asyncio.run(act()) == 60_000
+        assert [heard.connection for heard in server.heard] == [1, 2, 1]
 
 
 def test_no_log_has_a_url_or_a_key(caplog: pytest.LogCaptureFixture) -> None:
