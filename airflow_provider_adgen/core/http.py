@@ -267,10 +267,7 @@ class _Exchange:
                 await _built(self._request, self._silence, self._errors.sent, self._files)
             )
         self._errors.sent.any = True  # unless it is told otherwise
-        reply = await transport.send(
-            replace(self._request, url=str(httpx.URL(self._request.url)), headers=dict(_headers(self._request))),
-            self._client.proxy,
-        )
+        reply = await transport.send(replace(self._request, headers=dict(_headers(self._request))), self._client.proxy)
         return httpx.Response(reply.status, headers=list(reply.headers), stream=_Body(reply))
 
     async def __aexit__(self, *_exc: object) -> None:

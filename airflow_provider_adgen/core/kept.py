@@ -9,6 +9,7 @@ redirects, no cookies, no .netrc, no decoding; a URL is sent as it is, because i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _KEEPALIVE_SECONDS = 120.0
 # As long as httpx allows: a signed link of several kilobytes may be in one.
 _LONGEST_HEADER = 100 << 10
+# A URL in which nothing is left to be quoted.
+_QUOTED = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=%]+")
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None)
 
 
@@ -98,14 +101,14 @@ class Kept:
         """
         Send a GET. Whoever calls it sets the deadline.
 
-        :param request: what to send; its URL holds no character that must be quoted.
+        :param request: what to send.
         :param proxy_for: tells the http proxy for a URL.
         :raises WireError: no answer arrived.
         """
         with _Errors(request.endpoint):
             # What holds the URL, the key or a proxy's password is in no variable: error trackers show the locals.
             answer = await self._session.get(
-                URL(request.url, encoded=True),
+                URL(request.url, encoded=_QUOTED.fullmatch(request.url) is not None),
                 headers=request.headers,
                 allow_redirects=False,
                 proxy=proxy_for(request.url),

@@ -128,6 +128,13 @@ def test_a_url_goes_out_as_it_is(made: Any) -> None:
         assert server.heard[0].path == path
 
 
+@pytest.mark.parametrize("made", [get, paid], ids=["read", "paid"])
+def test_what_is_not_quoted_in_a_url_is(made: Any) -> None:
+    with RawServer(FINE) as server:
+        send(server, made(path="/a b/東?x=ü"))
+        assert server.heard[0].path == "/a%20b/%E6%9D%B1?x=%C3%BC"
+
+
 def test_a_long_header_is_read() -> None:
     with RawServer(saying(200, {"id": "j"}, X_Long="x" * 40_000)) as server:
         assert send(server, get()) == {"id": "j"}
