@@ -10,7 +10,6 @@ calls and receives what they parsed to, for what takes several requests (pages, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,7 +17,8 @@ from typing import IO, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from airflow_provider_adgen.core.errors import UnexpectedResponse
+from airflow_provider_adgen.core import safe_json
+from airflow_provider_adgen.core.errors import UnexpectedResponse, WireError
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -49,14 +49,29 @@ class Answer:
 
     def json(self) -> Any:
         """
-        Return the body as JSON.
+        Return the body as JSON that can be stored and passed on; see :func:`.safe_json.loads`.
 
         :raises ValueError: it is not JSON.
         """
+        return safe_json.loads(self.content, self.headers.get("content-type", ""))
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return safe_json.decoded(self.content, self.headers.get("content-type", ""))
+
+
+def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return an answer's headers by name in lower case; those that are repeated are joined by commas."""
+    found: dict[str, str] = {}
+    for raw, value in headers:
+        name = raw.decode("ascii", "replace").lower()
         try:
-            return json.loads(self.content)
-        except RecursionError:
-            raise ValueError("too deeply nested") from None
+            text = value.decode()
+        except UnicodeDecodeError:
+            text = value.decode("latin-1")
+        found[name] = f"{found[name]}, {text}" if name in found else text
+    return found
 
 
 @dataclass(frozen=True)
@@ -94,12 +109,14 @@ class Call(Generic[T]):
     """
     One request and how to read its answer.
 
+    :raises InvalidRequest: the body cannot be encoded.
     :param method: HTTP method.
     :param path: path below the connection's base URL.
     :param endpoint: method and path template for messages, without ids.
     :param parse: turns a successful answer into a value, or raises :class:`UnexpectedResponse`.
     :param query: query parameters; None values are left out.
-    :param body: a JSON value, a :class:`FileBody`, a :class:`Multipart`, or None.
+    :param body: a JSON value, a :class:`FileBody`, a :class:`Multipart`, or None. A JSON value is encoded at once, so
+        that what cannot be sent is refused before anybody relies on it being sent.
     :param headers: further headers.
     :param rate_class: the rate budget it counts against.
     :param paid: it spends credits: a fresh connection, no redirect, never repeated by the wire.
@@ -118,6 +135,14 @@ class Call(Generic[T]):
     paid: bool = False
     repeatable: bool | None = None
     foreign_url: str | None = field(default=None, repr=False)
+    payload: bytes | FileBody | Multipart | None = field(init=False, repr=False)
+    """What is sent as the body."""
+
+    def __post_init__(self) -> None:
+        if self.paid and self.method == "GET":
+            raise ValueError("A paid call is no GET: a GET may be sent twice.")
+        ready = self.body is None or isinstance(self.body, FileBody | Multipart)
+        object.__setattr__(self, "payload", self.body if ready else safe_json.dumps(self.body, self.endpoint))
 
     @property
     def may_repeat(self) -> bool:
@@ -140,18 +165,22 @@ Sequence = Generator[Any, Any, T]
 
 @dataclass(frozen=True)
 class Event:
-    """One server-sent event: its name and its data, the data kept out of reprs."""
+    """One server-sent event: its name and its data, the data kept out of reprs; both are made safe."""
 
     name: str
     data: str = field(repr=False)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", safe_json.clean_text(self.name))
+        object.__setattr__(self, "data", safe_json.clean_text(self.data))
+
     def json(self) -> Any:
         """
-        Return the data as JSON.
+        Return the data as JSON that can be stored and passed on; see :func:`.safe_json.loads`.
 
         :raises ValueError: it is not JSON.
         """
-        return json.loads(self.data)
+        return safe_json.loads(self.data)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +219,20 @@ class Listen(Generic[E]):
     seconds: float
     enough: Callable[[E], bool] = field(repr=False)
     linger: float = 0.0
+
+
+def broken(endpoint: str, what: str | None, *, sent: bool) -> WireError:
+    """
+    Return the error for a request without an answer.
+
+    :param what: what happened, without a URL; None if it took too long.
+    :param sent: whether any byte of the request may have gone out.
+    """
+    if what is None:
+        return WireError(f"No answer to {endpoint}: it took too long.", sent=sent)
+    if sent:
+        return WireError(f"The connection broke during {endpoint} ({what}).", sent=True)
+    return WireError(f"Could not connect for {endpoint} ({what}); nothing was sent.", sent=False)
 
 
 def unreadable(vendor: str, endpoint: str, fieldname: str, why: str) -> UnexpectedResponse:

@@ -160,7 +160,15 @@ class PayloadTooLarge(ApiError):
 
 
 class RateLimited(ApiError):
-    """429: too many requests, or too many jobs at once. A retry after ``retry_after`` seconds helps; costs nothing."""
+    """
+    429: too many requests, or too many jobs at once. A retry after ``retry_after`` seconds helps; costs nothing.
+
+    :param sent: False if our own rate budget held the request back, so that nothing reached the vendor.
+    """
+
+    def __init__(self, message: str, *, sent: bool = True, **fields: Any) -> None:
+        super().__init__(message, **fields)
+        self.sent = sent
 
 
 class ServerError(ApiError):

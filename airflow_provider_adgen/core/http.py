@@ -9,35 +9,40 @@ It has no policy: no retries, no redirects, no meaning of a status.
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import contextvars
 import logging
-import re
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import httpcore
 import httpx
 import httpx_sse
 
-from airflow_provider_adgen.core.calls import Answer, Event, FileBody, Multipart
+from airflow_provider_adgen.core.calls import Answer, Event, FileBody, Multipart, broken, read_headers
 from airflow_provider_adgen.core.errors import UnexpectedResponse, WireError
 from airflow_provider_adgen.core.proxies import Origin, origin_of, proxy_for
+from airflow_provider_adgen.core.safe_json import charset_of, in_utf8
+from airflow_provider_adgen.core.scrub import without_credential
 from airflow_provider_adgen.core.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
+    from airflow_provider_adgen.core.kept import Kept, Reply
+
+    Transport = Kept | httpx.AsyncHTTPTransport
+
 CHUNK = 1 << 18
 """Bytes read or written at a time when a file passes through."""
 
 LONGEST_ANSWER = 32 << 20
 """Bytes of a JSON answer we are willing to hold in memory."""
-
-# Longer than any sensible poll interval, so that a waiting loop does not open a new TLS session for every poll.
-_KEEPALIVE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -84,77 +89,105 @@ def _tls(verify: bool | str) -> ssl.SSLContext:
 
 
 def prepare(verify: bool | str) -> None:
-    """Build a connection's TLS context ahead of its first client; it takes tens of milliseconds: use a thread."""
+    """Do ahead of a connection's first request what takes tens of milliseconds; use a thread."""
     _tls(verify)
+    import_module("airflow_provider_adgen.core.kept")
 
 
 class _Sent:
-    """Remembers whether any byte of the request went out."""
+    """Remembers whether any byte of the request may have gone out."""
 
     def __init__(self) -> None:
         self.any = False
 
-    async def trace(self, name: str, _info: Any) -> None:
+    async def trace(self, name: str, info: Any) -> None:
+        # A proxy is asked for its tunnel by a request, too: that one is not the request.
         if name.endswith("send_request_headers.started"):
-            self.any = True
+            self.any = info["request"].method != b"CONNECT"
+        elif name.endswith("send_request_headers.failed"):
+            # A header that HTTP does not allow is refused on our own side, before the first byte.
+            self.any &= not isinstance(info["exception"], httpcore.LocalProtocolError)
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._reply.body()
+
+    async def aclose(self) -> None:
+        self._reply.close()
 
 
 class HttpClient:
     """
     A client for one account. It opens connections lazily and belongs to one event loop.
 
-    Each connection is an httpx transport of its own: the work of httpx's pool for one request grows with the square of
-    the connections that are busy, and here a free one is simply at hand, the one used last first. Between a request
-    and its transport httpx's own client would add cookies, redirects and a log line with the URL; none is wanted here.
+    A GET whose answer is read whole goes over a connection that is kept and used again. Anything else gets a connection
+    of its own, over httpx's transport: that one is never dead already, tells whether any byte of the request was sent,
+    and hands out all that arrived of a file before it broke off. httpx's client would add cookies, redirects and a log
+    line with the URL; it is not used.
 
     Proxies are the environment's (``HTTPS_PROXY``, ``NO_PROXY`` and so on).
 
     :param verify: True, False, or the path of a CA bundle.
-    :param fresh: never reuse a connection (a paid POST must not go out on one that may already be dead).
     """
 
-    def __init__(self, *, verify: bool | str = True, fresh: bool = False) -> None:
+    def __init__(self, *, verify: bool | str = True) -> None:
         self._verify = _tls(verify)
-        self._fresh = fresh
-        self._free: dict[Origin, list[httpx.AsyncHTTPTransport]] = {}
-        self._all: set[httpx.AsyncHTTPTransport] = set()
+        self._kept: Kept | None = None
+        self._busy: collections.Counter[Transport] = collections.Counter()
+        self._proxies: dict[Origin, str | None] = {}
 
     async def aclose(self) -> None:
         """Close all connections; those in use just now when their requests end."""
-        free, self._all, self._free = self._free, set(), {}
-        for transport in (one for kept in free.values() for one in kept):
-            await _shut(transport)
+        kept, self._kept = self._kept, None
+        if kept is not None and not self._busy[kept]:
+            await _shut(kept)
 
-    def take(self, origin: Origin) -> httpx.AsyncHTTPTransport:
-        """Return a connection to *origin* that is free; it goes to :meth:`give_back`."""
-        free = self._free.get(origin)
-        return free.pop() if free else self._new(origin)
+    def proxy(self, url: str) -> str | None:
+        """Return the proxy for a URL; it may hold a password."""
+        origin = origin_of(url)
+        if origin not in self._proxies:
+            self._proxies[origin] = proxy_for(origin)
+        return self._proxies[origin]
 
-    async def give_back(self, origin: Origin, transport: httpx.AsyncHTTPTransport, *, sound: bool) -> None:
-        """Let a connection be used again, or close it where it may not be sound or all were closed meanwhile."""
-        if sound and transport in self._all:
-            self._free.setdefault(origin, []).append(transport)
-            return
-        self._all.discard(transport)
-        await _shut(transport)
+    def take(self, request: Request, *, whole: bool) -> Transport:
+        """
+        Return the transport for a request; it goes to :meth:`give_back`.
 
-    def _new(self, origin: Origin) -> httpx.AsyncHTTPTransport:
-        limits = httpx.Limits(
-            max_connections=1,
-            max_keepalive_connections=0 if self._fresh else 1,
-            keepalive_expiry=_KEEPALIVE_SECONDS,
-        )
+        :param whole: the answer is read whole.
+        """
+        # aiohttp knows no SOCKS.
+        if whole and request.method == "GET" and (self.proxy(request.url) or "http:").startswith("http:"):
+            if self._kept is None:
+                # Imported when it is needed: a worker that submits and defers does without.
+                from airflow_provider_adgen.core.kept import Kept
+
+                self._kept = Kept(self._verify)
+            transport: Transport = self._kept
+        else:
+            transport = self._fresh(request.url)
+        self._busy[transport] += 1
+        return transport
+
+    async def give_back(self, transport: Transport) -> None:
+        """Take back a transport, and close it where it is used no more."""
+        self._busy[transport] -= 1
+        if not self._busy[transport]:
+            del self._busy[transport]
+            if transport is not self._kept:
+                await _shut(transport)
+
+    def _fresh(self, url: str) -> httpx.AsyncHTTPTransport:
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
         try:
-            transport = httpx.AsyncHTTPTransport(verify=self._verify, limits=limits, proxy=proxy_for(origin))
+            return httpx.AsyncHTTPTransport(verify=self._verify, limits=limits, proxy=self.proxy(url))
         except (ImportError, ValueError, httpx.InvalidURL):
             # The cause is dropped: it holds the proxy's URL, and that may hold a password.
-            raise WireError(
-                "The proxy that the environment names cannot be used (SOCKS needs the package httpx[socks]); nothing "
-                "was sent.",
-                sent=False,
-            ) from None
-        self._all.add(transport)
-        return transport
+            what = "The proxy that the environment names cannot be used (SOCKS needs the package httpx[socks])"
+            raise WireError(f"{what}; nothing was sent.", sent=False) from None
 
     async def send(self, request: Request, *, seconds: float) -> Answer:
         """
@@ -177,7 +210,8 @@ class HttpClient:
                             "read.",
                             endpoint=request.endpoint,
                         )
-                return Answer(opened.status, opened.headers, _without_credential(bytes(content), request))
+                headers, body = in_utf8(opened.headers, bytes(content))
+                return Answer(opened.status, headers, without_credential(body, request.headers))
         except TimeoutError:
             raise WireError(f"No answer to {request.endpoint} within {seconds:g} s.", sent=sent.any) from None
 
@@ -192,7 +226,7 @@ class HttpClient:
         return _Exchange(self, request, seconds, _Sent())
 
 
-async def _shut(transport: httpx.AsyncHTTPTransport) -> None:
+async def _shut(transport: Transport) -> None:
     # What was asked is answered, or its failure told; a paid answer must not be lost to a socket that closes badly.
     with contextlib.suppress(Exception):
         await transport.aclose()
@@ -213,35 +247,39 @@ class _Exchange:
         self._files = contextlib.ExitStack()
 
     async def __aenter__(self) -> Opened:
-        self._origin = origin_of(self._request.url)
-        self._transport = self._client.take(self._origin)
+        self._transport = self._client.take(self._request, whole=self._silence is None)
         try:
             with self._errors:
                 token = _ours.set(True)
                 try:
-                    # It is kept in no variable: error trackers show the locals, and it holds the URL and the body.
-                    self._response = await self._transport.handle_async_request(
-                        await _built(self._request, self._silence, self._errors.sent, self._files)
-                    )
+                    self._response = await self._answer(self._transport)
                 finally:
                     _ours.reset(token)
         except BaseException:
-            await self._done(sound=False)
+            await self._done()
             raise
         return Opened(self._response, self._errors, self._request)
 
-    async def __aexit__(self, kind: object, *_exc: object) -> None:
-        sound = False
+    async def _answer(self, transport: Transport) -> httpx.Response:
+        # The request is kept in no variable: error trackers show the locals, and it holds the URL and the body.
+        if isinstance(transport, httpx.AsyncHTTPTransport):
+            return await transport.handle_async_request(
+                await _built(self._request, self._silence, self._errors.sent, self._files)
+            )
+        self._errors.sent.any = True  # unless it is told otherwise
+        reply = await transport.send(replace(self._request, headers=dict(_headers(self._request))), self._client.proxy)
+        return httpx.Response(reply.status, headers=list(reply.headers), stream=_Body(reply))
+
+    async def __aexit__(self, *_exc: object) -> None:
         try:
             with self._errors:
                 await self._response.aclose()
-            sound = kind is None  # cancelled at a bad moment, httpcore's pool waits for ever
         finally:
-            await self._done(sound=sound)
+            await self._done()
 
-    async def _done(self, *, sound: bool) -> None:
+    async def _done(self) -> None:
         self._files.close()
-        await self._client.give_back(self._origin, self._transport, sound=sound)
+        await self._client.give_back(self._transport)
 
 
 class Opened:
@@ -256,7 +294,7 @@ class Opened:
         self._errors = errors
         self._request = request
         self.status = response.status_code
-        self.headers: Mapping[str, str] = _in_lower_case(response.headers.raw)
+        self.headers: Mapping[str, str] = read_headers(response.headers.raw)
 
     async def chunks(self, size: int | None = CHUNK) -> AsyncGenerator[bytes, None]:
         """Yield the body, decoded, so many bytes at a time, or as it arrives."""
@@ -280,36 +318,12 @@ class Opened:
             raise UnexpectedResponse(
                 f"The answer to {self._request.endpoint} is no event stream.", endpoint=self._request.endpoint
             )
+        codec = charset_of(self.headers["content-type"]) or "utf-8"
+        self._response.encoding = "utf-8-sig" if codec == "utf-8" else codec
         with self._errors:
             async for event in httpx_sse.EventSource(self._response).aiter_sse():
-                yield Event(event.event, _without_credential(event.data.encode(), self._request).decode())
-
-
-# Headers that prove who asks; an idempotency key does not, and is rightly told back.
-_CREDENTIAL = re.compile(r"auth|token|secret|api-?key|cookie", re.IGNORECASE)
-# Shorter, it may be a part of what is really said (and no vendor has such keys).
-_SHORTEST_CREDENTIAL = 12
-
-
-def _without_credential(content: bytes, request: Request) -> bytes:
-    """Take out the key where the host echoes it: what is read of an answer goes to logs, records and XCom."""
-    for name, value in request.headers.items():
-        key = value.rpartition(" ")[2]
-        if _CREDENTIAL.search(name) and len(key) >= _SHORTEST_CREDENTIAL:
-            content = content.replace(key.encode(), b"***")
-    return content
-
-
-def _in_lower_case(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for raw, value in headers:
-        name = raw.decode("ascii", "replace").lower()
-        try:
-            text = value.decode()
-        except UnicodeDecodeError:
-            text = value.decode("latin-1")
-        found[name] = f"{found[name]}, {text}" if name in found else text
-    return found
+                made = Event(event.event, event.data)
+                yield Event(made.name, without_credential(made.data.encode(), self._request.headers).decode())
 
 
 # Where the caller says nothing else.
@@ -321,12 +335,17 @@ _HEADERS = (
 )
 
 
+def _headers(request: Request) -> list[tuple[str, str]]:
+    said = (*_HEADERS, *_about(request.body), *request.headers.items())
+    return list({name.lower(): (name, value) for name, value in said}.values())
+
+
 async def _built(request: Request, silence: float | None, sent: _Sent, files: contextlib.ExitStack) -> httpx.Request:
-    named = {name.lower(): (name, value) for name, value in (*_HEADERS, *request.headers.items())}
     return httpx.Request(
         request.method,
         request.url,
-        headers=[*named.values(), *_length(request.body)],
+        # As bytes: httpx would refuse a header of the user's that is not ASCII, after everything else was prepared.
+        headers=[(name.encode(), value.encode()) for name, value in _headers(request)],
         extensions={"trace": sent.trace, "timeout": httpx.Timeout(silence).as_dict()},
         **await _content(request.body, files),
     )
@@ -342,10 +361,12 @@ async def _content(body: Any, files: contextlib.ExitStack) -> dict[str, Any]:
         # Small by the vendors' own limits (10 MB); httpx would read a file object on the event loop.
         file = files.enter_context(await asyncio.to_thread(body.file.open))
         return {"files": {body.name: (body.file_name, await asyncio.to_thread(file.read), body.content_type)}}
-    return {"json": body}
+    return {"content": body}
 
 
-def _length(body: Any) -> list[tuple[str, str]]:
+def _about(body: Any) -> list[tuple[str, str]]:
+    if isinstance(body, bytes):
+        return [("Content-Type", "application/json")]
     # Without it httpx sends the file in chunks, which S3 refuses for a presigned upload.
     return [("Content-Length", str(body.size))] if isinstance(body, FileBody) else []
 
@@ -370,11 +391,7 @@ class _Errors:
         return None
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, httpx.TimeoutException):
-            raise WireError(f"No answer to {self._request.endpoint}: it took too long.", sent=self.sent.any) from None
         if isinstance(error, (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, ssl.SSLError)):
-            endpoint, what = self._request.endpoint, type(error).__name__
+            what = None if isinstance(error, httpx.TimeoutException) else type(error).__name__
             del error  # its text may quote a header or the URL, and error trackers show the locals
-            if self.sent.any:
-                raise WireError(f"The connection broke during {endpoint} ({what}).", sent=True) from None
-            raise WireError(f"Could not connect for {endpoint} ({what}); nothing was sent.", sent=False) from None
+            raise broken(self._request.endpoint, what, sent=self.sent.any) from None

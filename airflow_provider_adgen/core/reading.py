@@ -21,6 +21,7 @@ from airflow_provider_adgen.core.vocabulary import Model
 FileKind = Literal["image", "video", "audio", "archive"]
 
 _LONGEST_ID = 200
+_TOO_LARGE = 2.0**63  # what is stored as a whole number has 64 bits
 # An answer that has one of these is about a thing itself: its ``data`` is a part of that, not a wrapping.
 _OWN = frozenset({"id", "status", "job_id", "jobId", "generation_id"})
 
@@ -42,9 +43,9 @@ def as_int(value: Any) -> int | None:
             value = float(value)
         except ValueError:
             return None
-    if isinstance(value, int):
-        return None if isinstance(value, bool) else value
-    return math.floor(value) if isinstance(value, float) and math.isfinite(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _TOO_LARGE:
+        return None
+    return math.floor(value)
 
 
 def as_number(value: Any) -> float | None:
@@ -62,7 +63,8 @@ def readable_id(value: Any) -> str | None:
     """Return an id that can go into a path and into a list joined by commas; None for anything else."""
     text = (as_text(value) or "").strip() if not isinstance(value, float) else ""
     # Of all white space only the common blank is printable.
-    plain = text.isprintable() and " " not in text and "," not in text
+    # U+FFFD stands for what could not be decoded: the id is another one.
+    plain = text.isprintable() and not any(mark in text for mark in (" ", ",", "\ufffd"))
     return text if text not in {"", ".", ".."} and plain and len(text) <= _LONGEST_ID else None
 
 

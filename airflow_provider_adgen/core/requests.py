@@ -93,7 +93,8 @@ class GenerationRequest(BaseModel):
 
     def body(self) -> dict[str, Any]:
         """Return the JSON body in the vendor's own names: what was not set is not sent."""
-        sent = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"extra_fields"})
+        # As Python has it: what JSON lacks is refused by name when the call is made, not turned into something else.
+        sent = self.model_dump(by_alias=True, exclude_none=True, exclude={"extra_fields"})
         return {**sent, **self.extra_fields}
 
 

@@ -18,12 +18,13 @@ _backoff = tenacity.wait_random_exponential(multiplier=0.5, max=8.0)
 def worth_retrying(error: BaseException) -> bool:
     """Whether the same request may be answered if it is sent again soon."""
     if isinstance(error, RateLimited):
-        return error.retry_after is None or error.retry_after <= NEAR
+        # What our own budget held back has waited long enough already.
+        return error.sent and (error.retry_after is None or error.retry_after <= NEAR)
     return isinstance(error, ServerError | WireError)
 
 
 def pause(state: tenacity.RetryCallState) -> float:
-    """Return the seconds before the next attempt: what the vendor asks for, if that is near."""
+    """Return the seconds before the next attempt: a pause that grows, or what the vendor asks for if that is longer."""
     error = state.outcome.exception() if state.outcome is not None else None
     asked = error.retry_after if isinstance(error, ApiError) else None
-    return asked if asked is not None and asked <= NEAR else _backoff(state)
+    return max(_backoff(state), asked if asked is not None and asked <= NEAR else 0.0)

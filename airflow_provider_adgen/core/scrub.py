@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -95,6 +96,21 @@ def without_urls(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [without_urls(item) for item in value if not (isinstance(item, str) and _is_link(item))]
     return value
+
+
+# Headers that prove who asks; an idempotency key does not, and is rightly told back.
+_CREDENTIAL = re.compile(r"auth|token|secret|api-?key|cookie", re.IGNORECASE)
+# Shorter, it may be a part of what is really said (and no vendor has such keys).
+_SHORTEST_CREDENTIAL = 12
+
+
+def without_credential(content: bytes, headers: Mapping[str, str]) -> bytes:
+    """Take the key that *headers* carry out of an answer that echoes it: it goes to logs, records and XCom."""
+    for name, value in headers.items():
+        key = value.rpartition(" ")[2]
+        if _CREDENTIAL.search(name) and len(key) >= _SHORTEST_CREDENTIAL:
+            content = content.replace(key.encode(), b"***")
+    return content
 
 
 class Secret:

@@ -22,7 +22,8 @@ import tenacity
 
 from airflow_provider_adgen.core.calls import Answer, Call, Emit, Listen, RateClass, Sequence, Stream
 from airflow_provider_adgen.core.clock import SYSTEM, Clock
-from airflow_provider_adgen.core.decisions.rates import NEAR, RateBudget, retry_after
+from airflow_provider_adgen.core.decisions.rate_headers import retry_after
+from airflow_provider_adgen.core.decisions.rates import NEAR, RateBudget
 from airflow_provider_adgen.core.errors import (
     AdGenError,
     ApiError,
@@ -62,8 +63,6 @@ class Tally:
 
 _REDIRECTS = 5
 _EXCERPT = 4096
-# Seconds between two looks whether an answer that others wait for has come.
-_GLANCE = 0.05
 _USER_AGENT = f"airflow-provider-adgen/{VERSION} Python/{platform.python_version()}"
 
 
@@ -214,7 +213,7 @@ class Wire:
                 if opened.status != 200:
                     answer = Answer(opened.status, opened.headers, b"".join([part async for part in opened.chunks()]))
                     self._learn(stream.rate_class, answer, sent)
-                    raise self._error(answer, stream.endpoint)
+                    raise self._error(answer, stream.endpoint, stream.rate_class)
                 self._learn(stream.rate_class, Answer(opened.status, opened.headers, b""), sent)
                 async for event in opened.events():
                     item = stream.read(event)
@@ -230,16 +229,13 @@ class Wire:
 
         :raises ApiError: the vendor answered with an error status.
         """
-        sent = await self._pass(call.rate_class, call.endpoint)
-        request = Request(
-            call.method, call.endpoint, self._url(call.path, call.query), {**self._headers(), **call.headers}, call.body
-        )
+        sent, request = await self._pass(call.rate_class, call.endpoint), self._request(call)
         async with self._reused().open(request, seconds=self.account.timeout) as opened:
             if opened.status >= 300:
                 content = b"".join([part async for part in opened.chunks()])
                 answer = Answer(opened.status, opened.headers, content)
                 self._learn(call.rate_class, answer, sent)
-                raise self._error(answer, call.endpoint)
+                raise self._error(answer, call.endpoint, call.rate_class)
             yield opened
 
     # --- one request ----------------------------------------------------------------------------------------------
@@ -255,25 +251,12 @@ class Wire:
     async def _once(self, call: Call[Any]) -> Answer:
         if call.foreign_url is not None:
             return await self._foreign(call)
-        sent = await self._pass(call.rate_class, call.endpoint)
-        request = Request(
-            call.method,
-            call.endpoint,
-            self._url(call.path, call.query),
-            {**self._headers(), **call.headers},
-            call.body,
-        )
-        if call.paid:
-            client = HttpClient(verify=self.account.verify, fresh=True)
-            try:
-                answer = await client.send(request, seconds=self.account.timeout)
-            finally:
-                await client.aclose()
-        else:
-            answer = await self._following_redirects(request)
+        sent = await self._pass(call.rate_class, call.endpoint, paid=call.paid)
+        request = self._request(call)
+        answer = await self._following_redirects(request)
         self._learn(call.rate_class, answer, sent)
         if not 200 <= answer.status < 300:
-            raise self._error(answer, call.endpoint)
+            raise self._error(answer, call.endpoint, call.rate_class)
         return answer
 
     async def _following_redirects(self, request: Request) -> Answer:
@@ -301,14 +284,8 @@ class Wire:
 
     async def _foreign(self, call: Call[Any]) -> Answer:
         # A storage host sees neither the key nor the connection's extra headers.
-        client = HttpClient(verify=self.account.verify)
-        try:
-            answer = await client.send(
-                Request(call.method, call.endpoint, call.foreign_url or "", dict(call.headers), call.body),
-                seconds=max(self.account.timeout, 600.0),
-            )
-        finally:
-            await client.aclose()
+        request = Request(call.method, call.endpoint, call.foreign_url or "", dict(call.headers), call.payload)
+        answer = await self._reused().send(request, seconds=max(self.account.timeout, 600.0))
         if not 200 <= answer.status < 300:
             cls = ServerError if answer.status >= 500 else ApiError
             raise cls(
@@ -326,6 +303,10 @@ class Wire:
             self._client = HttpClient(verify=self.account.verify)
         return self._client
 
+    def _request(self, call: Call[Any]) -> Request:
+        headers = {**self._headers(), **call.headers}
+        return Request(call.method, call.endpoint, self._url(call.path, call.query), headers, call.payload)
+
     def _url(self, path: str, query: Any) -> str:
         pairs = [(name, _text(value)) for name, value in dict(query).items() if value is not None]
         url = self.account.base_url + path
@@ -339,23 +320,28 @@ class Wire:
             **self.vendor.auth_headers(self.account.key.reveal()),
         }
 
-    async def _pass(self, rate_class: RateClass, endpoint: str, near: float = NEAR) -> float:
-        """Wait for the budget, *near* seconds at most, and return the moment at which the request goes out."""
+    def submit_delay(self) -> float:
+        """Return the seconds until a paid submission may go out; one that is sent earlier is refused, not held back."""
+        return self.budget.delay(RateClass.SUBMIT, self._clock.monotonic())
+
+    async def _pass(self, rate_class: RateClass, endpoint: str, near: float = NEAR, *, paid: bool = False) -> float:
+        """
+        Wait for the budget, and return the moment at which the request goes out.
+
+        :param near: the longest wait, in seconds.
+        :param paid: do not wait at all: what may be charged goes out at once, or is said not to have been sent.
+        """
         began = self._clock.monotonic()
         while True:
             now = self._clock.monotonic()
             wait = self.budget.delay(rate_class, now)
-            if now + wait > began + near:
-                told = (
-                    f"{self.vendor.title}'s rate limit allows no {rate_class} request for another {wait:.0f} s; "
-                    f"{endpoint} was not sent, and nothing was charged."
-                )
-                raise RateLimited(told, vendor=self.vendor.name, endpoint=endpoint, status=429, retry_after=wait)
-            if self.budget.awaiting(rate_class, now):
-                await self._clock.sleep(min(wait, _GLANCE))
-                continue
+            if wait > 0 if paid else now + wait > began + near:
+                raise self._held_back(rate_class, endpoint, wait)
             moment = now + self.budget.take(rate_class, now)
             if moment > now:
+                if paid:  # another thread took the slot in between
+                    self.budget.give_back(rate_class, moment)
+                    raise self._held_back(rate_class, endpoint, moment - now)
                 await self._clock.sleep(moment - now)
                 if self.budget.stopped(rate_class, self._clock.monotonic()):
                     self.budget.give_back(rate_class, moment)  # a 429 to somebody else's request came meanwhile
@@ -363,12 +349,26 @@ class Wire:
             self.tally.requests += 1
             return moment
 
+    def _held_back(self, rate_class: RateClass, endpoint: str, wait: float) -> RateLimited:
+        return RateLimited(
+            f"{self.vendor.title}'s rate limit allows no {rate_class} request for another {wait:.0f} s; {endpoint} was "
+            "not sent, and nothing was charged.",
+            vendor=self.vendor.name,
+            endpoint=endpoint,
+            status=429,
+            retry_after=wait,
+            sent=False,
+        )
+
     def _learn(self, rate_class: RateClass, answer: Answer, sent: float) -> None:
         self.tally.refused += answer.status == 429
         self.budget.learn(rate_class, answer.status, answer.headers, self._clock.monotonic(), self._clock.now(), sent)
 
-    def _error(self, answer: Answer, endpoint: str) -> ApiError:
+    def _error(self, answer: Answer, endpoint: str, rate_class: RateClass) -> ApiError:
         wait = retry_after(answer.headers, self._clock.now()) if answer.status in {429, 503} else None
+        if answer.status == 429 and wait is not None:
+            # However short the vendor says: the budget lets nothing out before its own pause is over.
+            wait = max(wait, self.budget.delay(rate_class, self._clock.monotonic()))
         return self.vendor.error(answer, endpoint, self.account.key.reveal(), retry_after=wait)
 
 
@@ -390,7 +390,7 @@ def _as_text(answer: Answer) -> str:
         # Written anew, so that no escape hides a link from being scrubbed.
         return json.dumps(answer.json(), ensure_ascii=False)
     except ValueError:
-        return answer.content.decode("utf-8", "replace")
+        return answer.text
 
 
 def _text(value: Any) -> str:

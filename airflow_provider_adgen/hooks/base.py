@@ -111,6 +111,10 @@ class AdGenHook(BaseHook):
             self.log.warning("Connection %s: %s", self.conn_id, warning)
         return account
 
+    def submit_delay(self) -> float:
+        """Return the seconds until the account's rate budget in this process lets a paid submission out; no I/O."""
+        return budget_of(self.account()).delay(RateClass.SUBMIT, SYSTEM.monotonic())
+
     # --- carrying out calls ---------------------------------------------------------------------------------------
 
     def _wire(self, account: Account, *, attempts: int = ATTEMPTS) -> Wire:

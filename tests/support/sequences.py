@@ -12,6 +12,8 @@ from airflow_provider_adgen.core.errors import AdGenError, UnexpectedResponse
 
 
 def answer(value: Any, status: int = 200) -> Answer:
+    if isinstance(value, Answer):
+        return value
     return Answer(status, {}, value if isinstance(value, bytes) else json.dumps(value).encode())
 
 

@@ -7,7 +7,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_adgen.core.errors import AdGenError, ApiError, InvalidRequest, UnexpectedResponse, WireError
+from airflow_provider_adgen.core.errors import (
+    AdGenError,
+    ApiError,
+    InvalidRequest,
+    RateLimited,
+    UnexpectedResponse,
+    WireError,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.vendor import Promises
@@ -38,12 +45,12 @@ def classify_submit_error(error: AdGenError, promises: Promises) -> Verdict:
     """Return what *error*, raised by a paid POST, proves."""
     if isinstance(error, WireError):
         return Verdict(nothing_started=not error.sent, answered=False, unknown=False, status=0)
+    if isinstance(error, RateLimited) and not error.sent:
+        return Verdict(nothing_started=True, answered=False, unknown=False, status=0)
     if isinstance(error, UnexpectedResponse):
         return Verdict(nothing_started=False, answered=True, unknown=True, status=200)
     if isinstance(error, ApiError):
         if error.status in promises.nothing_started:
-            # Our own budget raises the same 429 before anything is sent; it counts as answered all the same, which
-            # costs nothing: a new key is safe whenever nothing was started.
             return Verdict(nothing_started=True, answered=True, unknown=False, status=error.status)
         return Verdict(nothing_started=False, answered=False, unknown=False, status=error.status)
     # We refused it before anything was sent.

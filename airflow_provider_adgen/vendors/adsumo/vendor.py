@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pendulum
@@ -22,7 +21,8 @@ from airflow_provider_adgen.core.calls import (
     unreadable,
 )
 from airflow_provider_adgen.core.errors import InvalidRequest
-from airflow_provider_adgen.core.reading import file_kind, is_link, other_fields, unwrapped
+from airflow_provider_adgen.core.reading import as_text, file_kind, is_link, other_fields, unwrapped
+from airflow_provider_adgen.core.safe_json import loads
 from airflow_provider_adgen.core.vendor import Assumption, Idempotency, Problem, Promises, Tracking, Vendor
 from airflow_provider_adgen.core.vocabulary import (
     Creative,
@@ -156,7 +156,7 @@ class AdsumoVendor(Vendor):
             if request.synchronous:
                 return self._voiceover(value, request, endpoint)
             item = read_model(
-                GenerationItem, {**value, "status": value.get("status") or "processing"}, self.name, endpoint
+                GenerationItem, {**value, "status": as_text(value.get("status")) or "processing"}, self.name, endpoint
             )
             generation = self._generation(item, request.result_kind)
             generation.credits = Credits(quoted=request.price())
@@ -287,8 +287,8 @@ class AdsumoVendor(Vendor):
         if not hmac.compare_digest(expected.encode(), signature.strip().encode()):
             raise InvalidRequest("The webhook's X-Adsumo-Signature does not match its body: do not trust it.")
         try:
-            value = json.loads(body)
-        except (ValueError, RecursionError):
+            value = loads(body)
+        except ValueError:
             raise unreadable(self.name, "webhook", "", "is not JSON") from None
         return read_model(WebhookEvent, value, self.name, "webhook")
 

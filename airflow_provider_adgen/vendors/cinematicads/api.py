@@ -29,7 +29,7 @@ from airflow_provider_adgen.core.calls import (
     unreadable,
 )
 from airflow_provider_adgen.core.errors import ApiError, InvalidRequest
-from airflow_provider_adgen.core.reading import as_number
+from airflow_provider_adgen.core.reading import as_int, as_number
 from airflow_provider_adgen.core.requests import Arguments, HttpsUrl, Text, WebUrl, identifier
 from airflow_provider_adgen.core.scrub import scrub
 from airflow_provider_adgen.core.vocabulary import CreditBalance, Model
@@ -209,11 +209,11 @@ def get_credits() -> Call[CreditBalance]:
         inner = next((shapes.plain(fields[name]) for name in _BALANCE if isinstance(fields.get(name), dict)), None)
         fields = inner if inner is not None else fields
         found = as_number(shapes.first(fields, (*_REMAINING, *_BALANCE)))
-        remaining = found if found is not None else bare
+        remaining = as_int(found if found is not None else bare)
         if remaining is None:
             raise unreadable(NAME, endpoint, "credits", "is missing")
         return CreditBalance(
-            remaining=int(remaining // 1),
+            remaining=remaining,
             used=shapes.as_int(shapes.first(fields, _USED)),
             limit=shapes.as_int(shapes.first(fields, _LIMIT)),
         )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from airflow_provider_adgen.core import reading
 from airflow_provider_adgen.core.reading import as_number, is_link
 
 _DEEPEST = 4
@@ -76,7 +77,7 @@ def as_text(value: Any) -> str | None:
 def as_int(value: Any) -> int | None:
     """Return a whole number; None for anything else, parts of a credit included."""
     found = as_number(value)
-    return int(found) if found is not None and found.is_integer() else None
+    return reading.as_int(found) if found is not None and found.is_integer() else None
 
 
 def told_error(value: Any) -> str:

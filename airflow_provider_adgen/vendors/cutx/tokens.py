@@ -9,11 +9,12 @@ It is decoded and not verified, because only CutX has the secret; nothing of it 
 from __future__ import annotations
 
 import base64
-import json
 import math
 from typing import Any
 
 import pendulum
+
+from airflow_provider_adgen.core.safe_json import loads
 
 SOON = 48 * 3600.0
 """Seconds before a token's end from which on it is warned about: a daily DAG says so at least once."""
@@ -67,7 +68,7 @@ def _claims(token: str) -> dict[str, Any] | None:
     if len(parts) != 3:
         return None
     try:
-        value = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (ValueError, RecursionError):  # not a JWT: it says nothing about itself
+        value = loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:  # not a JWT: it says nothing about itself
         return None
     return value if isinstance(value, dict) else None

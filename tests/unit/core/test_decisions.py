@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from airflow_provider_adgen.core.calls import RateClass
 from airflow_provider_adgen.core.decisions.polling import JITTER, Listing, Schedule, schedule
 from airflow_provider_adgen.core.decisions.posting import Verdict, classify_submit_error
-from airflow_provider_adgen.core.decisions.rates import RateBudget, RateLimit, retry_after
+from airflow_provider_adgen.core.decisions.rate_headers import retry_after
+from airflow_provider_adgen.core.decisions.rates import RateBudget, RateLimit
 from airflow_provider_adgen.core.errors import (
     AdGenError,
     DownloadError,
@@ -143,6 +144,17 @@ WALL = 1_700_000_000.0
         ({"x-ratelimit-reset": str(int(WALL) - 40)}, 0.0),
         ({"retry-after": "3", "x-ratelimit-reset": "12"}, 3.0),
         ({"x-ratelimit-reset": "99999999999"}, None),
+        ({"retry-after": str(int(WALL) + 40)}, 40.0),
+        ({"retry-after": str((int(WALL) + 40) * 1000)}, 40.0),
+        ({"retry-after": str(int(WALL) - 1)}, 0.0),
+        ({"retry-after": "999999999"}, None),
+        ({"retry-after": "4000000000"}, None),
+        ({"retry-after": "86401", "ratelimit-reset": "12"}, 12.0),
+        ({"retry-after": email.utils.formatdate(WALL + 10**8, usegmt=True)}, None),
+        ({"retry-after": "Tue, 14 Nov 2023 22:13:50 -0000"}, 30.0),
+        ({"retry-after": "2023-11-14T22:13:50Z"}, 30.0),
+        ({"x-ratelimit-reset": "2023-11-14 22:13:50"}, 30.0),
+        ({"x-ratelimit-reset": email.utils.formatdate(WALL + 30, usegmt=True)}, 30.0),
         ({"x-ratelimit-reset": "500000000", "ratelimit-reset": "12"}, 12.0),
     ],
 )

@@ -6,22 +6,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
+import datetime
+import decimal
 import email.utils
 import gzip
 import json
+import pathlib
 import time
 import traceback
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_adgen.core import http
 from airflow_provider_adgen.core.calls import Answer, Call, RateClass
-from airflow_provider_adgen.core.clock import Clock
+from airflow_provider_adgen.core.decisions.posting import Verdict, classify_submit_error
 from airflow_provider_adgen.core.decisions.rates import RateBudget, RateLimit
 from airflow_provider_adgen.core.errors import (
     ApiError,
     AuthenticationError,
+    InvalidRequest,
     NotFound,
     RateLimited,
     ServerError,
@@ -322,19 +328,18 @@ class Overtaken(Quick):
         await super().sleep(seconds)
 
 
-@pytest.mark.parametrize("call", [get(), paid()], ids=["read", "paid"])
-def test_a_429_stops_those_too_that_wait_for_their_turn(server: RawServer, call: Call[Any]) -> None:
+def test_a_429_stops_those_too_that_wait_for_their_turn(server: RawServer) -> None:
     def overtaken(seconds: int) -> Overtaken:
-        budget = RateBudget(per_minute=60.0, rate_limits={call.rate_class: RateLimit(5, 3600.0)})
-        budget.take(call.rate_class, time.monotonic())
-        return Overtaken(budget, call.rate_class, seconds)
+        budget = RateBudget(per_minute=60.0, rate_limits={RateClass.READ: RateLimit(5, 3600.0)})
+        budget.take(RateClass.READ, time.monotonic())
+        return Overtaken(budget, RateClass.READ, seconds)
 
     clock = overtaken(20)
-    assert send(server, call, clock=clock, budget=clock.budget) == {"id": "j"}
+    assert send(server, get(), clock=clock, budget=clock.budget) == {"id": "j"}
     assert sum(clock.slept) == pytest.approx(20, abs=0.5) and len(server.heard) == 1
-    assert clock.budget.room(call.rate_class, clock.monotonic()) == 3
+    assert clock.budget.room(RateClass.READ, clock.monotonic()) == 3
     clock = overtaken(600)
-    assert "was not sent" in str(fails(server, call, RateLimited, clock=clock, budget=clock.budget))
+    assert "was not sent" in str(fails(server, get(), RateLimited, clock=clock, budget=clock.budget))
     assert len(server.heard) == 1
 
 
@@ -347,26 +352,70 @@ class Renewed(Quick):
 
     async def sleep(self, seconds: float) -> None:
         await super().sleep(seconds)
-        self.budget.stop(RateClass.SUBMIT, self.monotonic() + 15.0)
+        self.budget.stop(RateClass.READ, self.monotonic() + 15.0)
 
 
 def test_a_stop_that_is_renewed_is_not_waited_for_any_longer(server: RawServer) -> None:
     clock = Renewed(RateBudget(per_minute=60.0))
-    clock.budget.take(RateClass.SUBMIT, time.monotonic())
-    assert "was not sent" in str(fails(server, paid(), RateLimited, clock=clock, budget=clock.budget))
+    clock.budget.take(RateClass.READ, time.monotonic())
+    assert "was not sent" in str(fails(server, get(), RateLimited, clock=clock, budget=clock.budget))
     assert 45 <= sum(clock.slept) <= 61 and not server.heard
 
 
-def test_many_reads_at_once_wait_for_one_answer_and_not_for_a_second_each(server: RawServer) -> None:
-    async def act() -> float:
-        async with wire(server, clock=Clock(), timeout=20.0) as opened:
-            for number in range(30):
-                opened.budget.take(RateClass.READ, time.monotonic() - 30 + number)
-            began = time.monotonic()
-            assert len(await asyncio.gather(*(opened.call(get()) for _ in range(60)))) == 60
-            return time.monotonic() - began
+def test_a_paid_request_goes_out_at_once_or_is_not_sent(server: RawServer) -> None:
+    clock, budget = Quick(), RateBudget(per_minute=60.0)
 
-    assert asyncio.run(act()) < 8.0
+    async def act() -> None:
+        async with wire(server, clock=clock, budget=budget) as opened:
+            assert opened.submit_delay() == 0.0
+            await opened.call(paid())
+            assert 0.5 < opened.submit_delay() <= 1.0
+            with pytest.raises(RateLimited, match="was not sent") as caught:
+                await opened.call(paid())
+            assert not caught.value.sent and caught.value.retry_after == pytest.approx(1.0, abs=0.1)
+            verdict = classify_submit_error(caught.value, opened.vendor.promises)
+            assert verdict == Verdict(nothing_started=True, answered=False, unknown=False, status=0)
+            assert copy.copy(caught.value).sent is False
+            clock.ahead += opened.submit_delay()
+            await opened.call(paid())
+
+    asyncio.run(act())
+    assert len(server.heard) == 2 and not clock.slept
+
+
+@pytest.mark.parametrize(
+    ("told", "obeyed"),
+    [
+        ("0", True),
+        (email.utils.formatdate(time.time() - 1, usegmt=True), True),
+        (str(int(time.time()) - 1), True),
+        ("-5", False),
+        ("999999999", False),
+        ("4000000000", False),
+    ],
+)
+def test_a_paid_request_that_is_refused_again_and_again_waits_ever_longer(
+    server: RawServer, told: str, obeyed: bool
+) -> None:
+    server.scripts = [saying(429, {}, Retry_After=told)] * 4 + [FINE, saying(429, {}, Retry_After=told)]
+    clock, pauses = Quick(), []
+
+    async def act() -> None:
+        async with wire(server, clock=clock) as opened:
+            for refused in (True, True, True, True, False, True):
+                if refused:
+                    with pytest.raises(RateLimited) as caught:
+                        await opened.call(paid())
+                    assert caught.value.sent
+                    pauses.append(opened.submit_delay())
+                    # What makes no sense was not said.
+                    assert caught.value.retry_after == (pytest.approx(pauses[-1], abs=0.1) if obeyed else None)
+                    clock.ahead += pauses[-1]
+                else:
+                    await opened.call(paid())
+
+    asyncio.run(act())
+    assert pauses == pytest.approx([1, 2, 4, 8, 1], abs=0.2)
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
@@ -527,6 +576,67 @@ def test_a_closed_wire_can_be_used_again(server: RawServer) -> None:
         return found
 
     assert asyncio.run(act()) == {"id": "j"}
+
+
+UNSENDABLE = {
+    "date": datetime.date(2026, 1, 1),
+    "Decimal": decimal.Decimal("1.5"),
+    "NaN": float("nan"),
+    "Infinity": float("-inf"),
+    "Unicode": "half \ud83d",
+    "UUID": uuid.uuid4(),
+    "PosixPath": pathlib.PosixPath("/x"),
+    "set": {1},
+    "bytes": b"x",
+    "digits": 10**5000,
+    "object": object(),
+}
+
+
+@pytest.mark.parametrize("what", UNSENDABLE)
+def test_what_cannot_be_encoded_is_refused_when_the_call_is_made_and_named(what: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"^POST /x: extra\.list\.1 .*Nothing was sent") as caught:
+        paid(body={"prompt": "p", "extra": {"list": [1, UNSENDABLE[what]]}})
+    assert what in caught.value.message and caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [({"x": {(1, 2): 3}}, "x has a key"), ({"x": {"\ud83d": 3}}, "x.\ufffd has a name"), ({"x": b"y"}, "x is a bytes")],
+)
+def test_so_is_a_name_that_cannot_be_encoded(body: Any, named: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"POST /x: {named}"):
+        paid(body=body)
+
+
+def test_a_body_that_holds_itself_is_refused() -> None:
+    body: dict[str, Any] = {}
+    body["x"] = body
+    with pytest.raises(InvalidRequest, match="nested"):
+        paid(body=body)
+
+
+def test_what_is_sent_is_what_was_encoded_when_the_call_was_made(server: RawServer) -> None:
+    body = {"prompt": "Größe"}
+    call = paid(body=body)
+    body["prompt"] = object()
+    send(server, call)
+    assert server.heard[0].body == call.payload == '{"prompt":"Größe"}'.encode()
+
+
+def test_a_get_cannot_be_paid_for() -> None:
+    with pytest.raises(ValueError, match="may be sent twice"):
+        get(paid=True)
+
+
+def test_a_header_of_the_users_need_not_be_ascii(server: RawServer) -> None:
+    send(server, paid(), headers={"X-Team": "Größe"})
+    assert server.heard[0].headers["x-team"].encode("latin-1").decode() == "Größe"
+
+
+def test_a_header_that_http_does_not_allow_means_that_nothing_was_sent(server: RawServer) -> None:
+    error = fails(server, paid(), WireError, headers={"X-Team": "a\nb"})
+    assert not error.sent and not server.heard
 
 
 def test_the_body_is_what_was_given(server: RawServer) -> None:

@@ -26,11 +26,14 @@ if TYPE_CHECKING:
 ID = "0b6f2f0e-93f0-4c5e-8d0a-3c1f5f0f7a11"
 SUBJECT = {"project_id": ID, "product_id": ID}
 
-# Names that no vendor has: each begins with what none begins with.
-scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
+# What can be stored; what cannot is made safe where it is read (tests/unit/core/test_safe_answers.py).
+texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=8)
+numbers = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    st.none() | st.booleans() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
 )
+# Names that no vendor has: each begins with what none begins with.
 rests = st.dictionaries(st.from_regex(r"zz[a-z]{1,6}", fullmatch=True), values, max_size=5)
 # What nobody needs may come as anything.
 anything = st.sampled_from([None, True, 3, 4.5, "x", [], {}, ["x"], {"x": 1}])
