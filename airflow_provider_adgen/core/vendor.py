@@ -7,7 +7,7 @@ from __future__ import annotations
 import abc
 import logging
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.core.errors import ApiError, InsufficientCredits, InvalidRequest, error_class
@@ -80,7 +80,7 @@ class Promises:
     """
 
     idempotency: Idempotency | None = None
-    nothing_started: frozenset[int] = frozenset({400, 401, 402, 403, 404, 409, 413, 422, 429})
+    nothing_started: frozenset[int] = frozenset()
     refunded: frozenset[GenerationStatus] = frozenset()
     lists_jobs: bool = False
 
@@ -146,9 +146,20 @@ class Vendor(abc.ABC):
         """Return the headers that authenticate a request."""
         return {"Authorization": f"Bearer {key}"}
 
-    @abc.abstractmethod
     def problem(self, answer: Answer) -> Problem:
-        """Read an error answer; must never raise."""
+        """Read an error answer; never raises."""
+        try:
+            value = answer.json()
+        except ValueError:  # an error page of a proxy: the status alone must do
+            value = None
+        problem = (
+            self.read_problem(value) if isinstance(value, dict) else Problem(value if isinstance(value, str) else "")
+        )
+        return replace(problem, request_id=problem.request_id or answer.headers.get("x-request-id"))
+
+    @abc.abstractmethod
+    def read_problem(self, fields: dict[str, Any]) -> Problem:
+        """Read the JSON object of an error answer; must never raise."""
 
     @abc.abstractmethod
     def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:

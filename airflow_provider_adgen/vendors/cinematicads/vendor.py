@@ -9,7 +9,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_adgen.core.calls import Answer, Call, Emit, Listen, RateClass, Sequence, read_object, unreadable
+from airflow_provider_adgen.core.calls import Answer, Call, Emit, Listen, RateClass, Sequence
 from airflow_provider_adgen.core.decisions.rates import RateLimit
 from airflow_provider_adgen.core.errors import (
     AdGenError,
@@ -83,16 +83,11 @@ class CinematicAdsVendor(Vendor):
         self._reviews: dict[str, bool] = {}
         self._unreadable_list = False
 
-    def problem(self, answer: Answer) -> Problem:
+    def read_problem(self, fields: dict[str, Any]) -> Problem:
         """Read ``{"success": false, "error": "..."}``."""
-        try:
-            value = answer.json()
-        except ValueError:  # an error page of a proxy: the status alone must do
-            return Problem()
-        fields = shapes.plain(value)
-        said = fields.get("error")
-        code = shapes.as_text(shapes.first(shapes.plain(said), ("code", "type")) or fields.get("code"))
-        return Problem(shapes.told_error(value), code, shapes.as_text(fields.get("requestid")))
+        plain = shapes.plain(fields)
+        code = shapes.first(shapes.plain(plain.get("error")), ("code", "type")) or plain.get("code")
+        return Problem(shapes.told_error(fields), shapes.as_text(code), shapes.as_text(plain.get("requestid")))
 
     def spelled(self, word: str) -> str:
         """``in progress`` and ``in-progress`` are ``in_progress``."""
@@ -102,14 +97,14 @@ class CinematicAdsVendor(Vendor):
         """Return the paid ``POST /api/workflow``; the vendor has no idempotency keys."""
         if not isinstance(request, Workflow):
             raise InvalidRequest(f"CinematicAds has no request {type(request).__name__}. Nothing was sent.")
-        endpoint = "POST /api/workflow"
+        at = api.endpoint("POST /api/workflow")
 
         def parse(answer: Answer) -> Generation:
-            value = read_object(answer, self.name, endpoint)
+            value = at.object(answer)
             job = shapes.job_id(value)
             if job is None:
                 said = scrub(shapes.told_error(value)).rstrip(".")
-                raise unreadable(self.name, endpoint, "jobId", f"is missing{f' ({said})' if said else ''}")
+                raise at.unreadable("jobId", f"is missing{f' ({said})' if said else ''}")
             fields = shapes.plain(shapes.payload(value))
             word = shapes.as_text(fields.get("status"))
             generation = self._generation(
@@ -125,15 +120,7 @@ class CinematicAdsVendor(Vendor):
             generation.credits.quoted = request.price()
             return generation
 
-        return Call(
-            method="POST",
-            path="/api/workflow",
-            endpoint=endpoint,
-            parse=parse,
-            body=request.body(),
-            rate_class=RateClass.SUBMIT,
-            paid=True,
-        )
+        return at.submit(parse, request.body())
 
     def fetch(
         self, job_ids: tuple[str, ...], kind: str | None = None, *, stream_seconds: float = 0.0

@@ -21,6 +21,7 @@ from airflow_provider_adgen.core.reading import (
     JobId,
     Objects,
     OptionalInt,
+    OptionalLink,
     OptionalText,
     RequiredId,
     as_int,
@@ -139,8 +140,6 @@ class Balance(CutxModel):
     """``GET /api/credits/balance``."""
 
     balance: Annotated[int, BeforeValidator(as_int)]
-    lifetime_purchased: OptionalInt = None
-    lifetime_used: OptionalInt = None
 
 
 class Submission(CutxModel):
@@ -168,7 +167,7 @@ class Asset(CutxModel):
 
     id: OptionalText = None
     type: OptionalText = None
-    url: OptionalText = Field(default=None, repr=False)
+    url: OptionalLink = Field(default=None, repr=False)
     expires_at: Moment = None
 
 

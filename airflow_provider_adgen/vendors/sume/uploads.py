@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from airflow_provider_adgen.core.calls import Answer, Call, Sequence, nothing, read_model, read_object, unreadable
+from airflow_provider_adgen.core.calls import Answer, Call, Sequence, nothing
 from airflow_provider_adgen.core.errors import InvalidRequest, NotFound
 from airflow_provider_adgen.core.reading import readable_id, unwrapped
 from airflow_provider_adgen.core.requests import Arguments, Count, Text
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ASSET_LIBRARY = "asset_library_video"
 FACE_SWAP = "face_swap_source_video"
+
+_PRESIGN = api.endpoint("POST /uploads/presign")
 
 # The wire's own: they belong to the connection, not to the file.
 _NOT_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
@@ -83,15 +85,8 @@ def presign_upload(
     names = _FieldNames.check("presign_upload, field_names", **dict(field_names or {})).body()
     if len(set(names.values())) < len(names):
         raise InvalidRequest("presign_upload: field_names gives one name to two fields. Nothing was sent.")
-    endpoint = "POST /uploads/presign"
-    return Call(
-        method="POST",
-        path="/uploads/presign",
-        endpoint=endpoint,
-        parse=api.one(Upload, endpoint, "upload"),
-        body={names[name]: value for name, value in given.items()},
-        repeatable=True,
-    )
+    body = {names[name]: value for name, value in given.items()}
+    return _PRESIGN.get(Upload, inside=("upload",), body=body, repeatable=True)
 
 
 def finalize_asset(object_key: str, **fields: Any) -> Call[AssetUpload]:
@@ -103,10 +98,10 @@ def finalize_asset(object_key: str, **fields: Any) -> Call[AssetUpload]:
     :raises Conflict: it was finalised before, or the file is not there.
     """
     given = _NewAsset.check("finalize_asset", object_key=object_key, fields=fields)
-    endpoint = "POST /assets"
+    at = api.endpoint("POST /assets")
 
     def parse(answer: Answer) -> AssetUpload:
-        value = read_object(answer, api.NAME, endpoint)
+        value = at.object(answer)
         fields = unwrapped(value, "asset_upload")
         asset = fields.get("asset")
         several = fields.get("assets")
@@ -116,16 +111,10 @@ def finalize_asset(object_key: str, **fields: Any) -> Call[AssetUpload]:
         candidates.append(fields.get("id"))
         found = next((one for one in map(readable_id, candidates) if one is not None and one not in jobs), None)
         if found is None and not jobs:
-            raise unreadable(api.NAME, endpoint, "asset_id", "is missing")
-        return read_model(AssetUpload, {**fields, "asset_id": found, "job_ids": jobs}, api.NAME, endpoint)
+            raise at.unreadable("asset_id", "is missing")
+        return at.model(AssetUpload, {**fields, "asset_id": found, "job_ids": jobs})
 
-    return Call(
-        method="POST",
-        path="/assets",
-        endpoint=endpoint,
-        parse=parse,
-        body={**given.fields, "object_key": given.object_key},
-    )
+    return at.call(parse, body={**given.fields, "object_key": given.object_key})
 
 
 def _ids(value: Any) -> list[Any]:
@@ -163,7 +152,7 @@ def upload(
     leave: Upload = yield presign_upload(file_name, content_type, body.size, purpose, field_names=field_names)
     needed = "object_key" if purpose == ASSET_LIBRARY else "media_url"
     if not getattr(leave, needed):
-        raise unreadable(api.NAME, "POST /uploads/presign", needed, "is missing")
+        raise _PRESIGN.unreadable(needed, "is missing")
     yield Call(
         method="PUT",
         path="",

@@ -7,7 +7,6 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_adgen.core.calls import Answer, Call, RateClass, Sequence, read_object, unreadable
 from airflow_provider_adgen.core.errors import Conflict, InvalidRequest, NotFound, UnexpectedResponse
 from airflow_provider_adgen.core.reading import as_int, other_fields
 from airflow_provider_adgen.core.scrub import scrub
@@ -28,6 +27,8 @@ from airflow_provider_adgen.vendors.sume.requests import REQUESTS, SumeRequest
 if TYPE_CHECKING:
     from collections.abc import Sequence as Items
 
+    from airflow_provider_adgen.core.calls import Call, Sequence
+    from airflow_provider_adgen.core.endpoint import Endpoint
     from airflow_provider_adgen.core.requests import GenerationRequest
     from airflow_provider_adgen.vendors.sume.models import Job
 
@@ -71,35 +72,23 @@ class SumeVendor(Vendor):
 
     # --- Vendor ---------------------------------------------------------------------------------------------------
 
-    def problem(self, answer: Answer) -> Problem:
+    def read_problem(self, fields: dict[str, Any]) -> Problem:
         """Read ``{"error": {"code", "message", "details"}, "request_id"}``."""
-        header = answer.headers.get("x-request-id")
-        try:
-            value = answer.json()
-        except ValueError:  # an error page of a proxy: the status alone must do
-            return Problem(request_id=header)
-        if not isinstance(value, dict):
-            return Problem(request_id=header)
-        said = value.get("error")
+        said = fields.get("error")
         error = said if isinstance(said, dict) else {}
-        request_id = _word(value.get("request_id")) or _word(error.get("request_id")) or header
-        message = said if isinstance(said, str) else _word(error.get("message")) or _word(value.get("message")) or ""
-        return Problem(message + _amounts(error.get("details")), _word(error.get("code")), request_id)
+        message = said if isinstance(said, str) else _word(error.get("message")) or _word(fields.get("message")) or ""
+        return Problem(
+            message + _amounts(error.get("details")),
+            _word(error.get("code")),
+            _word(fields.get("request_id")) or _word(error.get("request_id")),
+        )
 
     def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:
         """Return the paid POST of *request*; the vendor has no idempotency keys."""
         if not isinstance(request, SumeRequest):
             raise InvalidRequest(f"Sume has no request {type(request).__name__}. Nothing was sent.")
-        endpoint = f"POST {request.path}"
-        return Call(
-            method="POST",
-            path=request.path,
-            endpoint=endpoint,
-            parse=lambda answer: self._created(read_object(answer, self.name, endpoint), request, endpoint),
-            body=request.body(),
-            rate_class=RateClass.SUBMIT,
-            paid=True,
-        )
+        at = api.endpoint(f"POST {request.path}")
+        return at.submit(lambda answer: self._created(at.object(answer), request, at), request.body())
 
     def fetch(
         self, job_ids: tuple[str, ...], kind: str | None = None, *, stream_seconds: float = 0.0
@@ -141,10 +130,10 @@ class SumeVendor(Vendor):
 
     # --- steps ----------------------------------------------------------------------------------------------------
 
-    def _created(self, value: dict[str, Any], request: SumeRequest, endpoint: str) -> Generation:
+    def _created(self, value: dict[str, Any], request: SumeRequest, at: Endpoint) -> Generation:
         jobs, unreadable_ones = shapes.job_refs(value)
         if not jobs:
-            raise unreadable(self.name, endpoint, "job.id or job_id", "is missing")
+            raise at.unreadable("job.id or job_id", "is missing")
         statuses = [self.status(job.status) if job.status else GenerationStatus.QUEUED for job in jobs]
         details = other_fields(value, *_PLACED)
         if isinstance(value.get("object"), str):
@@ -173,13 +162,13 @@ class SumeVendor(Vendor):
             return merged
         return job.model_copy(update={"status": "processing"})
 
-    def _listed(self, value: Any, endpoint: str) -> Listed | None:
+    def _listed(self, value: Any, at: Endpoint) -> Listed | None:
         job = api.job_id(value)
-        return Listed(job, functools.partial(self._row, value, endpoint)) if job is not None else None
+        return Listed(job, functools.partial(self._row, value, at)) if job is not None else None
 
-    def _row(self, value: Any, endpoint: str) -> Generation | None:
+    def _row(self, value: Any, at: Endpoint) -> Generation | None:
         try:
-            return self._generation([api.read_job(value, endpoint)], None)
+            return self._generation([api.read_job(value, at)], None)
         except UnexpectedResponse:  # it says nothing about the other jobs of the page
             return None
 

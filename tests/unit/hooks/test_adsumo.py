@@ -178,6 +178,22 @@ def test_a_notification_that_is_not_signed_is_refused(hook: AdsumoHook, signatur
         hook.verify_webhook(json.dumps(EVENT).encode(), signature)
 
 
+@pytest.mark.parametrize("signature", [None, b"x", 7, "\ud83d", " "])
+def test_a_notification_without_a_readable_signature_is_refused(hook: AdsumoHook, signature: Any) -> None:
+    with pytest.raises(InvalidRequest, match="do not trust it"):
+        hook.verify_webhook(json.dumps(EVENT).encode(), signature)
+
+
+def test_the_body_may_come_as_a_web_framework_hands_it_out(hook: AdsumoHook) -> None:
+    text = json.dumps(EVENT | {"error_message": "\u00e9"}, ensure_ascii=False)
+    raw = text.encode()
+    for body in (raw, bytearray(raw), memoryview(raw), text):
+        assert hook.verify_webhook(body, sign(raw)).generation_id == "g-1"
+    for wrong in (None, EVENT, "\ud83d"):
+        with pytest.raises(InvalidRequest):
+            hook.verify_webhook(wrong, sign(raw))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("body", [b"", b"x", b"[]", b"{}", b"\xff", b"[" * 100_000])
 def test_a_signed_notification_that_says_nothing_is_unreadable(hook: AdsumoHook, body: bytes) -> None:
     with pytest.raises(UnexpectedResponse):

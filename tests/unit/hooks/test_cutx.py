@@ -165,7 +165,7 @@ def test_credits(tiny: Tiny, both: Both) -> None:
     found = both("get_credits")
     # What was used since the account began is no use of a billing period, and what was bought is no limit.
     assert (found.remaining, found.used, found.limit, found.in_flight_limit) == (120, None, None, None)
-    assert found.model_extra == {"lifetime_purchased": 250, "lifetime_used": 155}
+    assert found.details == {"lifetime_purchased": 250, "lifetime_used": 155}
     tiny.routes["GET /api/credits/balance"] = Reply({"balance": "12.5", "lifetimeUsed": "3"})
     found = both("get_credits")
     assert (found.remaining, found.model_extra) == (12, {"lifetime_used": 3})
