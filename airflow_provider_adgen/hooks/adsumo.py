@@ -56,9 +56,7 @@ class AdsumoHook(AdGenHook):
         """
         return VENDOR.verify_webhook(body, signature, self._webhook_secret(self.account()))
 
-    async def averify_webhook(
-        self, body: bytes | bytearray | memoryview | str, signature: str | None
-    ) -> WebhookEvent:
+    async def averify_webhook(self, body: bytes | bytearray | memoryview | str, signature: str | None) -> WebhookEvent:
         """Check a notification's signature and read it; see :meth:`verify_webhook`."""
         return VENDOR.verify_webhook(body, signature, self._webhook_secret(await self.aaccount()))
 

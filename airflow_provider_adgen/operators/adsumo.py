@@ -4,15 +4,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from airflow_provider_adgen.operators.generate import GenerateOperator
 from airflow_provider_adgen.operators.resource import ResourceOperator
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-_COMMON = (*GenerateOperator.template_fields, "extra_fields")
 
 
 class AdsumoTalkingAvatarOperator(GenerateOperator):
@@ -35,24 +30,6 @@ class AdsumoTalkingAvatarOperator(GenerateOperator):
 
     vendor_name: ClassVar[str | None] = "adsumo"
     request_kind: ClassVar[str] = "talking-avatar"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "avatar_id",
-        "avatar_type",
-        "script",
-        "voice_id",
-        "voiceover_id",
-        "lipsync_model",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (
-        *_COMMON,
-        "avatar_id",
-        "avatar_type",
-        "script",
-        "voice_id",
-        "voiceover_id",
-        "lipsync_model",
-    )
 
     def __init__(
         self,
@@ -68,13 +45,7 @@ class AdsumoTalkingAvatarOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.avatar_id = avatar_id
-        self.avatar_type = avatar_type
-        self.script = script
-        self.voice_id = voice_id
-        self.voiceover_id = voiceover_id
-        self.lipsync_model = lipsync_model
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class AdsumoVideoOperator(GenerateOperator):
@@ -93,20 +64,6 @@ class AdsumoVideoOperator(GenerateOperator):
 
     vendor_name: ClassVar[str | None] = "adsumo"
     request_kind: ClassVar[str] = "ai-video"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "model",
-        "prompt",
-        "aspect_ratio",
-        "duration",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (
-        *_COMMON,
-        "model",
-        "prompt",
-        "aspect_ratio",
-        "duration",
-    )
 
     def __init__(
         self,
@@ -120,11 +77,7 @@ class AdsumoVideoOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.model = model
-        self.prompt = prompt
-        self.aspect_ratio = aspect_ratio
-        self.duration = duration
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class AdsumoTextToImageOperator(GenerateOperator):
@@ -144,22 +97,6 @@ class AdsumoTextToImageOperator(GenerateOperator):
 
     vendor_name: ClassVar[str | None] = "adsumo"
     request_kind: ClassVar[str] = "text-to-image"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "prompt",
-        "model",
-        "aspect_ratio",
-        "quantity",
-        "resolution",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (
-        *_COMMON,
-        "prompt",
-        "model",
-        "aspect_ratio",
-        "quantity",
-        "resolution",
-    )
 
     def __init__(
         self,
@@ -174,12 +111,7 @@ class AdsumoTextToImageOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.prompt = prompt
-        self.model = model
-        self.aspect_ratio = aspect_ratio
-        self.quantity = quantity
-        self.resolution = resolution
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class AdsumoProductShotOperator(GenerateOperator):
@@ -201,26 +133,6 @@ class AdsumoProductShotOperator(GenerateOperator):
 
     vendor_name: ClassVar[str | None] = "adsumo"
     request_kind: ClassVar[str] = "product-shots"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "product_id",
-        "style_id",
-        "model",
-        "aspect_ratio",
-        "quantity",
-        "resolution",
-        "additional_prompt",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (
-        *_COMMON,
-        "product_id",
-        "style_id",
-        "model",
-        "aspect_ratio",
-        "quantity",
-        "resolution",
-        "additional_prompt",
-    )
 
     def __init__(
         self,
@@ -237,14 +149,7 @@ class AdsumoProductShotOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.product_id = product_id
-        self.style_id = style_id
-        self.model = model
-        self.aspect_ratio = aspect_ratio
-        self.quantity = quantity
-        self.resolution = resolution
-        self.additional_prompt = additional_prompt
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class AdsumoTemplateVideoOperator(GenerateOperator):
@@ -261,16 +166,6 @@ class AdsumoTemplateVideoOperator(GenerateOperator):
 
     vendor_name: ClassVar[str | None] = "adsumo"
     request_kind: ClassVar[str] = "template-video"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "template",
-        "product_id",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (
-        *_COMMON,
-        "template",
-        "product_id",
-    )
 
     def __init__(
         self,
@@ -282,9 +177,7 @@ class AdsumoTemplateVideoOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.template = template
-        self.product_id = product_id
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class AdsumoTextToSpeechOperator(GenerateOperator):
@@ -303,20 +196,6 @@ class AdsumoTextToSpeechOperator(GenerateOperator):
 
     vendor_name: ClassVar[str | None] = "adsumo"
     request_kind: ClassVar[str] = "text-to-speech"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "text",
-        "voice_id",
-        "model",
-        "voice_settings",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (
-        *_COMMON,
-        "text",
-        "voice_id",
-        "model",
-        "voice_settings",
-    )
 
     def __init__(
         self,
@@ -330,11 +209,7 @@ class AdsumoTextToSpeechOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.text = text
-        self.voice_id = voice_id
-        self.model = model
-        self.voice_settings = voice_settings
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class AdsumoCreateProductOperator(ResourceOperator):
@@ -354,16 +229,6 @@ class AdsumoCreateProductOperator(ResourceOperator):
     """
 
     vendor_name: ClassVar[str] = "adsumo"
-    template_fields: Sequence[str] = (
-        "conn_id",
-        "name",
-        "description",
-        "category",
-        "image_url",
-        "price",
-        "currency",
-        "link",
-    )
 
     def __init__(
         self,
@@ -379,26 +244,11 @@ class AdsumoCreateProductOperator(ResourceOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.name = name
-        self.description = description
-        self.category = category
-        self.image_url = image_url
-        self.price = price
-        self.currency = currency
-        self.link = link
+        self.assign(locals())
 
     def act(self, hook: Any) -> Any:
         """Create the product."""
-        return hook.create_product(
-            name=self.name,
-            description=self.description,
-            category=self.category,
-            image_url=self.image_url,
-            price=self.price,
-            currency=self.currency,
-            link=self.link,
-            idempotency_key=self.task_key(),
-        )
+        return hook.create_product(**self.fields(), idempotency_key=self.task_key())
 
 
 class AdsumoDeleteProductOperator(ResourceOperator):
@@ -407,20 +257,19 @@ class AdsumoDeleteProductOperator(ResourceOperator):
 
     :param product_id: UUID of the product.
     :param conn_id: the Airflow connection of type ``adsumo``.
-    :raises Conflict: it has generations; Adsumo documents no endpoint that deletes those.
+    :raises AirflowFailException: it has generations; Adsumo documents no endpoint that deletes those.
     """
 
     vendor_name: ClassVar[str] = "adsumo"
-    template_fields: Sequence[str] = ("conn_id", "product_id")
     gone_is_fine: ClassVar[bool] = True
 
     def __init__(self, *, product_id: str, conn_id: str = "adsumo_default", **kwargs: Any) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.product_id = product_id
+        self.assign(locals())
 
     def act(self, hook: Any) -> Any:
         """Delete the product."""
-        return hook.delete_product(self.product_id)
+        return hook.delete_product(**self.fields())
 
 
 class AdsumoCreateAvatarOperator(ResourceOperator):
@@ -438,7 +287,6 @@ class AdsumoCreateAvatarOperator(ResourceOperator):
     """
 
     vendor_name: ClassVar[str] = "adsumo"
-    template_fields: Sequence[str] = ("conn_id", "name", "image_url", "description")
 
     def __init__(
         self,
@@ -450,18 +298,11 @@ class AdsumoCreateAvatarOperator(ResourceOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.name = name
-        self.image_url = image_url
-        self.description = description
+        self.assign(locals())
 
     def act(self, hook: Any) -> Any:
         """Create the avatar."""
-        return hook.create_custom_avatar(
-            name=self.name,
-            image_url=self.image_url,
-            description=self.description,
-            idempotency_key=self.task_key(),
-        )
+        return hook.create_custom_avatar(**self.fields(), idempotency_key=self.task_key())
 
 
 class AdsumoDeleteAvatarOperator(ResourceOperator):
@@ -470,17 +311,16 @@ class AdsumoDeleteAvatarOperator(ResourceOperator):
 
     :param avatar_id: UUID of the avatar.
     :param conn_id: the Airflow connection of type ``adsumo``.
-    :raises Conflict: a video generation uses it.
+    :raises AirflowFailException: a video generation uses it.
     """
 
     vendor_name: ClassVar[str] = "adsumo"
-    template_fields: Sequence[str] = ("conn_id", "avatar_id")
     gone_is_fine: ClassVar[bool] = True
 
     def __init__(self, *, avatar_id: str, conn_id: str = "adsumo_default", **kwargs: Any) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.avatar_id = avatar_id
+        self.assign(locals())
 
     def act(self, hook: Any) -> Any:
         """Delete the avatar."""
-        return hook.delete_custom_avatar(self.avatar_id)
+        return hook.delete_custom_avatar(**self.fields())

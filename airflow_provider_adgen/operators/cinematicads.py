@@ -4,13 +4,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from airflow_provider_adgen.operators.generate import GenerateOperator
 from airflow_provider_adgen.operators.resource import ResourceOperator
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class CinematicAdsWorkflowOperator(GenerateOperator):
@@ -38,31 +35,6 @@ class CinematicAdsWorkflowOperator(GenerateOperator):
 
     vendor_name: ClassVar[str | None] = "cinematicads"
     request_kind: ClassVar[str] = "workflow"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "workflow_type",
-        "url",
-        "concept",
-        "quality",
-        "models",
-        "formats",
-        "seasonal",
-        "framework",
-        "hitl",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (
-        *GenerateOperator.template_fields,
-        "extra_fields",
-        "workflow_type",
-        "url",
-        "concept",
-        "quality",
-        "models",
-        "formats",
-        "seasonal",
-        "framework",
-        "hitl",
-    )
 
     def __init__(
         self,
@@ -81,16 +53,7 @@ class CinematicAdsWorkflowOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.workflow_type = workflow_type
-        self.url = url
-        self.concept = concept
-        self.quality = quality
-        self.models = models
-        self.formats = formats
-        self.seasonal = seasonal
-        self.framework = framework
-        self.hitl = hitl
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class CinematicAdsBrandOperator(ResourceOperator):
@@ -108,7 +71,6 @@ class CinematicAdsBrandOperator(ResourceOperator):
     """
 
     vendor_name: ClassVar[str] = "cinematicads"
-    template_fields: Sequence[str] = ("conn_id", "name", "industry", "tone", "target_audience", "colors")
 
     def __init__(
         self,
@@ -122,21 +84,11 @@ class CinematicAdsBrandOperator(ResourceOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.name = name
-        self.industry = industry
-        self.tone = tone
-        self.target_audience = target_audience
-        self.colors = colors
+        self.assign(locals())
 
     def act(self, hook: Any) -> Any:
         """Write the profile."""
-        return hook.update_brand(
-            name=self.name,
-            industry=self.industry,
-            tone=self.tone,
-            target_audience=self.target_audience,
-            colors=self.colors,
-        )
+        return hook.update_brand(**self.fields())
 
 
 class CinematicAdsKnowledgeOperator(ResourceOperator):
@@ -152,7 +104,6 @@ class CinematicAdsKnowledgeOperator(ResourceOperator):
     """
 
     vendor_name: ClassVar[str] = "cinematicads"
-    template_fields: Sequence[str] = ("conn_id", "url", "source")
 
     def __init__(
         self,
@@ -163,16 +114,16 @@ class CinematicAdsKnowledgeOperator(ResourceOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.url = url
-        self.source = source
+        self.assign(locals())
 
     def act(self, hook: Any) -> Any:
         """Add the page or the file."""
         from airflow_provider_adgen.core.errors import InvalidRequest
 
-        if bool(self.url) == bool(self.source):
+        url, source = self.fields().values()
+        if bool(url) == bool(source):
             raise InvalidRequest("Give url or source, one of them. Nothing was sent.")
-        return hook.add_knowledge_url(self.url) if self.url else hook.add_knowledge_file(self.source)
+        return hook.add_knowledge_url(url) if url else hook.add_knowledge_file(source)
 
 
 class CinematicAdsExportProjectsOperator(ResourceOperator):
@@ -188,12 +139,11 @@ class CinematicAdsExportProjectsOperator(ResourceOperator):
     """
 
     vendor_name: ClassVar[str] = "cinematicads"
-    template_fields: Sequence[str] = ("conn_id", "destination")
 
     def __init__(self, *, destination: str, conn_id: str = "cinematicads_default", **kwargs: Any) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.destination = destination
+        self.assign(locals())
 
     def act(self, hook: Any) -> Any:
         """Store the archive."""
-        return hook.export_projects(self.destination).model_dump(mode="json", exclude={"url", "expires_at"})
+        return hook.export_projects(**self.fields()).model_dump(mode="json", exclude={"url", "expires_at"})

@@ -10,11 +10,7 @@ from airflow_provider_adgen.operators.generate import GenerateOperator
 from airflow_provider_adgen.operators.resource import ResourceOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow.sdk import Context
-
-_COMMON = (*GenerateOperator.template_fields, "extra_fields")
 
 
 class CutxCopyOperator(GenerateOperator):
@@ -38,24 +34,6 @@ class CutxCopyOperator(GenerateOperator):
 
     vendor_name: ClassVar[str | None] = "cutx"
     request_kind: ClassVar[str] = "copy"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "project_id",
-        "product_id",
-        "platform",
-        "format",
-        "tone",
-        "custom_instructions",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (
-        *_COMMON,
-        "project_id",
-        "product_id",
-        "platform",
-        "format",
-        "tone",
-        "custom_instructions",
-    )
 
     def __init__(
         self,
@@ -71,13 +49,7 @@ class CutxCopyOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.project_id = project_id
-        self.product_id = product_id
-        self.platform = platform
-        self.format = format
-        self.tone = tone
-        self.custom_instructions = custom_instructions
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class CutxStaticAdOperator(GenerateOperator):
@@ -98,15 +70,6 @@ class CutxStaticAdOperator(GenerateOperator):
 
     vendor_name: ClassVar[str | None] = "cutx"
     request_kind: ClassVar[str] = "static-ad"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "project_id",
-        "product_id",
-        "style",
-        "aspect_ratio",
-        "prompt",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (*_COMMON, "project_id", "product_id", "style", "aspect_ratio", "prompt")
 
     def __init__(
         self,
@@ -121,12 +84,7 @@ class CutxStaticAdOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.project_id = project_id
-        self.product_id = product_id
-        self.style = style
-        self.aspect_ratio = aspect_ratio
-        self.prompt = prompt
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class CutxVideoOperator(GenerateOperator):
@@ -150,24 +108,6 @@ class CutxVideoOperator(GenerateOperator):
 
     vendor_name: ClassVar[str | None] = "cutx"
     request_kind: ClassVar[str] = "video"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "project_id",
-        "product_id",
-        "script",
-        "avatar_url",
-        "voice_id",
-        "aspect_ratio",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (
-        *_COMMON,
-        "project_id",
-        "product_id",
-        "script",
-        "avatar_url",
-        "voice_id",
-        "aspect_ratio",
-    )
 
     def __init__(
         self,
@@ -183,13 +123,7 @@ class CutxVideoOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.project_id = project_id
-        self.product_id = product_id
-        self.script = script
-        self.avatar_url = avatar_url
-        self.voice_id = voice_id
-        self.aspect_ratio = aspect_ratio
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class CutxIngestProductOperator(ResourceOperator):
@@ -205,18 +139,16 @@ class CutxIngestProductOperator(ResourceOperator):
     """
 
     vendor_name: ClassVar[str] = "cutx"
-    template_fields: Sequence[str] = ("conn_id", "url", "project_id")
 
     def __init__(
         self, *, url: str, project_id: str | None = None, conn_id: str = "cutx_default", **kwargs: Any
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.url = url
-        self.project_id = project_id
+        self.assign(locals())
 
     def act(self, hook: Any) -> Any:
         """Make the product."""
-        return hook.ingest_product(url=self.url, project_id=self.project_id)
+        return hook.ingest_product(**self.fields())
 
     def execute(self, context: Context) -> Any:
         """Make the product, and push its id."""

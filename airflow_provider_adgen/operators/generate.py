@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 
 from airflow_provider_adgen.compat import TRIGGER_FAILED, AirflowFailException, conf
+from airflow_provider_adgen.operators._arguments import TakesFields
 from airflow_provider_adgen.operators._course import Course
 from airflow_provider_adgen.operators._options import one_of, seconds, whole_credits
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.lifecycle.submit_options import SubmitOptions
 
 
-class GenerateOperator(BaseOperator):
+class GenerateOperator(TakesFields, BaseOperator):
     """
     Generate one ad creative with any vendor: submit once, wait, store.
 
@@ -69,7 +70,6 @@ class GenerateOperator(BaseOperator):
     """The vendor of a typed operator; None: the connection's type says."""
 
     request_kind: ClassVar[str] = ""
-    request_fields: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -142,7 +142,7 @@ class GenerateOperator(BaseOperator):
 
                 raise InvalidRequest('request must be a dictionary {"kind": ..., ...}. Nothing was sent.')
             return dict(request)
-        return {"kind": self.request_kind, **{name: getattr(self, name) for name in self.request_fields}}
+        return {"kind": self.request_kind, **self.fields()}
 
     def _hook(self) -> AdGenHook:
         from airflow_provider_adgen.hooks.base import AdGenHook

@@ -10,21 +10,30 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 
 from airflow_provider_adgen.compat import AirflowFailException
+from airflow_provider_adgen.operators._arguments import TakesFields
 from airflow_provider_adgen.operators._hooks import typed_hook
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.sdk import Context
 
 
-class ResourceOperator(BaseOperator):
+# What the vendor will say again, however often it is asked.
+_FINAL = frozenset({400, 401, 402, 403, 404, 409, 413, 422})
+
+
+class ResourceOperator(TakesFields, BaseOperator):
     """
     Makes one call with the vendor's own hook and returns what it answered as a dictionary.
 
     :param conn_id: the Airflow connection.
-    :raises AirflowFailException: a retry cannot help: the arguments are wrong or the key is refused.
+    :raises AirflowFailException: a retry cannot help: the arguments are wrong, the key is refused, or the vendor
+        refuses what is asked for (400, 403, 404, 409, 413, 422).
     """
 
     vendor_name: ClassVar[str]
+    template_fields: Sequence[str] = ("conn_id",)
     gone_is_fine: ClassVar[bool] = False
 
     def __init__(self, *, conn_id: str, **kwargs: Any) -> None:
@@ -44,26 +53,22 @@ class ResourceOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Make the call."""
-        from airflow_provider_adgen.core.errors import (
-            AuthenticationError,
-            InsufficientCredits,
-            InvalidRequest,
-            NotFound,
-            PermissionDenied,
-        )
+        from airflow_provider_adgen.core.errors import ApiError, InvalidRequest, NotFound
         from airflow_provider_adgen.lifecycle.facts import TaskFacts
 
         self._facts = TaskFacts.of(context)
         try:
             hook = typed_hook(self.vendor_name, self.conn_id)
             answer = hook.with_current_key(lambda: self.act(hook))
-        except NotFound as error:
-            if self.gone_is_fine:
+        except InvalidRequest as error:
+            raise AirflowFailException(error.message) from error
+        except ApiError as error:
+            if self.gone_is_fine and isinstance(error, NotFound):
                 self.log.info("It was gone already.")
                 return None
-            raise AirflowFailException(error.message) from error
-        except (AuthenticationError, InsufficientCredits, InvalidRequest, PermissionDenied) as error:
-            raise AirflowFailException(error.message) from error
+            if error.status in _FINAL:
+                raise AirflowFailException(error.message) from error
+            raise
         if hasattr(answer, "model_dump"):
             return answer.model_dump(mode="json")
         return answer

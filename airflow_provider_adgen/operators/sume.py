@@ -6,16 +6,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_adgen.compat import AirflowFailException
 from airflow_provider_adgen.operators.generate import GenerateOperator
 from airflow_provider_adgen.operators.resource import ResourceOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow.sdk import Context
-
-_COMMON = GenerateOperator.template_fields
 
 
 class SumeImageOperator(GenerateOperator):
@@ -37,17 +32,6 @@ class SumeImageOperator(GenerateOperator):
 
     vendor_name: ClassVar[str | None] = "sume"
     request_kind: ClassVar[str] = "image"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "prompt",
-        "aspect_ratio",
-        "resolution",
-        "quality",
-        "image_count",
-        "n",
-        "reference_image_urls",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (*_COMMON, *request_fields)
 
     def __init__(
         self,
@@ -64,14 +48,7 @@ class SumeImageOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.prompt = prompt
-        self.aspect_ratio = aspect_ratio
-        self.resolution = resolution
-        self.quality = quality
-        self.image_count = image_count
-        self.n = n
-        self.reference_image_urls = reference_image_urls
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class SumeVideoOperator(GenerateOperator):
@@ -91,15 +68,6 @@ class SumeVideoOperator(GenerateOperator):
 
     vendor_name: ClassVar[str | None] = "sume"
     request_kind: ClassVar[str] = "video"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "prompt",
-        "aspect_ratio",
-        "duration",
-        "generate_audio",
-        "resolution",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (*_COMMON, *request_fields)
 
     def __init__(
         self,
@@ -114,12 +82,7 @@ class SumeVideoOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.prompt = prompt
-        self.aspect_ratio = aspect_ratio
-        self.duration = duration
-        self.generate_audio = generate_audio
-        self.resolution = resolution
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class SumeAdVideoOperator(GenerateOperator):
@@ -142,18 +105,6 @@ class SumeAdVideoOperator(GenerateOperator):
 
     vendor_name: ClassVar[str | None] = "sume"
     request_kind: ClassVar[str] = "ad-video"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "script",
-        "ad_format",
-        "avatar_id",
-        "avatar_slug",
-        "locale",
-        "duration_seconds",
-        "reference_image_urls",
-        "reference_video_urls",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (*_COMMON, *request_fields)
 
     def __init__(
         self,
@@ -171,15 +122,7 @@ class SumeAdVideoOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.script = script
-        self.ad_format = ad_format
-        self.avatar_id = avatar_id
-        self.avatar_slug = avatar_slug
-        self.locale = locale
-        self.duration_seconds = duration_seconds
-        self.reference_image_urls = reference_image_urls
-        self.reference_video_urls = reference_video_urls
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class SumeFaceSwapOperator(GenerateOperator):
@@ -204,16 +147,6 @@ class SumeFaceSwapOperator(GenerateOperator):
 
     vendor_name: ClassVar[str | None] = "sume"
     request_kind: ClassVar[str] = "face-swap"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "source_video_url",
-        "avatar_ids",
-        "duration_seconds",
-        "trim_start_seconds",
-        "trim_end_seconds",
-        "aspect_ratio",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (*_COMMON, *request_fields)
 
     def __init__(
         self,
@@ -229,13 +162,7 @@ class SumeFaceSwapOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.source_video_url = source_video_url
-        self.avatar_ids = avatar_ids
-        self.duration_seconds = duration_seconds
-        self.trim_start_seconds = trim_start_seconds
-        self.trim_end_seconds = trim_end_seconds
-        self.aspect_ratio = aspect_ratio
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class SumeReferenceAnalysisOperator(GenerateOperator):
@@ -255,12 +182,6 @@ class SumeReferenceAnalysisOperator(GenerateOperator):
 
     vendor_name: ClassVar[str | None] = "sume"
     request_kind: ClassVar[str] = "reference-analysis"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "url",
-        "url_field",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (*_COMMON, *request_fields)
 
     def __init__(
         self,
@@ -272,9 +193,7 @@ class SumeReferenceAnalysisOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.url = url
-        self.url_field = url_field
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class SumeUploadOperator(ResourceOperator):
@@ -297,7 +216,6 @@ class SumeUploadOperator(ResourceOperator):
     """
 
     vendor_name: ClassVar[str] = "sume"
-    template_fields: Sequence[str] = ("conn_id", "source", "purpose", "content_type", "field_names", "asset_fields")
 
     def __init__(
         self,
@@ -311,21 +229,11 @@ class SumeUploadOperator(ResourceOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.source = source
-        self.purpose = purpose
-        self.content_type = content_type
-        self.field_names = field_names
-        self.asset_fields = asset_fields
+        self.assign(locals())
 
     def act(self, hook: Any) -> Any:
         """Upload the file."""
-        done = hook.upload(
-            self.source,
-            self.purpose,
-            content_type=self.content_type,
-            field_names=self.field_names,
-            asset_fields=self.asset_fields,
-        )
+        done = hook.upload(**self.fields())
         asset = done.asset
         return {
             "purpose": done.purpose,
@@ -340,12 +248,7 @@ class SumeUploadOperator(ResourceOperator):
 
     def execute(self, context: Context) -> Any:
         """Upload the file, and push what the next task needs."""
-        from airflow_provider_adgen.core.errors import PayloadTooLarge
-
-        try:
-            result = super().execute(context)
-        except PayloadTooLarge as error:
-            raise AirflowFailException(error.message) from error
+        result = super().execute(context)
         for key in ("asset_id", "media_url"):
             if result[key] is not None:  # Airflow 3.0 refuses to store nothing
                 context["ti"].xcom_push(key=key, value=result[key])

@@ -12,7 +12,7 @@ from pydantic import Field
 from airflow_provider_adgen.core.calls import Answer, Call, Emit, Sequence
 from airflow_provider_adgen.core.endpoint import Endpoint
 from airflow_provider_adgen.core.errors import ApiError, InvalidRequest
-from airflow_provider_adgen.core.reading import other_fields, unwrapped
+from airflow_provider_adgen.core.reading import unwrapped
 from airflow_provider_adgen.core.requests import Arguments, Count, Text, WebUrl, identifier
 from airflow_provider_adgen.core.vocabulary import CreditBalance
 from airflow_provider_adgen.vendors.cutx.models import Asset, Balance, Job, Product, Project, User
@@ -182,7 +182,7 @@ def get_credits() -> Call[CreditBalance]:
 
     def parse(answer: Answer) -> CreditBalance:
         told = at.model(Balance, unwrapped(at.object(answer)))
-        return CreditBalance(remaining=told.balance, details=other_fields(told))
+        return CreditBalance(remaining=told.balance, details=told.model_dump(exclude={"balance"}, exclude_none=True))
 
     return at.call(parse)
 

@@ -140,6 +140,8 @@ class Balance(CutxModel):
     """``GET /api/credits/balance``."""
 
     balance: Annotated[int, BeforeValidator(as_int)]
+    lifetime_purchased: OptionalInt = None
+    lifetime_used: OptionalInt = None
 
 
 class Submission(CutxModel):

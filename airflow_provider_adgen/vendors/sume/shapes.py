@@ -11,7 +11,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from airflow_provider_adgen.core.reading import FileKind, as_int, file_kind, is_link, other_fields, readable_id, unwrapped
+from airflow_provider_adgen.core.reading import (
+    FileKind,
+    as_int,
+    file_kind,
+    is_link,
+    other_fields,
+    readable_id,
+    unwrapped,
+)
 from airflow_provider_adgen.core.vocabulary import CreditBalance, read_time
 
 if TYPE_CHECKING:

@@ -168,7 +168,7 @@ def test_credits(tiny: Tiny, both: Both) -> None:
     assert found.details == {"lifetime_purchased": 250, "lifetime_used": 155}
     tiny.routes["GET /api/credits/balance"] = Reply({"balance": "12.5", "lifetimeUsed": "3"})
     found = both("get_credits")
-    assert (found.remaining, found.model_extra) == (12, {"lifetime_used": 3})
+    assert (found.remaining, found.details) == (12, {"lifetime_used": 3})
 
 
 @pytest.mark.parametrize("value", [{}, {"balance": None}, {"balance": "lots"}, {"balance": True}, [], {"credits": 5}])
