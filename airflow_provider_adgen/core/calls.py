@@ -134,8 +134,14 @@ class Emit(Generic[T]):
     items: Iterable[T]
 
 
+@dataclass(frozen=True)
+class AccountState:
+    """A step of a sequence that is answered with the account's state: a dictionary that the process keeps for it."""
+
+
 Sequence = Generator[Any, Any, T]
-"""A generator that yields :class:`Call`, :class:`Listen` or :class:`Emit`, and receives what came of the first two."""
+"""A generator that yields :class:`Call`, :class:`Listen`, :class:`AccountState` (and receives what came of each) or
+:class:`Emit`."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.core.errors import ApiError, InsufficientCredits, InvalidRequest, error_class
 from airflow_provider_adgen.core.requests import GenerationRequest, build_request
-from airflow_provider_adgen.core.scrub import scrub
+from airflow_provider_adgen.core.scrub import register_key_shapes, scrub
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -139,11 +139,25 @@ class Vendor(abc.ABC):
     statuses: ClassVar[Mapping[str, GenerationStatus]]
     assumptions: ClassVar[tuple[Assumption, ...]] = ()
     key_form: ClassVar[str] = "API key"
+    key_shapes: ClassVar[tuple[str, ...]] = ()
+    """Regular expressions for its keys: what matches is taken out of every text that leaves this package."""
+
+    auth_schemes: ClassVar[tuple[str, ...]] = ("bearer",)
+    """What a connection's extra may name as ``auth``."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        register_key_shapes(*cls.key_shapes)
 
     # --- what every vendor says -----------------------------------------------------------------------------------
 
-    def auth_headers(self, key: str) -> dict[str, str]:
-        """Return the headers that authenticate a request."""
+    def auth_headers(self, key: str, auth: str | None = None) -> dict[str, str]:
+        """
+        Return the headers that authenticate a request.
+
+        :param key: the key.
+        :param auth: one of :attr:`auth_schemes`, where the connection names one.
+        """
         return {"Authorization": f"Bearer {key}"}
 
     def problem(self, answer: Answer) -> Problem:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from airflow_provider_adgen.compat import BaseHook, aget_connection
@@ -16,6 +17,7 @@ from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.core.requests import GenerationRequest, identifier
 from airflow_provider_adgen.core.retrying import ATTEMPTS
 from airflow_provider_adgen.core.wire import Wire
+from airflow_provider_adgen.get_provider_info import find_connection_type
 from airflow_provider_adgen.hooks.connection import read_account
 from airflow_provider_adgen.hooks.form import add_form
 
@@ -31,6 +33,26 @@ T = TypeVar("T")
 
 # One budget per account and process: every hook of the process obeys the same 429.
 _budgets: dict[tuple[str, str, str], RateBudget] = {}
+
+
+# The hook classes of all vendors whose modules were imported, by connection type.
+_typed: dict[str, type[AdGenHook]] = {}
+
+
+def typed_hook(vendor: str, conn_id: str) -> AdGenHook:
+    """
+    Return the vendor's own hook for a connection; :class:`AdGenHook` where it has none.
+
+    :param vendor: the vendor's name.
+    :param conn_id: the connection.
+    :raises InvalidRequest: no such vendor is registered.
+    """
+    entry = find_connection_type(vendor)
+    if entry is not None:
+        import_module(entry["hook-class-name"].rpartition(".")[0])
+    get_vendor(vendor)  # the module of a vendor of another package may hold its hook
+    own = _typed.get(vendor)
+    return own(conn_id) if own is not None else AdGenHook(conn_id, vendor=vendor)
 
 
 def budget_of(account: Account) -> RateBudget:
@@ -59,8 +81,10 @@ class AdGenHook(BaseHook):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # Airflow below 3.2 asks the class itself for its connection form.
-        add_form(cls, cls.conn_type)
+        if cls.conn_type:
+            _typed[cls.conn_type] = cls
+            # Airflow below 3.2 asks the class itself for its connection form.
+            add_form(cls, cls.conn_type)
 
     def __init__(self, conn_id: str | None = None, *, vendor: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -11,7 +11,6 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_adgen.compat import AirflowFailException
 from airflow_provider_adgen.operators._arguments import TakesFields
-from airflow_provider_adgen.operators._hooks import typed_hook
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +53,7 @@ class ResourceOperator(TakesFields, BaseOperator):
     def execute(self, context: Context) -> Any:
         """Make the call."""
         from airflow_provider_adgen.core.errors import ApiError, InvalidRequest, NotFound
+        from airflow_provider_adgen.hooks.base import typed_hook
         from airflow_provider_adgen.lifecycle.facts import TaskFacts
 
         self._facts = TaskFacts.of(context)

@@ -51,7 +51,7 @@ class AssetSensor(AdGenSensor):
         """Ask for the asset once."""
         from airflow_provider_adgen.core.errors import GenerationFailed
         from airflow_provider_adgen.core.scrub import scrub
-        from airflow_provider_adgen.operators._hooks import typed_hook
+        from airflow_provider_adgen.hooks.base import typed_hook
         from airflow_provider_adgen.vendors.sume import uploads
 
         own = typed_hook("sume", self.conn_id)

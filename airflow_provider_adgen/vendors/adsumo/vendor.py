@@ -46,6 +46,7 @@ class AdsumoVendor(Vendor):
     name: ClassVar[str] = "adsumo"
     title: ClassVar[str] = "Adsumo"
     default_base_url: ClassVar[str | None] = "https://www.adsumo.ai/api/v1"
+    key_shapes: ClassVar[tuple[str, ...]] = (r"adsumo_sk_[\w\-]+",)
     requests: ClassVar[tuple[type[GenerationRequest], ...]] = REQUESTS
     promises: ClassVar[Promises] = Promises(
         # 24 hours are documented; an hour is left for clocks that differ.

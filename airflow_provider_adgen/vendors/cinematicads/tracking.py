@@ -111,7 +111,7 @@ class Told:
         """Whether the job has ended."""
         return self.status in FINISHED
 
-    def as_int(self, kind: str | None) -> bool:
+    def complete(self, kind: str | None) -> bool:
         """
         Whether nothing can be missing: it has ended, and there are links to all of its files.
 

@@ -9,7 +9,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_adgen.core.calls import Answer, Call, Emit, Listen, RateClass, Sequence
+from airflow_provider_adgen.core.calls import AccountState, Answer, Call, Emit, Listen, RateClass, Sequence
 from airflow_provider_adgen.core.decisions.rates import RateLimit
 from airflow_provider_adgen.core.errors import (
     AdGenError,
@@ -78,11 +78,6 @@ class CinematicAdsVendor(Vendor):
     statuses: ClassVar[dict[str, GenerationStatus]] = STATUSES
     assumptions: ClassVar[tuple[Assumption, ...]] = ASSUMPTIONS
 
-    def __init__(self) -> None:
-        # Jobs of which a review was told, and whether it still goes on.
-        self._reviews: dict[str, bool] = {}
-        self._unreadable_list = False
-
     def read_problem(self, fields: dict[str, Any]) -> Problem:
         """Read ``{"success": false, "error": "..."}``."""
         plain = shapes.plain(fields)
@@ -137,31 +132,34 @@ class CinematicAdsVendor(Vendor):
         :param kind: kind of the result.
         :param stream_seconds: seconds for which the stream may be held open; 0 is one quick look.
         """
-        job = identifier(job_ids[0])
-        found, refused = yield from self._ask_list(job, kind)
+        job, state = identifier(job_ids[0]), (yield AccountState())
+        # Jobs of which a review was told, and whether it still goes on.
+        reviews: dict[str, bool] = state.setdefault("reviews", {})
+        found, refused = yield from self._ask_list(job, kind, state)
         if found is not None and self._suffices(found, kind, stream_seconds):
-            return self._generation(job, kind, self._with_review(job, None, found))
+            return self._generation(job, kind, self._with_review(job, None, found, reviews))
         over = found is not None and found.finished
         # A job known to be over gets a quick look for its links only.
-        heard, deaf = yield from self._listen(job, kind, QUICK if over else max(stream_seconds, QUICK))
+        seconds = QUICK if over else max(stream_seconds, QUICK)
+        heard, deaf = yield from self._listen(job, kind, seconds, job in reviews)
         failed = heard is not None and heard.finished and heard.status != GenerationStatus.COMPLETED
         if heard is not None and not failed and not over and stream_seconds > 0:
-            again, _ = yield from self._ask_list(job, kind)
+            again, _ = yield from self._ask_list(job, kind, state)
             found = again if again is not None else found
         if deaf and refused is not None and found is None:
             raise refused
-        return self._generation(job, kind, self._with_review(job, heard, found))
+        return self._generation(job, kind, self._with_review(job, heard, found, reviews))
 
     def _suffices(self, found: Told, kind: str | None, stream_seconds: float) -> bool:
         """Whether the stream has nothing to add to what the list says."""
         if found.finished:
-            return found.as_int(kind)
+            return found.complete(kind)
         if found.contradicts:
             return False
         # While a person reviews, the list can be asked as often as one likes; connections are rationed.
         return stream_seconds <= 0 or found.status == GenerationStatus.SUSPENDED
 
-    def _with_review(self, job: str, heard: Told | None, found: Told | None) -> Told:
+    def _with_review(self, job: str, heard: Told | None, found: Told | None, reviews: dict[str, bool]) -> Told:
         """
         Return what stream and list say together, and keep in mind whether the job waits for a person.
 
@@ -170,19 +168,19 @@ class CinematicAdsVendor(Vendor):
         """
         told = merged(heard, found)
         if told is None:
-            waiting = self._reviews.get(job, False)
+            waiting = reviews.get(job, False)
             return Told(status=GenerationStatus.SUSPENDED if waiting else GenerationStatus.PROCESSING)
         if told.finished:
-            self._reviews.pop(job, None)
-        elif (
-            told.status == GenerationStatus.SUSPENDED or job in self._reviews or (heard is not None and heard.reviewed)
-        ):
-            if job not in self._reviews and len(self._reviews) >= _MOST_REVIEWS:
-                self._reviews.pop(next(iter(self._reviews)), None)
-            self._reviews[job] = told.status == GenerationStatus.SUSPENDED
+            reviews.pop(job, None)
+        elif told.status == GenerationStatus.SUSPENDED or job in reviews or (heard is not None and heard.reviewed):
+            if job not in reviews and len(reviews) >= _MOST_REVIEWS:
+                reviews.pop(next(iter(reviews)), None)
+            reviews[job] = told.status == GenerationStatus.SUSPENDED
         return told
 
-    def _ask_list(self, job: str, kind: str | None) -> Sequence[tuple[Told | None, AdGenError | None]]:
+    def _ask_list(
+        self, job: str, kind: str | None, state: dict[str, Any]
+    ) -> Sequence[tuple[Told | None, AdGenError | None]]:
         """Look the job up in the list; what went wrong comes second, unless it says something of the list alone."""
         try:
             projects: list[dict[str, Any]] = yield api.raw_projects()
@@ -192,22 +190,24 @@ class CinematicAdsVendor(Vendor):
             return None, None
         except UnexpectedResponse as error:
             # Once, not at each look.
-            log.log(logging.DEBUG if self._unreadable_list else logging.WARNING, _STREAMS_ALONE, error.message)
-            self._unreadable_list = True
+            log.log(logging.DEBUG if state.get("unreadable_list") else logging.WARNING, _STREAMS_ALONE, error.message)
+            state["unreadable_list"] = True
             return None, None
         except (ApiError, WireError) as error:
             return None, error
-        self._unreadable_list = False
+        state["unreadable_list"] = False
         return listed(projects, job, kind, self.status), None
 
-    def _listen(self, job: str, kind: str | None, seconds: float) -> Sequence[tuple[Told | None, bool]]:
+    def _listen(
+        self, job: str, kind: str | None, seconds: float, in_review: bool
+    ) -> Sequence[tuple[Told | None, bool]]:
         """Listen to the job's stream; second comes whether it could not be opened (rationed, unknown, broken)."""
         listener = Listener(job, kind, self.status)
         try:
             events: list[WorkflowEvent] = yield Listen(
                 api.workflow_stream(job),
                 seconds=seconds,
-                enough=listener.ends if job in self._reviews else listener.pauses,
+                enough=listener.ends if in_review else listener.pauses,
                 linger=LINGER,
             )
         except AuthenticationError:

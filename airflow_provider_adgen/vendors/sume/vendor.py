@@ -50,6 +50,8 @@ class SumeVendor(Vendor):
     name: ClassVar[str] = api.NAME
     title: ClassVar[str] = "Sume"
     default_base_url: ClassVar[str | None] = "https://www.sume.so/api/v1"
+    key_shapes: ClassVar[tuple[str, ...]] = (r"sume_(?:live|test)_[\w\-]+",)
+    auth_schemes: ClassVar[tuple[str, ...]] = ("bearer", "x-api-key")
     requests: ClassVar[tuple[type[GenerationRequest], ...]] = REQUESTS
     promises: ClassVar[Promises] = Promises(
         idempotency=None,
@@ -71,6 +73,10 @@ class SumeVendor(Vendor):
     assumptions: ClassVar[tuple[Assumption, ...]] = ASSUMPTIONS
 
     # --- Vendor ---------------------------------------------------------------------------------------------------
+
+    def auth_headers(self, key: str, auth: str | None = None) -> dict[str, str]:
+        """Return the bearer header, or the legacy ``X-Api-Key`` that Sume accepts for existing keys."""
+        return {"X-Api-Key": key} if auth == "x-api-key" else super().auth_headers(key)
 
     def read_problem(self, fields: dict[str, Any]) -> Problem:
         """Read ``{"error": {"code", "message", "details"}, "request_id"}``."""
