@@ -90,7 +90,7 @@ class GenerationRequest(BaseModel):
     """What the generation results in."""
 
     synchronous: ClassVar[bool] = False
-    """The result arrives in the answer to the submission, and the vendor has no endpoint that gives it again."""
+    """The result arrives in the answer to the submission, and no endpoint is documented that gives it again."""
 
     askable: ClassVar[bool] = False
     """Although the result is not given again, the vendor can be asked what became of a synchronous job."""

@@ -74,13 +74,16 @@ class Promises:
     What a vendor's documentation lets us rely on where money is concerned.
 
     :param idempotency: repeating a submission; None where the vendor has no keys.
-    :param nothing_started: the error statuses of a submission after which, as documented, no job exists.
+    :param nothing_started: the error statuses of a submission after which no job exists.
+    :param inferred: those of them of which no page says so. They are errors that the vendor documents as a refusal (of
+        the request, the key, the account or the pace), and are taken to come before anything is started.
     :param refunded: the final statuses for which a refund is documented.
     :param lists_jobs: it can list jobs, so that a lost submission can be looked for.
     """
 
     idempotency: Idempotency | None = None
     nothing_started: frozenset[int] = frozenset()
+    inferred: frozenset[int] = frozenset()
     refunded: frozenset[GenerationStatus] = frozenset()
     lists_jobs: bool = False
 
@@ -109,7 +112,7 @@ class Tracking:
     How a job of this vendor can be followed.
 
     :param first_look: seconds after submission before which a job of that kind is not worth asking for.
-    :param typical: seconds that jobs of that kind usually take, where documented or known.
+    :param typical: seconds that jobs of that kind usually take, where a page says so or has an example.
     """
 
     first_look: Mapping[str, float] = field(default_factory=dict)
@@ -137,6 +140,12 @@ class Vendor(abc.ABC):
     """Limits we keep by ourselves, because running into them costs more than a 429 (rationed streams)."""
 
     statuses: ClassVar[Mapping[str, GenerationStatus]]
+    likely_statuses: ClassVar[frozenset[str]] = frozenset()
+    """Words of :attr:`statuses` that are on no page: likely, because other APIs have them."""
+
+    without: ClassVar[tuple[str, ...]] = ()
+    """What the vendor's pages name and do not describe as far as they can be read, so that there is no request for."""
+
     assumptions: ClassVar[tuple[Assumption, ...]] = ()
     key_form: ClassVar[str] = "API key"
     key_shapes: ClassVar[tuple[str, ...]] = ()
@@ -278,6 +287,8 @@ class Vendor(abc.ABC):
             text += "."
         if fields["request_id"]:
             text += f" Request id: {fields['request_id']}."
+        if answer.status == 402 and answer.status in self.promises.nothing_started - self.promises.inferred:
+            text += " Nothing was started."
         hint = _HINTS.get(answer.status)
         if hint:
             text += f" {hint}"
@@ -289,7 +300,7 @@ class Vendor(abc.ABC):
 
 _HINTS = {
     401: "Check the connection's password: the key is missing, wrong, revoked or expired.",
-    402: "Nothing was started. Top up the account, or ask for less.",
+    402: "Top up the account, or ask for less.",
     403: "The key is valid but may not do this: check the account's plan and state.",
 }
 _REQUIRED = re.compile(r"required[^0-9]{0,20}(\d+)", re.IGNORECASE)

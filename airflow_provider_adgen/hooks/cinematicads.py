@@ -57,7 +57,7 @@ class CinematicAdsHook(AdGenHook):
 
     def stream_workflow(self, job_id: str, *, silence: float = VENDOR.stream_seconds) -> Iterator[WorkflowEvent]:
         """
-        Iterate over a workflow's events until its stream ends; costs no credits. ``GET /api/workflow/stream``.
+        Iterate over a workflow's events until its stream ends. ``GET /api/workflow/stream``.
 
         Connections are rationed, 10 an hour: one that would go beyond that is :class:`RateLimited` before anything is
         sent.
@@ -89,7 +89,9 @@ class CinematicAdsHook(AdGenHook):
 
     def add_knowledge_file(self, source: Any) -> KnowledgeItem:
         """
-        Add a file to the brand's knowledge base; costs no credits. ``POST /api/user/brand/knowledge/files``.
+        Add a file to the brand's knowledge base. ``POST /api/user/brand/knowledge/files``.
+
+        Whether it costs credits is not documented.
 
         :param source: a PDF, DOCX, XLSX, CSV or TXT of at most 10 MB: a path of this machine or of object storage.
         :raises InvalidRequest: it cannot be read, or is of another kind, empty or too large.
@@ -104,12 +106,14 @@ class CinematicAdsHook(AdGenHook):
 
     def export_projects(self, destination: str) -> Creative:
         """
-        Store all projects as one ZIP of videos and metadata; costs no credits. ``GET /api/user/projects/export``.
+        Store all projects as one ZIP of videos and metadata. ``GET /api/user/projects/export``.
+
+        Whether it costs credits is not documented.
 
         :param destination: an object-storage path: the file's own where it ends in ``.zip``, else the folder in which
             it becomes ``cinematicads-projects.zip``. A file of that name is replaced.
         :return: the stored archive, with ``uri``, ``size`` and ``sha256``.
-        :raises DownloadError: it could not be stored; a retry costs nothing.
+        :raises DownloadError: it could not be stored; a retry fetches it again.
         """
         self.account()
         return blocking.run(self.aexport_projects(destination))
@@ -121,14 +125,16 @@ class CinematicAdsHook(AdGenHook):
 
     def export_video(self, source: str, destination: str) -> Creative:
         """
-        Store a generated video as MP4, fetched through the vendor; costs no credits. ``GET /api/export``.
+        Store a generated video as MP4, fetched through the vendor. ``GET /api/export``.
+
+        Whether it costs credits is not documented.
 
         :param source: the video's https URL, on a domain that the vendor allows.
         :param destination: an object-storage path: the file's own where it ends in ``.mp4``, else the folder in which
             it gets a name made from its URL. A file of that name is replaced.
         :return: the stored video, with ``uri``, ``size`` and ``sha256``.
         :raises InvalidRequest: the source is not an https URL.
-        :raises DownloadError: it could not be stored; a retry costs nothing.
+        :raises DownloadError: it could not be stored; a retry fetches it again.
         """
         calls = api.video_file(source)
         self.account()

@@ -24,7 +24,7 @@ class AdsumoTalkingAvatarOperator(GenerateOperator):
     :param voice_id: the voice that speaks it.
     :param voiceover_id: UUID of an existing voiceover, in place of script and voice.
     :param lipsync_model: ``heygen-avatar4`` (the vendor's default) or ``lipsync-2.0``.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
@@ -58,7 +58,7 @@ class AdsumoVideoOperator(GenerateOperator):
     :param prompt: what the video shows.
     :param aspect_ratio: for example ``16:9``.
     :param duration: seconds.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
@@ -91,7 +91,7 @@ class AdsumoTextToImageOperator(GenerateOperator):
     :param aspect_ratio: for example ``1:1``, ``16:9``, ``9:16``.
     :param quantity: images, 1 to 8 (default 1).
     :param resolution: ``1k`` (default), ``2k`` or ``4k``.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
@@ -127,7 +127,7 @@ class AdsumoProductShotOperator(GenerateOperator):
     :param quantity: images, 1 to 8 (default 1).
     :param resolution: ``1k`` (default), ``2k`` or ``4k``.
     :param additional_prompt: guidance appended to the template's prompt.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
@@ -160,7 +160,7 @@ class AdsumoTemplateVideoOperator(GenerateOperator):
 
     :param template: the template's name, for example ``ugc``.
     :param product_id: a product of the account.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
@@ -190,7 +190,7 @@ class AdsumoTextToSpeechOperator(GenerateOperator):
     :param voice_id: the voice that speaks it.
     :param model: the voice model; the vendor lists none.
     :param voice_settings: overrides of the voice's settings.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
@@ -214,7 +214,7 @@ class AdsumoTextToSpeechOperator(GenerateOperator):
 
 class AdsumoCreateProductOperator(ResourceOperator):
     """
-    Create a product; costs no credits. A retry makes no second one within 24 hours.
+    Create a product; whether it costs credits is not documented. A retry makes no second one within 24 hours.
 
     Returns the product as a dictionary; its ``id`` is what product shots and template videos take.
 
@@ -253,7 +253,7 @@ class AdsumoCreateProductOperator(ResourceOperator):
 
 class AdsumoDeleteProductOperator(ResourceOperator):
     """
-    Delete a product; costs nothing. One that is gone already counts as deleted.
+    Delete a product. One that is gone already counts as deleted.
 
     :param product_id: UUID of the product.
     :param conn_id: the Airflow connection of type ``adsumo``.
@@ -307,7 +307,7 @@ class AdsumoCreateAvatarOperator(ResourceOperator):
 
 class AdsumoDeleteAvatarOperator(ResourceOperator):
     """
-    Delete a custom avatar; costs nothing. One that is gone already counts as deleted.
+    Delete a custom avatar. One that is gone already counts as deleted.
 
     :param avatar_id: UUID of the avatar.
     :param conn_id: the Airflow connection of type ``adsumo``.

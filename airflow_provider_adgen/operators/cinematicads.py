@@ -29,7 +29,8 @@ class CinematicAdsWorkflowOperator(GenerateOperator):
     :param seasonal: ``ramadan`` or ``eid``.
     :param framework: ``pas``, ``aida``, ``sb7``, ``cialdini``, ``uvp`` or ``bant``.
     :param hitl: pause after art direction until a person has reviewed it at the vendor; see ``on_suspended``.
-    :param extra_fields: fields sent along as they are, for the inputs that the vendor does not document.
+    :param extra_fields: fields sent along as they are, for the inputs that the vendor does not document; one that has
+        the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``cinematicads``.
     """
 
@@ -39,7 +40,7 @@ class CinematicAdsWorkflowOperator(GenerateOperator):
     def __init__(
         self,
         *,
-        workflow_type: str,
+        workflow_type: str | None,
         url: str | None = None,
         concept: str | None = None,
         quality: str = "standard",
@@ -58,9 +59,9 @@ class CinematicAdsWorkflowOperator(GenerateOperator):
 
 class CinematicAdsBrandOperator(ResourceOperator):
     """
-    Create or update the brand profile, which all later generations use; costs no credits.
+    Create or update the brand profile, which all later generations use.
 
-    Returns the profile as a dictionary. Repeating it changes nothing.
+    Whether it costs credits is not documented. Returns the profile as a dictionary. Repeating it changes nothing.
 
     :param name: the brand's name.
     :param industry: its sector.
@@ -93,8 +94,9 @@ class CinematicAdsBrandOperator(ResourceOperator):
 
 class CinematicAdsKnowledgeOperator(ResourceOperator):
     """
-    Add a page or a file to the brand's knowledge base; costs no credits. Give one of the two.
+    Add a page or a file to the brand's knowledge base. Give one of the two.
 
+    Whether it costs credits is not documented.
     Whether the vendor notices that something was added before is not documented, so a retry may add it twice.
 
     :param url: a page that the vendor reads and indexes.
@@ -128,9 +130,11 @@ class CinematicAdsKnowledgeOperator(ResourceOperator):
 
 class CinematicAdsExportProjectsOperator(ResourceOperator):
     """
-    Store all projects of the account, videos and metadata, as one ZIP in object storage; costs no credits.
+    Store all projects of the account, videos and metadata, as one ZIP in object storage.
 
-    The archive is streamed. Returns ``{"kind": "archive", "uri": ..., "size": ..., "sha256": ...}``.
+    Whether it costs credits is not documented. The archive is streamed.
+
+    Returns ``{"kind": "archive", "uri": ..., "size": ..., "sha256": ...}``.
 
     :param destination: the file's own path where it ends in ``.zip``, else the folder in which it becomes
         ``cinematicads-projects.zip``. A file of that name is replaced.

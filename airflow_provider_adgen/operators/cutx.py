@@ -17,8 +17,9 @@ class CutxCopyOperator(GenerateOperator):
     """
     Generate ad copy in five variants, answered at once. Costs 1 credit.
 
-    The variants are in the returned ``variants``; with ``destination`` they are stored as JSON as well. CutX gives them
-    once: when the answer to the submission is lost, so are they, and the task stops.
+    The variants are in the returned ``variants``; with ``destination`` they are stored as JSON as well. They come with
+    the answer to the submission, and whether CutX shows them again is not documented: when that answer is lost, the
+    task stops.
 
     Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
 
@@ -28,7 +29,7 @@ class CutxCopyOperator(GenerateOperator):
     :param format: ``short``, ``long``, ``hook`` or ``story``.
     :param tone: ``professional``, ``casual``, ``urgent``, ``luxe``, ``playful`` or ``bold``.
     :param custom_instructions: at most 500 characters.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``cutx``.
     """
 
@@ -64,7 +65,7 @@ class CutxStaticAdOperator(GenerateOperator):
         vendor's example has and its table has not.
     :param aspect_ratio: ``1:1`` (the vendor's default), ``9:16``, ``4:5`` or ``16:9``.
     :param prompt: 5 to 1000 characters.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``cutx``.
     """
 
@@ -102,7 +103,7 @@ class CutxVideoOperator(GenerateOperator):
     :param avatar_url: a picture of an avatar of your own.
     :param voice_id: the voice (the vendor's default is ``male-1``; it lists no others).
     :param aspect_ratio: ``9:16`` (the vendor's default), ``1:1`` or ``16:9``.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``cutx``.
     """
 

@@ -26,7 +26,7 @@ class SumeImageOperator(GenerateOperator):
     :param image_count: images, at least 1. The vendor recommends one per request as reliable.
     :param n: the vendor's other name for ``image_count``; give one of the two.
     :param reference_image_urls: https images, for example ``reference_url`` of a brand's images.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``sume``.
     """
 
@@ -62,7 +62,7 @@ class SumeVideoOperator(GenerateOperator):
     :param duration: seconds.
     :param generate_audio: ask for sound, where supported.
     :param resolution: a preference, for example ``480p`` or ``720p``.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``sume``.
     """
 
@@ -99,7 +99,7 @@ class SumeAdVideoOperator(GenerateOperator):
     :param duration_seconds: seconds; the vendor may clamp it to what the format supports.
     :param reference_image_urls: at most 9 https images.
     :param reference_video_urls: videos, only with ``ad_format="video"``.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``sume``.
     """
 
@@ -141,7 +141,7 @@ class SumeFaceSwapOperator(GenerateOperator):
     :param trim_start_seconds: where the source begins.
     :param trim_end_seconds: where the source ends.
     :param aspect_ratio: ``16:9``, ``9:16``, ``1:1``, ``4:3``, ``3:4`` or ``21:9``.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``sume``.
     """
 
@@ -176,7 +176,7 @@ class SumeReferenceAnalysisOperator(GenerateOperator):
 
     :param url: a public TikTok or Instagram Reel URL.
     :param url_field: the name under which the URL is sent; the vendor's readable pages do not show it.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``sume``.
     """
 
@@ -198,7 +198,9 @@ class SumeReferenceAnalysisOperator(GenerateOperator):
 
 class SumeUploadOperator(ResourceOperator):
     """
-    Upload a video from any object storage, streamed; costs no credits. A retry uploads it again.
+    Upload a video from any object storage, streamed. A retry uploads it again.
+
+    Whether it costs credits is not documented.
 
     Returns a dictionary; pushes ``asset_id`` and ``media_url`` as XComs of their own. A ``media_url`` is only told for
     a face swap, which needs it: the vendor calls it sensitive, and Airflow shows what is in XCom.

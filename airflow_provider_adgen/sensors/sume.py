@@ -59,7 +59,7 @@ class AssetSensor(AdGenSensor):
         if seen.state == "failed":
             raise GenerationFailed(
                 f"Sume's Asset Library did not take in {self.asset_id}: it is {scrub(seen.word, longest=80)}. Upload "
-                "the video again; uploading costs no credits.",
+                "the video again.",
                 generation_id=self.asset_id,
                 status=seen.word,
             )

@@ -117,7 +117,9 @@ def create_product(
     idempotency_key: str | None = None,
 ) -> Call[Product]:
     """
-    Create a product. ``POST /products``; costs no credits, and carries a key so that repeating it makes no second one.
+    Create a product. ``POST /products``; carries a key, so that repeating it makes no second one.
+
+    Whether it costs credits is not documented.
 
     :param name: its name.
     :param description: what it is.

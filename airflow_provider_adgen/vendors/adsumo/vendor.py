@@ -51,19 +51,26 @@ class AdsumoVendor(Vendor):
     promises: ClassVar[Promises] = Promises(
         # 24 hours are documented; an hour is left for clocks that differ.
         idempotency=Idempotency(seconds=23 * 3600.0, longest_key=64),
+        # Documented is 402: "no generation is started". The others are the documented refusals.
         nothing_started=frozenset({400, 401, 402, 403, 404, 409, 429}),
+        inferred=frozenset({400, 401, 403, 404, 409, 429}),
         refunded=frozenset(),
         lists_jobs=True,
     )
-    tracking: ClassVar[Tracking] = Tracking(
-        first_look={"image": 2.0, "video": 5.0}, typical={"image": 20.0, "video": 150.0}
-    )
+    # A video of the webhook page's example took 150 s; nothing is said of images.
+    tracking: ClassVar[Tracking] = Tracking(first_look={"image": 2.0, "video": 5.0}, typical={"video": 150.0})
     statuses: ClassVar[dict[str, GenerationStatus]] = {
         "processing": GenerationStatus.PROCESSING,
         "completed": GenerationStatus.COMPLETED,
         "failed": GenerationStatus.FAILED,
     }
+    without: ClassVar[tuple[str, ...]] = ("face swap", "localization", "video edit", "image edit", "speech-to-speech")
     assumptions: ClassVar[tuple[Assumption, ...]] = (
+        Assumption(
+            "refused submissions",
+            "Only of 402 it is said that no generation is started.",
+            "400, 401, 403, 404, 409 and 429 are taken to be refusals that start nothing, too.",
+        ),
         Assumption(
             "several images",
             "A generation has one result_url, yet quantity may be 8.",

@@ -273,7 +273,8 @@ def update_brand(
     """
     Create or update the brand profile, which all later generations use. ``POST /api/user/brand``.
 
-    ``PUT`` is tried where the server does not know ``POST``: the page does not show the method.
+    ``PUT`` is tried where the server does not know ``POST``: the page does not show the method. Whether it costs
+    credits is not documented.
 
     :param name: the brand's name.
     :param industry: its sector.
@@ -306,6 +307,8 @@ def add_knowledge_url(url: str) -> Call[models.KnowledgeItem]:
     """
     Add a page to the brand's knowledge base; the vendor reads and indexes it. ``POST /api/user/brand/knowledge/urls``.
 
+    Whether it costs credits is not documented.
+
     :param url: the page.
     :raises InvalidRequest: it is not an http(s) URL.
     """
@@ -316,6 +319,8 @@ def add_knowledge_url(url: str) -> Call[models.KnowledgeItem]:
 def add_knowledge_file(name: str, file: FileBody) -> Call[models.KnowledgeItem]:
     """
     Add a file to the brand's knowledge base. ``POST /api/user/brand/knowledge/files``, multipart.
+
+    Whether it costs credits is not documented.
 
     :param name: its name; the extension says what it is.
     :param file: its content.

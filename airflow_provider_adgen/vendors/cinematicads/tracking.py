@@ -43,7 +43,9 @@ STATUSES: dict[str, GenerationStatus] = {
     "canceled": GenerationStatus.CANCELED,
     "cancelled": GenerationStatus.CANCELED,
 }
-"""Documented are completed, failed, pending, active (batches), suspended and queued; the others are likely words."""
+
+DOCUMENTED_STATUSES = frozenset({"completed", "failed", "pending", "active", "suspended", "queued"})
+"""The words that are on the page: of a step, of a batch, of a notification or of a submission's message."""
 
 _STEP = ("step", "progress", "workflow.step")
 _NAMES = frozenset(

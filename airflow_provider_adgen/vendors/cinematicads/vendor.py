@@ -29,6 +29,7 @@ from airflow_provider_adgen.vendors.cinematicads import api, shapes
 from airflow_provider_adgen.vendors.cinematicads.assumptions import ASSUMPTIONS
 from airflow_provider_adgen.vendors.cinematicads.requests import KIND_OF_TYPE, REQUESTS, Workflow
 from airflow_provider_adgen.vendors.cinematicads.tracking import (
+    DOCUMENTED_STATUSES,
     STATUSES,
     Listener,
     Told,
@@ -65,8 +66,10 @@ class CinematicAdsVendor(Vendor):
     default_base_url: ClassVar[str | None] = "https://cinematicads.studio"
     requests: ClassVar[tuple[type[GenerationRequest], ...]] = REQUESTS
     promises: ClassVar[Promises] = Promises(
-        # The documented errors but 500 and 503, of which it is not said whether anything was queued or charged.
+        # The documented errors but 500 and 503, of which it is not said whether anything was queued or charged. Of none
+        # of them it is said that nothing was started.
         nothing_started=frozenset({400, 401, 402, 403, 404, 429}),
+        inferred=frozenset({400, 401, 402, 403, 404, 429}),
         refunded=frozenset({GenerationStatus.FAILED}),
         lists_jobs=True,
     )
@@ -76,6 +79,8 @@ class CinematicAdsVendor(Vendor):
         RateClass.READ: RateLimit(100, 60.0),
     }
     statuses: ClassVar[dict[str, GenerationStatus]] = STATUSES
+    likely_statuses: ClassVar[frozenset[str]] = frozenset(STATUSES) - DOCUMENTED_STATUSES
+    without: ClassVar[tuple[str, ...]] = ("Local Audit",)
     assumptions: ClassVar[tuple[Assumption, ...]] = ASSUMPTIONS
 
     def read_problem(self, fields: dict[str, Any]) -> Problem:

@@ -69,7 +69,7 @@ class Copy(CutxRequest):
     """
     Ad copy in five variants, answered at once. ``POST /api/generate/copy``, 1 credit.
 
-    The variants come once, with that answer: CutX documents no way to ask for them again.
+    The variants come with that answer. Whether they can be asked for again is not documented.
 
     :param platform: ``meta``, ``tiktok``, ``google``, ``linkedin``, ``pinterest`` or ``universal``.
     :param format: ``short``, ``long``, ``hook`` or ``story``.
@@ -95,7 +95,7 @@ class StaticAd(CutxRequest):
     An ad image. ``POST /api/generate/static-ad``, 3 credits.
 
     :param style: ``product_hero``, ``lifestyle``, ``minimal``, ``bold`` or ``seasonal``; also ``modern``, which the
-        vendor's example sends and its table does not list (where it is refused, nothing is charged).
+        vendor's example sends and its table does not list (where it is refused, nothing is started).
     :param aspect_ratio: ``1:1`` (the vendor's default), ``9:16``, ``4:5`` or ``16:9``.
     :param prompt: 5 to 1000 characters.
     """

@@ -56,8 +56,9 @@ class CutxVendor(Vendor):
     promises: ClassVar[Promises] = Promises(
         # A key protects while its job runs: a video takes a minute at least, copy and static ads may be over by then.
         idempotency=Idempotency(seconds=20.0, kinds=frozenset({"video"}), longest_key=128, while_running=True),
-        # Documented for generations (400, 401, 402, 404) and for suspended accounts (403); 429 is a refusal anywhere.
+        # Documented for generations (400, 401, 402, 404); 403 for suspended accounts and 429 for magic links only.
         nothing_started=frozenset({400, 401, 402, 403, 404, 429}),
+        inferred=frozenset({403, 429}),
         refunded=frozenset({GenerationStatus.FAILED}),
         lists_jobs=False,
     )
@@ -77,6 +78,7 @@ class CutxVendor(Vendor):
         "canceled": GenerationStatus.CANCELED,
         "expired": GenerationStatus.EXPIRED,
     }
+    without: ClassVar[tuple[str, ...]] = ("text-to-speech", "image-to-video", "reframe")
     assumptions: ClassVar[tuple[Assumption, ...]] = ASSUMPTIONS
 
     # --- the token ------------------------------------------------------------------------------------------------
@@ -125,14 +127,14 @@ class CutxVendor(Vendor):
         :param job_ids: the job.
         :param kind: kind of the result, for a job whose type is not known.
         :param stream_seconds: not used; the vendor has no streams.
-        :raises DownloadError: ad copy is completed, and not shown again.
+        :raises DownloadError: ad copy is completed, and not shown.
         """
         job, value = yield api.job(job_ids[0])
         generation = self._generation(job_ids[0], job, variants(value), kind)
         if generation.kind == "copy" and generation.succeeded and not generation.variants:
             raise DownloadError(
-                f"CutX job {generation.id} is completed and paid for, but CutX does not show its copy: that comes "
-                "once, with the answer to the submission. Look in what the task that submitted it returned."
+                f"CutX job {generation.id} is completed and paid for, but CutX does not show its copy. It came with "
+                "the answer to the submission: look in what the task that submitted it returned."
             )
         return generation
 

@@ -190,7 +190,7 @@ class ReferenceAnalysis(SumeRequest):
 
     :param url: a public TikTok or Instagram Reel URL.
     :param url_field: the name under which the URL is sent. The vendor's readable pages do not show it; ``url`` is the
-        likeliest. A wrong one is refused by the vendor (400), and nothing is charged.
+        likeliest. What the vendor does with a wrong one, and whether it charges for it, is not documented.
     """
 
     kind: ClassVar[str] = "reference-analysis"

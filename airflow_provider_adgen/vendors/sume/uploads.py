@@ -66,7 +66,7 @@ def presign_upload(
     field_names: Mapping[str, str] | None = None,
 ) -> Call[Upload]:
     """
-    Ask for leave to upload one file. ``POST /uploads/presign``; costs nothing.
+    Ask for leave to upload one file. ``POST /uploads/presign``; whether it costs credits is not documented.
 
     The vendor says *what* it wants and its readable pages do not show under which names. They are sent as these
     parameters are called; ``field_names`` changes that.
@@ -92,6 +92,8 @@ def presign_upload(
 def finalize_asset(object_key: str, **fields: Any) -> Call[AssetUpload]:
     """
     Tell the Asset Library that a file was uploaded; it then takes the video in. ``POST /assets``.
+
+    Whether it costs credits is not documented.
 
     :param object_key: what :meth:`presign_upload` answered.
     :param fields: further fields, sent as they are; the vendor's readable pages show none.

@@ -56,7 +56,9 @@ class SumeVendor(Vendor):
     promises: ClassVar[Promises] = Promises(
         idempotency=None,
         # The documented errors but 5xx ("internal, upstream or provider"), which may come after credits were reserved.
+        # Of none of them it is said that nothing was started.
         nothing_started=frozenset({400, 401, 402, 403, 404, 409, 413, 429}),
+        inferred=frozenset({400, 401, 402, 403, 404, 409, 413, 429}),
         refunded=frozenset(),
         lists_jobs=True,
     )
