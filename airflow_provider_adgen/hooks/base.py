@@ -82,7 +82,9 @@ class AdGenHook(BaseHook):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if cls.conn_type:
-            _typed[cls.conn_type] = cls
+            # Not a subclass that somebody made of a vendor's hook: it did not ask to take its place.
+            if "conn_type" in vars(cls):
+                _typed.setdefault(cls.conn_type, cls)
             # Airflow below 3.2 asks the class itself for its connection form.
             add_form(cls, cls.conn_type)
 
@@ -268,7 +270,7 @@ class AdGenHook(BaseHook):
             lambda wire: wire.run(self.vendor.fetch(job_ids(id), kind, stream_seconds=stream_seconds))
         )
 
-    async def aget_generation(self, id: str, *, kind: str | None = None, stream_seconds: float = 0.0) -> Generation:  # noqa: A002 - as above
+    async def aget_generation(self, id: str, *, kind: str | None = None, stream_seconds: float = 0.0) -> Generation:  # noqa: A002 - the design's name
         """Ask for one generation; see :meth:`get_generation`."""
         await self.aaccount()
         return await self.run_async(

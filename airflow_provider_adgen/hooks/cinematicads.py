@@ -178,7 +178,7 @@ def _knowledge_call(source: Any) -> Call[KnowledgeItem]:
 
 
 def _file_path(destination: str, name: str, suffix: str) -> str:
-    """Return the whole path of a file: *destination* itself if it names one, else *name* in that folder."""
+    """Return the full path of a file: *destination* itself if it names one, else *name* in that folder."""
     text = str(destination).strip()
     if not text:
         raise InvalidRequest("destination must not be empty. Nothing was sent.")

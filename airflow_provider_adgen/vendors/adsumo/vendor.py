@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Adsumo in the words that all vendors share: submit, fetch, overview, status words, promises about money."""
+"""Adsumo in the words that all vendors share: submit, fetch, list of jobs, status words, promises about money."""
 
 from __future__ import annotations
 

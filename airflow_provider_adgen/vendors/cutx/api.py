@@ -86,7 +86,7 @@ def _pages(path: str, model: type[T], name: str, query: Mapping[str, Any], known
                 return
             larger, offset, limit = True, 0, limit * 2
             continue
-        fresh = {key: item for item in items if (key := item.id or item.model_dump_json()) not in seen}
+        fresh = {key: item for item in items if (key := _key(item)) not in seen}
         seen.update(fresh)
         yield Emit(fresh.values())
         if len(items) < (limit if larger else min(limit, known)) or (larger and not fresh):
@@ -95,6 +95,11 @@ def _pages(path: str, model: type[T], name: str, query: Mapping[str, Any], known
             larger, offset, limit = True, 0, limit * 2
         else:
             offset += len(items)
+
+
+def _key(item: Project | Product | Asset) -> str:
+    # A file without an id is known by its link; a signature differs from page to page.
+    return item.id or str(getattr(item, "url", None)).partition("?")[0]
 
 
 def list_projects(*, limit: int = PROJECTS_PAGE) -> Sequence[None]:

@@ -136,6 +136,7 @@ _NAMES: dict[str, FileKind | None] = {
     "result_url": None,
     "download_url": None,
     "file_url": None,
+    "src": None,
     "media": None,
     "output": None,
     "result": None,

@@ -57,6 +57,14 @@ def test_products(hook: AdsumoHook) -> None:
     assert list(hook.list_products()) == []
 
 
+@pytest.mark.parametrize("currency", ["eur", " Eur ", "EUR"])
+def test_a_currency_is_sent_in_upper_case(hook: AdsumoHook, sandbox: Sandbox, currency: str) -> None:
+    assert hook.create_product(**PRODUCT, currency=currency).currency == "EUR"
+    for wrong in ("euro", "e", "\u20ac\u20ac\u20ac", 978):
+        with pytest.raises(InvalidRequest, match="currency"):
+            hook.create_product(**PRODUCT, currency=wrong)
+
+
 def test_a_product_with_generations_is_not_deleted(hook: AdsumoHook, sandbox: Sandbox) -> None:
     from airflow_provider_adgen.vendors.adsumo import ProductShots
 

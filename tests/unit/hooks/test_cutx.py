@@ -71,6 +71,11 @@ USER = {
 }
 
 
+ASSETS = "GET /api/assets"
+OF_PROJECT = {"limit": "20", "projectId": PROJECT}
+ASSET_ROW = {"id": "a1", "type": "image", "url": "https://cdn.example/a.png?sig=s3cr3t", "createdAt": "2026-03-09"}
+
+
 @pytest.fixture
 def tiny() -> Iterator[Tiny]:
     with Tiny() as server:
@@ -92,6 +97,9 @@ def both(request: pytest.FixtureRequest, hook: CutxHook) -> Both:
 CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, dict[str, str], Any, Any]] = [
     ("get_credits", (), {}, "GET /api/credits/balance", {}, None, {"balance": 120}),
     ("get_me", (), {}, "GET /api/auth/me", {}, None, {"user": USER}),
+    ("list_assets", (), {}, ASSETS, {"limit": "20"}, None, {"assets": [ASSET_ROW]}),
+    ("list_assets", (PROJECT,), {"type": "image"}, ASSETS, {**OF_PROJECT, "type": "image"}, None, [ASSET_ROW]),
+    ("list_assets", (PROJECT,), {}, ASSETS, OF_PROJECT, None, {"data": {"items": [ASSET_ROW]}}),
     ("list_projects", (), {}, LIST, {"limit": "20"}, None, {"projects": [PROJECT_ROW]}),
     ("list_projects", (), {"limit": 5}, LIST, {"limit": "5"}, None, {"projects": [PROJECT_ROW]}),
     (
