@@ -201,8 +201,8 @@ def _options() -> dict[str, Any]:
     return {
         "ledger_path": _option(
             "An object-storage path under which the record of every paid job is kept, for instance "
-            "``s3://conn@bucket/adgen``. Needed below Airflow 3.3, which has no record of its own; from 3.3 on it is a "
-            "second record that also survives what deletes Airflow's. Unset means none.",
+            "``s3://conn@bucket/adgen``. Needed below Airflow 3.3, which keeps no task state; from 3.3 on it is a "
+            "second record, which is still there when Airflow's own is deleted. Unset means none.",
             "string",
             example="s3://aws_default@my-bucket/adgen-ledger",
         ),

@@ -144,7 +144,7 @@ class Vendor(abc.ABC):
     """Words of :attr:`statuses` that are on no page: likely, because other APIs have them."""
 
     without: ClassVar[tuple[str, ...]] = ()
-    """What the vendor's pages name and do not describe as far as they can be read, so that there is no request for."""
+    """What the vendor's pages mention and do not describe, as far as they can be read: there is no request for it."""
 
     assumptions: ClassVar[tuple[Assumption, ...]] = ()
     key_form: ClassVar[str] = "API key"

@@ -59,12 +59,11 @@ class CinematicAdsHook(AdGenHook):
         """
         Iterate over a workflow's events until its stream ends. ``GET /api/workflow/stream``.
 
-        Connections are rationed, 10 an hour: one that would go beyond that is :class:`RateLimited` before anything is
-        sent.
+        At most 10 connections are opened in an hour: one more is :class:`RateLimited` before anything is sent.
 
         :param job_id: the workflow.
         :param silence: seconds without a byte after which the stream counts as broken.
-        :raises RateLimited: the ration is used up.
+        :raises RateLimited: 10 connections were opened within the last hour.
         :raises NotFound: the account has no such workflow.
         :raises WireError: the stream broke.
         """

@@ -36,7 +36,7 @@ def add_form(hook_class: type, conn_type: str) -> None:
 
 
 def _field(field: dict[str, Any]) -> Any:
-    # Looked up at the time of the call: the API server puts stand-ins in their places. Many an Airflow has no wtforms.
+    # Imported at the time of the call: the API server puts stand-ins in its place, and some Airflow has no wtforms.
     wtforms = import_module("wtforms")
 
     schema = field["schema"]
@@ -45,6 +45,6 @@ def _field(field: dict[str, Any]) -> Any:
     elif "boolean" in schema["type"]:
         kind = wtforms.BooleanField
     else:
-        # There are no fields for other numbers than whole ones, nor for objects; what is typed is read as text.
+        # wtforms has no field for fractions or objects: they are typed, and read, as text.
         kind = wtforms.StringField
     return kind(field["label"], description=field["description"], default=schema.get("default"))

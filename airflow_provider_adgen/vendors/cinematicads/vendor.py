@@ -31,8 +31,8 @@ from airflow_provider_adgen.vendors.cinematicads.requests import KIND_OF_TYPE, R
 from airflow_provider_adgen.vendors.cinematicads.tracking import (
     DOCUMENTED_STATUSES,
     STATUSES,
+    JobFacts,
     Listener,
-    Told,
     listed,
     merged,
     of_project,
@@ -110,7 +110,7 @@ class CinematicAdsVendor(Vendor):
             generation = self._generation(
                 job,
                 request.result_kind,
-                Told(
+                JobFacts(
                     status=self.status(word) if word else GenerationStatus.QUEUED,
                     links=shapes.links(value, request.result_kind),
                     charged=shapes.as_int(fields.get("cost")),
@@ -128,10 +128,9 @@ class CinematicAdsVendor(Vendor):
         """
         Look for one job in the list of projects and on its stream; there is no endpoint for one job.
 
-        The list is asked before a stream is held open, too: whether a stream tells a late listener what it missed is
-        not documented, and one that does not would be held in vain for a job that is over. A job that neither knows
-        is under way: it is never an error that the list does not carry it. And as either may name one video of
-        several, the other one is asked as well before one video is taken for all.
+        The list is asked first. Whether a stream repeats what happened before it was opened is not documented; if it
+        does not, holding it open for a job that is over would be useless. A job that is in neither counts as running,
+        never as an error. Either may name one video of several, so both are asked before one video is taken for all.
 
         :param job_ids: one job.
         :param kind: kind of the result.
@@ -146,16 +145,16 @@ class CinematicAdsVendor(Vendor):
         over = found is not None and found.finished
         # A job known to be over gets a quick look for its links only.
         seconds = QUICK if over else max(stream_seconds, QUICK)
-        heard, deaf = yield from self._listen(job, kind, seconds, job in reviews)
+        heard, unopened = yield from self._listen(job, kind, seconds, job in reviews)
         failed = heard is not None and heard.finished and heard.status != GenerationStatus.COMPLETED
         if heard is not None and not failed and not over and stream_seconds > 0:
             again, _ = yield from self._ask_list(job, kind, state)
             found = again if again is not None else found
-        if deaf and refused is not None and found is None:
+        if unopened and refused is not None and found is None:
             raise refused
         return self._generation(job, kind, self._with_review(job, heard, found, reviews))
 
-    def _suffices(self, found: Told, kind: str | None, stream_seconds: float) -> bool:
+    def _suffices(self, found: JobFacts, kind: str | None, stream_seconds: float) -> bool:
         """Whether the stream has nothing to add to what the list says."""
         if found.finished:
             return found.complete(kind)
@@ -164,17 +163,19 @@ class CinematicAdsVendor(Vendor):
         # While a person reviews, the list can be asked as often as one likes; connections are rationed.
         return stream_seconds <= 0 or found.status == GenerationStatus.SUSPENDED
 
-    def _with_review(self, job: str, heard: Told | None, found: Told | None, reviews: dict[str, bool]) -> Told:
+    def _with_review(
+        self, job: str, heard: JobFacts | None, found: JobFacts | None, reviews: dict[str, bool]
+    ) -> JobFacts:
         """
         Return what stream and list say together, and keep in mind whether the job waits for a person.
 
-        That it waits is told as soon as it does; but a review takes hours, and connections are rationed. So from then
-        on this process holds the stream until the job is over, and silence means that nothing has changed.
+        The review is reported as soon as it begins. But it takes hours, and connections are rationed: from then on
+        the stream is held until the job is over, and silence means that nothing has changed.
         """
         told = merged(heard, found)
         if told is None:
             waiting = reviews.get(job, False)
-            return Told(status=GenerationStatus.SUSPENDED if waiting else GenerationStatus.PROCESSING)
+            return JobFacts(status=GenerationStatus.SUSPENDED if waiting else GenerationStatus.PROCESSING)
         if told.finished:
             reviews.pop(job, None)
         elif told.status == GenerationStatus.SUSPENDED or job in reviews or (heard is not None and heard.reviewed):
@@ -185,7 +186,7 @@ class CinematicAdsVendor(Vendor):
 
     def _ask_list(
         self, job: str, kind: str | None, state: dict[str, Any]
-    ) -> Sequence[tuple[Told | None, AdGenError | None]]:
+    ) -> Sequence[tuple[JobFacts | None, AdGenError | None]]:
         """Look the job up in the list; what went wrong comes second, unless it says something of the list alone."""
         try:
             projects: list[dict[str, Any]] = yield api.raw_projects()
@@ -205,8 +206,8 @@ class CinematicAdsVendor(Vendor):
 
     def _listen(
         self, job: str, kind: str | None, seconds: float, in_review: bool
-    ) -> Sequence[tuple[Told | None, bool]]:
-        """Listen to the job's stream; second comes whether it could not be opened (rationed, unknown, broken)."""
+    ) -> Sequence[tuple[JobFacts | None, bool]]:
+        """Listen to the job's stream; second comes whether opening it failed (rate limit, unknown job, broken)."""
         listener = Listener(job, kind, self.status)
         try:
             events: list[WorkflowEvent] = yield Listen(
@@ -239,7 +240,7 @@ class CinematicAdsVendor(Vendor):
         """Ask for the credits and accept any answer: what the number is called is not documented."""
         return api.check()
 
-    def _generation(self, job: str, kind: str | None, told: Told) -> Generation:
+    def _generation(self, job: str, kind: str | None, told: JobFacts) -> Generation:
         status = told.status if told.status is not None else GenerationStatus.PROCESSING
         made: Kind | str = kind or (KIND_OF_TYPE.get(told.type or "") or "video")
         done = status == GenerationStatus.COMPLETED

@@ -72,7 +72,7 @@ class _AssetFilter(_Page):
 
 
 def pages(
-    path: str, read: Callable[[Any, Endpoint], T | None], query: Mapping[str, Any], wish: int | None = None
+    path: str, read: Callable[[Any, Endpoint], T | None], query: Mapping[str, Any], page_size: int | None = None
 ) -> Sequence[None]:
     """
     Emit every item of a list, page after page.
@@ -80,7 +80,7 @@ def pages(
     :param path: the list.
     :param read: turns a row into an item; None leaves it out.
     :param query: filters; ``limit`` and ``cursor`` where the caller asks for them.
-    :param wish: a page's size, asked for until the vendor refuses it: the largest is not documented.
+    :param page_size: a page's size, asked for until the vendor refuses it: the largest is not documented.
     """
     at = endpoint(f"GET {path}")
 
@@ -91,13 +91,13 @@ def pages(
 
     cursor, seen = query.get("cursor"), set[str]()
     while True:
-        asked = {**query, **({"limit": wish} if wish is not None else {}), "cursor": cursor}
+        asked = {**query, **({"limit": page_size} if page_size is not None else {}), "cursor": cursor}
         try:
             items, cursor = yield at.call(parse, query=asked)
         except ApiError as error:
-            if error.status != 400 or wish is None:
+            if error.status != 400 or page_size is None:
                 raise
-            wish = None
+            page_size = None
             continue
         yield Emit(items)
         if cursor is None:

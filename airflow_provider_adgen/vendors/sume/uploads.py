@@ -66,7 +66,7 @@ def presign_upload(
     field_names: Mapping[str, str] | None = None,
 ) -> Call[Upload]:
     """
-    Ask for leave to upload one file. ``POST /uploads/presign``; whether it costs credits is not documented.
+    Ask for permission to upload one file. ``POST /uploads/presign``; whether it costs credits is not documented.
 
     The vendor says *what* it wants and its readable pages do not show under which names. They are sent as these
     parameters are called; ``field_names`` changes that.
@@ -151,9 +151,9 @@ def upload(
         raise InvalidRequest("upload: asset_fields must not hold object_key. Nothing was sent.")
     # Now, and not after the bytes were sent.
     _NewAsset.check("upload, asset_fields", object_key="-", fields=further)
-    leave: Upload = yield presign_upload(file_name, content_type, body.size, purpose, field_names=field_names)
+    permit: Upload = yield presign_upload(file_name, content_type, body.size, purpose, field_names=field_names)
     needed = "object_key" if purpose == ASSET_LIBRARY else "media_url"
-    if not getattr(leave, needed):
+    if not getattr(permit, needed):
         raise _PRESIGN.unreadable(needed, "is missing")
     yield Call(
         method="PUT",
@@ -161,20 +161,20 @@ def upload(
         endpoint="PUT (upload to storage)",
         parse=nothing,
         body=body,
-        headers={name: text for name, text in leave.required_headers.items() if name.lower() not in _NOT_OURS},
-        foreign_url=leave.upload_url,
+        headers={name: text for name, text in permit.required_headers.items() if name.lower() not in _NOT_OURS},
+        foreign_url=permit.upload_url,
         repeatable=True,
     )
     asset = None
-    if purpose == ASSET_LIBRARY and leave.object_key:
-        asset = yield finalize_asset(leave.object_key, **further)
+    if purpose == ASSET_LIBRARY and permit.object_key:
+        asset = yield finalize_asset(permit.object_key, **further)
     return Uploaded(
         purpose=purpose,
         file_name=file_name,
         content_type=content_type,
         size=body.size,
-        object_key=leave.object_key,
-        media_url=leave.media_url,
+        object_key=permit.object_key,
+        media_url=permit.media_url,
         asset=asset,
     )
 

@@ -126,7 +126,7 @@ class SumeVendor(Vendor):
 
     def list_jobs(self) -> Sequence[None]:
         """Emit recent jobs, many per request, each by itself; a row that cannot be read is left out."""
-        return api.pages("/jobs", self._listed, {}, wish=api.PAGE)
+        return api.pages("/jobs", self._listed, {}, page_size=api.PAGE)
 
     def credits(self) -> Call[CreditBalance]:
         """Ask ``GET /credits``."""
