@@ -138,7 +138,10 @@ class GenerationRequest(BaseModel):
         """Return the JSON body in the vendor's own names: what was not set is not sent."""
         unsent = {"extra_fields", *self.overrides}
         sent = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=unsent)
-        return {**sent, **{_wire_name(type(self), name): value for name, value in self.extra_fields.items()}}
+        renamed = {_wire_name(type(self), name): value for name, value in self.extra_fields.items()}
+        # The vendor's own name counts more than ours.
+        further = {name: self.extra_fields.get(name, value) for name, value in renamed.items()}
+        return {**sent, **further}
 
 
 def _wire_name(model: type[GenerationRequest], name: str) -> str:

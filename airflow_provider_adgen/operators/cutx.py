@@ -41,9 +41,9 @@ class CutxCopyOperator(GenerateOperator):
         *,
         project_id: str,
         product_id: str,
-        platform: str,
-        format: str,  # noqa: A002 - the vendor's own name
-        tone: str,
+        platform: str | None,
+        format: str | None,  # noqa: A002 - the vendor's own name
+        tone: str | None,
         custom_instructions: str | None = None,
         extra_fields: dict[str, Any] | None = None,
         conn_id: str = "cutx_default",

@@ -48,6 +48,7 @@ def parsed(vendor: str, value: dict[str, Any], extra: dict[str, Any]) -> Generat
         ("cutx", COPY, {"projectId": "7"}, ("project_id",), {"projectId": "7"}),
         ("cutx", COPY, {"project_id": "7"}, ("project_id",), {"projectId": "7"}),
         ("cutx", COPY, {"project_id": "7", "projectId": "8"}, ("project_id",), {"projectId": "8"}),
+        ("cutx", COPY, {"projectId": "8", "project_id": "7"}, ("project_id",), {"projectId": "8"}),
         # Rules about several fields cannot be checked where one of them may be anything.
         ("sume", {**SWAP, "trim_start_seconds": 2}, {"trim_end_seconds": "end"}, ("trim_end_seconds",), {}),
         ("sume", {"kind": "ad-video", "script": "Hello"}, {"ad_format": "hologram"}, ("ad_format",), {}),
