@@ -112,7 +112,8 @@ class Tracking:
     How a job of this vendor can be followed.
 
     :param first_look: seconds after submission before which a job of that kind is not worth asking for.
-    :param typical: seconds that jobs of that kind usually take, where a page says so or has an example.
+    :param typical: seconds that jobs of that kind usually take: documented, seen in an example, or a guess that stands
+        among the vendor's assumptions.
     """
 
     first_look: Mapping[str, float] = field(default_factory=dict)

@@ -268,8 +268,14 @@ def comparison(*, docs: str) -> str:
     """
     vendors = listed_vendors()
     rows = [
-        ["Hook, and an operator for every request", *(_operators_word(one.vendor) for one in vendors)],
-        ["Named by the vendor, and not readable", *(", ".join(one.vendor.without) or "none" for one in vendors)],
+        [
+            "Hook, and an operator for every request that its pages describe",
+            *(_operators_word(one.vendor) for one in vendors),
+        ],
+        [
+            "Named on its pages, and not described as far as they can be read",
+            *(", ".join(one.vendor.without) or "none" for one in vendors),
+        ],
         ["In the sandbox", *(_yes(one.name in default_settings()) for one in vendors)],
         ["Example", *(_example(one.name) for one in vendors)],
     ]
