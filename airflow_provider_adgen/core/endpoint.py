@@ -8,19 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from airflow_provider_adgen.core.calls import (
-    Answer,
-    Call,
-    Event,
-    RateClass,
-    Stream,
-    read_json,
-    read_model,
-    read_object,
-    unreadable,
-)
+from airflow_provider_adgen.core.calls import Answer, Call, Event, RateClass, Stream
 from airflow_provider_adgen.core.errors import InvalidRequest, UnexpectedResponse
 from airflow_provider_adgen.core.reading import unwrapped
 from airflow_provider_adgen.core.requests import identifier
@@ -92,7 +82,10 @@ class Endpoint:
 
         :raises UnexpectedResponse: it is not JSON.
         """
-        return read_json(answer, self.vendor, self.label)
+        try:
+            return answer.json()
+        except ValueError:
+            raise self.unreadable("", "is not JSON") from None
 
     def object(self, answer: Answer) -> dict[str, Any]:
         """
@@ -100,7 +93,10 @@ class Endpoint:
 
         :raises UnexpectedResponse: it is not a JSON object.
         """
-        return read_object(answer, self.vendor, self.label)
+        value = self.json(answer)
+        if not isinstance(value, dict):
+            raise self.unreadable("", "is not a JSON object")
+        return value
 
     def model(self, model: type[M], value: Any) -> M:
         """
@@ -108,7 +104,14 @@ class Endpoint:
 
         :raises UnexpectedResponse: it lacks a field that the model needs, naming the first.
         """
-        return read_model(model, value, self.vendor, self.label)
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise self.unreadable(name, f"is wrong ({first['msg']})") from None
+        except RecursionError:
+            raise self.unreadable("", "is too deeply nested") from None
 
     def rows(self, value: Any, name: str = "data") -> list[Any]:
         """
@@ -123,7 +126,12 @@ class Endpoint:
 
     def unreadable(self, name: str, why: str) -> UnexpectedResponse:
         """Return the error for an answer that lacks what we need."""
-        return unreadable(self.vendor, self.label, name, why)
+        return UnexpectedResponse(
+            f"{self.vendor} answered {self.label} with something this package cannot read: {name or 'the body'} {why}.",
+            vendor=self.vendor,
+            endpoint=self.label,
+            field=name,
+        )
 
 
 def _part(value: Any) -> str:

@@ -10,7 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.core import blocking
-from airflow_provider_adgen.core.calls import unreadable
+from airflow_provider_adgen.core.endpoint import Endpoint
 from airflow_provider_adgen.core.errors import ApiError, InvalidRequest
 from airflow_provider_adgen.core.vocabulary import Creative
 from airflow_provider_adgen.hooks.base import AdGenHook
@@ -156,7 +156,8 @@ class CinematicAdsHook(AdGenHook):
                     async with wire.open(call) as opened:
                         told = opened.headers.get("content-type", "")
                         if told.lower().startswith(_NO_FILE):
-                            raise unreadable(self.vendor.name, call.endpoint, "", f"is {told[:40]} and not a file")
+                            at = Endpoint(self.vendor.name, call.endpoint)
+                            raise at.unreadable("", f"is {told[:40]} and not a file")
                         stored = await store_stream(opened, path, label=f"The answer to {call.endpoint}")
                 except ApiError as error:
                     if error.status not in _NO_METHOD or call is calls[-1]:
@@ -166,7 +167,7 @@ class CinematicAdsHook(AdGenHook):
                 return Creative(
                     kind=kind, uri=stored.uri, media_type=media_type, size=stored.size, sha256=stored.sha256
                 )
-        raise unreadable(self.vendor.name, "", "", "was never asked for")
+        raise InvalidRequest("There is nothing to call. Nothing was sent.")
 
 
 def _knowledge_call(source: Any) -> Call[KnowledgeItem]:

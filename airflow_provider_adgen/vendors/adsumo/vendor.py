@@ -77,8 +77,8 @@ class AdsumoVendor(Vendor):
         Assumption(
             "how long a job takes",
             "A video of the example took 150 s. Nothing is said of images.",
-            "150 s, and 20 s as a guess, until 20 jobs of the connection were seen. It only decides when jobs are asked "
-            "for.",
+            "150 s, and 20 s as a guess, until 20 jobs of the connection were seen. It only decides when to ask for a "
+            "job.",
         ),
         Assumption(
             "several images",
