@@ -16,7 +16,7 @@ from airflow_provider_adgen.core.reading import readable_id, unwrapped
 from airflow_provider_adgen.core.requests import Arguments, Count, Number, Text
 from airflow_provider_adgen.core.vocabulary import CreditBalance, read_time
 from airflow_provider_adgen.vendors.sume import shapes
-from airflow_provider_adgen.vendors.sume.models import Account, Asset, Avatar, Brand, Job, SumeModel
+from airflow_provider_adgen.vendors.sume.models import Asset, Avatar, Brand, Job, KeyOwner, SumeModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -123,9 +123,9 @@ def row(model: type[M]) -> Callable[[Any, Endpoint], M]:
     return lambda value, at: at.model(model, value)
 
 
-def get_me() -> Call[Account]:
+def get_me() -> Call[KeyOwner]:
     """Ask whom the key belongs to: user, workspace, key. ``GET /me``; costs nothing."""
-    return endpoint("GET /me").get(Account, inside=("account",))
+    return endpoint("GET /me").get(KeyOwner, inside=("account",))
 
 
 def get_credits() -> Call[CreditBalance]:

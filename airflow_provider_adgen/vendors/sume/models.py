@@ -29,7 +29,7 @@ class SumeModel(Answered):
     """Base of Sume's answers."""
 
 
-class Account(SumeModel):
+class KeyOwner(SumeModel):
     """
     Whom a key belongs to.
 
