@@ -81,9 +81,16 @@ _WEBHOOK_SECRET: dict[str, Any] = {
     "schema": {"type": ["string", "null"], "format": "password"},
 }
 
+_AUTH: dict[str, Any] = {
+    "label": "Authentication",
+    "description": "Empty means a bearer token. x-api-key sends the key in the vendor's legacy header.",
+    "schema": {"type": ["string", "null"]},
+}
+
 # Fields that only some vendors have.
 _OWN_FIELDS: dict[str, dict[str, dict[str, Any]]] = {
     "adsumo": {"webhook_secret": _WEBHOOK_SECRET},
+    "sume": {"auth": _AUTH},
 }
 
 # Modules that serve every vendor, by the kind of thing in them.
@@ -124,26 +131,60 @@ def get_provider_info() -> dict[str, Any]:
                 for vendor in _VENDORS.values()
             ),
         ],
-        "connection-types": [_connection_type(name) for name in _VENDORS],
+        "connection-types": [_own_connection_type(name) for name in _VENDORS],
         **{kind: _modules(kind) for kind in _SHARED},
         "cli": [f"{_PACKAGE}.cli.definition.get_commands"],
         "config": {"adgen": {"description": "AI ad generation.", "options": _options()}},
     }
 
 
-def _connection_type(name: str) -> dict[str, Any]:
-    vendor = _VENDORS[name]
+def connection_type(
+    name: str,
+    *,
+    title: str,
+    hook: str,
+    key: str = "",
+    base_url: str = "",
+    fields: dict[str, dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """
+    Return the entry of a connection type with its form, for the provider info of any package that has a vendor.
+
+    :param name: the vendor's name.
+    :param title: what it calls itself.
+    :param hook: the whole name of its hook class, a subclass of :class:`AdGenHook` with that connection type.
+    :param key: what to show in an empty password field.
+    :param base_url: what to show in an empty host field.
+    :param fields: further fields, stored in the connection's extra.
+    """
     return {
         "connection-type": name,
-        "hook-class-name": f"{_PACKAGE}.hooks.{vendor['hook']}",
-        "hook-name": vendor["title"],
+        "hook-class-name": hook,
+        "hook-name": title,
         "ui-field-behaviour": {
             "hidden-fields": ["schema", "port", "login"],
             "relabeling": {"password": "API key", "host": "Base URL"},
-            "placeholders": {"password": vendor["key"], "host": vendor["base_url"]},
+            "placeholders": {"password": key, "host": base_url},
         },
-        "conn-fields": {**_FIELDS, **_OWN_FIELDS.get(name, {})},
+        "conn-fields": {**_FIELDS, **(fields or {})},
     }
+
+
+def find_connection_type(name: str) -> dict[str, Any] | None:
+    """Return this package's entry for a connection type; None for one of another package."""
+    return _own_connection_type(name) if name in _VENDORS else None
+
+
+def _own_connection_type(name: str) -> dict[str, Any]:
+    vendor = _VENDORS[name]
+    return connection_type(
+        name,
+        title=vendor["title"],
+        hook=f"{_PACKAGE}.hooks.{vendor['hook']}",
+        key=vendor["key"],
+        base_url=vendor["base_url"],
+        fields=_OWN_FIELDS.get(name),
+    )
 
 
 def _modules(kind: str) -> list[dict[str, Any]]:

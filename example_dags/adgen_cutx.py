@@ -5,7 +5,7 @@ Have **CutX** write five variants of ad copy for a product, then film an avatar 
 
 Takes the first product of the account's first project. Copy costs 1 credit, the video 40, the ad image 3; the account
 is checked for all three before anything is spent. The copy is kept in Airflow's record as soon as CutX gives it,
-because CutX gives it once: a retry returns the kept variants and buys nothing.
+because CutX does not say whether it shows it again: a retry returns the kept variants and buys nothing.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from airflow_provider_adgen.core.errors import InvalidRequest
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_adgen.core.scrub import Secret
+
+# One per account and process: each wire of an account sees the same.
+_states: dict[tuple[str, str, str], dict[str, Any]] = {}
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds a request may take in all, a paid submission too."""
@@ -35,6 +38,7 @@ class Account:
     :param verify: True, False, or the path of a CA bundle.
     :param headers: further headers for the vendor's host (never sent to a storage host).
     :param webhook_secret: the secret the vendor signs webhooks with, where it has one.
+    :param auth: how the key is sent, where the connection says it: one of the vendor's ``auth_schemes``.
     :param log_poll_loop: seconds between two views of the triggerer's poll loop in its tasks' logs; None for none.
     """
 
@@ -47,7 +51,13 @@ class Account:
     verify: bool | str = True
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     webhook_secret: Secret | None = None
+    auth: str | None = None
     log_poll_loop: float | None = None
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What this process keeps in mind of the account for its vendor; the vendor says what is in it."""
+        return _states.setdefault((self.vendor, self.base_url, self.key_tag), {})
 
     @property
     def host(self) -> str:

@@ -15,13 +15,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import IO, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
-
 from airflow_provider_adgen.core import safe_json
-from airflow_provider_adgen.core.errors import UnexpectedResponse, WireError
+from airflow_provider_adgen.core.errors import WireError
 
 T = TypeVar("T")
-M = TypeVar("M", bound=BaseModel)
 E = TypeVar("E")
 
 
@@ -113,7 +110,7 @@ class Call(Generic[T]):
     :param method: HTTP method.
     :param path: path below the connection's base URL.
     :param endpoint: method and path template for messages, without ids.
-    :param parse: turns a successful answer into a value, or raises :class:`UnexpectedResponse`.
+    :param parse: turns a successful answer into a value, or raises ``UnexpectedResponse``.
     :param query: query parameters; None values are left out.
     :param body: a JSON value, a :class:`FileBody`, a :class:`Multipart`, or None. A JSON value is encoded at once, so
         that what cannot be sent is refused before anybody relies on it being sent.
@@ -159,8 +156,14 @@ class Emit(Generic[T]):
     items: Iterable[T]
 
 
+@dataclass(frozen=True)
+class AccountState:
+    """A step of a sequence that is answered with the account's state: a dictionary that the process keeps for it."""
+
+
 Sequence = Generator[Any, Any, T]
-"""A generator that yields :class:`Call`, :class:`Listen` or :class:`Emit`, and receives what came of the first two."""
+"""A generator that yields :class:`Call`, :class:`Listen`, :class:`AccountState` (and receives what came of each) or
+:class:`Emit`."""
 
 
 @dataclass(frozen=True)
@@ -233,56 +236,6 @@ def broken(endpoint: str, what: str | None, *, sent: bool) -> WireError:
     if sent:
         return WireError(f"The connection broke during {endpoint} ({what}).", sent=True)
     return WireError(f"Could not connect for {endpoint} ({what}); nothing was sent.", sent=False)
-
-
-def unreadable(vendor: str, endpoint: str, fieldname: str, why: str) -> UnexpectedResponse:
-    """Return the error for an answer that lacks what we need."""
-    return UnexpectedResponse(
-        f"{vendor} answered {endpoint} with something this package cannot read: {fieldname or 'the body'} {why}.",
-        vendor=vendor,
-        endpoint=endpoint,
-        field=fieldname,
-    )
-
-
-def read_json(answer: Answer, vendor: str, endpoint: str) -> Any:
-    """
-    Return an answer's JSON.
-
-    :raises UnexpectedResponse: the body is not JSON.
-    """
-    try:
-        return answer.json()
-    except ValueError:
-        raise unreadable(vendor, endpoint, "", "is not JSON") from None
-
-
-def read_object(answer: Answer, vendor: str, endpoint: str) -> dict[str, Any]:
-    """
-    Return an answer's JSON object.
-
-    :raises UnexpectedResponse: the body is not a JSON object.
-    """
-    value = read_json(answer, vendor, endpoint)
-    if not isinstance(value, dict):
-        raise unreadable(vendor, endpoint, "", "is not a JSON object")
-    return value
-
-
-def read_model(model: type[M], value: Any, vendor: str, endpoint: str) -> M:
-    """
-    Validate a JSON value into a response model.
-
-    :raises UnexpectedResponse: it lacks a field that the model needs, naming the first.
-    """
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise unreadable(vendor, endpoint, name, f"is wrong ({first['msg']})") from None
-    except RecursionError:
-        raise unreadable(vendor, endpoint, "", "is too deeply nested") from None
 
 
 def nothing(_answer: Answer) -> None:

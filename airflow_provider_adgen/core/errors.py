@@ -31,7 +31,10 @@ Messages are sentences to a person. They hold no key and no signed URL: texts th
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
+
+TEMPORARY = frozenset({408, 421, 423, 425, 429})
+"""Statuses of the 4xx family that say "not now" rather than "not this"."""
 
 
 def _rebuild(cls: type[AdGenError], message: str, state: dict[str, Any]) -> AdGenError:
@@ -48,7 +51,7 @@ class AdGenError(Exception):
     :cvar retry_helps: whether the same task, tried again by Airflow, may go better.
     """
 
-    retry_helps: ClassVar[bool] = True
+    retry_helps: bool = True
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -103,6 +106,8 @@ class ApiError(AdGenError):
         self.code = code
         self.request_id = request_id
         self.retry_after = retry_after
+        if 400 <= status < 500 and status not in TEMPORARY:
+            self.retry_helps = False
 
 
 class BadRequest(ApiError):

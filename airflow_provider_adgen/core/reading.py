@@ -104,6 +104,22 @@ def is_link(value: Any) -> TypeGuard[str]:
         return False
 
 
+_URL_FIELDS = ("url", "result_url", "audio_url", "video_url", "image_url", "media_url", "download_url", "src", "href")
+
+
+def as_link(value: Any) -> str | None:
+    """Return a link: a text, or what an object has as its URL; None for anything else."""
+    if isinstance(value, Mapping):
+        value = next((value[name] for name in _URL_FIELDS if isinstance(value.get(name), str) and value[name]), None)
+    return value if isinstance(value, str) and value else None
+
+
+def as_links(value: Any) -> list[str]:
+    """Return the links of a list, or the one link that *value* is."""
+    found = map(as_link, value if isinstance(value, list) else [value])
+    return [link for link in found if link is not None]
+
+
 def file_kind(url: str) -> FileKind | None:
     """Return what a link leads to, by the ending of its path; None where that does not tell."""
     try:
@@ -130,7 +146,7 @@ def _job_id(value: Any) -> Any:
 
 
 def _dictionaries(value: Any) -> list[Any]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -146,10 +162,11 @@ JobId = Annotated[str, BeforeValidator(_job_id)]
 OptionalText = Annotated[str | None, BeforeValidator(as_text)]
 OptionalInt = Annotated[int | None, BeforeValidator(as_int)]
 OptionalNumber = Annotated[float | None, BeforeValidator(as_number)]
+OptionalLink = Annotated[str | None, BeforeValidator(as_link)]
 Flag = Annotated[bool | None, BeforeValidator(lambda value: value if isinstance(value, bool) else None)]
 Fields = Annotated[dict[str, Any], BeforeValidator(_mapping)]
 Objects = BeforeValidator(_dictionaries)
-"""Keeps the objects of a list; anything else is an empty one."""
+"""Keeps the objects of a list, or the one object in its place; anything else is an empty list."""
 
 
 class Answered(Model):

@@ -4,10 +4,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from airflow_provider_adgen.core.errors import InvalidRequest
 from airflow_provider_adgen.core.vocabulary import Generation, Kind
@@ -60,9 +72,11 @@ class GenerationRequest(BaseModel):
     One paid generation, checked against the vendor's documented rules before anything is sent.
 
     Subclasses declare the vendor's own fields. Templated numbers arrive as strings, so validation is lax; unknown
-    names are refused, because a misspelt field would be paid for. ``extra_fields`` is sent along as it is.
+    names are refused, because a misspelt field would be paid for. ``extra_fields`` is sent along as it is. What stands
+    in it under the name of a field, ours or the vendor's, replaces that field: it is not validated, and the price of
+    the request is then not known. So a value that is newer than this package can be used.
 
-    :param extra_fields: fields that the vendor has and its readable documentation does not show.
+    :param extra_fields: fields that the vendor has and its readable documentation does not show, and fields to replace.
     """
 
     model_config = ConfigDict(
@@ -76,15 +90,48 @@ class GenerationRequest(BaseModel):
     """What the generation results in."""
 
     synchronous: ClassVar[bool] = False
-    """The result arrives in the answer to the submission, and the vendor has no endpoint that gives it again."""
+    """The result arrives in the answer to the submission, and no endpoint is documented that gives it again."""
 
     askable: ClassVar[bool] = False
     """Although the result is not given again, the vendor can be asked what became of a synchronous job."""
 
+    protected: ClassVar[Mapping[str, str]] = {}
+    """Names that ``extra_fields`` must not hold, and why."""
+
     extra_fields: dict[str, Any] = Field(default_factory=dict, repr=False)
 
+    @field_validator("extra_fields")
+    @classmethod
+    def _holds_nothing_protected(cls, value: dict[str, Any]) -> dict[str, Any]:
+        named = sorted(set(cls.protected) & set(value))
+        if named:
+            raise ValueError(f"must not hold {', '.join(named)}: {cls.protected[named[0]]}")
+        return value
+
+    @model_validator(mode="after")
+    def _keeps_the_rules(self) -> Self:
+        if not self.overrides:
+            self.check_rules()
+        return self
+
+    def check_rules(self) -> None:
+        """
+        Check what the vendor documents about several fields together; not called where one of them is replaced.
+
+        :raises ValueError: a rule is broken.
+        """
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """The fields that ``extra_fields`` replaces."""
+        return _replaced(type(self), self.extra_fields)
+
     def price(self) -> int | None:
-        """Return the documented price in whole credits; None where none is documented."""
+        """Return the documented price in whole credits; None where none is documented, or a field is replaced."""
+        return None if self.overrides else self.documented_price()
+
+    def documented_price(self) -> int | None:
+        """Return the documented price of what the fields say; None where none is documented."""
         return None
 
     def expected_files(self) -> int | None:
@@ -93,9 +140,40 @@ class GenerationRequest(BaseModel):
 
     def body(self) -> dict[str, Any]:
         """Return the JSON body in the vendor's own names: what was not set is not sent."""
+        unsent = {"extra_fields", *self.overrides}
         # As Python has it: what JSON lacks is refused by name when the call is made, not turned into something else.
-        sent = self.model_dump(by_alias=True, exclude_none=True, exclude={"extra_fields"})
-        return {**sent, **self.extra_fields}
+        sent = self.model_dump(by_alias=True, exclude_none=True, exclude=unsent)
+        renamed = {_wire_name(type(self), name): value for name, value in self.extra_fields.items()}
+        # The vendor's own name counts more than ours.
+        further = {name: self.extra_fields.get(name, value) for name, value in renamed.items()}
+        return {**sent, **further}
+
+
+def _wire_name(model: type[GenerationRequest], name: str) -> str:
+    field = model.model_fields.get(name)
+    return (field.serialization_alias or name) if field is not None else name
+
+
+def _replaced(model: type[GenerationRequest], extra_fields: Any) -> tuple[str, ...]:
+    """Return the fields of *model* that stand in *extra_fields*, under our name or the vendor's."""
+    if not extra_fields or not isinstance(extra_fields, dict):
+        return ()
+    names = {name for name in model.model_fields if name != "extra_fields"}
+    return tuple(sorted(name for name in names if name in extra_fields or _wire_name(model, name) in extra_fields))
+
+
+@lru_cache(maxsize=256)
+def _relaxed(model: type[GenerationRequest], names: tuple[str, ...]) -> type[GenerationRequest]:
+    """Return *model* with fields that take anything, or nothing."""
+    fields: dict[str, Any] = {}
+    for name in names:
+        field = model.model_fields[name]
+        aliases: dict[str, Any] = {
+            "validation_alias": field.validation_alias,
+            "serialization_alias": field.serialization_alias,
+        }
+        fields[name] = (Any, Field(default=None, repr=False, **aliases))
+    return create_model(model.__name__, __base__=model, __module__=model.__module__, **fields)
 
 
 def note_missing_files(request: GenerationRequest, generation: Generation) -> str | None:
@@ -135,28 +213,24 @@ def build_request(model: type[GenerationRequest], fields: dict[str, Any]) -> Gen
     Validate *fields* into *model*.
 
     :param model: the request class.
-    :param fields: the vendor's fields in snake_case; None means not set.
+    :param fields: the vendor's fields in snake_case; None means not set. What ``extra_fields`` replaces may be missing.
     :raises InvalidRequest: a sentence naming every field that is wrong.
     """
     given = {name: value for name, value in fields.items() if value is not None}
-    clash = sorted(set(given.get("extra_fields") or ()) & _wire_names(model))
-    if clash:
-        raise InvalidRequest(
-            f"Invalid {model.kind} request: extra_fields repeats {', '.join(clash)}, which this request has as its own "
-            "arguments. Nothing was sent and nothing was charged."
-        )
+    extra: Any = given.get("extra_fields")
+    replaced = _replaced(model, extra)
+    for name in replaced:
+        wire = _wire_name(model, name)
+        given.pop(wire, None)
+        given[name] = extra[wire] if wire in extra else extra[name]
     try:
-        return model.model_validate(given)
+        return (_relaxed(model, replaced) if replaced else model).model_validate(given)
     except ValidationError as error:
+        newer = any(item["type"] == "literal_error" for item in error.errors(include_url=False, include_input=False))
         raise InvalidRequest(
             f"Invalid {model.kind} request: {validation_sentence(error)}. Nothing was sent and nothing was charged."
+            + (" A value that is newer than this package goes into extra_fields." if newer else "")
         ) from None
-
-
-def _wire_names(model: type[GenerationRequest]) -> set[str]:
-    return {field.serialization_alias or field.alias or name for name, field in model.model_fields.items()} | set(
-        model.model_fields
-    )
 
 
 class Arguments(BaseModel):

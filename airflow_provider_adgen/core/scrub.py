@@ -25,10 +25,28 @@ _SIGNATURE = re.compile(
     r"(?:signature|credential|security-token|sig|token)(?:=|%(?:25)*3D|\\u003d))[^\s\"'<>\\&]+",
     re.IGNORECASE,
 )
-# Forms of keys that the vendors document (adsumo_sk_..., sume_live_...), and the three parts of a JWT.
-_KEY = re.compile(r"\b(?:adsumo_sk_|sume_live_|sume_test_)[\w\-]+|\beyJ[\w\-]{5,}\.[\w\-]+\.[\w\-]+")
+# The three parts of a JWT; each vendor adds the form of its own keys.
+_KEY_SHAPES = {r"eyJ[\w\-]{5,}\.[\w\-]+\.[\w\-]+": None}
 _BEARER = re.compile(r"\b(bearer)\s+[\w\-.~+/=]+", re.IGNORECASE)
 _LONGEST = 500
+
+
+def register_key_shapes(*shapes: str) -> None:
+    """
+    Take keys of these forms out of every text from now on.
+
+    :param shapes: regular expressions, each for a whole key.
+    """
+    global _key
+    _KEY_SHAPES.update(dict.fromkeys(shapes))
+    _key = _any_key()
+
+
+def _any_key() -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{'|'.join(_KEY_SHAPES)})")
+
+
+_key = _any_key()
 
 
 def _forms(secret: str) -> re.Pattern[str]:
@@ -57,7 +75,7 @@ def scrub(text: str, *secrets: str, longest: int = _LONGEST) -> str:
     for secret in secrets:
         if secret and len(secret) >= 4:
             text = _forms(secret).sub("***", text)
-    text = _KEY.sub("***", text)
+    text = _key.sub("***", text)
     text = _BEARER.sub(r"\1 ***", text)
     text = _URL.sub(_short_url, text)
     text = _SIGNATURE.sub(r"\g<name>***", text)

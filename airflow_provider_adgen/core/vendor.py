@@ -7,12 +7,12 @@ from __future__ import annotations
 import abc
 import logging
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.core.errors import ApiError, InsufficientCredits, InvalidRequest, error_class
 from airflow_provider_adgen.core.requests import GenerationRequest, build_request
-from airflow_provider_adgen.core.scrub import scrub
+from airflow_provider_adgen.core.scrub import register_key_shapes, scrub
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,13 +74,16 @@ class Promises:
     What a vendor's documentation lets us rely on where money is concerned.
 
     :param idempotency: repeating a submission; None where the vendor has no keys.
-    :param nothing_started: the error statuses of a submission after which, as documented, no job exists.
+    :param nothing_started: the error statuses of a submission after which no job exists.
+    :param inferred: those of them of which no page says so. They are errors that the vendor documents as a refusal (of
+        the request, the key, the account or the pace), and are taken to come before anything is started.
     :param refunded: the final statuses for which a refund is documented.
     :param lists_jobs: it can list jobs, so that a lost submission can be looked for.
     """
 
     idempotency: Idempotency | None = None
-    nothing_started: frozenset[int] = frozenset({400, 401, 402, 403, 404, 409, 413, 422, 429})
+    nothing_started: frozenset[int] = frozenset()
+    inferred: frozenset[int] = frozenset()
     refunded: frozenset[GenerationStatus] = frozenset()
     lists_jobs: bool = False
 
@@ -109,7 +112,8 @@ class Tracking:
     How a job of this vendor can be followed.
 
     :param first_look: seconds after submission before which a job of that kind is not worth asking for.
-    :param typical: seconds that jobs of that kind usually take, where documented or known.
+    :param typical: seconds that jobs of that kind usually take: documented, seen in an example, or a guess that stands
+        among the vendor's assumptions.
     """
 
     first_look: Mapping[str, float] = field(default_factory=dict)
@@ -137,18 +141,49 @@ class Vendor(abc.ABC):
     """Limits we keep by ourselves, because running into them costs more than a 429 (rationed streams)."""
 
     statuses: ClassVar[Mapping[str, GenerationStatus]]
+    likely_statuses: ClassVar[frozenset[str]] = frozenset()
+    """Words of :attr:`statuses` that are on no page: likely, because other APIs have them."""
+
+    without: ClassVar[tuple[str, ...]] = ()
+    """What the vendor's pages mention and do not describe, as far as they can be read: there is no request for it."""
+
     assumptions: ClassVar[tuple[Assumption, ...]] = ()
     key_form: ClassVar[str] = "API key"
+    key_shapes: ClassVar[tuple[str, ...]] = ()
+    """Regular expressions for its keys: what matches is taken out of every text that leaves this package."""
+
+    auth_schemes: ClassVar[tuple[str, ...]] = ("bearer",)
+    """What a connection's extra may name as ``auth``."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        register_key_shapes(*cls.key_shapes)
 
     # --- what every vendor says -----------------------------------------------------------------------------------
 
-    def auth_headers(self, key: str) -> dict[str, str]:
-        """Return the headers that authenticate a request."""
+    def auth_headers(self, key: str, auth: str | None = None) -> dict[str, str]:
+        """
+        Return the headers that authenticate a request.
+
+        :param key: the key.
+        :param auth: one of :attr:`auth_schemes`, where the connection names one.
+        """
         return {"Authorization": f"Bearer {key}"}
 
-    @abc.abstractmethod
     def problem(self, answer: Answer) -> Problem:
-        """Read an error answer; must never raise."""
+        """Read an error answer; never raises."""
+        try:
+            value = answer.json()
+        except ValueError:  # an error page of a proxy: the status alone must do
+            value = None
+        problem = (
+            self.read_problem(value) if isinstance(value, dict) else Problem(value if isinstance(value, str) else "")
+        )
+        return replace(problem, request_id=problem.request_id or answer.headers.get("x-request-id"))
+
+    @abc.abstractmethod
+    def read_problem(self, fields: dict[str, Any]) -> Problem:
+        """Read the JSON object of an error answer; must never raise."""
 
     @abc.abstractmethod
     def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:
@@ -253,6 +288,8 @@ class Vendor(abc.ABC):
             text += "."
         if fields["request_id"]:
             text += f" Request id: {fields['request_id']}."
+        if answer.status == 402 and answer.status in self.promises.nothing_started - self.promises.inferred:
+            text += " Nothing was started."
         hint = _HINTS.get(answer.status)
         if hint:
             text += f" {hint}"
@@ -264,7 +301,7 @@ class Vendor(abc.ABC):
 
 _HINTS = {
     401: "Check the connection's password: the key is missing, wrong, revoked or expired.",
-    402: "Nothing was started. Top up the account, or ask for less.",
+    402: "Top up the account, or ask for less.",
     403: "The key is valid but may not do this: check the account's plan and state.",
 }
 _REQUIRED = re.compile(r"required[^0-9]{0,20}(\d+)", re.IGNORECASE)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import pendulum
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, PlainSerializer
 
 from airflow_provider_adgen.core.scrub import scrub, without_urls
 
@@ -123,12 +123,14 @@ class CreditBalance(Model):
     :param used: credits spent in the vendor's billing period.
     :param limit: credits of the plan in that period.
     :param in_flight_limit: generations the account may run at the same time.
+    :param details: what else the vendor said of them (plan, monthly and bonus credits); no URLs.
     """
 
     remaining: int | None = None
     used: int | None = None
     limit: int | None = None
     in_flight_limit: int | None = None
+    details: Annotated[dict[str, Any], AfterValidator(without_urls)] = Field(default_factory=dict, repr=False)
 
 
 class CopyVariant(Model):

@@ -20,7 +20,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import tenacity
 
-from airflow_provider_adgen.core.calls import Answer, Call, Emit, Listen, RateClass, Sequence, Stream
+from airflow_provider_adgen.core.calls import AccountState, Answer, Call, Emit, Listen, RateClass, Sequence, Stream
 from airflow_provider_adgen.core.clock import SYSTEM, Clock
 from airflow_provider_adgen.core.decisions.rate_headers import retry_after
 from airflow_provider_adgen.core.decisions.rates import NEAR, RateBudget
@@ -141,6 +141,8 @@ class Wire:
 
     async def _do(self, order: Any) -> tuple[Any, AdGenError | None]:
         """Do what a sequence asks for; return what came of it, or the error it is told."""
+        if isinstance(order, AccountState):
+            return self.account.state, None
         try:
             return await (self._listen(order) if isinstance(order, Listen) else self.call(order)), None
         except (ApiError, WireError, UnexpectedResponse) as error:
@@ -317,7 +319,7 @@ class Wire:
             "Accept": "application/json",
             "User-Agent": _USER_AGENT,
             **self.account.headers,
-            **self.vendor.auth_headers(self.account.key.reveal()),
+            **self.vendor.auth_headers(self.account.key.reveal(), self.account.auth),
         }
 
     def submit_delay(self) -> float:

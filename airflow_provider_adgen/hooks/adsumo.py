@@ -14,6 +14,7 @@ from airflow_provider_adgen.vendors.adsumo import VENDOR, api
 from airflow_provider_adgen.vendors.adsumo.models import Avatar, Product, Voice
 
 if TYPE_CHECKING:
+    from airflow_provider_adgen.core.account import Account
     from airflow_provider_adgen.vendors.adsumo.models import WebhookEvent
 
 
@@ -41,29 +42,27 @@ class AdsumoHook(AdGenHook):
     list_voices, alist_voices = listing(api.list_voices, Voice)
     list_generations, alist_generations = listing(VENDOR.list_generations, Generation)
 
-    def verify_webhook(self, body: bytes, signature: str) -> WebhookEvent:
+    def verify_webhook(self, body: bytes | bytearray | memoryview | str, signature: str | None) -> WebhookEvent:
         """
         Check a notification's signature and read it; sends nothing.
 
         Adsumo signs the raw body with HMAC-SHA256 under the secret made with the API key, and mixes in no time:
         whoever recorded a notification can send it again, so treat it as a hint and ask for the generation.
 
-        :param body: the request body exactly as it arrived.
-        :param signature: the header ``X-Adsumo-Signature``.
-        :raises InvalidRequest: the connection has no ``webhook_secret``, or the signature does not match.
+        :param body: the request body exactly as it arrived; a text is taken as UTF-8.
+        :param signature: the header ``X-Adsumo-Signature``, None where it is missing.
+        :raises InvalidRequest: the connection has no ``webhook_secret``, or the signature is missing or does not match.
         :raises UnexpectedResponse: the body is signed and not readable.
         """
-        return self._verify(self.account().webhook_secret, body, signature)
+        return VENDOR.verify_webhook(body, signature, self._webhook_secret(self.account()))
 
-    async def averify_webhook(self, body: bytes, signature: str) -> WebhookEvent:
+    async def averify_webhook(self, body: bytes | bytearray | memoryview | str, signature: str | None) -> WebhookEvent:
         """Check a notification's signature and read it; see :meth:`verify_webhook`."""
-        return self._verify((await self.aaccount()).webhook_secret, body, signature)
+        return VENDOR.verify_webhook(body, signature, self._webhook_secret(await self.aaccount()))
 
-    def _verify(self, secret: object, body: bytes, signature: str) -> WebhookEvent:
-        from airflow_provider_adgen.core.scrub import Secret
-
-        if not isinstance(secret, Secret):
+    def _webhook_secret(self, account: Account) -> str:
+        if account.webhook_secret is None:
             raise InvalidRequest(
                 f"Connection {self.conn_id!r} has no webhook_secret in its extra, so no webhook can be verified."
             )
-        return VENDOR.verify_webhook(body, signature, secret.reveal())
+        return account.webhook_secret.reveal()

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from airflow_provider_adgen.compat import BaseHook, aget_connection
@@ -17,6 +18,7 @@ from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.core.requests import GenerationRequest, identifier
 from airflow_provider_adgen.core.retrying import ATTEMPTS
 from airflow_provider_adgen.core.wire import Wire
+from airflow_provider_adgen.get_provider_info import find_connection_type
 from airflow_provider_adgen.hooks.connection import read_account
 from airflow_provider_adgen.hooks.form import add_form
 
@@ -32,6 +34,26 @@ T = TypeVar("T")
 
 # One budget per account and process: every hook of the process obeys the same 429.
 _budgets: dict[tuple[str, str, str], RateBudget] = {}
+
+
+# The hook classes of all vendors whose modules were imported, by connection type.
+_typed: dict[str, type[AdGenHook]] = {}
+
+
+def typed_hook(vendor: str, conn_id: str) -> AdGenHook:
+    """
+    Return the vendor's own hook for a connection; :class:`AdGenHook` where it has none.
+
+    :param vendor: the vendor's name.
+    :param conn_id: the connection.
+    :raises InvalidRequest: no such vendor is registered.
+    """
+    entry = find_connection_type(vendor)
+    if entry is not None:
+        import_module(entry["hook-class-name"].rpartition(".")[0])
+    get_vendor(vendor)  # the module of a vendor of another package may hold its hook
+    own = _typed.get(vendor)
+    return own(conn_id) if own is not None else AdGenHook(conn_id, vendor=vendor)
 
 
 def budget_of(account: Account) -> RateBudget:
@@ -60,8 +82,12 @@ class AdGenHook(BaseHook):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # Airflow below 3.2 asks the class itself for its connection form.
-        add_form(cls, cls.conn_type)
+        if cls.conn_type:
+            # Not a subclass that somebody made of a vendor's hook: it did not ask to take its place.
+            if "conn_type" in vars(cls):
+                _typed.setdefault(cls.conn_type, cls)
+            # Airflow below 3.2 asks the class itself for its connection form.
+            add_form(cls, cls.conn_type)
 
     def __init__(self, conn_id: str | None = None, *, vendor: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -201,10 +227,6 @@ class AdGenHook(BaseHook):
         """Ask for the account's balance; costs nothing."""
         return await self.run_async(lambda wire: wire.call(self.vendor.credits()))
 
-    def submit_delay(self) -> float:
-        """Return the seconds until the account's rate budget lets a submission through."""
-        return budget_of(self.account()).delay(RateClass.SUBMIT, SYSTEM.monotonic())
-
     def submit(self, request: GenerationRequest, *, idempotency_key: str | None = None) -> Generation:
         """
         Start a paid generation; it costs credits, and is sent exactly once.
@@ -253,7 +275,7 @@ class AdGenHook(BaseHook):
             lambda wire: wire.run(self.vendor.fetch(job_ids(id), kind, stream_seconds=stream_seconds))
         )
 
-    async def aget_generation(self, id: str, *, kind: str | None = None, stream_seconds: float = 0.0) -> Generation:  # noqa: A002 - as above
+    async def aget_generation(self, id: str, *, kind: str | None = None, stream_seconds: float = 0.0) -> Generation:  # noqa: A002 - the design's name
         """Ask for one generation; see :meth:`get_generation`."""
         await self.aaccount()
         return await self.run_async(

@@ -10,7 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.core import blocking
-from airflow_provider_adgen.core.calls import unreadable
+from airflow_provider_adgen.core.endpoint import Endpoint
 from airflow_provider_adgen.core.errors import ApiError, InvalidRequest
 from airflow_provider_adgen.core.vocabulary import Creative
 from airflow_provider_adgen.hooks.base import AdGenHook
@@ -57,14 +57,13 @@ class CinematicAdsHook(AdGenHook):
 
     def stream_workflow(self, job_id: str, *, silence: float = VENDOR.stream_seconds) -> Iterator[WorkflowEvent]:
         """
-        Iterate over a workflow's events until its stream ends; costs no credits. ``GET /api/workflow/stream``.
+        Iterate over a workflow's events until its stream ends. ``GET /api/workflow/stream``.
 
-        Connections are rationed, 10 an hour: one that would go beyond that is :class:`RateLimited` before anything is
-        sent.
+        At most 10 connections are opened in an hour: one more is :class:`RateLimited` before anything is sent.
 
         :param job_id: the workflow.
         :param silence: seconds without a byte after which the stream counts as broken.
-        :raises RateLimited: the ration is used up.
+        :raises RateLimited: 10 connections were opened within the last hour.
         :raises NotFound: the account has no such workflow.
         :raises WireError: the stream broke.
         """
@@ -89,7 +88,9 @@ class CinematicAdsHook(AdGenHook):
 
     def add_knowledge_file(self, source: Any) -> KnowledgeItem:
         """
-        Add a file to the brand's knowledge base; costs no credits. ``POST /api/user/brand/knowledge/files``.
+        Add a file to the brand's knowledge base. ``POST /api/user/brand/knowledge/files``.
+
+        Whether it costs credits is not documented.
 
         :param source: a PDF, DOCX, XLSX, CSV or TXT of at most 10 MB: a path of this machine or of object storage.
         :raises InvalidRequest: it cannot be read, or is of another kind, empty or too large.
@@ -104,12 +105,14 @@ class CinematicAdsHook(AdGenHook):
 
     def export_projects(self, destination: str) -> Creative:
         """
-        Store all projects as one ZIP of videos and metadata; costs no credits. ``GET /api/user/projects/export``.
+        Store all projects as one ZIP of videos and metadata. ``GET /api/user/projects/export``.
+
+        Whether it costs credits is not documented.
 
         :param destination: an object-storage path: the file's own where it ends in ``.zip``, else the folder in which
             it becomes ``cinematicads-projects.zip``. A file of that name is replaced.
         :return: the stored archive, with ``uri``, ``size`` and ``sha256``.
-        :raises DownloadError: it could not be stored; a retry costs nothing.
+        :raises DownloadError: it could not be stored; a retry fetches it again.
         """
         self.account()
         return blocking.run(self.aexport_projects(destination))
@@ -121,14 +124,16 @@ class CinematicAdsHook(AdGenHook):
 
     def export_video(self, source: str, destination: str) -> Creative:
         """
-        Store a generated video as MP4, fetched through the vendor; costs no credits. ``GET /api/export``.
+        Store a generated video as MP4, fetched through the vendor. ``GET /api/export``.
+
+        Whether it costs credits is not documented.
 
         :param source: the video's https URL, on a domain that the vendor allows.
         :param destination: an object-storage path: the file's own where it ends in ``.mp4``, else the folder in which
             it gets a name made from its URL. A file of that name is replaced.
         :return: the stored video, with ``uri``, ``size`` and ``sha256``.
         :raises InvalidRequest: the source is not an https URL.
-        :raises DownloadError: it could not be stored; a retry costs nothing.
+        :raises DownloadError: it could not be stored; a retry fetches it again.
         """
         calls = api.video_file(source)
         self.account()
@@ -151,7 +156,8 @@ class CinematicAdsHook(AdGenHook):
                     async with wire.open(call) as opened:
                         told = opened.headers.get("content-type", "")
                         if told.lower().startswith(_NO_FILE):
-                            raise unreadable(self.vendor.name, call.endpoint, "", f"is {told[:40]} and not a file")
+                            at = Endpoint(self.vendor.name, call.endpoint)
+                            raise at.unreadable("", f"is {told[:40]} and not a file")
                         # What an export of projects holds is not documented; it may be text.
                         wanted = kind if kind == "video" else None
                         stored = await store_stream(opened, path, label=f"The answer to {call.endpoint}", kind=wanted)
@@ -163,7 +169,7 @@ class CinematicAdsHook(AdGenHook):
                 return Creative(
                     kind=kind, uri=stored.uri, media_type=media_type, size=stored.size, sha256=stored.sha256
                 )
-        raise unreadable(self.vendor.name, "", "", "was never asked for")
+        raise InvalidRequest("There is nothing to call. Nothing was sent.")
 
 
 def _knowledge_call(source: Any) -> Call[KnowledgeItem]:
@@ -174,7 +180,7 @@ def _knowledge_call(source: Any) -> Call[KnowledgeItem]:
 
 
 def _file_path(destination: str, name: str, suffix: str) -> str:
-    """Return the whole path of a file: *destination* itself if it names one, else *name* in that folder."""
+    """Return the full path of a file: *destination* itself if it names one, else *name* in that folder."""
     text = str(destination).strip()
     if not text:
         raise InvalidRequest("destination must not be empty. Nothing was sent.")

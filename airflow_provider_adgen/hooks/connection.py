@@ -35,6 +35,7 @@ class _Extra(BaseModel):
     webhook_secret: str | None = None
     headers: dict[str, str] = Field(default_factory=dict)
     allow_http: bool = False
+    auth: str | None = None
     log_poll_loop: float | None = Field(default=None, gt=0)
 
     @field_validator("*", mode="before")
@@ -67,6 +68,11 @@ class _Extra(BaseModel):
             if not _HEADER_NAME.fullmatch(name) or not text.isascii() or (text and not text.isprintable()):
                 raise ValueError("must hold names of letters, digits and dashes, and printable ASCII values")
         return value
+
+    @field_validator("auth")
+    @classmethod
+    def _in_lower_case(cls, value: str | None) -> str | None:
+        return value.strip().lower() if value is not None else None
 
     @field_validator("verify", mode="before")
     @classmethod
@@ -110,11 +116,16 @@ def read_account(connection: Connection, vendor: Vendor) -> Account:
         raise InvalidRequest(
             f"The extra of connection {conn_id!r} is wrong: {validation_sentence(error)}. Nothing was sent."
         ) from None
+    if extra.auth is not None and extra.auth not in vendor.auth_schemes:
+        raise InvalidRequest(
+            f"The extra of connection {conn_id!r} is wrong: auth must be {' or '.join(vendor.auth_schemes)} for "
+            f"{vendor.title}. Nothing was sent."
+        )
     return Account(
         vendor=vendor.name,
         conn_id=conn_id,
         base_url=base_url(
-            connection.host,
+            _address(connection, vendor),
             default=vendor.default_base_url,
             vendor=vendor.title,
             port=connection.port,
@@ -126,5 +137,21 @@ def read_account(connection: Connection, vendor: Vendor) -> Account:
         verify=extra.verify,
         headers=extra.headers,
         webhook_secret=Secret(extra.webhook_secret) if extra.webhook_secret else None,
+        auth=extra.auth,
         log_poll_loop=extra.log_poll_loop,
     )
+
+
+def _address(connection: Connection, vendor: Vendor) -> str | None:
+    """Return the host with its path. Of ``adsumo://:key@host/api/v1`` Airflow puts the path into ``schema``."""
+    host, schema = (connection.host or "").strip(), (connection.schema or "").strip().strip("/")
+    if not schema:
+        return host
+    if not host:
+        raise InvalidRequest(
+            f"Connection {connection.conn_id!r} has a path (its schema) and no host: put the whole base URL of "
+            f"{vendor.title} into the host. Nothing was sent."
+        )
+    if schema.lower() in {"http", "https"}:  # as connections of Airflow's HTTP provider have it
+        return host if "://" in host else f"{schema.lower()}://{host}"
+    return f"{host.rstrip('/')}/{schema}"

@@ -9,7 +9,7 @@ from typing import ClassVar
 from airflow_provider_adgen.hooks.base import AdGenHook
 from airflow_provider_adgen.hooks.endpoints import calling, listing
 from airflow_provider_adgen.vendors.cutx import api
-from airflow_provider_adgen.vendors.cutx.models import Product, Project
+from airflow_provider_adgen.vendors.cutx.models import Asset, Product, Project
 
 
 class CutxHook(AdGenHook):
@@ -28,6 +28,7 @@ class CutxHook(AdGenHook):
 
     list_projects, alist_projects = listing(api.list_projects, Project)
     list_products, alist_products = listing(api.list_products, Product)
+    list_assets, alist_assets = listing(api.list_assets, Asset)
     create_project, acreate_project = calling(api.create_project)
     ingest_product, aingest_product = calling(api.ingest_product)
     get_me, aget_me = calling(api.get_me)

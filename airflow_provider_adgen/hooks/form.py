@@ -11,7 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from airflow_provider_adgen.get_provider_info import get_provider_info
+from airflow_provider_adgen.get_provider_info import connection_type, find_connection_type
 
 
 def add_form(hook_class: type, conn_type: str) -> None:
@@ -19,12 +19,9 @@ def add_form(hook_class: type, conn_type: str) -> None:
     Give *hook_class* the two methods that Airflow looks for in the class itself, not in its bases.
 
     :param hook_class: the hook of one vendor.
-    :param conn_type: its connection type; one that the provider info does not know is left alone.
+    :param conn_type: its connection type; one of another package gets the fields that all have.
     """
-    entries = {entry["connection-type"]: entry for entry in get_provider_info()["connection-types"]}
-    if conn_type not in entries:
-        return
-    entry = entries[conn_type]
+    entry = find_connection_type(conn_type) or connection_type(conn_type, title=conn_type, hook="")
 
     def get_ui_field_behaviour() -> dict[str, Any]:
         """Return which standard fields are hidden, and what the others are called."""
@@ -39,7 +36,7 @@ def add_form(hook_class: type, conn_type: str) -> None:
 
 
 def _field(field: dict[str, Any]) -> Any:
-    # Looked up at the time of the call: the API server puts stand-ins in their places. Many an Airflow has no wtforms.
+    # Imported at the time of the call: the API server puts stand-ins in its place, and some Airflow has no wtforms.
     wtforms = import_module("wtforms")
 
     schema = field["schema"]
@@ -48,6 +45,6 @@ def _field(field: dict[str, Any]) -> Any:
     elif "boolean" in schema["type"]:
         kind = wtforms.BooleanField
     else:
-        # There are no fields for other numbers than whole ones, nor for objects; what is typed is read as text.
+        # wtforms has no field for fractions or objects: they are typed, and read, as text.
         kind = wtforms.StringField
     return kind(field["label"], description=field["description"], default=schema.get("default"))

@@ -56,9 +56,10 @@ class SumeHook(AdGenHook):
         asset_fields: Mapping[str, Any] | None = None,
     ) -> Uploaded:
         """
-        Upload a video: presign, put it with the required headers only, finalise. Costs no credits.
+        Upload a video: presign, put it with the required headers only, finalise.
 
-        The file is streamed, a piece at a time. The storage host sees neither the key nor a header of the connection's.
+        Whether it costs credits is not documented. The file is streamed, a piece at a time. The storage host sees
+        neither the key nor a header of the connection's.
 
         :param source: a path of this machine, or anything that Airflow's ``ObjectStoragePath`` takes.
         :param purpose: ``asset_library_video`` (the library then takes it in; wait with an ``AssetSensor``) or
@@ -68,7 +69,7 @@ class SumeHook(AdGenHook):
         :param asset_fields: further fields of :meth:`finalize_asset`.
         :raises InvalidRequest: it cannot be read, is empty, or an argument is wrong; nothing was sent.
         :raises PayloadTooLarge: it is too large; the most is not documented.
-        :raises ApiError: the vendor or its storage refused it. A retry uploads it again and costs nothing.
+        :raises ApiError: the vendor or its storage refused it. A retry uploads it again.
         """
         steps = _upload(source, purpose, content_type, field_names, asset_fields)
         return self.run_blocking(lambda wire: wire.run(steps))

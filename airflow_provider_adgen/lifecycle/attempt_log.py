@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.decisions.posting import RETRYABLE_REFUSALS
-from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest, RateLimited, UnexpectedResponse
+from airflow_provider_adgen.core.errors import TEMPORARY, AdGenError, InvalidRequest, RateLimited, UnexpectedResponse
 from airflow_provider_adgen.core.identity import field_hashes, fingerprint, idempotency_key
 from airflow_provider_adgen.core.record import Attempt, Record
 from airflow_provider_adgen.core.vocabulary import GenerationStatus
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
 
-_LATER = RETRYABLE_REFUSALS | {402}
+_LATER = TEMPORARY | {402}
 """Refusals after which the same submission may be accepted later."""
 
 

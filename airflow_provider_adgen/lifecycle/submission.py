@@ -202,6 +202,12 @@ class Submission:
         if before is not None and before.phase == "submitted":
             self.attempt_log.closed(before)
         self.attempt_log.check_budget()
+        if self.request.overrides:
+            self._log.warning(
+                "extra_fields replaces %s of this %s request. It is sent as it is, and its price is not known.",
+                ", ".join(self.request.overrides),
+                self.request.kind,
+            )
         return self._post(None, before)
 
     def _post(self, attempt: Attempt | None, before: Attempt | None = None) -> Generation | SubmitLater | None:

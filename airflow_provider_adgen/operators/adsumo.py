@@ -4,15 +4,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from airflow_provider_adgen.operators.generate import GenerateOperator
 from airflow_provider_adgen.operators.resource import ResourceOperator
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-_COMMON = (*GenerateOperator.template_fields, "extra_fields")
 
 
 class AdsumoTalkingAvatarOperator(GenerateOperator):
@@ -29,36 +24,18 @@ class AdsumoTalkingAvatarOperator(GenerateOperator):
     :param voice_id: the voice that speaks it.
     :param voiceover_id: UUID of an existing voiceover, in place of script and voice.
     :param lipsync_model: ``heygen-avatar4`` (the vendor's default) or ``lipsync-2.0``.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str | None] = "adsumo"
     request_kind: ClassVar[str] = "talking-avatar"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "avatar_id",
-        "avatar_type",
-        "script",
-        "voice_id",
-        "voiceover_id",
-        "lipsync_model",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (
-        *_COMMON,
-        "avatar_id",
-        "avatar_type",
-        "script",
-        "voice_id",
-        "voiceover_id",
-        "lipsync_model",
-    )
 
     def __init__(
         self,
         *,
         avatar_id: str,
-        avatar_type: str,
+        avatar_type: str | None,
         script: str | None = None,
         voice_id: str | None = None,
         voiceover_id: str | None = None,
@@ -68,13 +45,7 @@ class AdsumoTalkingAvatarOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.avatar_id = avatar_id
-        self.avatar_type = avatar_type
-        self.script = script
-        self.voice_id = voice_id
-        self.voiceover_id = voiceover_id
-        self.lipsync_model = lipsync_model
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class AdsumoVideoOperator(GenerateOperator):
@@ -87,31 +58,17 @@ class AdsumoVideoOperator(GenerateOperator):
     :param prompt: what the video shows.
     :param aspect_ratio: for example ``16:9``.
     :param duration: seconds.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str | None] = "adsumo"
     request_kind: ClassVar[str] = "ai-video"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "model",
-        "prompt",
-        "aspect_ratio",
-        "duration",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (
-        *_COMMON,
-        "model",
-        "prompt",
-        "aspect_ratio",
-        "duration",
-    )
 
     def __init__(
         self,
         *,
-        model: str,
+        model: str | None,
         prompt: str,
         aspect_ratio: str | None = None,
         duration: float | str | None = None,
@@ -120,11 +77,7 @@ class AdsumoVideoOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.model = model
-        self.prompt = prompt
-        self.aspect_ratio = aspect_ratio
-        self.duration = duration
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class AdsumoTextToImageOperator(GenerateOperator):
@@ -138,34 +91,18 @@ class AdsumoTextToImageOperator(GenerateOperator):
     :param aspect_ratio: for example ``1:1``, ``16:9``, ``9:16``.
     :param quantity: images, 1 to 8 (default 1).
     :param resolution: ``1k`` (default), ``2k`` or ``4k``.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str | None] = "adsumo"
     request_kind: ClassVar[str] = "text-to-image"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "prompt",
-        "model",
-        "aspect_ratio",
-        "quantity",
-        "resolution",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (
-        *_COMMON,
-        "prompt",
-        "model",
-        "aspect_ratio",
-        "quantity",
-        "resolution",
-    )
 
     def __init__(
         self,
         *,
         prompt: str,
-        model: str,
+        model: str | None,
         aspect_ratio: str,
         quantity: int | str | None = None,
         resolution: str | None = None,
@@ -174,12 +111,7 @@ class AdsumoTextToImageOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.prompt = prompt
-        self.model = model
-        self.aspect_ratio = aspect_ratio
-        self.quantity = quantity
-        self.resolution = resolution
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class AdsumoProductShotOperator(GenerateOperator):
@@ -195,39 +127,19 @@ class AdsumoProductShotOperator(GenerateOperator):
     :param quantity: images, 1 to 8 (default 1).
     :param resolution: ``1k`` (default), ``2k`` or ``4k``.
     :param additional_prompt: guidance appended to the template's prompt.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str | None] = "adsumo"
     request_kind: ClassVar[str] = "product-shots"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "product_id",
-        "style_id",
-        "model",
-        "aspect_ratio",
-        "quantity",
-        "resolution",
-        "additional_prompt",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (
-        *_COMMON,
-        "product_id",
-        "style_id",
-        "model",
-        "aspect_ratio",
-        "quantity",
-        "resolution",
-        "additional_prompt",
-    )
 
     def __init__(
         self,
         *,
         product_id: str,
         style_id: str,
-        model: str,
+        model: str | None,
         aspect_ratio: str,
         quantity: int | str | None = None,
         resolution: str | None = None,
@@ -237,14 +149,7 @@ class AdsumoProductShotOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.product_id = product_id
-        self.style_id = style_id
-        self.model = model
-        self.aspect_ratio = aspect_ratio
-        self.quantity = quantity
-        self.resolution = resolution
-        self.additional_prompt = additional_prompt
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class AdsumoTemplateVideoOperator(GenerateOperator):
@@ -255,22 +160,12 @@ class AdsumoTemplateVideoOperator(GenerateOperator):
 
     :param template: the template's name, for example ``ugc``.
     :param product_id: a product of the account.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str | None] = "adsumo"
     request_kind: ClassVar[str] = "template-video"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "template",
-        "product_id",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (
-        *_COMMON,
-        "template",
-        "product_id",
-    )
 
     def __init__(
         self,
@@ -282,9 +177,7 @@ class AdsumoTemplateVideoOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.template = template
-        self.product_id = product_id
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class AdsumoTextToSpeechOperator(GenerateOperator):
@@ -297,26 +190,12 @@ class AdsumoTextToSpeechOperator(GenerateOperator):
     :param voice_id: the voice that speaks it.
     :param model: the voice model; the vendor lists none.
     :param voice_settings: overrides of the voice's settings.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str | None] = "adsumo"
     request_kind: ClassVar[str] = "text-to-speech"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "text",
-        "voice_id",
-        "model",
-        "voice_settings",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (
-        *_COMMON,
-        "text",
-        "voice_id",
-        "model",
-        "voice_settings",
-    )
 
     def __init__(
         self,
@@ -330,16 +209,12 @@ class AdsumoTextToSpeechOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.text = text
-        self.voice_id = voice_id
-        self.model = model
-        self.voice_settings = voice_settings
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class AdsumoCreateProductOperator(ResourceOperator):
     """
-    Create a product; costs no credits. A retry makes no second one within 24 hours.
+    Create a product; whether it costs credits is not documented. A retry makes no second one within 24 hours.
 
     Returns the product as a dictionary; its ``id`` is what product shots and template videos take.
 
@@ -354,16 +229,6 @@ class AdsumoCreateProductOperator(ResourceOperator):
     """
 
     vendor_name: ClassVar[str] = "adsumo"
-    template_fields: Sequence[str] = (
-        "conn_id",
-        "name",
-        "description",
-        "category",
-        "image_url",
-        "price",
-        "currency",
-        "link",
-    )
 
     def __init__(
         self,
@@ -379,48 +244,32 @@ class AdsumoCreateProductOperator(ResourceOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.name = name
-        self.description = description
-        self.category = category
-        self.image_url = image_url
-        self.price = price
-        self.currency = currency
-        self.link = link
+        self.assign(locals())
 
     def act(self, hook: Any) -> Any:
         """Create the product."""
-        return hook.create_product(
-            name=self.name,
-            description=self.description,
-            category=self.category,
-            image_url=self.image_url,
-            price=self.price,
-            currency=self.currency,
-            link=self.link,
-            idempotency_key=self.task_key(),
-        )
+        return hook.create_product(**self.fields(), idempotency_key=self.task_key())
 
 
 class AdsumoDeleteProductOperator(ResourceOperator):
     """
-    Delete a product; costs nothing. One that is gone already counts as deleted.
+    Delete a product. One that is gone already counts as deleted.
 
     :param product_id: UUID of the product.
     :param conn_id: the Airflow connection of type ``adsumo``.
-    :raises Conflict: it has generations; Adsumo documents no endpoint that deletes those.
+    :raises AirflowFailException: it has generations; Adsumo documents no endpoint that deletes those.
     """
 
     vendor_name: ClassVar[str] = "adsumo"
-    template_fields: Sequence[str] = ("conn_id", "product_id")
     gone_is_fine: ClassVar[bool] = True
 
     def __init__(self, *, product_id: str, conn_id: str = "adsumo_default", **kwargs: Any) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.product_id = product_id
+        self.assign(locals())
 
     def act(self, hook: Any) -> Any:
         """Delete the product."""
-        return hook.delete_product(self.product_id)
+        return hook.delete_product(**self.fields())
 
 
 class AdsumoCreateAvatarOperator(ResourceOperator):
@@ -438,7 +287,6 @@ class AdsumoCreateAvatarOperator(ResourceOperator):
     """
 
     vendor_name: ClassVar[str] = "adsumo"
-    template_fields: Sequence[str] = ("conn_id", "name", "image_url", "description")
 
     def __init__(
         self,
@@ -450,37 +298,29 @@ class AdsumoCreateAvatarOperator(ResourceOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.name = name
-        self.image_url = image_url
-        self.description = description
+        self.assign(locals())
 
     def act(self, hook: Any) -> Any:
         """Create the avatar."""
-        return hook.create_custom_avatar(
-            name=self.name,
-            image_url=self.image_url,
-            description=self.description,
-            idempotency_key=self.task_key(),
-        )
+        return hook.create_custom_avatar(**self.fields(), idempotency_key=self.task_key())
 
 
 class AdsumoDeleteAvatarOperator(ResourceOperator):
     """
-    Delete a custom avatar; costs nothing. One that is gone already counts as deleted.
+    Delete a custom avatar. One that is gone already counts as deleted.
 
     :param avatar_id: UUID of the avatar.
     :param conn_id: the Airflow connection of type ``adsumo``.
-    :raises Conflict: a video generation uses it.
+    :raises AirflowFailException: a video generation uses it.
     """
 
     vendor_name: ClassVar[str] = "adsumo"
-    template_fields: Sequence[str] = ("conn_id", "avatar_id")
     gone_is_fine: ClassVar[bool] = True
 
     def __init__(self, *, avatar_id: str, conn_id: str = "adsumo_default", **kwargs: Any) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.avatar_id = avatar_id
+        self.assign(locals())
 
     def act(self, hook: Any) -> Any:
         """Delete the avatar."""
-        return hook.delete_custom_avatar(self.avatar_id)
+        return hook.delete_custom_avatar(**self.fields())

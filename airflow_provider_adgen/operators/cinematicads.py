@@ -4,13 +4,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from airflow_provider_adgen.operators.generate import GenerateOperator
 from airflow_provider_adgen.operators.resource import ResourceOperator
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class CinematicAdsWorkflowOperator(GenerateOperator):
@@ -32,42 +29,18 @@ class CinematicAdsWorkflowOperator(GenerateOperator):
     :param seasonal: ``ramadan`` or ``eid``.
     :param framework: ``pas``, ``aida``, ``sb7``, ``cialdini``, ``uvp`` or ``bant``.
     :param hitl: pause after art direction until a person has reviewed it at the vendor; see ``on_suspended``.
-    :param extra_fields: fields sent along as they are, for the inputs that the vendor does not document.
+    :param extra_fields: fields sent along as they are, for the inputs that the vendor does not document; one that has
+        the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``cinematicads``.
     """
 
     vendor_name: ClassVar[str | None] = "cinematicads"
     request_kind: ClassVar[str] = "workflow"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "workflow_type",
-        "url",
-        "concept",
-        "quality",
-        "models",
-        "formats",
-        "seasonal",
-        "framework",
-        "hitl",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (
-        *GenerateOperator.template_fields,
-        "extra_fields",
-        "workflow_type",
-        "url",
-        "concept",
-        "quality",
-        "models",
-        "formats",
-        "seasonal",
-        "framework",
-        "hitl",
-    )
 
     def __init__(
         self,
         *,
-        workflow_type: str,
+        workflow_type: str | None,
         url: str | None = None,
         concept: str | None = None,
         quality: str = "standard",
@@ -81,23 +54,14 @@ class CinematicAdsWorkflowOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.workflow_type = workflow_type
-        self.url = url
-        self.concept = concept
-        self.quality = quality
-        self.models = models
-        self.formats = formats
-        self.seasonal = seasonal
-        self.framework = framework
-        self.hitl = hitl
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class CinematicAdsBrandOperator(ResourceOperator):
     """
-    Create or update the brand profile, which all later generations use; costs no credits.
+    Create or update the brand profile, which all later generations use.
 
-    Returns the profile as a dictionary. Repeating it changes nothing.
+    Whether it costs credits is not documented. Returns the profile as a dictionary. Repeating it changes nothing.
 
     :param name: the brand's name.
     :param industry: its sector.
@@ -108,7 +72,6 @@ class CinematicAdsBrandOperator(ResourceOperator):
     """
 
     vendor_name: ClassVar[str] = "cinematicads"
-    template_fields: Sequence[str] = ("conn_id", "name", "industry", "tone", "target_audience", "colors")
 
     def __init__(
         self,
@@ -122,27 +85,18 @@ class CinematicAdsBrandOperator(ResourceOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.name = name
-        self.industry = industry
-        self.tone = tone
-        self.target_audience = target_audience
-        self.colors = colors
+        self.assign(locals())
 
     def act(self, hook: Any) -> Any:
         """Write the profile."""
-        return hook.update_brand(
-            name=self.name,
-            industry=self.industry,
-            tone=self.tone,
-            target_audience=self.target_audience,
-            colors=self.colors,
-        )
+        return hook.update_brand(**self.fields())
 
 
 class CinematicAdsKnowledgeOperator(ResourceOperator):
     """
-    Add a page or a file to the brand's knowledge base; costs no credits. Give one of the two.
+    Add a page or a file to the brand's knowledge base. Give one of the two.
 
+    Whether it costs credits is not documented.
     Whether the vendor notices that something was added before is not documented, so a retry may add it twice.
 
     :param url: a page that the vendor reads and indexes.
@@ -152,7 +106,6 @@ class CinematicAdsKnowledgeOperator(ResourceOperator):
     """
 
     vendor_name: ClassVar[str] = "cinematicads"
-    template_fields: Sequence[str] = ("conn_id", "url", "source")
 
     def __init__(
         self,
@@ -163,23 +116,25 @@ class CinematicAdsKnowledgeOperator(ResourceOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.url = url
-        self.source = source
+        self.assign(locals())
 
     def act(self, hook: Any) -> Any:
         """Add the page or the file."""
         from airflow_provider_adgen.core.errors import InvalidRequest
 
-        if bool(self.url) == bool(self.source):
+        url, source = self.fields().values()
+        if bool(url) == bool(source):
             raise InvalidRequest("Give url or source, one of them. Nothing was sent.")
-        return hook.add_knowledge_url(self.url) if self.url else hook.add_knowledge_file(self.source)
+        return hook.add_knowledge_url(url) if url else hook.add_knowledge_file(source)
 
 
 class CinematicAdsExportProjectsOperator(ResourceOperator):
     """
-    Store all projects of the account, videos and metadata, as one ZIP in object storage; costs no credits.
+    Store all projects of the account, videos and metadata, as one ZIP in object storage.
 
-    The archive is streamed. Returns ``{"kind": "archive", "uri": ..., "size": ..., "sha256": ...}``.
+    Whether it costs credits is not documented. The archive is streamed.
+
+    Returns ``{"kind": "archive", "uri": ..., "size": ..., "sha256": ...}``.
 
     :param destination: the file's own path where it ends in ``.zip``, else the folder in which it becomes
         ``cinematicads-projects.zip``. A file of that name is replaced.
@@ -188,12 +143,11 @@ class CinematicAdsExportProjectsOperator(ResourceOperator):
     """
 
     vendor_name: ClassVar[str] = "cinematicads"
-    template_fields: Sequence[str] = ("conn_id", "destination")
 
     def __init__(self, *, destination: str, conn_id: str = "cinematicads_default", **kwargs: Any) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.destination = destination
+        self.assign(locals())
 
     def act(self, hook: Any) -> Any:
         """Store the archive."""
-        return hook.export_projects(self.destination).model_dump(mode="json", exclude={"url", "expires_at"})
+        return hook.export_projects(**self.fields()).model_dump(mode="json", exclude={"url", "expires_at"})

@@ -10,19 +10,16 @@ from airflow_provider_adgen.operators.generate import GenerateOperator
 from airflow_provider_adgen.operators.resource import ResourceOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow.sdk import Context
-
-_COMMON = (*GenerateOperator.template_fields, "extra_fields")
 
 
 class CutxCopyOperator(GenerateOperator):
     """
     Generate ad copy in five variants, answered at once. Costs 1 credit.
 
-    The variants are in the returned ``variants``; with ``destination`` they are stored as JSON as well. CutX gives them
-    once: when the answer to the submission is lost, so are they, and the task stops.
+    The variants are in the returned ``variants``; with ``destination`` they are stored as JSON as well. They come with
+    the answer to the submission, and whether CutX shows them again is not documented: when that answer is lost, the
+    task stops.
 
     Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
 
@@ -32,52 +29,28 @@ class CutxCopyOperator(GenerateOperator):
     :param format: ``short``, ``long``, ``hook`` or ``story``.
     :param tone: ``professional``, ``casual``, ``urgent``, ``luxe``, ``playful`` or ``bold``.
     :param custom_instructions: at most 500 characters.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``cutx``.
     """
 
     vendor_name: ClassVar[str | None] = "cutx"
     request_kind: ClassVar[str] = "copy"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "project_id",
-        "product_id",
-        "platform",
-        "format",
-        "tone",
-        "custom_instructions",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (
-        *_COMMON,
-        "project_id",
-        "product_id",
-        "platform",
-        "format",
-        "tone",
-        "custom_instructions",
-    )
 
     def __init__(
         self,
         *,
         project_id: str,
         product_id: str,
-        platform: str,
-        format: str,  # noqa: A002 - the vendor's own name
-        tone: str,
+        platform: str | None,
+        format: str | None,  # noqa: A002 - the vendor's own name
+        tone: str | None,
         custom_instructions: str | None = None,
         extra_fields: dict[str, Any] | None = None,
         conn_id: str = "cutx_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.project_id = project_id
-        self.product_id = product_id
-        self.platform = platform
-        self.format = format
-        self.tone = tone
-        self.custom_instructions = custom_instructions
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class CutxStaticAdOperator(GenerateOperator):
@@ -92,21 +65,12 @@ class CutxStaticAdOperator(GenerateOperator):
         vendor's example has and its table has not.
     :param aspect_ratio: ``1:1`` (the vendor's default), ``9:16``, ``4:5`` or ``16:9``.
     :param prompt: 5 to 1000 characters.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``cutx``.
     """
 
     vendor_name: ClassVar[str | None] = "cutx"
     request_kind: ClassVar[str] = "static-ad"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "project_id",
-        "product_id",
-        "style",
-        "aspect_ratio",
-        "prompt",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (*_COMMON, "project_id", "product_id", "style", "aspect_ratio", "prompt")
 
     def __init__(
         self,
@@ -121,12 +85,7 @@ class CutxStaticAdOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.project_id = project_id
-        self.product_id = product_id
-        self.style = style
-        self.aspect_ratio = aspect_ratio
-        self.prompt = prompt
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class CutxVideoOperator(GenerateOperator):
@@ -144,30 +103,12 @@ class CutxVideoOperator(GenerateOperator):
     :param avatar_url: a picture of an avatar of your own.
     :param voice_id: the voice (the vendor's default is ``male-1``; it lists no others).
     :param aspect_ratio: ``9:16`` (the vendor's default), ``1:1`` or ``16:9``.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``cutx``.
     """
 
     vendor_name: ClassVar[str | None] = "cutx"
     request_kind: ClassVar[str] = "video"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "project_id",
-        "product_id",
-        "script",
-        "avatar_url",
-        "voice_id",
-        "aspect_ratio",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (
-        *_COMMON,
-        "project_id",
-        "product_id",
-        "script",
-        "avatar_url",
-        "voice_id",
-        "aspect_ratio",
-    )
 
     def __init__(
         self,
@@ -183,13 +124,7 @@ class CutxVideoOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.project_id = project_id
-        self.product_id = product_id
-        self.script = script
-        self.avatar_url = avatar_url
-        self.voice_id = voice_id
-        self.aspect_ratio = aspect_ratio
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class CutxIngestProductOperator(ResourceOperator):
@@ -205,18 +140,16 @@ class CutxIngestProductOperator(ResourceOperator):
     """
 
     vendor_name: ClassVar[str] = "cutx"
-    template_fields: Sequence[str] = ("conn_id", "url", "project_id")
 
     def __init__(
         self, *, url: str, project_id: str | None = None, conn_id: str = "cutx_default", **kwargs: Any
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.url = url
-        self.project_id = project_id
+        self.assign(locals())
 
     def act(self, hook: Any) -> Any:
         """Make the product."""
-        return hook.ingest_product(url=self.url, project_id=self.project_id)
+        return hook.ingest_product(**self.fields())
 
     def execute(self, context: Context) -> Any:
         """Make the product, and push its id."""

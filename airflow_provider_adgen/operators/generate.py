@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 
 from airflow_provider_adgen.compat import TRIGGER_FAILED, conf
+from airflow_provider_adgen.operators._arguments import TakesFields
 from airflow_provider_adgen.operators._errors import no_useless_retry
 from airflow_provider_adgen.operators._legs import LegRunner
 from airflow_provider_adgen.operators._options import one_of, refused_options, seconds, whole_credits
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.lifecycle.submit_options import GenerateOptions
 
 
-class GenerateOperator(BaseOperator):
+class GenerateOperator(TakesFields, BaseOperator):
     """
     Generate one ad creative with any vendor: submit once, wait, store.
 
@@ -70,7 +71,6 @@ class GenerateOperator(BaseOperator):
     """The vendor of a typed operator; None: the connection's type says."""
 
     request_kind: ClassVar[str] = ""
-    request_fields: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class GenerateOperator(BaseOperator):
 
                 raise InvalidRequest('request must be a dictionary {"kind": ..., ...}. Nothing was sent.')
             return dict(request)
-        return {"kind": self.request_kind, **{name: getattr(self, name) for name in self.request_fields}}
+        return {"kind": self.request_kind, **self.fields()}
 
     def _hook(self) -> AdGenHook:
         from airflow_provider_adgen.hooks.base import AdGenHook

@@ -9,22 +9,26 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_adgen.compat import AirflowFailException
-from airflow_provider_adgen.operators._hooks import typed_hook
+from airflow_provider_adgen.operators._arguments import TakesFields
+from airflow_provider_adgen.operators._errors import no_useless_retry
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.sdk import Context
 
 
-class ResourceOperator(BaseOperator):
+class ResourceOperator(TakesFields, BaseOperator):
     """
     Makes one call with the vendor's own hook and returns what it answered as a dictionary.
 
     :param conn_id: the Airflow connection.
-    :raises AirflowFailException: a retry cannot help: the arguments are wrong or the key is refused.
+    :raises AirflowFailException: a retry cannot help: the arguments are wrong, the key is refused, or the vendor
+        refuses what is asked for (4xx).
     """
 
     vendor_name: ClassVar[str]
+    template_fields: Sequence[str] = ("conn_id",)
     gone_is_fine: ClassVar[bool] = False
 
     def __init__(self, *, conn_id: str, **kwargs: Any) -> None:
@@ -44,26 +48,20 @@ class ResourceOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Make the call."""
-        from airflow_provider_adgen.core.errors import (
-            AuthenticationError,
-            InsufficientCredits,
-            InvalidRequest,
-            NotFound,
-            PermissionDenied,
-        )
+        from airflow_provider_adgen.core.errors import NotFound
+        from airflow_provider_adgen.hooks.base import typed_hook
         from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
         self._facts = TaskFacts.of(context)
-        try:
-            hook = typed_hook(self.vendor_name, self.conn_id)
-            answer = hook.with_current_key(lambda: self.act(hook))
-        except NotFound as error:
-            if self.gone_is_fine:
+        with no_useless_retry():
+            try:
+                hook = typed_hook(self.vendor_name, self.conn_id)
+                answer = hook.with_current_key(lambda: self.act(hook))
+            except NotFound:
+                if not self.gone_is_fine:
+                    raise
                 self.log.info("It was gone already.")
                 return None
-            raise AirflowFailException(error.message) from error
-        except (AuthenticationError, InsufficientCredits, InvalidRequest, PermissionDenied) as error:
-            raise AirflowFailException(error.message) from error
         if hasattr(answer, "model_dump"):
             return answer.model_dump(mode="json")
         return answer

@@ -6,16 +6,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_adgen.compat import AirflowFailException
 from airflow_provider_adgen.operators.generate import GenerateOperator
 from airflow_provider_adgen.operators.resource import ResourceOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow.sdk import Context
-
-_COMMON = GenerateOperator.template_fields
 
 
 class SumeImageOperator(GenerateOperator):
@@ -31,23 +26,12 @@ class SumeImageOperator(GenerateOperator):
     :param image_count: images, at least 1. The vendor recommends one per request as reliable.
     :param n: the vendor's other name for ``image_count``; give one of the two.
     :param reference_image_urls: https images, for example ``reference_url`` of a brand's images.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``sume``.
     """
 
     vendor_name: ClassVar[str | None] = "sume"
     request_kind: ClassVar[str] = "image"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "prompt",
-        "aspect_ratio",
-        "resolution",
-        "quality",
-        "image_count",
-        "n",
-        "reference_image_urls",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (*_COMMON, *request_fields)
 
     def __init__(
         self,
@@ -64,14 +48,7 @@ class SumeImageOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.prompt = prompt
-        self.aspect_ratio = aspect_ratio
-        self.resolution = resolution
-        self.quality = quality
-        self.image_count = image_count
-        self.n = n
-        self.reference_image_urls = reference_image_urls
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class SumeVideoOperator(GenerateOperator):
@@ -85,21 +62,12 @@ class SumeVideoOperator(GenerateOperator):
     :param duration: seconds.
     :param generate_audio: ask for sound, where supported.
     :param resolution: a preference, for example ``480p`` or ``720p``.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``sume``.
     """
 
     vendor_name: ClassVar[str | None] = "sume"
     request_kind: ClassVar[str] = "video"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "prompt",
-        "aspect_ratio",
-        "duration",
-        "generate_audio",
-        "resolution",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (*_COMMON, *request_fields)
 
     def __init__(
         self,
@@ -114,12 +82,7 @@ class SumeVideoOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.prompt = prompt
-        self.aspect_ratio = aspect_ratio
-        self.duration = duration
-        self.generate_audio = generate_audio
-        self.resolution = resolution
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class SumeAdVideoOperator(GenerateOperator):
@@ -136,24 +99,12 @@ class SumeAdVideoOperator(GenerateOperator):
     :param duration_seconds: seconds; the vendor may clamp it to what the format supports.
     :param reference_image_urls: at most 9 https images.
     :param reference_video_urls: videos, only with ``ad_format="video"``.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``sume``.
     """
 
     vendor_name: ClassVar[str | None] = "sume"
     request_kind: ClassVar[str] = "ad-video"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "script",
-        "ad_format",
-        "avatar_id",
-        "avatar_slug",
-        "locale",
-        "duration_seconds",
-        "reference_image_urls",
-        "reference_video_urls",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (*_COMMON, *request_fields)
 
     def __init__(
         self,
@@ -171,15 +122,7 @@ class SumeAdVideoOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.script = script
-        self.ad_format = ad_format
-        self.avatar_id = avatar_id
-        self.avatar_slug = avatar_slug
-        self.locale = locale
-        self.duration_seconds = duration_seconds
-        self.reference_image_urls = reference_image_urls
-        self.reference_video_urls = reference_video_urls
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class SumeFaceSwapOperator(GenerateOperator):
@@ -198,22 +141,12 @@ class SumeFaceSwapOperator(GenerateOperator):
     :param trim_start_seconds: where the source begins.
     :param trim_end_seconds: where the source ends.
     :param aspect_ratio: ``16:9``, ``9:16``, ``1:1``, ``4:3``, ``3:4`` or ``21:9``.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``sume``.
     """
 
     vendor_name: ClassVar[str | None] = "sume"
     request_kind: ClassVar[str] = "face-swap"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "source_video_url",
-        "avatar_ids",
-        "duration_seconds",
-        "trim_start_seconds",
-        "trim_end_seconds",
-        "aspect_ratio",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (*_COMMON, *request_fields)
 
     def __init__(
         self,
@@ -229,13 +162,7 @@ class SumeFaceSwapOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.source_video_url = source_video_url
-        self.avatar_ids = avatar_ids
-        self.duration_seconds = duration_seconds
-        self.trim_start_seconds = trim_start_seconds
-        self.trim_end_seconds = trim_end_seconds
-        self.aspect_ratio = aspect_ratio
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class SumeReferenceAnalysisOperator(GenerateOperator):
@@ -249,18 +176,12 @@ class SumeReferenceAnalysisOperator(GenerateOperator):
 
     :param url: a public TikTok or Instagram Reel URL.
     :param url_field: the name under which the URL is sent; the vendor's readable pages do not show it.
-    :param extra_fields: fields sent along as they are.
+    :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
     :param conn_id: the Airflow connection of type ``sume``.
     """
 
     vendor_name: ClassVar[str | None] = "sume"
     request_kind: ClassVar[str] = "reference-analysis"
-    request_fields: ClassVar[tuple[str, ...]] = (
-        "url",
-        "url_field",
-        "extra_fields",
-    )
-    template_fields: Sequence[str] = (*_COMMON, *request_fields)
 
     def __init__(
         self,
@@ -272,14 +193,14 @@ class SumeReferenceAnalysisOperator(GenerateOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.url = url
-        self.url_field = url_field
-        self.extra_fields = extra_fields
+        self.assign(locals())
 
 
 class SumeUploadOperator(ResourceOperator):
     """
-    Upload a video from any object storage, streamed; costs no credits. A retry uploads it again.
+    Upload a video from any object storage, streamed. A retry uploads it again.
+
+    Whether it costs credits is not documented.
 
     Returns a dictionary; pushes ``asset_id`` and ``media_url`` as XComs of their own. A ``media_url`` is only told for
     a face swap, which needs it: the vendor calls it sensitive, and Airflow shows what is in XCom.
@@ -297,7 +218,6 @@ class SumeUploadOperator(ResourceOperator):
     """
 
     vendor_name: ClassVar[str] = "sume"
-    template_fields: Sequence[str] = ("conn_id", "source", "purpose", "content_type", "field_names", "asset_fields")
 
     def __init__(
         self,
@@ -311,21 +231,11 @@ class SumeUploadOperator(ResourceOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
-        self.source = source
-        self.purpose = purpose
-        self.content_type = content_type
-        self.field_names = field_names
-        self.asset_fields = asset_fields
+        self.assign(locals())
 
     def act(self, hook: Any) -> Any:
         """Upload the file."""
-        done = hook.upload(
-            self.source,
-            self.purpose,
-            content_type=self.content_type,
-            field_names=self.field_names,
-            asset_fields=self.asset_fields,
-        )
+        done = hook.upload(**self.fields())
         asset = done.asset
         return {
             "purpose": done.purpose,
@@ -340,12 +250,7 @@ class SumeUploadOperator(ResourceOperator):
 
     def execute(self, context: Context) -> Any:
         """Upload the file, and push what the next task needs."""
-        from airflow_provider_adgen.core.errors import PayloadTooLarge
-
-        try:
-            result = super().execute(context)
-        except PayloadTooLarge as error:
-            raise AirflowFailException(error.message) from error
+        result = super().execute(context)
         for key in ("asset_id", "media_url"):
             if result[key] is not None:  # Airflow 3.0 refuses to store nothing
                 context["ti"].xcom_push(key=key, value=result[key])

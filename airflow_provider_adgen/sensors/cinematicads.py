@@ -55,7 +55,7 @@ class BatchSensor(AdGenSensor):
     def look(self, hook: AdGenHook, resumed: Resumed | None) -> Any | None:
         """Ask for the batch once."""
         from airflow_provider_adgen.core.errors import GenerationFailed
-        from airflow_provider_adgen.operators._hooks import typed_hook
+        from airflow_provider_adgen.hooks.base import typed_hook
 
         allowed = self._allowed()
         own: Any = typed_hook("cinematicads", self.conn_id)

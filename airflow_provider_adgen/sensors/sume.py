@@ -51,7 +51,7 @@ class AssetSensor(AdGenSensor):
         """Ask for the asset once."""
         from airflow_provider_adgen.core.errors import GenerationFailed
         from airflow_provider_adgen.core.scrub import scrub
-        from airflow_provider_adgen.operators._hooks import typed_hook
+        from airflow_provider_adgen.hooks.base import typed_hook
         from airflow_provider_adgen.vendors.sume import uploads
 
         own = typed_hook("sume", self.conn_id)
@@ -59,7 +59,7 @@ class AssetSensor(AdGenSensor):
         if seen.state == "failed":
             raise GenerationFailed(
                 f"Sume's Asset Library did not take in {self.asset_id}: it is {scrub(seen.word, longest=80)}. Upload "
-                "the video again; uploading costs no credits.",
+                "the video again.",
                 generation_id=self.asset_id,
                 status=seen.word,
             )

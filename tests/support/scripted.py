@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_adgen.core.account import Account
-from airflow_provider_adgen.core.calls import Answer, Call, RateClass, read_object
+from airflow_provider_adgen.core.calls import Answer, Call, RateClass
 from airflow_provider_adgen.core.clock import Clock
+from airflow_provider_adgen.core.endpoint import Endpoint
 from airflow_provider_adgen.core.scrub import Secret
 from airflow_provider_adgen.core.wire import Wire
 from airflow_provider_adgen.vendors.adsumo import VENDOR
@@ -45,7 +46,7 @@ class Quick(Clock):
 
 
 def parse(answer: Answer) -> Any:
-    return read_object(answer, "Adsumo", "X /x")
+    return Endpoint("Adsumo", "X /x").object(answer)
 
 
 def get(path: str = "/x", **fields: Any) -> Call[Any]:

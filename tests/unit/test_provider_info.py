@@ -28,8 +28,9 @@ INFO = get_provider_info()
 CONNECTION_TYPES = {entry["connection-type"]: entry for entry in INFO["connection-types"]}
 KINDS = {"operators": BaseOperator, "sensors": BaseSensorOperator, "hooks": AdGenHook, "triggers": BaseTrigger}
 
-# Only some vendors sign webhooks; the loop's view is for a rare hour of debugging, and would crowd the form.
-NOT_EVERYWHERE = {"webhook_secret", "log_poll_loop"}
+# Only some vendors sign webhooks, or have two headers for a key; the
+# loop's view is for a rare hour of debugging, and would crowd the form.
+NOT_EVERYWHERE = {"auth", "webhook_secret", "log_poll_loop"}
 
 
 def hook_class(conn_type: str) -> type[AdGenHook]:

@@ -197,7 +197,7 @@ def prices(model: type[GenerationRequest]) -> str:
 
 
 def _price_sentence(model: type[GenerationRequest]) -> str:
-    return sentence(read_doc(model.price).summary.removeprefix("Return "))
+    return sentence(read_doc(model.documented_price).summary.removeprefix("Return "))
 
 
 def _by_word(model: type[GenerationRequest], words: dict[str, tuple[Any, ...]]) -> str:

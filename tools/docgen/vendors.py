@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from airflow_provider_adgen.core.calls import RateClass
 from airflow_provider_adgen.core.decisions.posting import classify_submit_error
 from airflow_provider_adgen.core.errors import ApiError, SubmissionUnknown, UnexpectedResponse, WireError, error_class
 from airflow_provider_adgen.operators.generate import GenerateOperator
@@ -51,7 +52,8 @@ def vendor_page(listed: Listed) -> str:
         "## Hook methods",
         f"`{listed.hook.__name__}` (`{listed.hook.__module__}`) has these beside what "
         "[every hook](../connections.md#in-python) has. Each has an asynchronous twin whose name begins with `a`; "
-        "lists are iterators over all pages. None of them spends credits unless it says so.",
+        "lists are iterators over all pages. Which of them may cost credits is in "
+        "[money](../money.md#what-can-cost-money).",
         _methods(listed),
         "## Operators and sensors",
         _classes(vendor),
@@ -110,6 +112,8 @@ def _request(listed: Listed, request: type[GenerationRequest]) -> str:
 
 def _given_once(vendor: Vendor, request: type[GenerationRequest]) -> str:
     rule = vendor.promises.idempotency
+    if request.askable:
+        return "The result comes with the answer to the submission; whether it is given again is not documented."
     text = "The result comes with the answer to the submission, and no endpoint gives it again"
     if rule is not None and rule.covers(request.kind) and not rule.while_running:
         return f"{text}; submitting with the same key does, {key_window(rule)}."
@@ -158,12 +162,14 @@ def key_window(rule: Idempotency) -> str:
 
 def _answers(vendor: Vendor) -> str:
     nothing, unknown = "nothing was started, nothing was charged", "it may have been accepted"
+    inferred = "nothing was started; that is inferred: no page says it"
     rows = [["no connection", "`WireError`", nothing]]
     for status in _STATUSES:
         error = ApiError("", status=status)
         verdict = classify_submit_error(error, vendor.promises)
         name = f"{status}" if status < 500 else "5xx"
-        rows.append([name, code(error_class(status).__name__), nothing if verdict.nothing_started else unknown])
+        known = inferred if status in vendor.promises.inferred else nothing
+        rows.append([name, code(error_class(status).__name__), known if verdict.nothing_started else unknown])
     lost = classify_submit_error(WireError("", sent=True), vendor.promises)
     blind = classify_submit_error(UnexpectedResponse(""), vendor.promises)
     rows.append(["no answer after it was sent", code("WireError"), nothing if lost.nothing_started else unknown])
@@ -183,9 +189,16 @@ def _answers(vendor: Vendor) -> str:
 
 
 def _statuses(vendor: Vendor) -> str:
-    rows = [[code(word), code(status.value)] for word, status in vendor.statuses.items()]
+    likely = vendor.likely_statuses
+    rows = [
+        [code(word), code(status.value), "no, a likely word" if word in likely else "yes"]
+        for word, status in vendor.statuses.items()
+    ]
+    titles = [f"{vendor.title} says", "Here it is", "On the vendor's pages"]
+    if not likely:
+        titles, rows = titles[:2], [row[:2] for row in rows]
     return paragraphs(
-        table([f"{vendor.title} says", "Here it is"], rows),
+        table(titles, rows),
         "Any other word is kept as it came and counts as not finished.",
     )
 
@@ -199,12 +212,21 @@ def _waiting(vendor: Vendor) -> str:
     else:
         items.append("Each job is asked for by itself.")
     for rate_class, ration in vendor.rate_limits.items():
-        hours = f"{ration.seconds / 3600:g} h"
-        items.append(f"At most {ration.requests} {rate_class} connections are opened in {hours} by one process.")
+        what = "streams are opened" if rate_class == RateClass.STREAM else "other requests are sent"
+        items.append(f"At most {ration.requests} {what} in {_span(ration.seconds)} by one process.")
     first = ", ".join(f"{kind} {seconds:g} s" for kind, seconds in vendor.tracking.first_look.items())
     if first:
         items.append(f"A job is not asked for before: {first} (or `poll_interval`, if that is shorter).")
     return bullets(items)
+
+
+def _span(seconds: float) -> str:
+    """Return a time in the largest unit that keeps it whole."""
+    for size, unit in ((3600, "hour"), (60, "minute")):
+        if seconds % size == 0:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' if count != 1 else ''}"
+    return f"{seconds:g} s"
 
 
 # --- code ---------------------------------------------------------------------------------------------------------
@@ -246,7 +268,14 @@ def comparison(*, docs: str) -> str:
     """
     vendors = listed_vendors()
     rows = [
-        ["Hook, and an operator for every documented request", *(_operators_word(one.vendor) for one in vendors)],
+        [
+            "Hook, and an operator for every request that its pages describe",
+            *(_operators_word(one.vendor) for one in vendors),
+        ],
+        [
+            "Named on its pages, and not described as far as they can be read",
+            *(", ".join(one.vendor.without) or "none" for one in vendors),
+        ],
         ["In the sandbox", *(_yes(one.name in default_settings()) for one in vendors)],
         ["Example", *(_example(one.name) for one in vendors)],
     ]
@@ -316,7 +345,8 @@ def promise_table() -> str:
                 f"[{one.vendor.title}](vendors/{one.name}.md)",
                 "no keys" if rule is None else f"{key_window(rule)}{kinds}",
                 codes(sorted(map(str, one.vendor.promises.refunded))) or "none",
-                ", ".join(str(status) for status in sorted(one.vendor.promises.nothing_started)),
+                _numbers(one.vendor.promises.nothing_started - one.vendor.promises.inferred),
+                _numbers(one.vendor.promises.inferred),
                 "yes" if one.vendor.promises.lists_jobs else "no",
             ]
         )
@@ -325,11 +355,16 @@ def promise_table() -> str:
             "Vendor",
             "The same key is relied on not to pay again",
             "Refund documented for",
-            "Statuses that started nothing",
+            "Statuses that, as documented, started nothing",
+            "Inferred: refusals that are taken to start nothing",
             "Lists jobs",
         ],
         rows,
     )
+
+
+def _numbers(statuses: frozenset[int]) -> str:
+    return ", ".join(map(str, sorted(statuses))) or "none"
 
 
 def vendor_index() -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.decisions.durations import Usual
 from airflow_provider_adgen.core.errors import (
+    TEMPORARY,
     AdGenError,
     ApiError,
     AuthenticationError,
@@ -37,7 +38,6 @@ _SHORTER = 0.05
 _LONGEST_BACKOFF = 300.0
 _OVERDUE_SHARE = 0.1
 _YOUNG = 60.0
-_PASSING_STATUSES = frozenset({408, 421, 423, 425})
 # Most jobs that typically take so long have not ended before this part of it, and have before that multiple.
 _TYPICAL_BEGINS, _TYPICAL_ENDS = 0.775, 2.0
 
@@ -165,7 +165,7 @@ def _may_pass(error: AdGenError, age: float) -> bool:
     if isinstance(error, NotFound):
         return age < _YOUNG  # the vendor may not have stored the job yet
     if isinstance(error, ApiError):
-        return isinstance(error, RateLimited | ServerError) or error.status in _PASSING_STATUSES
+        return isinstance(error, RateLimited | ServerError) or error.status in TEMPORARY
     return isinstance(error, WireError | UnexpectedResponse)
 
 

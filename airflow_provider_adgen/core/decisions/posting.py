@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.errors import (
+    TEMPORARY,
     AdGenError,
     ApiError,
     InvalidRequest,
@@ -18,10 +19,6 @@ from airflow_provider_adgen.core.errors import (
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.vendor import Promises
-
-
-RETRYABLE_REFUSALS = frozenset({408, 425, 429})
-"""Statuses of the 4xx family that say "not now" rather than "not this"."""
 
 
 @dataclass(frozen=True)
@@ -66,5 +63,5 @@ def refused_for_good(error: AdGenError) -> bool:
     which a retry does not change; the exceptions ask to come back later. A 5xx and a missing answer may pass.
     """
     if isinstance(error, ApiError):
-        return 400 <= error.status < 500 and error.status not in RETRYABLE_REFUSALS
+        return 400 <= error.status < 500 and error.status not in TEMPORARY
     return isinstance(error, InvalidRequest)

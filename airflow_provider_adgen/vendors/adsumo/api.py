@@ -5,24 +5,15 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
-from urllib.parse import quote
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from airflow_provider_adgen.core.calls import (
-    Answer,
-    Call,
-    Emit,
-    Sequence,
-    nothing,
-    read_json,
-    read_model,
-    read_object,
-    unreadable,
-)
-from airflow_provider_adgen.core.reading import unwrapped
-from airflow_provider_adgen.core.requests import Arguments, Number, Text, WebUrl, identifier
+from airflow_provider_adgen.core.calls import Answer, Call, Emit, Sequence, nothing
+from airflow_provider_adgen.core.endpoint import Endpoint
+from airflow_provider_adgen.core.reading import other_fields, unwrapped
+from airflow_provider_adgen.core.requests import Arguments, Number, Text, WebUrl
 from airflow_provider_adgen.core.vocabulary import CreditBalance
 from airflow_provider_adgen.vendors.adsumo.models import (
     AdsumoModel,
@@ -35,13 +26,18 @@ from airflow_provider_adgen.vendors.adsumo.models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 NAME = "adsumo"
+endpoint = partial(Endpoint, NAME)
 PAGE = 100
 """The largest page Adsumo answers."""
 
 M = TypeVar("M", bound=AdsumoModel)
+
+
+def _upper_case(value: Any) -> Any:
+    return value.strip().upper() if isinstance(value, str) else value
 
 
 class _Page(Arguments):
@@ -55,7 +51,7 @@ class _NewProduct(Arguments):
     category: Text
     image_url: WebUrl
     price: Annotated[Number, Field(ge=0)] | None = None
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$"), BeforeValidator(_upper_case)] | None = None
     link: WebUrl | None = None
 
 
@@ -80,32 +76,18 @@ class _GenerationFilter(_Page):
     status: Literal["processing", "completed", "failed"] | None = None
 
 
-def _one(model: type[M], endpoint: str) -> Callable[[Answer], M]:
-    return lambda answer: read_model(model, unwrapped(read_object(answer, NAME, endpoint)), NAME, endpoint)
-
-
-def _rows(value: Any, endpoint: str) -> list[Any]:
-    rows = value.get("data") if isinstance(value, dict) else value
-    if not isinstance(rows, list):
-        raise unreadable(NAME, endpoint, "data", "is not a list")
-    return rows
-
-
 def _pages(path: str, model: type[M], query: Mapping[str, Any]) -> Sequence[None]:
     """Emit every item of a list, page after page."""
-    endpoint = f"GET {path}"
-    offset = query["offset"]
+    at, offset = endpoint(f"GET {path}"), query["offset"]
 
     def parse(answer: Answer) -> tuple[list[M], Pagination]:
-        value = read_json(answer, NAME, endpoint)
-        items = [read_model(model, row, NAME, endpoint) for row in _rows(value, endpoint)]
+        value = at.json(answer)
+        items = [at.model(model, row) for row in at.rows(value)]
         told = value.get("pagination") if isinstance(value, dict) else None
-        return items, read_model(Pagination, told if isinstance(told, dict) else {}, NAME, endpoint)
+        return items, at.model(Pagination, told if isinstance(told, dict) else {})
 
     while True:
-        items, page = yield Call(
-            method="GET", path=path, endpoint=endpoint, parse=parse, query={**query, "offset": offset}
-        )
+        items, page = yield at.call(parse, query={**query, "offset": offset})
         yield Emit(items)
         offset += len(items)
         # The total is the vendor's word; a page that is not full ends the list where it gives none.
@@ -135,7 +117,9 @@ def create_product(
     idempotency_key: str | None = None,
 ) -> Call[Product]:
     """
-    Create a product. ``POST /products``; costs no credits, and carries a key so that repeating it makes no second one.
+    Create a product. ``POST /products``; carries a key, so that repeating it makes no second one.
+
+    Whether it costs credits is not documented.
 
     :param name: its name.
     :param description: what it is.
@@ -161,15 +145,8 @@ def create_product(
 
 
 def _create(path: str, body: dict[str, Any], model: type[M], key: str | None) -> Call[M]:
-    return Call(
-        method="POST",
-        path=path,
-        endpoint=f"POST {path}",
-        parse=_one(model, f"POST {path}"),
-        body=body,
-        headers={"Idempotency-Key": key or str(uuid.uuid4())},
-        repeatable=True,
-    )
+    headers = {"Idempotency-Key": key or str(uuid.uuid4())}
+    return endpoint(f"POST {path}").get(model, body=body, headers=headers, repeatable=True)
 
 
 def get_product(product_id: str) -> Call[Product]:
@@ -179,8 +156,7 @@ def get_product(product_id: str) -> Call[Product]:
     :param product_id: UUID of the product.
     :raises NotFound: it does not exist or is another team's.
     """
-    endpoint = "GET /products/{id}"
-    return Call(method="GET", path=f"/products/{_id(product_id)}", endpoint=endpoint, parse=_one(Product, endpoint))
+    return endpoint("GET /products/{id}").get(Product, product_id)
 
 
 def delete_product(product_id: str) -> Call[None]:
@@ -191,17 +167,13 @@ def delete_product(product_id: str) -> Call[None]:
     :raises NotFound: it does not exist or is another team's.
     :raises Conflict: it has generations; Adsumo documents no endpoint that deletes those.
     """
-    return Call(method="DELETE", path=f"/products/{_id(product_id)}", endpoint="DELETE /products/{id}", parse=nothing)
+    return endpoint("DELETE /products/{id}").call(nothing, product_id)
 
 
 def _avatars(path: str) -> Sequence[None]:
-    endpoint = f"GET {path}"
-
-    def parse(answer: Answer) -> list[Avatar]:
-        # The page of custom avatars says "an array"; platform avatars come in "data".
-        return [read_model(Avatar, row, NAME, endpoint) for row in _rows(read_json(answer, NAME, endpoint), endpoint)]
-
-    items = yield Call(method="GET", path=path, endpoint=endpoint, parse=parse)
+    at = endpoint(f"GET {path}")
+    # The page of custom avatars says "an array"; platform avatars come in "data".
+    items = yield at.call(lambda answer: [at.model(Avatar, row) for row in at.rows(at.json(answer))])
     yield Emit(items)
 
 
@@ -239,12 +211,7 @@ def delete_custom_avatar(avatar_id: str) -> Call[None]:
     :raises NotFound: it does not exist or is another team's.
     :raises Conflict: a video generation uses it.
     """
-    return Call(
-        method="DELETE",
-        path=f"/avatars/custom/{_id(avatar_id)}",
-        endpoint="DELETE /avatars/custom/{id}",
-        parse=nothing,
-    )
+    return endpoint("DELETE /avatars/custom/{id}").call(nothing, avatar_id)
 
 
 def list_voices(
@@ -288,27 +255,20 @@ def generation_items(
 
 def generation_item(generation_id: str) -> Call[GenerationItem]:
     """Read one generation as the vendor shows it. ``GET /generations/{id}``."""
-    endpoint = "GET /generations/{id}"
-    return Call(
-        method="GET",
-        path=f"/generations/{_id(generation_id)}",
-        endpoint=endpoint,
-        parse=_one(GenerationItem, endpoint),
-    )
+    return endpoint("GET /generations/{id}").get(GenerationItem, generation_id)
 
 
 def get_credits() -> Call[CreditBalance]:
     """Ask for the team's credits. ``GET /account/credits``."""
-    endpoint = "GET /account/credits"
+    at = endpoint("GET /account/credits")
 
     def parse(answer: Answer) -> CreditBalance:
-        balance = read_model(Balance, unwrapped(read_object(answer, NAME, endpoint)), NAME, endpoint)
+        told = at.model(Balance, unwrapped(at.object(answer)))
         return CreditBalance(
-            remaining=balance.credits_remaining, used=balance.credits_used, limit=balance.credits_limit
+            remaining=told.credits_remaining,
+            used=told.credits_used,
+            limit=told.credits_limit,
+            details=other_fields(told),
         )
 
-    return Call(method="GET", path="/account/credits", endpoint=endpoint, parse=parse)
-
-
-def _id(value: str) -> str:
-    return quote(identifier(value), safe="")
+    return at.call(parse)

@@ -12,6 +12,7 @@ from airflow_provider_adgen.core.reading import (
     Answered,
     JobId,
     OptionalInt,
+    OptionalLink,
     OptionalNumber,
     OptionalText,
     RequiredId,
@@ -132,7 +133,7 @@ class WebhookEvent(AdsumoModel):
     generation_id: JobId = Field(validation_alias=AliasChoices("generation_id", "id"))
     type: OptionalText = None
     status: OptionalText = None
-    result_url: OptionalText = Field(default=None, repr=False)
+    result_url: OptionalLink = Field(default=None, repr=False)
     error_message: OptionalText = None
     created_at: Moment = None
     completed_at: Moment = None

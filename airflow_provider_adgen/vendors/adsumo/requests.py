@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from airflow_provider_adgen.core.requests import Count, GenerationRequest, Number, Ratio, Text
 from airflow_provider_adgen.core.vocabulary import Kind
@@ -62,13 +62,12 @@ class TalkingAvatar(AdsumoRequest):
     voiceover_id: Text | None = None
     lipsync_model: Literal["heygen-avatar4", "lipsync-2.0"] | None = None
 
-    @model_validator(mode="after")
-    def _has_something_to_say(self) -> Self:
+    def check_rules(self) -> None:
+        """Check that there is something to say."""
         if self.voiceover_id is None and (self.script is None or self.voice_id is None):
             raise ValueError("give script and voice_id, or voiceover_id")
-        return self
 
-    def price(self) -> int | None:
+    def documented_price(self) -> int | None:
         """Return the price of the script, by its length; no price is documented with a voiceover (None)."""
         if self.voiceover_id is not None or self.script is None:
             return None
@@ -119,7 +118,7 @@ class TextToImage(AdsumoRequest):
     quantity: Annotated[Count, Field(ge=1, le=8)] = 1
     resolution: Literal["1k", "2k", "4k"] = "1k"
 
-    def price(self) -> int | None:
+    def documented_price(self) -> int | None:
         """Return credits per image times quantity."""
         return CREDITS_PER_IMAGE[self.model][self.resolution] * self.quantity
 
@@ -194,7 +193,7 @@ class TextToSpeech(AdsumoRequest):
     model: Text | None = None
     voice_settings: dict[str, Any] | None = None
 
-    def price(self) -> int | None:
+    def documented_price(self) -> int | None:
         """Return 1: the documented price of a voiceover."""
         return SPEECH_CREDITS
 

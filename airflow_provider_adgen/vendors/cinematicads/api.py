@@ -10,24 +10,14 @@ does not know the first.
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from airflow_provider_adgen.core.calls import (
-    Answer,
-    Call,
-    Emit,
-    FileBody,
-    Multipart,
-    Sequence,
-    Stream,
-    nothing,
-    read_json,
-    read_model,
-    unreadable,
-)
+from airflow_provider_adgen.core.calls import Answer, Call, Emit, FileBody, Multipart, Sequence, Stream, nothing
+from airflow_provider_adgen.core.endpoint import Endpoint
 from airflow_provider_adgen.core.errors import ApiError, InvalidRequest
 from airflow_provider_adgen.core.reading import as_int, as_number
 from airflow_provider_adgen.core.requests import Arguments, HttpsUrl, Text, WebUrl, identifier
@@ -36,10 +26,8 @@ from airflow_provider_adgen.core.vocabulary import CreditBalance, Model
 from airflow_provider_adgen.vendors.cinematicads import models, shapes
 from airflow_provider_adgen.vendors.cinematicads.tracking import read_event
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 NAME = "cinematicads"
+endpoint = partial(Endpoint, NAME)
 
 KNOWLEDGE_TYPES: dict[str, str] = {
     "pdf": "application/pdf",
@@ -121,22 +109,23 @@ class _ExportSource(Arguments):
 # --- reading ------------------------------------------------------------------------------------------------------
 
 
-def read_answer(answer: Answer, endpoint: str) -> Any:
+def read_answer(answer: Answer, at: Endpoint) -> Any:
     """
     Return an answer's JSON.
 
     :raises UnexpectedResponse: it is not JSON, or says ``success: false`` in spite of its status.
     """
-    value = read_json(answer, NAME, endpoint)
+    value = at.json(answer)
     if isinstance(value, dict) and value.get("success") is False:
-        raise unreadable(NAME, endpoint, "success", f"is false ({scrub(shapes.told_error(value)) or 'no reason told'})")
+        raise at.unreadable("success", f"is false ({scrub(shapes.told_error(value)) or 'no reason told'})")
     return value
 
 
-def _content(value: Any, endpoint: str, *inner: str) -> dict[str, Any]:
+def _content(answer: Answer, at: Endpoint, *inner: str) -> dict[str, Any]:
     """Return what an answer is about: top-level fields, those of ``data``, those of an object named *inner*."""
+    value = read_answer(answer, at)
     if not isinstance(value, dict):
-        raise unreadable(NAME, endpoint, "", "is not a JSON object")
+        raise at.unreadable("", "is not a JSON object")
     fields = shapes.payload(value)
     for name in inner:
         if isinstance(fields.get(name), dict):
@@ -144,13 +133,9 @@ def _content(value: Any, endpoint: str, *inner: str) -> dict[str, Any]:
     return fields
 
 
-def _reader(model: type[M], endpoint: str, *inner: str) -> Callable[[Answer], M]:
-    return lambda answer: read_model(model, _content(read_answer(answer, endpoint), endpoint, *inner), NAME, endpoint)
-
-
-def _get(path: str, model: type[M], *inner: str, query: dict[str, Any] | None = None) -> Call[M]:
-    endpoint = f"GET {path}"
-    return Call(method="GET", path=path, endpoint=endpoint, parse=_reader(model, endpoint, *inner), query=query or {})
+def _ask(label: str, model: type[M], *inner: str, **options: Any) -> Call[M]:
+    at = endpoint(label)
+    return at.call(lambda answer: at.model(model, _content(answer, at, *inner)), **options)
 
 
 def _either(*calls: Call[Any]) -> Sequence[Any]:
@@ -171,12 +156,7 @@ def _either(*calls: Call[Any]) -> Sequence[Any]:
 
 def workflow_stream(job_id: str) -> Stream[models.WorkflowEvent]:
     """Follow a workflow. ``GET /api/workflow/stream?jobId=``; connections are rationed (10 an hour)."""
-    return Stream(
-        path="/api/workflow/stream",
-        endpoint="GET /api/workflow/stream",
-        read=read_event,
-        query={"jobId": identifier(job_id)},
-    )
+    return endpoint("GET /api/workflow/stream").stream(read_event, {"jobId": identifier(job_id)})
 
 
 def get_batch_status(batch_id: str) -> Call[models.BatchStatus]:
@@ -187,11 +167,12 @@ def get_batch_status(batch_id: str) -> Call[models.BatchStatus]:
     :raises NotFound: the account has no such batch.
     """
     inner = ("batch", "status", "stats", "counts", "summary")
-    return _get("/api/batch/status", models.BatchStatus, *inner, query={"batchId": identifier(batch_id)})
+    return _ask("GET /api/batch/status", models.BatchStatus, *inner, query={"batchId": identifier(batch_id)})
 
 
 # --- the account --------------------------------------------------------------------------------------------------
 
+_CREDITS = "GET /api/user/credits"
 _REMAINING = ("remaining", "creditsremaining", "remainingcredits", "available", "availablecredits", "creditsavailable")
 _BALANCE = ("balance", "creditbalance", "creditsbalance", "credits", "current")
 _USED = ("used", "creditsused", "usedcredits")
@@ -200,10 +181,10 @@ _LIMIT = ("limit", "creditslimit", "creditlimit", "total", "totalcredits", "cred
 
 def get_credits() -> Call[CreditBalance]:
     """Ask for the account's credits. ``GET /api/user/credits``; the name of the number is not documented."""
-    endpoint = "GET /api/user/credits"
+    at = endpoint(_CREDITS)
 
     def parse(answer: Answer) -> CreditBalance:
-        value = read_answer(answer, endpoint)
+        value = read_answer(answer, at)
         bare = as_number(value.get("data") if isinstance(value, dict) else value)
         fields = shapes.plain(shapes.payload(value))
         inner = next((shapes.plain(fields[name]) for name in _BALANCE if isinstance(fields.get(name), dict)), None)
@@ -211,19 +192,19 @@ def get_credits() -> Call[CreditBalance]:
         found = as_number(shapes.first(fields, (*_REMAINING, *_BALANCE)))
         remaining = as_int(found if found is not None else bare)
         if remaining is None:
-            raise unreadable(NAME, endpoint, "credits", "is missing")
+            raise at.unreadable("credits", "is missing")
         return CreditBalance(
             remaining=remaining,
             used=shapes.as_int(shapes.first(fields, _USED)),
             limit=shapes.as_int(shapes.first(fields, _LIMIT)),
         )
 
-    return Call(method="GET", path="/api/user/credits", endpoint=endpoint, parse=parse)
+    return at.call(parse)
 
 
 def check() -> Call[None]:
     """Ask for the account's credits only to see whether the key is accepted."""
-    return Call(method="GET", path="/api/user/credits", endpoint="GET /api/user/credits", parse=nothing)
+    return endpoint(_CREDITS).call(nothing)
 
 
 def get_stats(*, start_date: str | date | None = None, end_date: str | date | None = None) -> Call[models.Stats]:
@@ -235,7 +216,7 @@ def get_stats(*, start_date: str | date | None = None, end_date: str | date | No
     :raises InvalidRequest: it is not a day, or the first comes after the last.
     """
     query = _StatsFilter.check("get_stats", start_date=start_date, end_date=end_date).body()
-    return _get("/api/user/stats", models.Stats, "stats", query=query)
+    return _ask("GET /api/user/stats", models.Stats, "stats", query=query)
 
 
 def get_analytics(*, period: str | None = None) -> Call[models.Analytics]:
@@ -246,23 +227,23 @@ def get_analytics(*, period: str | None = None) -> Call[models.Analytics]:
     :raises InvalidRequest: it is none of those.
     """
     query = _AnalyticsFilter.check("get_analytics", period=period).body()
-    return _get("/api/user/analytics", models.Analytics, "analytics", query=query)
+    return _ask("GET /api/user/analytics", models.Analytics, "analytics", query=query)
 
 
 def raw_projects() -> Call[list[dict[str, Any]]]:
     """Ask for all projects as the vendor sends them. ``GET /api/user/projects``."""
-    endpoint = "GET /api/user/projects"
+    at = endpoint("GET /api/user/projects")
 
     def parse(answer: Answer) -> list[dict[str, Any]]:
-        value = read_answer(answer, endpoint)
+        value = read_answer(answer, at)
         for _ in range(3):  # a list, or under data, or under data.projects
             if isinstance(value, dict):
                 value = next((value[name] for name in ("projects", "items", "results", "data") if name in value), None)
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise unreadable(NAME, endpoint, "projects", "is not a list of objects")
+            raise at.unreadable("projects", "is not a list of objects")
         return value
 
-    return Call(method="GET", path="/api/user/projects", endpoint=endpoint, parse=parse)
+    return at.call(parse)
 
 
 def list_projects() -> Sequence[None]:
@@ -278,7 +259,7 @@ _BRAND = "/api/user/brand"
 
 def get_brand() -> Call[models.Brand]:
     """Read the brand profile; one that was never set has no name. ``GET /api/user/brand``."""
-    return _get(_BRAND, models.Brand, "brand", "profile")
+    return _ask(f"GET {_BRAND}", models.Brand, "brand", "profile")
 
 
 def update_brand(
@@ -292,7 +273,8 @@ def update_brand(
     """
     Create or update the brand profile, which all later generations use. ``POST /api/user/brand``.
 
-    ``PUT`` is tried where the server does not know ``POST``: the page does not show the method.
+    ``PUT`` is tried where the server does not know ``POST``: the page does not show the method. Whether it costs
+    credits is not documented.
 
     :param name: the brand's name.
     :param industry: its sector.
@@ -307,16 +289,16 @@ def update_brand(
     ).body()
 
     def call(method: str) -> Call[models.Brand]:
-        endpoint = f"{method} {_BRAND}"
+        at = endpoint(f"{method} {_BRAND}")
 
         def parse(answer: Answer) -> models.Brand:
-            said = _content(read_answer(answer, endpoint), endpoint, "brand", "profile") if answer.content else {}
+            said = _content(answer, at, "brand", "profile") if answer.content else {}
             told = {key: item for key, item in said.items() if item is not None and key != "message"}
             if "audience" in told:
                 told["targetAudience"] = told.pop("audience")
-            return read_model(models.Brand, {**body, **told}, NAME, endpoint)
+            return at.model(models.Brand, {**body, **told})
 
-        return Call(method=method, path=_BRAND, endpoint=endpoint, parse=parse, body=body)
+        return at.call(parse, body=body)
 
     return _either(call("POST"), call("PUT"))
 
@@ -325,16 +307,20 @@ def add_knowledge_url(url: str) -> Call[models.KnowledgeItem]:
     """
     Add a page to the brand's knowledge base; the vendor reads and indexes it. ``POST /api/user/brand/knowledge/urls``.
 
+    Whether it costs credits is not documented.
+
     :param url: the page.
     :raises InvalidRequest: it is not an http(s) URL.
     """
     body = _KnowledgeUrl.check("add_knowledge_url", url=url).body()
-    return _add("/api/user/brand/knowledge/urls", body)
+    return _add("POST /api/user/brand/knowledge/urls", body)
 
 
 def add_knowledge_file(name: str, file: FileBody) -> Call[models.KnowledgeItem]:
     """
     Add a file to the brand's knowledge base. ``POST /api/user/brand/knowledge/files``, multipart.
+
+    Whether it costs credits is not documented.
 
     :param name: its name; the extension says what it is.
     :param file: its content.
@@ -348,17 +334,17 @@ def add_knowledge_file(name: str, file: FileBody) -> Call[models.KnowledgeItem]:
         raise InvalidRequest(
             f"add_knowledge_file: {name!r} has {file.size} bytes; 1 to {KNOWLEDGE_BYTES} are taken. Nothing was sent."
         )
-    return _add("/api/user/brand/knowledge/files", Multipart("file", name, KNOWLEDGE_TYPES[extension], file))
+    return _add("POST /api/user/brand/knowledge/files", Multipart("file", name, KNOWLEDGE_TYPES[extension], file))
 
 
-def _add(path: str, body: Any) -> Call[models.KnowledgeItem]:
-    endpoint = f"POST {path}"
-    read = _reader(models.KnowledgeItem, endpoint, "item", "url", "file", "knowledge")
+def _add(label: str, body: Any) -> Call[models.KnowledgeItem]:
+    at = endpoint(label)
 
     def parse(answer: Answer) -> models.KnowledgeItem:
-        return read(answer) if answer.content else models.KnowledgeItem()
+        fields = _content(answer, at, "item", "url", "file", "knowledge") if answer.content else {}
+        return at.model(models.KnowledgeItem, fields)
 
-    return Call(method="POST", path=path, endpoint=endpoint, parse=parse, body=body)
+    return at.call(parse, body=body)
 
 
 # --- files and the service ----------------------------------------------------------------------------------------
@@ -366,10 +352,7 @@ def _add(path: str, body: Any) -> Call[models.KnowledgeItem]:
 
 def projects_archive() -> Call[None]:
     """Ask for all projects as a ZIP of videos and metadata. ``GET /api/user/projects/export``."""
-    path = "/api/user/projects/export"
-    return Call(
-        method="GET", path=path, endpoint=f"GET {path}", parse=nothing, headers={"Accept": "application/zip, */*"}
-    )
+    return endpoint("GET /api/user/projects/export").call(nothing, headers={"Accept": "application/zip, */*"})
 
 
 def video_file(source: str) -> tuple[Call[None], Call[None]]:
@@ -380,18 +363,18 @@ def video_file(source: str) -> tuple[Call[None], Call[None]]:
     :raises InvalidRequest: it is not an https URL.
     """
     fields = _ExportSource.check("export_video", source=source).body()
-    path, headers = "/api/export", {"Accept": "video/mp4, */*"}
+    headers = {"Accept": "video/mp4, */*"}
     return (
-        Call(method="GET", path=path, endpoint=f"GET {path}", parse=nothing, headers=headers, query=fields),
-        Call(method="POST", path=path, endpoint=f"POST {path}", parse=nothing, headers=headers, body=fields),
+        endpoint("GET /api/export").call(nothing, headers=headers, query=fields),
+        endpoint("POST /api/export").call(nothing, headers=headers, body=fields),
     )
 
 
 def get_models_status() -> Call[models.ModelsStatus]:
     """Ask which capabilities (text, image, video) are available. ``GET /api/models/status``."""
-    return _get("/api/models/status", models.ModelsStatus, "models", "capabilities")
+    return _ask("GET /api/models/status", models.ModelsStatus, "models", "capabilities")
 
 
 def get_health() -> Call[models.Health]:
     """Ask for the service's status and version. ``GET /api/health``."""
-    return _get("/api/health", models.Health)
+    return _ask("GET /api/health", models.Health)

@@ -10,6 +10,22 @@ ASSUMPTIONS: tuple[Assumption, ...] = tuple(
     Assumption(*one)
     for one in (
         (
+            "plan",
+            "The page ends with 'Available on Agency and Enterprise plans', under its client libraries; its OpenAPI "
+            "file names self-service API keys (Agency/Enterprise). Which of the two needs such a plan is not clear.",
+            "Expect that an API key needs one. What the vendor answers without is passed on.",
+        ),
+        (
+            "refused submissions",
+            "Of no error it is said that nothing was started.",
+            "400, 401, 402, 403, 404 and 429 are taken to be refusals that start nothing.",
+        ),
+        (
+            "what costs credits",
+            "Workflows do. Of brand, knowledge base, exports and streams nothing is said.",
+            "None is counted.",
+        ),
+        (
             "following one job",
             "There is no endpoint for one job's status.",
             "Its stream and the list of projects are read; a job that neither knows is under way, until the deadline.",
@@ -54,7 +70,7 @@ ASSUMPTIONS: tuple[Assumption, ...] = tuple(
             "prices of types",
             "The price table has labels; only cinematic, avatar, factory and clone are tied to a type.",
             "Influencer, Brand Clone, Static Ad, Pain Point and Ad Optimizer are the types of the same name. Local "
-            "Audit has no type and cannot be asked for.",
+            "Audit has no type: extra_fields can send one.",
         ),
         (
             "price of formats",
@@ -94,9 +110,9 @@ ASSUMPTIONS: tuple[Assumption, ...] = tuple(
         ),
         (
             "status words",
-            "The words of a project's status are not stated.",
-            "Likely ones are mapped; an unknown one is not finished. A project without a status is over when it has "
-            "files.",
+            "The words of a project's status are not stated; six words are on the page, of steps, batches, messages.",
+            "Those and likely ones are mapped; an unknown one is not finished. A project without a status is over when "
+            "it has files.",
         ),
         (
             "credits",

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -101,6 +102,9 @@ class Workflow(GenerationRequest):
     """
 
     kind: ClassVar[str] = "workflow"
+    protected: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("async", "asynchronous"), "the vendor documents no answer of a workflow that is waited for"
+    )
 
     workflow_type: Literal[
         "avatar", "cinematic", "clone", "factory", "influencer", "brand", "staticad", "painpoint", "ad-optimizer"
@@ -117,18 +121,17 @@ class Workflow(GenerationRequest):
         default=True, validation_alias=AliasChoices("asynchronous", "async"), serialization_alias="async"
     )
 
-    @model_validator(mode="after")
-    def _has_its_source(self) -> Self:
+    def check_rules(self) -> None:
+        """Check that the workflow has its source."""
         if self.workflow_type in _NEEDS_URL and self.url is None:
             raise ValueError(f"a {self.workflow_type} workflow needs url")
-        return self
 
     @property
     def result_kind(self) -> Kind:  # type: ignore[override]  # one kind of request here makes several kinds of results
         """What this type results in."""
-        return KIND_OF_TYPE.get(self.workflow_type, "video")
+        return KIND_OF_TYPE.get(str(self.workflow_type), "video")
 
-    def price(self) -> int | None:
+    def documented_price(self) -> int | None:
         """Return the documented price of type and quality; the number of formats does not change it."""
         return CREDITS[self.workflow_type][self.quality]
 

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from airflow_provider_adgen.core import reading
-from airflow_provider_adgen.core.reading import as_number, is_link
+from airflow_provider_adgen.core.reading import as_link, as_number, is_link
 
 _DEEPEST = 4
 
@@ -168,7 +168,7 @@ def links(value: Any, kind: str | None, *, own_url: bool = False) -> list[Output
     if kind not in {"video", "image"}:
         found += _united(_under(value, _IMAGE, 0))
     if not found:
-        url = plain(payload(value)).get("url")
+        url = as_link(plain(payload(value)).get("url"))
         if is_link(url) and (own_url or urlsplit(url).path.lower().endswith(_MEDIA)):
             found = [OutputFile(url)]
     return distinct(found)

@@ -43,7 +43,9 @@ STATUSES: dict[str, GenerationStatus] = {
     "canceled": GenerationStatus.CANCELED,
     "cancelled": GenerationStatus.CANCELED,
 }
-"""Documented are completed, failed, pending, active (batches), suspended and queued; the others are likely words."""
+
+DOCUMENTED_STATUSES = frozenset({"completed", "failed", "pending", "active", "suspended", "queued"})
+"""The words that are on the page: of a step, of a batch, of a notification or of a submission's message."""
 
 _STEP = ("step", "progress", "workflow.step")
 _NAMES = frozenset(
@@ -75,7 +77,7 @@ _PLACED = frozenset({"success", "error", "data", "status", "state", "progress", 
 
 
 @dataclass
-class Told:
+class JobFacts:
     """
     What is known of a job.
 
@@ -111,7 +113,7 @@ class Told:
         """Whether the job has ended."""
         return self.status in FINISHED
 
-    def as_int(self, kind: str | None) -> bool:
+    def complete(self, kind: str | None) -> bool:
         """
         Whether nothing can be missing: it has ended, and there are links to all of its files.
 
@@ -189,9 +191,9 @@ class Listener:
         told = self.hear([event])
         return told.finished or told.status == GenerationStatus.SUSPENDED
 
-    def hear(self, events: Iterable[WorkflowEvent]) -> Told:
+    def hear(self, events: Iterable[WorkflowEvent]) -> JobFacts:
         """Return what a run of events says."""
-        told = Told()
+        told = JobFacts()
         completed = False
         for event in events:
             another = shapes.as_text(shapes.plain(shapes.payload(event.data)).get("jobid"))
@@ -232,7 +234,7 @@ class Listener:
             return said
         return GenerationStatus.COMPLETED if event.success is True else None
 
-    def _add(self, told: Told, event: WorkflowEvent) -> None:
+    def _add(self, told: JobFacts, event: WorkflowEvent) -> None:
         told.progress = event.progress if event.progress is not None else told.progress
         if not isinstance(event.data, dict):
             return
@@ -251,7 +253,7 @@ class Listener:
             }
 
 
-def _money(told: Told, fields: Mapping[str, Any]) -> None:
+def _money(told: JobFacts, fields: Mapping[str, Any]) -> None:
     charged, refunded = shapes.as_int(shapes.first(fields, _COST)), shapes.as_int(shapes.first(fields, _REFUND))
     told.charged = charged if charged is not None else told.charged
     told.refunded = refunded if refunded is not None else told.refunded
@@ -262,7 +264,7 @@ def listed(
     job: str,
     kind: str | None,
     translate: Callable[[str], GenerationStatus | str],
-) -> Told | None:
+) -> JobFacts | None:
     """
     Return what the list of projects says about a job; None where it does not carry the job.
 
@@ -291,7 +293,9 @@ def _together(
     return GenerationStatus.COMPLETED if GenerationStatus.COMPLETED in (one, other) else one
 
 
-def of_project(value: Mapping[str, Any], kind: str | None, translate: Callable[[str], GenerationStatus | str]) -> Told:
+def of_project(
+    value: Mapping[str, Any], kind: str | None, translate: Callable[[str], GenerationStatus | str]
+) -> JobFacts:
     """Return what one project says; one without a status word is over when it has files."""
     fields = shapes.plain(shapes.payload(value))
     type_ = shapes.as_text(shapes.first(fields, ("type", "workflowtype", "mode")))
@@ -301,7 +305,7 @@ def of_project(value: Mapping[str, Any], kind: str | None, translate: Callable[[
         status: GenerationStatus | str = translate(said)
     else:
         status = GenerationStatus.COMPLETED if found else GenerationStatus.PROCESSING
-    told = Told(
+    told = JobFacts(
         status=status,
         links=found,
         error=shapes.told_error(value) or None if status == GenerationStatus.FAILED else None,
@@ -316,7 +320,7 @@ def of_project(value: Mapping[str, Any], kind: str | None, translate: Callable[[
     return told
 
 
-def merged(heard: Told | None, found: Told | None) -> Told | None:
+def merged(heard: JobFacts | None, found: JobFacts | None) -> JobFacts | None:
     """
     Return what stream and list say together.
 
@@ -335,7 +339,7 @@ def merged(heard: Told | None, found: Told | None) -> Told | None:
         status = GenerationStatus.COMPLETED
     elif found.finished and not heard.finished:
         status = found.status or status
-    return Told(
+    return JobFacts(
         status=status,
         links=found.links if len(found.links) > len(heard.links) else heard.links,
         error=None if status == GenerationStatus.COMPLETED else heard.error or found.error,

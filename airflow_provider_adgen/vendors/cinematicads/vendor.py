@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""CinematicAds in the words that all vendors share: submit, fetch, overview, status words, promises about money."""
+"""CinematicAds in the words that all vendors share: submit, fetch, list of jobs, status words, promises about money."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow_provider_adgen.core.calls import Answer, Call, Emit, Listen, RateClass, Sequence, read_object, unreadable
+from airflow_provider_adgen.core.calls import AccountState, Answer, Call, Emit, Listen, RateClass, Sequence
 from airflow_provider_adgen.core.decisions.rates import RateLimit
 from airflow_provider_adgen.core.errors import (
     AdGenError,
@@ -29,9 +29,10 @@ from airflow_provider_adgen.vendors.cinematicads import api, shapes
 from airflow_provider_adgen.vendors.cinematicads.assumptions import ASSUMPTIONS
 from airflow_provider_adgen.vendors.cinematicads.requests import KIND_OF_TYPE, REQUESTS, Workflow
 from airflow_provider_adgen.vendors.cinematicads.tracking import (
+    DOCUMENTED_STATUSES,
     STATUSES,
+    JobFacts,
     Listener,
-    Told,
     listed,
     merged,
     of_project,
@@ -65,8 +66,10 @@ class CinematicAdsVendor(Vendor):
     default_base_url: ClassVar[str | None] = "https://cinematicads.studio"
     requests: ClassVar[tuple[type[GenerationRequest], ...]] = REQUESTS
     promises: ClassVar[Promises] = Promises(
-        # The documented errors but 500 and 503, of which it is not said whether anything was queued or charged.
+        # The documented errors but 500 and 503, of which it is not said whether anything was queued or charged. Of none
+        # of them it is said that nothing was started.
         nothing_started=frozenset({400, 401, 402, 403, 404, 429}),
+        inferred=frozenset({400, 401, 402, 403, 404, 429}),
         refunded=frozenset({GenerationStatus.FAILED}),
         lists_jobs=True,
     )
@@ -76,23 +79,15 @@ class CinematicAdsVendor(Vendor):
         RateClass.READ: RateLimit(100, 60.0),
     }
     statuses: ClassVar[dict[str, GenerationStatus]] = STATUSES
+    likely_statuses: ClassVar[frozenset[str]] = frozenset(STATUSES) - DOCUMENTED_STATUSES
+    without: ClassVar[tuple[str, ...]] = ("Local Audit",)
     assumptions: ClassVar[tuple[Assumption, ...]] = ASSUMPTIONS
 
-    def __init__(self) -> None:
-        # Jobs of which a review was told, and whether it still goes on.
-        self._reviews: dict[str, bool] = {}
-        self._unreadable_list = False
-
-    def problem(self, answer: Answer) -> Problem:
+    def read_problem(self, fields: dict[str, Any]) -> Problem:
         """Read ``{"success": false, "error": "..."}``."""
-        try:
-            value = answer.json()
-        except ValueError:  # an error page of a proxy: the status alone must do
-            return Problem()
-        fields = shapes.plain(value)
-        said = fields.get("error")
-        code = shapes.as_text(shapes.first(shapes.plain(said), ("code", "type")) or fields.get("code"))
-        return Problem(shapes.told_error(value), code, shapes.as_text(fields.get("requestid")))
+        plain = shapes.plain(fields)
+        code = shapes.first(shapes.plain(plain.get("error")), ("code", "type")) or plain.get("code")
+        return Problem(shapes.told_error(fields), shapes.as_text(code), shapes.as_text(plain.get("requestid")))
 
     def spelled(self, word: str) -> str:
         """``in progress`` and ``in-progress`` are ``in_progress``."""
@@ -102,20 +97,20 @@ class CinematicAdsVendor(Vendor):
         """Return the paid ``POST /api/workflow``; the vendor has no idempotency keys."""
         if not isinstance(request, Workflow):
             raise InvalidRequest(f"CinematicAds has no request {type(request).__name__}. Nothing was sent.")
-        endpoint = "POST /api/workflow"
+        at = api.endpoint("POST /api/workflow")
 
         def parse(answer: Answer) -> Generation:
-            value = read_object(answer, self.name, endpoint)
+            value = at.object(answer)
             job = shapes.job_id(value)
             if job is None:
                 said = scrub(shapes.told_error(value)).rstrip(".")
-                raise unreadable(self.name, endpoint, "jobId", f"is missing{f' ({said})' if said else ''}")
+                raise at.unreadable("jobId", f"is missing{f' ({said})' if said else ''}")
             fields = shapes.plain(shapes.payload(value))
             word = shapes.as_text(fields.get("status"))
             generation = self._generation(
                 job,
                 request.result_kind,
-                Told(
+                JobFacts(
                     status=self.status(word) if word else GenerationStatus.QUEUED,
                     links=shapes.links(value, request.result_kind),
                     charged=shapes.as_int(fields.get("cost")),
@@ -125,15 +120,7 @@ class CinematicAdsVendor(Vendor):
             generation.credits.quoted = request.price()
             return generation
 
-        return Call(
-            method="POST",
-            path="/api/workflow",
-            endpoint=endpoint,
-            parse=parse,
-            body=request.body(),
-            rate_class=RateClass.SUBMIT,
-            paid=True,
-        )
+        return at.submit(parse, request.body())
 
     def fetch(
         self, job_ids: tuple[str, ...], kind: str | None = None, *, stream_seconds: float = 0.0
@@ -141,61 +128,65 @@ class CinematicAdsVendor(Vendor):
         """
         Look for one job in the list of projects and on its stream; there is no endpoint for one job.
 
-        The list is asked before a stream is held open, too: whether a stream tells a late listener what it missed is
-        not documented, and one that does not would be held in vain for a job that is over. A job that neither knows
-        is under way: it is never an error that the list does not carry it. And as either may name one video of
-        several, the other one is asked as well before one video is taken for all.
+        The list is asked first. Whether a stream repeats what happened before it was opened is not documented; if it
+        does not, holding it open for a job that is over would be useless. A job that is in neither counts as running,
+        never as an error. Either may name one video of several, so both are asked before one video is taken for all.
 
         :param job_ids: one job.
         :param kind: kind of the result.
         :param stream_seconds: seconds for which the stream may be held open; 0 is one quick look.
         """
-        job = identifier(job_ids[0])
-        found, refused = yield from self._ask_list(job, kind)
+        job, state = identifier(job_ids[0]), (yield AccountState())
+        # Jobs of which a review was told, and whether it still goes on.
+        reviews: dict[str, bool] = state.setdefault("reviews", {})
+        found, refused = yield from self._ask_list(job, kind, state)
         if found is not None and self._suffices(found, kind, stream_seconds):
-            return self._generation(job, kind, self._with_review(job, None, found))
+            return self._generation(job, kind, self._with_review(job, None, found, reviews))
         over = found is not None and found.finished
         # A job known to be over gets a quick look for its links only.
-        heard, deaf = yield from self._listen(job, kind, QUICK if over else max(stream_seconds, QUICK))
+        seconds = QUICK if over else max(stream_seconds, QUICK)
+        heard, unopened = yield from self._listen(job, kind, seconds, job in reviews)
         failed = heard is not None and heard.finished and heard.status != GenerationStatus.COMPLETED
         if heard is not None and not failed and not over and stream_seconds > 0:
-            again, _ = yield from self._ask_list(job, kind)
+            again, _ = yield from self._ask_list(job, kind, state)
             found = again if again is not None else found
-        if deaf and refused is not None and found is None:
+        if unopened and refused is not None and found is None:
             raise refused
-        return self._generation(job, kind, self._with_review(job, heard, found))
+        return self._generation(job, kind, self._with_review(job, heard, found, reviews))
 
-    def _suffices(self, found: Told, kind: str | None, stream_seconds: float) -> bool:
+    def _suffices(self, found: JobFacts, kind: str | None, stream_seconds: float) -> bool:
         """Whether the stream has nothing to add to what the list says."""
         if found.finished:
-            return found.as_int(kind)
+            return found.complete(kind)
         if found.contradicts:
             return False
         # While a person reviews, the list can be asked as often as one likes; connections are rationed.
         return stream_seconds <= 0 or found.status == GenerationStatus.SUSPENDED
 
-    def _with_review(self, job: str, heard: Told | None, found: Told | None) -> Told:
+    def _with_review(
+        self, job: str, heard: JobFacts | None, found: JobFacts | None, reviews: dict[str, bool]
+    ) -> JobFacts:
         """
         Return what stream and list say together, and keep in mind whether the job waits for a person.
 
-        That it waits is told as soon as it does; but a review takes hours, and connections are rationed. So from then
-        on this process holds the stream until the job is over, and silence means that nothing has changed.
+        The review is reported as soon as it begins. But it takes hours, and connections are rationed: from then on
+        the stream is held until the job is over, and silence means that nothing has changed.
         """
         told = merged(heard, found)
         if told is None:
-            waiting = self._reviews.get(job, False)
-            return Told(status=GenerationStatus.SUSPENDED if waiting else GenerationStatus.PROCESSING)
+            waiting = reviews.get(job, False)
+            return JobFacts(status=GenerationStatus.SUSPENDED if waiting else GenerationStatus.PROCESSING)
         if told.finished:
-            self._reviews.pop(job, None)
-        elif (
-            told.status == GenerationStatus.SUSPENDED or job in self._reviews or (heard is not None and heard.reviewed)
-        ):
-            if job not in self._reviews and len(self._reviews) >= _MOST_REVIEWS:
-                self._reviews.pop(next(iter(self._reviews)), None)
-            self._reviews[job] = told.status == GenerationStatus.SUSPENDED
+            reviews.pop(job, None)
+        elif told.status == GenerationStatus.SUSPENDED or job in reviews or (heard is not None and heard.reviewed):
+            if job not in reviews and len(reviews) >= _MOST_REVIEWS:
+                reviews.pop(next(iter(reviews)), None)
+            reviews[job] = told.status == GenerationStatus.SUSPENDED
         return told
 
-    def _ask_list(self, job: str, kind: str | None) -> Sequence[tuple[Told | None, AdGenError | None]]:
+    def _ask_list(
+        self, job: str, kind: str | None, state: dict[str, Any]
+    ) -> Sequence[tuple[JobFacts | None, AdGenError | None]]:
         """Look the job up in the list; what went wrong comes second, unless it says something of the list alone."""
         try:
             projects: list[dict[str, Any]] = yield api.raw_projects()
@@ -205,22 +196,24 @@ class CinematicAdsVendor(Vendor):
             return None, None
         except UnexpectedResponse as error:
             # Once, not at each look.
-            log.log(logging.DEBUG if self._unreadable_list else logging.WARNING, _STREAMS_ALONE, error.message)
-            self._unreadable_list = True
+            log.log(logging.DEBUG if state.get("unreadable_list") else logging.WARNING, _STREAMS_ALONE, error.message)
+            state["unreadable_list"] = True
             return None, None
         except (ApiError, WireError) as error:
             return None, error
-        self._unreadable_list = False
+        state["unreadable_list"] = False
         return listed(projects, job, kind, self.status), None
 
-    def _listen(self, job: str, kind: str | None, seconds: float) -> Sequence[tuple[Told | None, bool]]:
-        """Listen to the job's stream; second comes whether it could not be opened (rationed, unknown, broken)."""
+    def _listen(
+        self, job: str, kind: str | None, seconds: float, in_review: bool
+    ) -> Sequence[tuple[JobFacts | None, bool]]:
+        """Listen to the job's stream; second comes whether opening it failed (rate limit, unknown job, broken)."""
         listener = Listener(job, kind, self.status)
         try:
             events: list[WorkflowEvent] = yield Listen(
                 api.workflow_stream(job),
                 seconds=seconds,
-                enough=listener.ends if job in self._reviews else listener.pauses,
+                enough=listener.ends if in_review else listener.pauses,
                 linger=LINGER,
             )
         except AuthenticationError:
@@ -247,7 +240,7 @@ class CinematicAdsVendor(Vendor):
         """Ask for the credits and accept any answer: what the number is called is not documented."""
         return api.check()
 
-    def _generation(self, job: str, kind: str | None, told: Told) -> Generation:
+    def _generation(self, job: str, kind: str | None, told: JobFacts) -> Generation:
         status = told.status if told.status is not None else GenerationStatus.PROCESSING
         made: Kind | str = kind or (KIND_OF_TYPE.get(told.type or "") or "video")
         done = status == GenerationStatus.COMPLETED

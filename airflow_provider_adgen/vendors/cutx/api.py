@@ -4,37 +4,31 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import Field
 
-from airflow_provider_adgen.core.calls import (
-    Answer,
-    Call,
-    Emit,
-    Sequence,
-    read_json,
-    read_model,
-    read_object,
-    unreadable,
-)
+from airflow_provider_adgen.core.calls import Answer, Call, Emit, Sequence
+from airflow_provider_adgen.core.endpoint import Endpoint
 from airflow_provider_adgen.core.errors import ApiError, InvalidRequest
 from airflow_provider_adgen.core.reading import unwrapped
-from airflow_provider_adgen.core.requests import Arguments, Count, WebUrl, identifier
+from airflow_provider_adgen.core.requests import Arguments, Count, Text, WebUrl, identifier
 from airflow_provider_adgen.core.vocabulary import CreditBalance
-from airflow_provider_adgen.vendors.cutx.models import Balance, CutxModel, Job, Product, Project, User
+from airflow_provider_adgen.vendors.cutx.models import Asset, Balance, Job, Product, Project, User
 from airflow_provider_adgen.vendors.cutx.requests import Uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 NAME = "cutx"
+endpoint = partial(Endpoint, NAME)
 PROJECTS_PAGE = 20
 PRODUCTS_PAGE = 50
+ASSETS_PAGE = 20
 """The limits of the vendor's own examples; the largest are not documented."""
 
-M = TypeVar("M", bound=CutxModel)
-T = TypeVar("T", Project, Product)
+T = TypeVar("T", Project, Product, Asset)
 
 
 class _Projects(Arguments):
@@ -43,6 +37,11 @@ class _Projects(Arguments):
 
 class _Products(_Projects):
     project_id: Uuid = Field(serialization_alias="projectId")
+
+
+class _Assets(_Projects):
+    project_id: Uuid | None = Field(default=None, serialization_alias="projectId")
+    type: Text | None = None
 
 
 class _NewProject(Arguments):
@@ -55,43 +54,31 @@ class _Ingest(Arguments):
     project_id: Uuid | None = Field(default=None, serialization_alias="projectId")
 
 
-def _one(model: type[M], endpoint: str, wrapping: str) -> Callable[[Answer], M]:
-    """Return a reader of ``{wrapping: {...}}``, or of the object itself."""
-
-    def read(answer: Answer) -> M:
-        return read_model(model, unwrapped(read_object(answer, NAME, endpoint), wrapping), NAME, endpoint)
-
-    return read
-
-
-def _pages(model: type[T], name: str, query: Mapping[str, Any], known: int) -> Sequence[None]:
+def _pages(path: str, model: type[T], name: str, query: Mapping[str, Any], known: int) -> Sequence[None]:
     """
     Emit every item of a list.
 
-    Only ``limit`` is documented. Further items are asked for with ``offset``, which other lists of the vendor have;
-    where that shows the same items again, or is refused, a larger limit is asked for instead.
+    Where only ``limit`` is documented, or ``offset`` is not obeyed, further items are asked for all the same: with
+    ``offset``; where that shows the same items again, or is refused, with a larger limit.
 
+    :param path: the list.
     :param name: the field that holds the list.
     :param query: the filter, and ``limit``.
     :param known: a limit that the vendor's own example asks for: a shorter page is the last one.
     """
-    endpoint = "GET /api/products"
+    at = endpoint(f"GET {path}")
     limit, offset, larger, seen = query["limit"], 0, False, set[str]()
 
     def parse(answer: Answer) -> list[T]:
-        value = read_json(answer, NAME, endpoint)
+        value = at.json(answer)
         if isinstance(value, dict):
             flat = unwrapped(value)
-            value = flat.get(name, flat.get("data"))
-        rows = value
-        if not isinstance(rows, list):
-            raise unreadable(NAME, endpoint, name, "is not a list")
-        return [read_model(model, row, NAME, endpoint) for row in rows]
+            value = {name: next((flat[key] for key in (name, "data", "items") if key in flat), None)}
+        return [at.model(model, row) for row in at.rows(value, name)]
 
     while True:
-        page = {**query, "limit": limit, "offset": offset or None}
         try:
-            items: list[T] = yield Call(method="GET", path="/api/products", endpoint=endpoint, parse=parse, query=page)
+            items: list[T] = yield at.call(parse, query={**query, "limit": limit, "offset": offset or None})
         except ApiError as error:
             if error.status != 400 or not seen:
                 raise
@@ -99,15 +86,20 @@ def _pages(model: type[T], name: str, query: Mapping[str, Any], known: int) -> S
                 return
             larger, offset, limit = True, 0, limit * 2
             continue
-        fresh = list({item.id: item for item in items if item.id not in seen}.values())
-        seen.update(item.id for item in fresh)
-        yield Emit(fresh)
+        fresh = {key: item for item in items if (key := _key(item)) not in seen}
+        seen.update(fresh)
+        yield Emit(fresh.values())
         if len(items) < (limit if larger else min(limit, known)) or (larger and not fresh):
             return
         if larger or not fresh:
             larger, offset, limit = True, 0, limit * 2
         else:
             offset += len(items)
+
+
+def _key(item: Project | Product | Asset) -> str:
+    # A file without an id is known by its link; a signature differs from page to page.
+    return item.id or str(getattr(item, "url", None)).partition("?")[0]
 
 
 def list_projects(*, limit: int = PROJECTS_PAGE) -> Sequence[None]:
@@ -117,7 +109,7 @@ def list_projects(*, limit: int = PROJECTS_PAGE) -> Sequence[None]:
     :param limit: projects per request.
     """
     query = _Projects.check("list_projects", limit=limit).body()
-    return _pages(Project, "projects", query, PROJECTS_PAGE)
+    return _pages("/api/products", Project, "projects", query, PROJECTS_PAGE)
 
 
 def list_products(project_id: str, *, limit: int = PRODUCTS_PAGE) -> Sequence[None]:
@@ -129,27 +121,39 @@ def list_products(project_id: str, *, limit: int = PRODUCTS_PAGE) -> Sequence[No
     :raises NotFound: the account has no such project.
     """
     query = _Products.check("list_products", project_id=identifier(project_id), limit=limit).body()
-    return _pages(Product, "products", query, PRODUCTS_PAGE)
+    return _pages("/api/products", Product, "products", query, PRODUCTS_PAGE)
+
+
+def list_assets(
+    project_id: str | None = None,
+    *,
+    type: str | None = None,  # noqa: A002 - the vendor's own name
+    limit: int = ASSETS_PAGE,
+) -> Sequence[None]:
+    """
+    Iterate over the files that were made, all pages. ``GET /api/assets``; what it answers is not documented.
+
+    :param project_id: UUID of a project; whether it can be left out is not documented.
+    :param type: for example ``image``.
+    :param limit: files per request.
+    """
+    query = _Assets.check("list_assets", project_id=project_id, type=type, limit=limit).body()
+    return _pages("/api/assets", Asset, "assets", query, ASSETS_PAGE)
 
 
 def create_project(*, name: str, description: str | None = None) -> Call[Project]:
     """
-    Create a project. ``POST /api/products``, which despite its name makes a project; costs no credits.
+    Create a project. ``POST /api/products``, which despite its name makes a project.
 
-    It is sent once: whether repeating it makes a second project is not documented.
+    It is sent once: whether repeating it makes a second project is not documented. Whether it costs credits is not
+    documented.
 
     :param name: 1 to 200 characters.
     :param description: at most 1000 characters.
     :raises InvalidRequest: a field breaks a documented rule.
     """
-    endpoint = "POST /api/products"
-    return Call(
-        method="POST",
-        path="/api/products",
-        endpoint=endpoint,
-        parse=_one(Project, endpoint, "project"),
-        body=_NewProject.check("create_project", name=name, description=description).body(),
-    )
+    body = _NewProject.check("create_project", name=name, description=description).body()
+    return endpoint("POST /api/products").get(Project, inside=("project",), body=body)
 
 
 def ingest_product(*, url: str, project_id: str | None = None) -> Call[Product]:
@@ -163,20 +167,13 @@ def ingest_product(*, url: str, project_id: str | None = None) -> Call[Product]:
     :raises InvalidRequest: a field breaks a documented rule.
     :raises NotFound: the account has no such project.
     """
-    endpoint = "POST /api/products/ingest"
-    return Call(
-        method="POST",
-        path="/api/products/ingest",
-        endpoint=endpoint,
-        parse=_one(Product, endpoint, "product"),
-        body=_Ingest.check("ingest_product", url=url, project_id=project_id).body(),
-    )
+    body = _Ingest.check("ingest_product", url=url, project_id=project_id).body()
+    return endpoint("POST /api/products/ingest").get(Product, inside=("product",), body=body)
 
 
 def get_me() -> Call[User]:
     """Read the user that the token belongs to. ``GET /api/auth/me``; costs nothing."""
-    endpoint = "GET /api/auth/me"
-    return Call(method="GET", path="/api/auth/me", endpoint=endpoint, parse=_one(User, endpoint, "user"))
+    return endpoint("GET /api/auth/me").get(User, inside=("user",))
 
 
 def get_credits() -> Call[CreditBalance]:
@@ -184,16 +181,15 @@ def get_credits() -> Call[CreditBalance]:
     Ask for the account's credits. ``GET /api/credits/balance``.
 
     The vendor counts ``lifetime_purchased`` and ``lifetime_used`` from the account's beginning: they are no use of a
-    billing period, so ``used`` and ``limit`` are None, and they are kept under their own names.
+    billing period, so ``used`` and ``limit`` are None, and they are kept in ``details``.
     """
-    endpoint = "GET /api/credits/balance"
+    at = endpoint("GET /api/credits/balance")
 
     def parse(answer: Answer) -> CreditBalance:
-        told = read_model(Balance, unwrapped(read_object(answer, NAME, endpoint)), NAME, endpoint)
-        lifetime = told.model_dump(include={"lifetime_purchased", "lifetime_used"}, exclude_none=True)
-        return CreditBalance.model_validate({"remaining": told.balance, **lifetime})
+        told = at.model(Balance, unwrapped(at.object(answer)))
+        return CreditBalance(remaining=told.balance, details=told.model_dump(exclude={"balance"}, exclude_none=True))
 
-    return Call(method="GET", path="/api/credits/balance", endpoint=endpoint, parse=parse)
+    return at.call(parse)
 
 
 def job(job_id: str) -> Call[tuple[Job, dict[str, Any]]]:
@@ -202,13 +198,12 @@ def job(job_id: str) -> Call[tuple[Job, dict[str, Any]]]:
 
     :param job_id: what a submission answered as ``jobId``.
     """
-    endpoint = "GET /api/generate/status"
-    name = identifier(job_id)
+    at, name = endpoint("GET /api/generate/status"), identifier(job_id)
     if not name.isprintable():
         raise InvalidRequest("A CutX job id holds characters that no id has. Nothing was sent.")
 
     def parse(answer: Answer) -> tuple[Job, dict[str, Any]]:
-        value = unwrapped(read_object(answer, NAME, endpoint), "job")
-        return read_model(Job, value, NAME, endpoint), value
+        value = unwrapped(at.object(answer), "job")
+        return at.model(Job, value), value
 
-    return Call(method="GET", path="/api/generate/status", endpoint=endpoint, parse=parse, query={"jobId": name})
+    return at.call(parse, query={"jobId": name})

@@ -82,7 +82,7 @@ ASSUMPTIONS: tuple[Assumption, ...] = tuple(
         (
             "style",
             "The example sends modern, which the table does not list.",
-            "It is accepted; where the vendor refuses it (400), nothing is charged.",
+            "It is accepted; where the vendor refuses it (400), nothing is started.",
         ),
         (
             "lengths",

@@ -21,6 +21,7 @@ from airflow_provider_adgen.core.reading import (
     JobId,
     Objects,
     OptionalInt,
+    OptionalLink,
     OptionalText,
     RequiredId,
     as_int,
@@ -168,7 +169,7 @@ class Asset(CutxModel):
 
     id: OptionalText = None
     type: OptionalText = None
-    url: OptionalText = Field(default=None, repr=False)
+    url: OptionalLink = Field(default=None, repr=False)
     expires_at: Moment = None
 
 

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, AliasChoices, AliasGenerator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, AliasChoices, AliasGenerator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from airflow_provider_adgen.core.requests import GenerationRequest, Text, WebUrl
@@ -19,7 +20,6 @@ VIDEO_CREDITS = 40
 """Credits per generation; the three pages that name prices in credits agree on these."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_KEY_NAMES = frozenset({"idempotencyKey", "idempotency_key"})
 
 
 def _uuid(value: str) -> str:
@@ -52,19 +52,15 @@ class CutxRequest(GenerationRequest):
 
     path: ClassVar[str]
     credits: ClassVar[int]
+    # Whether a submission may be repeated hangs on the key: it must be known to whoever decides that.
+    protected: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("idempotencyKey", "idempotency_key"), "give idempotency_key to the operator or to submit()"
+    )
 
     project_id: Uuid
     product_id: Uuid
 
-    @field_validator("extra_fields")
-    @classmethod
-    def _has_no_key(cls, value: dict[str, Any]) -> dict[str, Any]:
-        # Whether a submission may be repeated hangs on the key: it must be known to whoever decides that.
-        if _KEY_NAMES & set(value):
-            raise ValueError("must not hold idempotencyKey: give idempotency_key to the operator or to submit()")
-        return value
-
-    def price(self) -> int | None:
+    def documented_price(self) -> int | None:
         """Return the documented price."""
         return self.credits
 
@@ -73,7 +69,7 @@ class Copy(CutxRequest):
     """
     Ad copy in five variants, answered at once. ``POST /api/generate/copy``, 1 credit.
 
-    The variants come once, with that answer: CutX documents no way to ask for them again.
+    The variants come with that answer. Whether they can be asked for again is not documented.
 
     :param platform: ``meta``, ``tiktok``, ``google``, ``linkedin``, ``pinterest`` or ``universal``.
     :param format: ``short``, ``long``, ``hook`` or ``story``.
@@ -99,7 +95,7 @@ class StaticAd(CutxRequest):
     An ad image. ``POST /api/generate/static-ad``, 3 credits.
 
     :param style: ``product_hero``, ``lifestyle``, ``minimal``, ``bold`` or ``seasonal``; also ``modern``, which the
-        vendor's example sends and its table does not list (where it is refused, nothing is charged).
+        vendor's example sends and its table does not list (where it is refused, nothing is started).
     :param aspect_ratio: ``1:1`` (the vendor's default), ``9:16``, ``4:5`` or ``16:9``.
     :param prompt: 5 to 1000 characters.
     """

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_adgen.core.calls import Answer, Call, RateClass, Sequence, read_model, read_object
 from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.errors import ApiError, DownloadError, InvalidRequest
 from airflow_provider_adgen.core.reading import FileKind, file_kind, is_link, other_fields, unwrapped
@@ -29,6 +28,8 @@ from airflow_provider_adgen.vendors.cutx.requests import REQUESTS, CutxRequest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from airflow_provider_adgen.core.calls import Answer, Call, Sequence
+    from airflow_provider_adgen.core.endpoint import Endpoint
     from airflow_provider_adgen.core.requests import GenerationRequest
 
 _KIND_OF_TYPE: dict[str, Kind] = {
@@ -55,8 +56,9 @@ class CutxVendor(Vendor):
     promises: ClassVar[Promises] = Promises(
         # A key protects while its job runs: a video takes a minute at least, copy and static ads may be over by then.
         idempotency=Idempotency(seconds=20.0, kinds=frozenset({"video"}), longest_key=128, while_running=True),
-        # Documented for generations (400, 401, 402, 404) and for suspended accounts (403); 429 is a refusal anywhere.
+        # Documented for generations (400, 401, 402, 404); 403 for suspended accounts and 429 for magic links only.
         nothing_started=frozenset({400, 401, 402, 403, 404, 429}),
+        inferred=frozenset({403, 429}),
         refunded=frozenset({GenerationStatus.FAILED}),
         lists_jobs=False,
     )
@@ -76,6 +78,7 @@ class CutxVendor(Vendor):
         "canceled": GenerationStatus.CANCELED,
         "expired": GenerationStatus.EXPIRED,
     }
+    without: ClassVar[tuple[str, ...]] = ("text-to-speech", "image-to-video", "reframe")
     assumptions: ClassVar[tuple[Assumption, ...]] = ASSUMPTIONS
 
     # --- the token ------------------------------------------------------------------------------------------------
@@ -98,36 +101,22 @@ class CutxVendor(Vendor):
 
     # --- Vendor ---------------------------------------------------------------------------------------------------
 
-    def problem(self, answer: Answer) -> Problem:
+    def read_problem(self, fields: dict[str, Any]) -> Problem:
         """Read ``{"error": "<title>", "message": "<sentence>"}``, and what else may say what is wrong."""
-        try:
-            value = answer.json()
-        except ValueError:  # an error page of a proxy: the status alone must do
-            return Problem()
-        if not isinstance(value, dict):
-            return Problem(_text(value))
-        said = value.get("error")
+        said = fields.get("error")
         inner = said if isinstance(said, dict) else {}
-        message = _text(inner.get("message")) or _text(value.get("message"))
-        code = _text(inner.get("code")) or (_text(said) if message else "") or _text(value.get("code"))
-        parts = [message or _text(said), *_issues(value), *_issues(inner)]
+        message = _text(inner.get("message")) or _text(fields.get("message"))
+        code = _text(inner.get("code")) or (_text(said) if message else "") or _text(fields.get("code"))
+        parts = [message or _text(said), *_issues(fields), *_issues(inner)]
         return Problem("; ".join(dict.fromkeys(part for part in parts if part)), code or None)
 
     def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:
         """Return the paid POST of *request*; CutX takes the key in the body."""
         if not isinstance(request, CutxRequest):
             raise InvalidRequest(f"CutX has no request {type(request).__name__}. Nothing was sent.")
-        endpoint = f"POST {request.path}"
+        at = api.endpoint(f"POST {request.path}")
         key = {"idempotencyKey": idempotency_key} if idempotency_key else {}
-        return Call(
-            method="POST",
-            path=request.path,
-            endpoint=endpoint,
-            parse=lambda answer: self._submitted(read_object(answer, self.name, endpoint), request, endpoint),
-            body={**request.body(), **key},
-            rate_class=RateClass.SUBMIT,
-            paid=True,
-        )
+        return at.submit(lambda answer: self._submitted(at.object(answer), request, at), {**request.body(), **key})
 
     def fetch(
         self, job_ids: tuple[str, ...], kind: str | None = None, *, stream_seconds: float = 0.0
@@ -138,14 +127,14 @@ class CutxVendor(Vendor):
         :param job_ids: the job.
         :param kind: kind of the result, for a job whose type is not known.
         :param stream_seconds: not used; the vendor has no streams.
-        :raises DownloadError: ad copy is completed, and not shown again.
+        :raises DownloadError: ad copy is completed, and not shown.
         """
         job, value = yield api.job(job_ids[0])
         generation = self._generation(job_ids[0], job, variants(value), kind)
         if generation.kind == "copy" and generation.succeeded and not generation.variants:
             raise DownloadError(
-                f"CutX job {generation.id} is completed and paid for, but CutX does not show its copy: that comes "
-                "once, with the answer to the submission. Look in what the task that submitted it returned."
+                f"CutX job {generation.id} is completed and paid for, but CutX does not show its copy. It came with "
+                "the answer to the submission: look in what the task that submitted it returned."
             )
         return generation
 
@@ -159,9 +148,9 @@ class CutxVendor(Vendor):
 
     # --- translation ----------------------------------------------------------------------------------------------
 
-    def _submitted(self, value: dict[str, Any], request: CutxRequest, endpoint: str) -> Generation:
+    def _submitted(self, value: dict[str, Any], request: CutxRequest, at: Endpoint) -> Generation:
         value = unwrapped(value, "job")
-        told = read_model(Submission, value, self.name, endpoint)
+        told = at.model(Submission, value)
         found = variants(value) if request.synchronous else []
         status = self.status(told.status) if told.status else GenerationStatus.QUEUED
         if found and status not in FINISHED - {GenerationStatus.COMPLETED}:

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 from airflow_provider_adgen.vendors.sume.models import (
-    Account,
     Asset,
     AssetUpload,
     Avatar,
     Brand,
     BrandImage,
     Job,
+    KeyOwner,
     Upload,
     Uploaded,
 )
@@ -20,7 +20,6 @@ from airflow_provider_adgen.vendors.sume.vendor import VENDOR
 
 __all__ = [
     "VENDOR",
-    "Account",
     "AdVideo",
     "Asset",
     "AssetUpload",
@@ -30,6 +29,7 @@ __all__ = [
     "FaceSwap",
     "Image",
     "Job",
+    "KeyOwner",
     "ReferenceAnalysis",
     "Upload",
     "Uploaded",

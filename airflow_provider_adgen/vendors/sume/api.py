@@ -4,32 +4,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
-from urllib.parse import quote
 
 from pydantic import Field, field_validator
 
-from airflow_provider_adgen.core.calls import (
-    Answer,
-    Call,
-    Emit,
-    Sequence,
-    read_json,
-    read_model,
-    read_object,
-    unreadable,
-)
-from airflow_provider_adgen.core.errors import ApiError, InvalidRequest
+from airflow_provider_adgen.core.calls import Answer, Call, Emit, Sequence
+from airflow_provider_adgen.core.endpoint import Endpoint
+from airflow_provider_adgen.core.errors import ApiError
 from airflow_provider_adgen.core.reading import readable_id, unwrapped
-from airflow_provider_adgen.core.requests import Arguments, Count, Number, Text, identifier
+from airflow_provider_adgen.core.requests import Arguments, Count, Number, Text
 from airflow_provider_adgen.core.vocabulary import CreditBalance, read_time
 from airflow_provider_adgen.vendors.sume import shapes
-from airflow_provider_adgen.vendors.sume.models import Account, Asset, Avatar, Brand, Job, SumeModel
+from airflow_provider_adgen.vendors.sume.models import Asset, Avatar, Brand, Job, KeyOwner, SumeModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 NAME = "sume"
+endpoint = partial(Endpoint, NAME)
 PAGE = 100
 """Jobs asked for at a time where many are wanted; the largest page is not documented."""
 
@@ -78,37 +71,8 @@ class _AssetFilter(_Page):
         return text
 
 
-def path_id(value: Any) -> str:
-    """
-    Return an id as one part of a path.
-
-    :raises InvalidRequest: it is empty, or cannot be one.
-    """
-    try:
-        return quote(identifier(value), safe="")
-    except UnicodeEncodeError:
-        raise InvalidRequest("An id must be readable text. Nothing was sent.") from None
-
-
-def one(model: type[M], endpoint: str, *wrappings: str) -> Callable[[Answer], M]:
-    """Return a reader of one *model*, bare or wrapped in one of the fields *wrappings*."""
-
-    def read(answer: Answer) -> M:
-        value = unwrapped(read_object(answer, NAME, endpoint), *wrappings)
-        return read_model(model, value, NAME, endpoint)
-
-    return read
-
-
-def _rows(value: Any, endpoint: str) -> list[Any]:
-    rows = value.get("data") if isinstance(value, dict) else value
-    if not isinstance(rows, list):
-        raise unreadable(NAME, endpoint, "data", "is not a list")
-    return rows
-
-
 def pages(
-    path: str, read: Callable[[Any, str], T | None], query: Mapping[str, Any], wish: int | None = None
+    path: str, read: Callable[[Any, Endpoint], T | None], query: Mapping[str, Any], page_size: int | None = None
 ) -> Sequence[None]:
     """
     Emit every item of a list, page after page.
@@ -116,63 +80,62 @@ def pages(
     :param path: the list.
     :param read: turns a row into an item; None leaves it out.
     :param query: filters; ``limit`` and ``cursor`` where the caller asks for them.
-    :param wish: a page's size, asked for until the vendor refuses it: the largest is not documented.
+    :param page_size: a page's size, asked for until the vendor refuses it: the largest is not documented.
     """
-    endpoint = f"GET {path}"
+    at = endpoint(f"GET {path}")
 
     def parse(answer: Answer) -> tuple[list[T], str | None]:
-        value = read_json(answer, NAME, endpoint)
-        items = [read(row, endpoint) for row in _rows(value, endpoint)]
-        return [item for item in items if item is not None], _next(value, endpoint)
+        value = at.json(answer)
+        items = [read(row, at) for row in at.rows(value)]
+        return [item for item in items if item is not None], _next(value, at)
 
     cursor, seen = query.get("cursor"), set[str]()
     while True:
-        asked = {**query, **({"limit": wish} if wish is not None else {}), "cursor": cursor}
+        asked = {**query, **({"limit": page_size} if page_size is not None else {}), "cursor": cursor}
         try:
-            items, cursor = yield Call(method="GET", path=path, endpoint=endpoint, parse=parse, query=asked)
+            items, cursor = yield at.call(parse, query=asked)
         except ApiError as error:
-            if error.status != 400 or wish is None:
+            if error.status != 400 or page_size is None:
                 raise
-            wish = None
+            page_size = None
             continue
         yield Emit(items)
         if cursor is None:
             return
         if cursor in seen:
-            raise unreadable(NAME, endpoint, "next_cursor", "repeats itself, so the list would never end")
+            raise at.unreadable("next_cursor", "repeats itself, so the list would never end")
         seen.add(cursor)
 
 
-def _next(value: Any, endpoint: str) -> str | None:
+def _next(value: Any, at: Endpoint) -> str | None:
     if not isinstance(value, dict):
         return None
     more, cursor = value.get("has_more"), value.get("next_cursor")
     if more is False or (more is None and not cursor):
         return None
     if not isinstance(cursor, str | int) or isinstance(cursor, bool) or cursor == "":
-        raise unreadable(NAME, endpoint, "next_cursor", "is missing, although there is more")
+        raise at.unreadable("next_cursor", "is missing, although there is more")
     return str(cursor)
 
 
-def row(model: type[M]) -> Callable[[Any, str], M]:
+def row(model: type[M]) -> Callable[[Any, Endpoint], M]:
     """Return a reader of a list's row."""
-    return lambda value, endpoint: read_model(model, value, NAME, endpoint)
+    return lambda value, at: at.model(model, value)
 
 
-def get_me() -> Call[Account]:
+def get_me() -> Call[KeyOwner]:
     """Ask whom the key belongs to: user, workspace, key. ``GET /me``; costs nothing."""
-    return Call(method="GET", path="/me", endpoint="GET /me", parse=one(Account, "GET /me", "account"))
+    return endpoint("GET /me").get(KeyOwner, inside=("account",))
 
 
 def get_credits() -> Call[CreditBalance]:
-    """Ask for the workspace's credits. ``GET /credits``; costs nothing."""
-    endpoint = "GET /credits"
-    return Call(
-        method="GET",
-        path="/credits",
-        endpoint=endpoint,
-        parse=lambda answer: shapes.balance(read_object(answer, NAME, endpoint)),
-    )
+    """
+    Ask for the workspace's credits. ``GET /credits``; costs nothing.
+
+    What it says beside the numbers that all vendors share (plan, monthly and bonus credits) is in ``details``.
+    """
+    at = endpoint("GET /credits")
+    return at.call(lambda answer: shapes.balance(at.object(answer)))
 
 
 def list_brands(*, domain: str | None = None, limit: int | None = None, cursor: str | None = None) -> Sequence[None]:
@@ -189,8 +152,7 @@ def list_brands(*, domain: str | None = None, limit: int | None = None, cursor: 
 
 def get_current_brand() -> Call[Brand]:
     """Read the brand profile that the vendor selects for the workspace. ``GET /brand/current``."""
-    endpoint = "GET /brand/current"
-    return Call(method="GET", path="/brand/current", endpoint=endpoint, parse=one(Brand, endpoint, "brand"))
+    return endpoint("GET /brand/current").get(Brand, inside=("brand",))
 
 
 def list_avatars(*, limit: int | None = None, cursor: str | None = None) -> Sequence[None]:
@@ -210,13 +172,7 @@ def get_avatar(avatar_id: str) -> Call[Avatar]:
     :param avatar_id: the avatar.
     :raises NotFound: the workspace has no such avatar.
     """
-    endpoint = "GET /avatars/{avatarId}"
-    return Call(
-        method="GET",
-        path=f"/avatars/{path_id(avatar_id)}",
-        endpoint=endpoint,
-        parse=one(Avatar, endpoint, "avatar"),
-    )
+    return endpoint("GET /avatars/{avatarId}").get(Avatar, avatar_id, inside=("avatar",))
 
 
 def list_jobs(
@@ -235,7 +191,7 @@ def list_jobs(
     :param cursor: where to go on.
     """
     query = _JobFilter.check("list_jobs", type=type, status=status, limit=limit, cursor=cursor).body()
-    return pages("/jobs", lambda value, endpoint: read_job(value, endpoint), query)
+    return pages("/jobs", lambda value, at: read_job(value, at), query)
 
 
 def _identity(fields: Mapping[str, Any]) -> str | None:
@@ -247,33 +203,28 @@ def job_id(value: Any) -> str | None:
     return _identity(unwrapped(value, "job")) if isinstance(value, dict) else None
 
 
-def read_job(value: Any, endpoint: str, job_id: str | None = None) -> Job:
+def read_job(value: Any, at: Endpoint, job_id: str | None = None) -> Job:
     """
     Read a job, bare or wrapped.
 
     :param value: a JSON value.
-    :param endpoint: where it came from.
+    :param at: where it came from.
     :param job_id: the job that was asked for; without one the value must say which it is.
     :raises UnexpectedResponse: it is no object, or says no id or no status.
     """
     if not isinstance(value, dict):
-        raise unreadable(NAME, endpoint, "", "is not a JSON object")
+        raise at.unreadable("", "is not a JSON object")
     fields = unwrapped(value, "job")
     identity = job_id or _identity(fields)
     if identity is None:
-        raise unreadable(NAME, endpoint, "id", "is missing")
-    return read_model(Job, {**fields, "id": identity, "result": shapes.output(fields)}, NAME, endpoint)
+        raise at.unreadable("id", "is missing")
+    return at.model(Job, {**fields, "id": identity, "result": shapes.output(fields)})
 
 
 def get_job(job_id: str) -> Call[Job]:
     """Read one job. ``GET /jobs/{jobId}``."""
-    endpoint = "GET /jobs/{jobId}"
-    return Call(
-        method="GET",
-        path=f"/jobs/{path_id(job_id)}",
-        endpoint=endpoint,
-        parse=lambda answer: read_job(read_json(answer, NAME, endpoint), endpoint, job_id),
-    )
+    at = endpoint("GET /jobs/{jobId}")
+    return at.call(lambda answer: read_job(at.json(answer), at, job_id), job_id)
 
 
 def get_job_result(job_id: str) -> Call[Job]:
@@ -285,16 +236,16 @@ def get_job_result(job_id: str) -> Call[Job]:
     :param job_id: the job.
     :raises NotFound: the workspace has no such job, or there is no output (yet).
     """
-    endpoint = "GET /jobs/{jobId}/result"
+    at = endpoint("GET /jobs/{jobId}/result")
 
     def parse(answer: Answer) -> Job:
-        value = read_json(answer, NAME, endpoint)
+        value = at.json(answer)
         if isinstance(value, dict) and "status" not in unwrapped(value, "job"):
             # An answer that has nothing but the output: only a completed job has one.
             value = {**value, "status": "completed"}
-        return read_job(value, endpoint, job_id)
+        return read_job(value, at, job_id)
 
-    return Call(method="GET", path=f"/jobs/{path_id(job_id)}/result", endpoint=endpoint, parse=parse)
+    return at.call(parse, job_id)
 
 
 def list_assets(
@@ -366,7 +317,4 @@ def get_asset(asset_id: str) -> Call[Asset]:
     :param asset_id: the scene, or what an upload was answered with.
     :raises NotFound: the workspace has no such scene; perhaps not yet.
     """
-    endpoint = "GET /assets/{assetId}"
-    return Call(
-        method="GET", path=f"/assets/{path_id(asset_id)}", endpoint=endpoint, parse=one(Asset, endpoint, "asset")
-    )
+    return endpoint("GET /assets/{assetId}").get(Asset, asset_id, inside=("asset",))

@@ -66,13 +66,23 @@ ASSUMPTIONS: tuple[Assumption, ...] = tuple(
         (
             "5xx on a submission",
             "Whether a job was started or credits reserved is not stated.",
-            "Unknown; the statuses 400, 401, 402, 403, 404, 409, 413 and 429 started nothing.",
+            "Unknown.",
+        ),
+        (
+            "refused submissions",
+            "Of no error it is said that nothing was started.",
+            "400, 401, 402, 403, 404, 409, 413 and 429 are taken to be refusals that start nothing.",
+        ),
+        (
+            "uploads",
+            "Whether uploads and the Asset Library cost credits is not stated.",
+            "None are counted.",
         ),
         (
             "names in GET /credits",
             "Plan, monthly and bonus credits, remaining credits and active generation capacity, without names.",
             "remaining, remaining_credits, credits_remaining, balance ... are read, also inside data or credits; what "
-            "is not found is None. Parts of a credit are rounded down.",
+            "is not found is None. Parts of a credit are rounded down. All that came is in details.",
         ),
         (
             "size of pages",
@@ -98,7 +108,8 @@ ASSUMPTIONS: tuple[Assumption, ...] = tuple(
         (
             "name of the URL in POST /reference-analysis",
             "It is not shown.",
-            "url is sent; url_field changes that.",
+            "url is sent; url_field changes that. What happens with a wrong name, and whether it is charged, is not "
+            "known: a refusal (400) is likely.",
         ),
         (
             "which fields are required",
@@ -109,7 +120,7 @@ ASSUMPTIONS: tuple[Assumption, ...] = tuple(
         (
             "aspect_ratio, resolution, quality and duration",
             "Which values images and videos take is not stated.",
-            "Any ratio N:N, any text, and any positive duration is sent.",
+            "Any text and any positive duration is sent.",
         ),
         (
             "one of two names",

@@ -29,7 +29,7 @@ class SumeModel(Answered):
     """Base of Sume's answers."""
 
 
-class Account(SumeModel):
+class KeyOwner(SumeModel):
     """
     Whom a key belongs to.
 
@@ -102,7 +102,7 @@ class Job(SumeModel):
 
 class Upload(SumeModel):
     """
-    Leave to upload one file. Everything in it is sensitive, as the vendor says.
+    Permission to upload one file. Everything in it is sensitive, as the vendor says.
 
     :param upload_url: where the bytes are put; signed and short-lived.
     :param object_key: what the file is called when it is finalised.

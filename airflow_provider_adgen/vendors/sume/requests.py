@@ -4,16 +4,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator
 
-from airflow_provider_adgen.core.requests import Count, GenerationRequest, HttpsUrl, Number, Ratio, Text, WebUrl
+from airflow_provider_adgen.core.requests import Count, GenerationRequest, HttpsUrl, Number, Text, WebUrl
 from airflow_provider_adgen.core.vocabulary import Kind
 
 OWNER_FIELDS = frozenset({"workspace_id", "user_id", "email", "owner", "owner_id", "owner_email"})
 """What a body must not say: Sume takes workspace and owner from the key (pages API reference, Authentication)."""
+
+_OWNER = "Sume takes workspace and owner from the key"
 
 WIRE_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 """What the name of a field may look like."""
@@ -29,7 +32,7 @@ def no_owner(fields: dict[str, Any]) -> dict[str, Any]:
     """
     named = sorted(OWNER_FIELDS & set(fields))
     if named:
-        raise ValueError(f"must not hold {', '.join(named)}: Sume takes workspace and owner from the key")
+        raise ValueError(f"must not hold {', '.join(named)}: {_OWNER}")
     return fields
 
 
@@ -41,11 +44,7 @@ class SumeRequest(GenerationRequest):
     """
 
     path: ClassVar[str]
-
-    @field_validator("extra_fields")
-    @classmethod
-    def _says_no_owner(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return no_owner(value)
+    protected: ClassVar[Mapping[str, str]] = dict.fromkeys(OWNER_FIELDS, _OWNER)
 
 
 class Image(SumeRequest):
@@ -66,18 +65,17 @@ class Image(SumeRequest):
     path: ClassVar[str] = "/images/generations"
 
     prompt: Text
-    aspect_ratio: Ratio | None = None
+    aspect_ratio: Text | None = None
     resolution: Text | None = None
     quality: Text | None = None
     image_count: Annotated[Count, Field(ge=1)] | None = None
     n: Annotated[Count, Field(ge=1)] | None = None
     reference_image_urls: list[HttpsUrl] | None = None
 
-    @model_validator(mode="after")
-    def _one_count(self) -> Self:
+    def check_rules(self) -> None:
+        """Check that the number is given under one name."""
         if self.image_count is not None and self.n is not None:
             raise ValueError("give image_count or n, not both")
-        return self
 
     def expected_files(self) -> int | None:
         """Return ``image_count`` or ``n``."""
@@ -100,7 +98,7 @@ class Video(SumeRequest):
     path: ClassVar[str] = "/videos/generations"
 
     prompt: Text
-    aspect_ratio: Ratio | None = None
+    aspect_ratio: Text | None = None
     duration: Annotated[Number, Field(gt=0)] | None = None
     generate_audio: bool | None = None
     resolution: Text | None = None
@@ -133,8 +131,8 @@ class AdVideo(SumeRequest):
     reference_image_urls: Annotated[list[HttpsUrl], Field(max_length=9)] | None = None
     reference_video_urls: list[WebUrl] | None = None
 
-    @model_validator(mode="after")
-    def _format_has_what_it_needs(self) -> Self:
+    def check_rules(self) -> None:
+        """Check that the format has what it needs."""
         if self.avatar_id is not None and self.avatar_slug is not None:
             raise ValueError("give avatar_id or avatar_slug, not both")
         if self.ad_format != "video":
@@ -142,7 +140,6 @@ class AdVideo(SumeRequest):
                 raise ValueError("avatar_id or avatar_slug is needed unless ad_format is video")
             if self.reference_video_urls:
                 raise ValueError("reference_video_urls needs ad_format video")
-        return self
 
 
 class FaceSwap(SumeRequest):
@@ -170,12 +167,11 @@ class FaceSwap(SumeRequest):
     trim_end_seconds: Seconds | None = None
     aspect_ratio: Literal["16:9", "9:16", "1:1", "4:3", "3:4", "21:9"] | None = None
 
-    @model_validator(mode="after")
-    def _ends_after_it_starts(self) -> Self:
+    def check_rules(self) -> None:
+        """Check that the cut ends after it starts."""
         end = self.trim_end_seconds
         if end is not None and end <= (self.trim_start_seconds or 0):
             raise ValueError("trim_end_seconds must come after trim_start_seconds")
-        return self
 
 
 def _social_video(value: str) -> str:
@@ -198,26 +194,36 @@ class ReferenceAnalysis(SumeRequest):
 
     :param url: a public TikTok or Instagram Reel URL.
     :param url_field: the name under which the URL is sent. The vendor's readable pages do not show it; ``url`` is the
-        likeliest. A wrong one is refused by the vendor (400), and nothing is charged.
+        likeliest. What the vendor does with a wrong one, and whether it charges for it, is not documented.
     """
 
     kind: ClassVar[str] = "reference-analysis"
     result_kind: ClassVar[Kind] = "analysis"
     path: ClassVar[str] = "/reference-analysis"
 
+    protected: ClassVar[Mapping[str, str]] = {
+        **SumeRequest.protected,
+        "url_field": "it is no field, but the name of one",
+    }
+
     url: Annotated[WebUrl, AfterValidator(_social_video)]
     url_field: Annotated[str, Field(pattern=WIRE_NAME)] = "url"
 
-    @model_validator(mode="after")
-    def _field_is_free(self) -> Self:
-        no_owner({self.url_field: self.url})
-        if self.url_field in self.extra_fields:
-            raise ValueError(f"extra_fields repeats {self.url_field}, which url_field names")
-        return self
+    @field_validator("url_field")
+    @classmethod
+    def _says_no_owner(cls, value: str) -> str:
+        no_owner({value: None})
+        return value
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """The fields that ``extra_fields`` replaces: the URL under the name chosen for it, too."""
+        return super().overrides or (("url",) if self.url_field in self.extra_fields else ())
 
     def body(self) -> dict[str, Any]:
         """Return the JSON body: the URL under the name chosen for it."""
-        return {self.url_field: self.url, **self.extra_fields}
+        further = dict(self.extra_fields)
+        return {self.url_field: further.pop("url", self.url), **further}
 
 
 REQUESTS: tuple[type[SumeRequest], ...] = (Image, Video, AdVideo, FaceSwap, ReferenceAnalysis)

@@ -11,7 +11,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from airflow_provider_adgen.core.reading import FileKind, as_int, file_kind, is_link, readable_id
+from airflow_provider_adgen.core.reading import (
+    FileKind,
+    as_int,
+    file_kind,
+    is_link,
+    other_fields,
+    readable_id,
+    unwrapped,
+)
 from airflow_provider_adgen.core.vocabulary import CreditBalance, read_time
 
 if TYPE_CHECKING:
@@ -128,6 +136,7 @@ _NAMES: dict[str, FileKind | None] = {
     "result_url": None,
     "download_url": None,
     "file_url": None,
+    "src": None,
     "media": None,
     "output": None,
     "result": None,
@@ -256,8 +265,9 @@ _WRAPPINGS = ("data", "credits", "account", "usage", "limits")
 
 
 def balance(value: Mapping[str, Any]) -> CreditBalance:
-    """Read ``GET /credits``; what is not found is None, never a guess."""
+    """Read ``GET /credits``; what is not found is None, never a guess. All that came is in ``details``."""
     return CreditBalance(
+        details=other_fields(unwrapped(value, "credits"), "object"),
         remaining=_find(value, _REMAINING, _REMAINING, ("total", *_REMAINING)),
         used=_find(value, _USED, (), ()),
         limit=_find(value, _LIMIT, (), ()),

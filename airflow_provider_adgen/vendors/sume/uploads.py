@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from airflow_provider_adgen.core.calls import Answer, Call, Sequence, nothing, read_model, read_object, unreadable
+from airflow_provider_adgen.core.calls import Answer, Call, Sequence, nothing
 from airflow_provider_adgen.core.errors import InvalidRequest, NotFound
 from airflow_provider_adgen.core.reading import readable_id, unwrapped
 from airflow_provider_adgen.core.requests import Arguments, Count, Text
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ASSET_LIBRARY = "asset_library_video"
 FACE_SWAP = "face_swap_source_video"
+
+_PRESIGN = api.endpoint("POST /uploads/presign")
 
 # The wire's own: they belong to the connection, not to the file.
 _NOT_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
@@ -64,7 +66,7 @@ def presign_upload(
     field_names: Mapping[str, str] | None = None,
 ) -> Call[Upload]:
     """
-    Ask for leave to upload one file. ``POST /uploads/presign``; costs nothing.
+    Ask for permission to upload one file. ``POST /uploads/presign``; whether it costs credits is not documented.
 
     The vendor says *what* it wants and its readable pages do not show under which names. They are sent as these
     parameters are called; ``field_names`` changes that.
@@ -83,30 +85,25 @@ def presign_upload(
     names = _FieldNames.check("presign_upload, field_names", **dict(field_names or {})).body()
     if len(set(names.values())) < len(names):
         raise InvalidRequest("presign_upload: field_names gives one name to two fields. Nothing was sent.")
-    endpoint = "POST /uploads/presign"
-    return Call(
-        method="POST",
-        path="/uploads/presign",
-        endpoint=endpoint,
-        parse=api.one(Upload, endpoint, "upload"),
-        body={names[name]: value for name, value in given.items()},
-        repeatable=True,
-    )
+    body = {names[name]: value for name, value in given.items()}
+    return _PRESIGN.get(Upload, inside=("upload",), body=body, repeatable=True)
 
 
 def finalize_asset(object_key: str, **fields: Any) -> Call[AssetUpload]:
     """
     Tell the Asset Library that a file was uploaded; it then takes the video in. ``POST /assets``.
 
+    Whether it costs credits is not documented.
+
     :param object_key: what :meth:`presign_upload` answered.
     :param fields: further fields, sent as they are; the vendor's readable pages show none.
     :raises Conflict: it was finalised before, or the file is not there.
     """
     given = _NewAsset.check("finalize_asset", object_key=object_key, fields=fields)
-    endpoint = "POST /assets"
+    at = api.endpoint("POST /assets")
 
     def parse(answer: Answer) -> AssetUpload:
-        value = read_object(answer, api.NAME, endpoint)
+        value = at.object(answer)
         fields = unwrapped(value, "asset_upload")
         asset = fields.get("asset")
         several = fields.get("assets")
@@ -116,16 +113,10 @@ def finalize_asset(object_key: str, **fields: Any) -> Call[AssetUpload]:
         candidates.append(fields.get("id"))
         found = next((one for one in map(readable_id, candidates) if one is not None and one not in jobs), None)
         if found is None and not jobs:
-            raise unreadable(api.NAME, endpoint, "asset_id", "is missing")
-        return read_model(AssetUpload, {**fields, "asset_id": found, "job_ids": jobs}, api.NAME, endpoint)
+            raise at.unreadable("asset_id", "is missing")
+        return at.model(AssetUpload, {**fields, "asset_id": found, "job_ids": jobs})
 
-    return Call(
-        method="POST",
-        path="/assets",
-        endpoint=endpoint,
-        parse=parse,
-        body={**given.fields, "object_key": given.object_key},
-    )
+    return at.call(parse, body={**given.fields, "object_key": given.object_key})
 
 
 def _ids(value: Any) -> list[Any]:
@@ -160,30 +151,30 @@ def upload(
         raise InvalidRequest("upload: asset_fields must not hold object_key. Nothing was sent.")
     # Now, and not after the bytes were sent.
     _NewAsset.check("upload, asset_fields", object_key="-", fields=further)
-    leave: Upload = yield presign_upload(file_name, content_type, body.size, purpose, field_names=field_names)
+    permit: Upload = yield presign_upload(file_name, content_type, body.size, purpose, field_names=field_names)
     needed = "object_key" if purpose == ASSET_LIBRARY else "media_url"
-    if not getattr(leave, needed):
-        raise unreadable(api.NAME, "POST /uploads/presign", needed, "is missing")
+    if not getattr(permit, needed):
+        raise _PRESIGN.unreadable(needed, "is missing")
     yield Call(
         method="PUT",
         path="",
         endpoint="PUT (upload to storage)",
         parse=nothing,
         body=body,
-        headers={name: text for name, text in leave.required_headers.items() if name.lower() not in _NOT_OURS},
-        foreign_url=leave.upload_url,
+        headers={name: text for name, text in permit.required_headers.items() if name.lower() not in _NOT_OURS},
+        foreign_url=permit.upload_url,
         repeatable=True,
     )
     asset = None
-    if purpose == ASSET_LIBRARY and leave.object_key:
-        asset = yield finalize_asset(leave.object_key, **further)
+    if purpose == ASSET_LIBRARY and permit.object_key:
+        asset = yield finalize_asset(permit.object_key, **further)
     return Uploaded(
         purpose=purpose,
         file_name=file_name,
         content_type=content_type,
         size=body.size,
-        object_key=leave.object_key,
-        media_url=leave.media_url,
+        object_key=permit.object_key,
+        media_url=permit.media_url,
         asset=asset,
     )
 

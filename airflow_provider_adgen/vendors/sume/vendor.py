@@ -1,13 +1,12 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sume in the words that all vendors share: submit, fetch, overview, status words, promises about money."""
+"""Sume in the words that all vendors share: submit, fetch, list of jobs, status words, promises about money."""
 
 from __future__ import annotations
 
 import functools
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_adgen.core.calls import Answer, Call, RateClass, Sequence, read_object, unreadable
 from airflow_provider_adgen.core.errors import Conflict, InvalidRequest, NotFound, UnexpectedResponse
 from airflow_provider_adgen.core.reading import as_int, other_fields
 from airflow_provider_adgen.core.scrub import scrub
@@ -28,6 +27,8 @@ from airflow_provider_adgen.vendors.sume.requests import REQUESTS, SumeRequest
 if TYPE_CHECKING:
     from collections.abc import Sequence as Items
 
+    from airflow_provider_adgen.core.calls import Call, Sequence
+    from airflow_provider_adgen.core.endpoint import Endpoint
     from airflow_provider_adgen.core.requests import GenerationRequest
     from airflow_provider_adgen.vendors.sume.models import Job
 
@@ -49,11 +50,15 @@ class SumeVendor(Vendor):
     name: ClassVar[str] = api.NAME
     title: ClassVar[str] = "Sume"
     default_base_url: ClassVar[str | None] = "https://www.sume.so/api/v1"
+    key_shapes: ClassVar[tuple[str, ...]] = (r"sume_(?:live|test)_[\w\-]+",)
+    auth_schemes: ClassVar[tuple[str, ...]] = ("bearer", "x-api-key")
     requests: ClassVar[tuple[type[GenerationRequest], ...]] = REQUESTS
     promises: ClassVar[Promises] = Promises(
         idempotency=None,
         # The documented errors but 5xx ("internal, upstream or provider"), which may come after credits were reserved.
+        # Of none of them it is said that nothing was started.
         nothing_started=frozenset({400, 401, 402, 403, 404, 409, 413, 429}),
+        inferred=frozenset({400, 401, 402, 403, 404, 409, 413, 429}),
         refunded=frozenset(),
         lists_jobs=True,
     )
@@ -71,35 +76,27 @@ class SumeVendor(Vendor):
 
     # --- Vendor ---------------------------------------------------------------------------------------------------
 
-    def problem(self, answer: Answer) -> Problem:
+    def auth_headers(self, key: str, auth: str | None = None) -> dict[str, str]:
+        """Return the bearer header, or the legacy ``X-Api-Key`` that Sume accepts for existing keys."""
+        return {"X-Api-Key": key} if auth == "x-api-key" else super().auth_headers(key)
+
+    def read_problem(self, fields: dict[str, Any]) -> Problem:
         """Read ``{"error": {"code", "message", "details"}, "request_id"}``."""
-        header = answer.headers.get("x-request-id")
-        try:
-            value = answer.json()
-        except ValueError:  # an error page of a proxy: the status alone must do
-            return Problem(request_id=header)
-        if not isinstance(value, dict):
-            return Problem(request_id=header)
-        said = value.get("error")
+        said = fields.get("error")
         error = said if isinstance(said, dict) else {}
-        request_id = _word(value.get("request_id")) or _word(error.get("request_id")) or header
-        message = said if isinstance(said, str) else _word(error.get("message")) or _word(value.get("message")) or ""
-        return Problem(message + _amounts(error.get("details")), _word(error.get("code")), request_id)
+        message = said if isinstance(said, str) else _word(error.get("message")) or _word(fields.get("message")) or ""
+        return Problem(
+            message + _amounts(error.get("details")),
+            _word(error.get("code")),
+            _word(fields.get("request_id")) or _word(error.get("request_id")),
+        )
 
     def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:
         """Return the paid POST of *request*; the vendor has no idempotency keys."""
         if not isinstance(request, SumeRequest):
             raise InvalidRequest(f"Sume has no request {type(request).__name__}. Nothing was sent.")
-        endpoint = f"POST {request.path}"
-        return Call(
-            method="POST",
-            path=request.path,
-            endpoint=endpoint,
-            parse=lambda answer: self._created(read_object(answer, self.name, endpoint), request, endpoint),
-            body=request.body(),
-            rate_class=RateClass.SUBMIT,
-            paid=True,
-        )
+        at = api.endpoint(f"POST {request.path}")
+        return at.submit(lambda answer: self._created(at.object(answer), request, at), request.body())
 
     def fetch(
         self, job_ids: tuple[str, ...], kind: str | None = None, *, stream_seconds: float = 0.0
@@ -129,7 +126,7 @@ class SumeVendor(Vendor):
 
     def list_jobs(self) -> Sequence[None]:
         """Emit recent jobs, many per request, each by itself; a row that cannot be read is left out."""
-        return api.pages("/jobs", self._listed, {}, wish=api.PAGE)
+        return api.pages("/jobs", self._listed, {}, page_size=api.PAGE)
 
     def credits(self) -> Call[CreditBalance]:
         """Ask ``GET /credits``."""
@@ -141,10 +138,10 @@ class SumeVendor(Vendor):
 
     # --- steps ----------------------------------------------------------------------------------------------------
 
-    def _created(self, value: dict[str, Any], request: SumeRequest, endpoint: str) -> Generation:
+    def _created(self, value: dict[str, Any], request: SumeRequest, at: Endpoint) -> Generation:
         jobs, unreadable_ones = shapes.job_refs(value)
         if not jobs:
-            raise unreadable(self.name, endpoint, "job.id or job_id", "is missing")
+            raise at.unreadable("job.id or job_id", "is missing")
         statuses = [self.status(job.status) if job.status else GenerationStatus.QUEUED for job in jobs]
         details = other_fields(value, *_PLACED)
         if isinstance(value.get("object"), str):
@@ -173,13 +170,13 @@ class SumeVendor(Vendor):
             return merged
         return job.model_copy(update={"status": "processing"})
 
-    def _listed(self, value: Any, endpoint: str) -> Listed | None:
+    def _listed(self, value: Any, at: Endpoint) -> Listed | None:
         job = api.job_id(value)
-        return Listed(job, functools.partial(self._row, value, endpoint)) if job is not None else None
+        return Listed(job, functools.partial(self._row, value, at)) if job is not None else None
 
-    def _row(self, value: Any, endpoint: str) -> Generation | None:
+    def _row(self, value: Any, at: Endpoint) -> Generation | None:
         try:
-            return self._generation([api.read_job(value, endpoint)], None)
+            return self._generation([api.read_job(value, at)], None)
         except UnexpectedResponse:  # it says nothing about the other jobs of the page
             return None
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from airflow_provider_adgen.operators._hooks import typed_hook
+from airflow_provider_adgen.hooks.base import typed_hook
 from tests.support.raw import Connection, RawServer
 
 if TYPE_CHECKING:

@@ -20,8 +20,7 @@ from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.core.vocabulary import FINISHED, GenerationStatus
 from airflow_provider_adgen.hooks import base as hooks_base
-from airflow_provider_adgen.hooks.base import AdGenHook
-from airflow_provider_adgen.operators._hooks import typed_hook
+from airflow_provider_adgen.hooks.base import AdGenHook, typed_hook
 from airflow_provider_adgen.operators.generate import GenerateOperator
 from airflow_provider_adgen.sandbox import Sandbox
 from tests.support.tasks import FakeStore, run_task, task_context

@@ -73,7 +73,7 @@ def test_credits(sandbox: Sandbox, both: Both, hook: CutxHook, subject: dict[str
     hook.submit(hook.vendor.parse_request({"kind": "static-ad", **subject}))
     found = both("get_credits")
     assert (found.remaining, found.used, found.limit) == (997, None, None)
-    assert found.model_extra == {"lifetime_purchased": 1000, "lifetime_used": 3}
+    assert found.details == {"lifetime_purchased": 1000, "lifetime_used": 3}
 
 
 def test_me(sandbox: Sandbox, both: Both) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +16,13 @@ import pytest
 
 from airflow_provider_adgen.compat import AirflowFailException
 from airflow_provider_adgen.core.registry import get_vendor, vendor_names
-from airflow_provider_adgen.hooks.base import AdGenHook
+from airflow_provider_adgen.core.scrub import scrub
+from airflow_provider_adgen.hooks import base
+from airflow_provider_adgen.hooks.base import AdGenHook, typed_hook
 from airflow_provider_adgen.operators.credits import CreditCheckOperator
 from airflow_provider_adgen.operators.download import DownloadCreativesOperator
 from airflow_provider_adgen.operators.generate import GenerateOperator
+from airflow_provider_adgen.operators.resource import ResourceOperator
 from airflow_provider_adgen.sensors.generation import GenerationSensor
 from tests.support.tasks import FakeStore, run_task, task_context
 from tests.support.tiny import Reply, Tiny
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
 SOURCE = Path(__file__).parent / "exampleads"
 MODULE = "adgen_vendor_exampleads"
+BEYOND = "adgen_exampleads_airflow"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(2000)
 REQUEST = {"kind": "banner", "headline": "Warm socks, fair price", "shape": "story"}
 
@@ -49,7 +54,9 @@ def on_the_path(installed: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     importlib.invalidate_caches()
     yield
     get_vendor.cache_clear()
-    sys.modules.pop(MODULE, None)
+    base._typed.pop("exampleads", None)
+    for name in (MODULE, BEYOND):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture
@@ -130,3 +137,59 @@ def test_everything_else_for_any_vendor_works_too(server: Tiny, tmp_path: Path) 
     )
     (creative,) = run_task(store, task_context())["creatives"]
     assert creative["size"] == len(PNG)
+
+
+def test_a_numeric_id_is_one_too(server: Tiny) -> None:
+    server.routes["POST /v1/ads"] = Reply({"id": 7, "state": "waiting"}, 201)
+    server.routes["GET /v1/ads/7"] = Reply({"id": 7, "state": "done", "file": f"{server.url}/ad_7.png"})
+    assert run_task(make(), task_context(FakeStore()))["id"] == "7"
+
+
+def test_its_keys_are_taken_out_of_every_text(server: Tiny) -> None:
+    get_vendor("exampleads")
+    assert scrub("the key exads_0123abc was refused") == "the key *** was refused"
+
+
+class _Wallet(ResourceOperator):
+    """An operator without a hook of its own behind it."""
+
+    vendor_name = "exampleads"
+
+    def act(self, hook: Any) -> Any:
+        assert type(hook) is AdGenHook
+        return hook.get_credits()
+
+
+def test_a_resource_operator_works_without_a_hook_of_its_own(server: Tiny) -> None:
+    assert run_task(_Wallet(task_id="w", conn_id="my_ads"), task_context())["remaining"] == 40
+    server.routes["GET /v1/wallet"] = Reply({"message": "busy"}, 409)
+    with pytest.raises(AirflowFailException, match="busy"):
+        run_task(_Wallet(task_id="w", conn_id="my_ads"), task_context())
+
+
+def test_a_resource_operator_with_its_own_hook(server: Tiny) -> None:
+    more = importlib.import_module(BEYOND)
+    server.routes["DELETE /v1/ads/a%2Fb"] = Reply({}, 204)
+    one = more.ExampleAdsDeleteOperator(task_id="d", ad_id="{{ params.ad }}", conn_id="my_ads", params={"ad": "a/b"})
+    assert set(one.template_fields) == {"conn_id", "ad_id"}
+    one.ad_id = "a/b"
+    assert run_task(one, task_context()) is None
+    assert type(typed_hook("exampleads", "my_ads")) is more.ExampleAdsHook
+    one.ad_id = "gone"
+    assert run_task(one, task_context()) is None
+
+
+def test_airflow_shows_its_connection_form(installed: Path) -> None:
+    code = (
+        "from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService\n"
+        "(shown,) = [one for one in HookMetaService.hook_meta_data() if one.connection_type == 'exampleads']\n"
+        "fields, standard = shown.extra_fields, shown.standard_fields\n"
+        "print(shown.hook_name, standard.password.title, standard.host.title, sorted(fields))"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), *sys.path])}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    if "No module named 'wtforms'" in done.stderr:
+        pytest.skip("this Airflow has no wtforms")
+    assert done.returncode == 0, done.stderr
+    fields = ["allow_http", "headers", "requests_per_minute", "timeout", "verify"]
+    assert done.stdout.splitlines()[-1] == f"Example Ads API key Base URL {fields}"

@@ -42,7 +42,7 @@ WRONG: list[tuple[Any, dict[str, Any], str]] = [
     (AdsumoTextToImageOperator, {**IMAGE, "model": "turbo"}, "model: Input should be 'fast' or 'pro'"),
     (AdsumoTextToImageOperator, {**IMAGE, "aspect_ratio": "square"}, "aspect_ratio"),
     (AdsumoTextToImageOperator, {**IMAGE, "resolution": "8k"}, "resolution"),
-    (AdsumoTextToImageOperator, {**IMAGE, "extra_fields": {"quantity": 99}}, "extra_fields repeats quantity"),
+    (AdsumoTextToImageOperator, {**IMAGE, "extra_fields": {"quantity": 99}, "max_credits": 99}, "assume_credits"),
     (AdsumoTalkingAvatarOperator, AVATAR, "give script and voice_id, or voiceover_id"),
     (AdsumoTalkingAvatarOperator, {**AVATAR, "script": "Hello"}, "give script and voice_id"),
     (AdsumoTalkingAvatarOperator, {**AVATAR, "voice_id": VOICE}, "give script and voice_id"),

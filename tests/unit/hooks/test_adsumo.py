@@ -57,6 +57,14 @@ def test_products(hook: AdsumoHook) -> None:
     assert list(hook.list_products()) == []
 
 
+@pytest.mark.parametrize("currency", ["eur", " Eur ", "EUR"])
+def test_a_currency_is_sent_in_upper_case(hook: AdsumoHook, sandbox: Sandbox, currency: str) -> None:
+    assert hook.create_product(**PRODUCT, currency=currency).currency == "EUR"
+    for wrong in ("euro", "e", "\u20ac\u20ac\u20ac", 978):
+        with pytest.raises(InvalidRequest, match="currency"):
+            hook.create_product(**PRODUCT, currency=wrong)
+
+
 def test_a_product_with_generations_is_not_deleted(hook: AdsumoHook, sandbox: Sandbox) -> None:
     from airflow_provider_adgen.vendors.adsumo import ProductShots
 
@@ -176,6 +184,22 @@ def test_a_signed_notification_is_read(hook: AdsumoHook) -> None:
 def test_a_notification_that_is_not_signed_is_refused(hook: AdsumoHook, signature: str) -> None:
     with pytest.raises(InvalidRequest, match="do not trust it"):
         hook.verify_webhook(json.dumps(EVENT).encode(), signature)
+
+
+@pytest.mark.parametrize("signature", [None, b"x", 7, "\ud83d", " "])
+def test_a_notification_without_a_readable_signature_is_refused(hook: AdsumoHook, signature: Any) -> None:
+    with pytest.raises(InvalidRequest, match="do not trust it"):
+        hook.verify_webhook(json.dumps(EVENT).encode(), signature)
+
+
+def test_the_body_may_come_as_a_web_framework_hands_it_out(hook: AdsumoHook) -> None:
+    text = json.dumps(EVENT | {"error_message": "\u00e9"}, ensure_ascii=False)
+    raw = text.encode()
+    for body in (raw, bytearray(raw), memoryview(raw), text):
+        assert hook.verify_webhook(body, sign(raw)).generation_id == "g-1"
+    for wrong in (None, EVENT, "\ud83d"):
+        with pytest.raises(InvalidRequest):
+            hook.verify_webhook(wrong, sign(raw))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("body", [b"", b"x", b"[]", b"{}", b"\xff", b"[" * 100_000])

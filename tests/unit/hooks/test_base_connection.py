@@ -20,6 +20,7 @@ from airflow_provider_adgen.hooks.adsumo import AdsumoHook
 from airflow_provider_adgen.hooks.base import AdGenHook
 from airflow_provider_adgen.hooks.connection import read_account
 from airflow_provider_adgen.vendors.adsumo import VENDOR
+from airflow_provider_adgen.vendors.sume import VENDOR as SUME
 
 KEY = "adsumo_sk_0123456789abcdef"
 
@@ -70,11 +71,50 @@ def test_a_key_is_all_it_takes() -> None:
         ({"host": "http://sandbox:9000", "extra": {"allow_http": True}}, "http://sandbox:9000"),
         ({"host": "http://sandbox:9000", "extra": {"allow_http": "true"}}, "http://sandbox:9000"),
         ({"host": ""}, "https://www.adsumo.ai/api/v1"),
+        ({"host": "ads.example.com/api", "schema": "/v1/"}, "https://ads.example.com/api/v1"),
+        ({"host": "localhost", "schema": "http", "port": 9000}, "http://localhost:9000"),
+        ({"host": "ads.example.com", "schema": "HTTPS"}, "https://ads.example.com"),
         ({"host": "  "}, "https://www.adsumo.ai/api/v1"),
     ],
 )
 def test_hosts_that_are_understood(fields: dict[str, Any], url: str) -> None:
     assert read(**fields).base_url == url
+
+
+@pytest.mark.parametrize(
+    ("rest", "url"),
+    [
+        ("ads.example.com", "https://ads.example.com"),
+        ("ads.example.com/", "https://ads.example.com"),
+        ("ads.example.com/api/v1", "https://ads.example.com/api/v1"),
+        ("ads.example.com:8443/api/v1/", "https://ads.example.com:8443/api/v1"),
+        ("https%3A%2F%2Fads.example.com/api/v1", "https://ads.example.com/api/v1"),
+        ("https%3A%2F%2Fads.example.com%2Fapi/v1?timeout=5", "https://ads.example.com/api/v1"),
+        ("/?timeout=5", "https://www.adsumo.ai/api/v1"),
+    ],
+)
+def test_a_connection_uri_keeps_its_path(monkeypatch: pytest.MonkeyPatch, rest: str, url: str) -> None:
+    # Airflow reads it into the schema.
+    monkeypatch.setenv("AIRFLOW_CONN_ADS", f"adsumo://:{KEY}@{rest}")
+    assert AdsumoHook("ads").account().base_url == url
+
+
+def test_a_path_without_a_host_is_refused() -> None:
+    assert "no host" in refused(schema="api/v1")
+    assert "query" in refused(host="ads.example.com", schema="api?key=s3cr3t")
+    assert "plain http" in refused(host="ads.example.com", schema="http")
+
+
+def test_how_the_key_is_sent() -> None:
+    for auth in (None, "", "bearer", " Bearer "):
+        account = read(extra={"auth": auth})
+        assert VENDOR.auth_headers(KEY, account.auth) == {"Authorization": f"Bearer {KEY}"}
+    assert "auth must be bearer" in refused(extra={"auth": "x-api-key"})
+    sume = connection(conn_type="sume", password="sume_live_1", extra={"auth": "X-Api-Key"})
+    account = read_account(sume, SUME)
+    assert SUME.auth_headers("sume_live_1", account.auth) == {"X-Api-Key": "sume_live_1"}
+    with pytest.raises(InvalidRequest, match="auth must be bearer or x-api-key"):
+        read_account(connection(conn_type="sume", extra={"auth": "basic"}), SUME)
 
 
 @pytest.mark.parametrize(

@@ -261,3 +261,13 @@ def test_every_method_has_a_twin(name: str) -> None:
         method.__code__.co_varnames[: method.__code__.co_argcount]
         == twin.__code__.co_varnames[: twin.__code__.co_argcount]
     )
+
+
+def test_a_vendor_has_one_hook_of_its_own_whoever_derives_from_it() -> None:
+    class Mine(AdsumoHook):
+        """Made for one team."""
+
+    assert type(base.typed_hook("adsumo", "ads")) is AdsumoHook
+    with pytest.raises(InvalidRequest, match="No AI-ad vendor is registered"):
+        base.typed_hook("nobody", "ads")
+    assert Mine.conn_type == "adsumo"

@@ -71,6 +71,11 @@ USER = {
 }
 
 
+ASSETS = "GET /api/assets"
+OF_PROJECT = {"limit": "20", "projectId": PROJECT}
+ASSET_ROW = {"id": "a1", "type": "image", "url": "https://cdn.example/a.png?sig=s3cr3t", "createdAt": "2026-03-09"}
+
+
 @pytest.fixture
 def tiny() -> Iterator[Tiny]:
     with Tiny() as server:
@@ -92,6 +97,9 @@ def both(request: pytest.FixtureRequest, hook: CutxHook) -> Both:
 CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], str, dict[str, str], Any, Any]] = [
     ("get_credits", (), {}, "GET /api/credits/balance", {}, None, {"balance": 120}),
     ("get_me", (), {}, "GET /api/auth/me", {}, None, {"user": USER}),
+    ("list_assets", (), {}, ASSETS, {"limit": "20"}, None, {"assets": [ASSET_ROW]}),
+    ("list_assets", (PROJECT,), {"type": "image"}, ASSETS, {**OF_PROJECT, "type": "image"}, None, [ASSET_ROW]),
+    ("list_assets", (PROJECT,), {}, ASSETS, OF_PROJECT, None, {"data": {"items": [ASSET_ROW]}}),
     ("list_projects", (), {}, LIST, {"limit": "20"}, None, {"projects": [PROJECT_ROW]}),
     ("list_projects", (), {"limit": 5}, LIST, {"limit": "5"}, None, {"projects": [PROJECT_ROW]}),
     (
@@ -165,10 +173,10 @@ def test_credits(tiny: Tiny, both: Both) -> None:
     found = both("get_credits")
     # What was used since the account began is no use of a billing period, and what was bought is no limit.
     assert (found.remaining, found.used, found.limit, found.in_flight_limit) == (120, None, None, None)
-    assert found.model_extra == {"lifetime_purchased": 250, "lifetime_used": 155}
+    assert found.details == {"lifetime_purchased": 250, "lifetime_used": 155}
     tiny.routes["GET /api/credits/balance"] = Reply({"balance": "12.5", "lifetimeUsed": "3"})
     found = both("get_credits")
-    assert (found.remaining, found.model_extra) == (12, {"lifetime_used": 3})
+    assert (found.remaining, found.details) == (12, {"lifetime_used": 3})
 
 
 @pytest.mark.parametrize("value", [{}, {"balance": None}, {"balance": "lots"}, {"balance": True}, [], {"credits": 5}])

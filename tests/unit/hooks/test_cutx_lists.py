@@ -95,6 +95,21 @@ def test_all_pages(
     assert "offset" not in tiny.asked[0].query
 
 
+def test_files_without_ids_are_told_apart_by_their_links(
+    tiny: Tiny, both: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Route(dict[str, Any]):
+        def get(self, route: str, default: Any = None) -> Any:
+            links = [f"https://cdn.example/{number}.png?sig={len(tiny.asked)}" for number in range(45)]
+            limit = int(tiny.asked[-1].query["limit"])
+            return Reply({"assets": [{"type": "image", "url": link} for link in links[:limit]]})
+
+    monkeypatch.setattr(tiny, "routes", Route())
+    found = [str(asset.url).partition("?")[0] for asset in both("list_assets")]
+    assert found == [f"https://cdn.example/{number}.png" for number in range(45)]
+    assert len(tiny.asked) < 6
+
+
 def test_pages_are_asked_for_when_they_are_needed(tiny: Tiny, hook: CutxHook, monkeypatch: pytest.MonkeyPatch) -> None:
     open_shop(tiny, monkeypatch, Shop(120))
     products = hook.list_products(PROJECT)

@@ -247,3 +247,28 @@ def test_an_idempotency_key_is_refused(tiny: Tiny, both: Both) -> None:
     with pytest.raises(InvalidRequest, match="no idempotency keys"):
         both("submit", Image(prompt="A shoe"), idempotency_key="k")
     assert tiny.asked == []
+
+
+@pytest.mark.parametrize(
+    ("auth", "sent"),
+    [
+        (None, {"authorization": f"Bearer {KEY}"}),
+        ("bearer", {"authorization": f"Bearer {KEY}"}),
+        ("x-api-key", {"x-api-key": KEY}),
+    ],
+)
+def test_an_existing_key_goes_into_the_header_that_the_connection_names(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, auth: str | None, sent: dict[str, str]
+) -> None:
+    extra = {"timeout": 10, "auth": auth}
+    value = {"conn_type": "sume", "host": f"{tiny.url}/api/v1", "password": KEY, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_SUME_DEFAULT", json.dumps(value))
+    tiny.routes |= {
+        "GET /api/v1/credits": Reply({"remaining_credits": 3}),
+        "POST /api/v1/images/generations": Reply({"job_id": "job_1"}),
+    }
+    assert SumeHook().get_credits().remaining == 3
+    SumeHook().submit(Image(prompt="p"))
+    for asked in tiny.asked:
+        found = {name: text for name, text in asked.headers.items() if name in {"authorization", "x-api-key"}}
+        assert found == sent

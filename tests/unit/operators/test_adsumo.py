@@ -13,7 +13,7 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_provider_adgen.compat import AirflowFailException
-from airflow_provider_adgen.core.errors import Conflict, ServerError
+from airflow_provider_adgen.core.errors import ApiError, ServerError
 from airflow_provider_adgen.operators.adsumo import (
     AdsumoCreateAvatarOperator,
     AdsumoCreateProductOperator,
@@ -267,7 +267,7 @@ def test_a_product_in_use_is_said_to_be(rig: Rig) -> None:
     made = rig.run(_product_operator())
     shots = {"product_id": made["id"], "style_id": "s", "model": "fast", "aspect_ratio": "1:1"}
     rig.run(rig.operator(AdsumoProductShotOperator, **shots, wait_for_completion=False))
-    with pytest.raises(Conflict, match="409"):
+    with pytest.raises(AirflowFailException, match="409"):
         rig.run(AdsumoDeleteProductOperator(task_id="d", product_id=made["id"]))
 
 
@@ -277,7 +277,7 @@ def test_an_avatar_is_made_and_deleted(rig: Rig) -> None:
     assert made["avatar_type"] == "custom"
     fields = {"avatar_id": made["id"], "avatar_type": "custom", "script": "Hello", "voice_id": VOICE}
     assert rig.run(rig.operator(AdsumoTalkingAvatarOperator, **fields))["status"] == "completed"
-    with pytest.raises(Conflict):
+    with pytest.raises(AirflowFailException):
         rig.run(AdsumoDeleteAvatarOperator(task_id="d", avatar_id=made["id"]))
     rig.clear()
     other = rig.run(create)
@@ -299,6 +299,13 @@ def test_a_wrong_argument_is_refused_before_anything_is_sent(rig: Rig, operator:
         rig.run(operator())
     assert said in str(caught.value)
     assert rig.sandbox.requests("adsumo") == []
+
+
+@pytest.mark.parametrize(("status", "again"), [(400, False), (409, False), (413, False), (422, False), (429, True)])
+def test_what_the_vendor_would_refuse_again_is_not_tried_again(rig: Rig, status: int, again: bool) -> None:
+    rig.sandbox.fault("status", "adsumo", method="DELETE", status=status)
+    with pytest.raises(ApiError if again else AirflowFailException, match=str(status)):
+        rig.run(AdsumoDeleteProductOperator(task_id="d", product_id="p"))
 
 
 def test_a_vendor_that_fails_is_tried_again_by_airflow(rig: Rig) -> None:

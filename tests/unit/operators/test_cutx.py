@@ -367,7 +367,7 @@ def test_documented_refusals_start_nothing(tiny: Tiny, status: int, cls: type[Ex
         (copy, {"product_id": "p1"}, "product_id"),
         (copy, {"extra_fields": {"idempotencyKey": "k"}}, "idempotency_key"),
         (ad, {"prompt": "four"}, "prompt"),
-        (ad, {"extra_fields": {"style": "x"}}, "style"),
+        (ad, {"extra_fields": {"style": "x"}, "max_credits": 3}, "assume_credits"),
         (ad, {"max_credits": "2"}, "costs 3 credits"),
         (video, {"script": "short"}, "script"),
         (video, {"avatar_url": "face.jpg"}, "avatar_url"),

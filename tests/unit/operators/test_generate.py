@@ -110,7 +110,7 @@ def test_it_looks_at_its_interval_and_not_more(rig: Rig) -> None:
     rig.sandbox.settings(adsumo={"job_seconds": 100})
     rig.run(rig.operator(poll_interval=10))
     assert len(rig.clock.slept) in range(8, 13)
-    # The first look comes when such images may be ready, documented as typical: after 16 s.
+    # The first look comes when such images may be ready, by what is assumed to be typical: after 16 s.
     assert 14 <= rig.clock.slept[0] <= 18
     assert all(8 <= slept <= 12 for slept in rig.clock.slept[1:])
 

@@ -132,7 +132,7 @@ A, A2, B = "https://c/a", "https://c/a?2", "https://c/b"
         ({"result_url": None, "outputs": [{"result_url": "https://c/a"}]}, ["https://c/a"]),
         ({"result_url": None, "outputs": "https://c/a"}, ["https://c/a"]),
         ({"result_url": ["", None, 7, {}]}, []),
-        ({"result_url": {"url": "x"}}, []),
+        ({"result_url": {"url": "https://c/a"}}, ["https://c/a"]),
     ],
 )
 def test_several_files_wherever_they_are_told(fields: dict[str, Any], links: list[str]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_adgen.core.calls import Answer, Event, Listen, RateClass
+from airflow_provider_adgen.core.calls import AccountState, Answer, Event, Listen, RateClass
 from airflow_provider_adgen.core.decisions.rates import RateLimit
 from airflow_provider_adgen.core.errors import (
     AuthenticationError,
@@ -35,12 +35,6 @@ SUSPENDED = ("workflow.suspended", {})
 ELSEWHERE = {"id": "p1", "status": "completed", "videoUrl": "https://cdn.example/other.mp4"}
 
 
-@pytest.fixture(autouse=True)
-def _nothing_in_mind() -> None:
-    VENDOR._reviews.clear()
-    VENDOR._unreadable_list = False
-
-
 @dataclass
 class State:
     """What list and stream answer, in turn (the last one stays), and what was asked of them."""
@@ -48,6 +42,7 @@ class State:
     lists: list[Any] = field(default_factory=lambda: [[]])
     streams: list[Any] = field(default_factory=lambda: [[]])
     asked: list[Any] = field(default_factory=list)
+    account: dict[str, Any] = field(default_factory=dict)
 
     def fetch(self, *, stream_seconds: float = 0.0, kind: str | None = "video") -> Generation:
         steps = VENDOR.fetch((JOB,), kind, stream_seconds=stream_seconds)
@@ -60,6 +55,8 @@ class State:
             return stop.value  # type: ignore[no-any-return]
 
     def _answer(self, order: Any) -> Any:
+        if isinstance(order, AccountState):
+            return self.account
         if isinstance(order, Listen):
             self.asked.append(order.seconds)
             told = self.streams.pop(0) if len(self.streams) > 1 else self.streams[0]
@@ -187,14 +184,19 @@ def test_review_is_told_at_once_and_then_the_stream_is_held() -> None:
 def test_past_review_does_not_end_the_listening_again() -> None:
     world = State(streams=[[SUSPENDED], [SUSPENDED, STEP], [SUSPENDED, STEP, STEP, RESULT]])
     assert [str(world.fetch(stream_seconds=600).status) for _ in range(3)] == ["suspended", "processing", "completed"]
-    assert JOB not in VENDOR._reviews
+    assert world.account["reviews"] == {}
 
 
 def test_reviews_kept_in_mind_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_provider_adgen.vendors.cinematicads.vendor._MOST_REVIEWS", 2)
-    VENDOR._reviews.update({"a": True, "b": True})
+    world = State(streams=[[SUSPENDED]], account={"reviews": {"a": True, "b": True}})
+    world.fetch(stream_seconds=600)
+    assert world.account["reviews"] == {"b": True, JOB: True}
+
+
+def test_what_one_account_says_of_a_job_says_nothing_of_anothers() -> None:
     State(streams=[[SUSPENDED]]).fetch(stream_seconds=600)
-    assert VENDOR._reviews == {"b": True, JOB: True}
+    assert State(streams=[[]]).fetch(stream_seconds=600).status == "processing"
 
 
 def test_stream_that_ends_without_a_result_says_nothing() -> None:

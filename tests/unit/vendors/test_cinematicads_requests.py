@@ -142,7 +142,7 @@ def test_concept_is_not_required(type_: str) -> None:
         ({"workflow_type": "avatar", "asynchronous": False}, "async"),
         ({"workflow_type": "avatar", "type": "brand"}, "type"),
         ({"workflow_type": "avatar", "consept": "c"}, "consept"),
-        ({"workflow_type": "avatar", "extra_fields": {"type": "brand"}}, "type"),
+        ({"workflow_type": "local-audit"}, "goes into extra_fields"),
         ({"workflow_type": "avatar", "extra_fields": {"async": False}}, "async"),
     ],
 )

@@ -154,8 +154,6 @@ def test_what_keeps_to_the_rules_is_accepted(value: dict[str, Any]) -> None:
         ({**COPY, "idempotencyKey": "k"}, "idempotencyKey: is not a field"),
         ({**COPY, "extra_fields": {"idempotencyKey": "k"}}, "give idempotency_key to the operator"),
         ({**COPY, "extra_fields": {"idempotency_key": "k"}}, "give idempotency_key to the operator"),
-        ({**COPY, "extra_fields": {"projectId": PROJECT}}, "extra_fields repeats projectId"),
-        ({**COPY, "extra_fields": {"project_id": PROJECT}}, "extra_fields repeats project_id"),
         ({**COPY, "projectId": PROJECT}, "projectId"),
     ],
 )

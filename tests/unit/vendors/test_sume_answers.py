@@ -223,3 +223,21 @@ def test_an_id_must_fit_into_a_path(value: Any) -> None:
 
 def test_ids_do_not_leave_their_place_in_the_path() -> None:
     assert api.get_job("a/../b?c").path == "/jobs/a%2F..%2Fb%3Fc"
+
+
+def test_all_that_is_said_of_credits_is_kept() -> None:
+    told = {
+        "object": "credits",
+        "plan": {"name": "Team", "credits": 500},
+        "monthly_credits": 500,
+        "bonus_credits": 25,
+        "remaining_credits": 310.5,
+        "portal": "https://www.sume.so/billing?token=s3cr3t",
+    }
+    balance = api.get_credits().parse(answer(told))
+    assert (balance.remaining, balance.limit) == (310, None)
+    kept = {"plan": told["plan"], "monthly_credits": 500, "bonus_credits": 25, "remaining_credits": 310.5}
+    assert balance.details == kept
+    assert "Team" not in repr(balance)
+    wrapped = api.get_credits().parse(answer({"data": {"credits": {"monthly": 5, "bonus": 1, "remaining": 6}}}))
+    assert (wrapped.remaining, wrapped.details) == (6, {"monthly": 5, "bonus": 1, "remaining": 6})

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
-from urllib.parse import quote
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from airflow_provider_adgen.core.calls import Answer, Call, RateClass, Sequence, read_model, read_object
+from airflow_provider_adgen.core.endpoint import Endpoint
+from airflow_provider_adgen.core.reading import JobId
 from airflow_provider_adgen.core.requests import GenerationRequest
 from airflow_provider_adgen.core.vendor import Assumption, Problem, Promises, Vendor
 from airflow_provider_adgen.core.vocabulary import (
@@ -21,6 +22,11 @@ from airflow_provider_adgen.core.vocabulary import (
     Kind,
     Model,
 )
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.calls import Answer, Call, Sequence
+
+endpoint = partial(Endpoint, "exampleads")
 
 
 class Banner(GenerationRequest):
@@ -37,7 +43,7 @@ class Banner(GenerationRequest):
     headline: Annotated[str, Field(min_length=1, max_length=80)]
     shape: Literal["square", "story"] = "square"
 
-    def price(self) -> int | None:
+    def documented_price(self) -> int | None:
         """Return 2: the documented price of a banner."""
         return 2
 
@@ -45,7 +51,7 @@ class Banner(GenerationRequest):
 class Ad(Model):
     """What the vendor answers. Only what we cannot do without is required."""
 
-    id: str
+    id: JobId  # a text or a number
     state: str
     file: str | None = Field(default=None, repr=False)
     reason: str | None = None
@@ -64,6 +70,7 @@ class ExampleAds(Vendor):
     name: ClassVar[str] = "exampleads"
     title: ClassVar[str] = "Example Ads"
     default_base_url: ClassVar[str | None] = "https://api.ads.example/v1"
+    key_shapes: ClassVar[tuple[str, ...]] = (r"exads_[0-9a-z]+",)
     requests: ClassVar[tuple[type[GenerationRequest], ...]] = (Banner,)
     statuses: ClassVar[dict[str, GenerationStatus]] = {
         "waiting": GenerationStatus.QUEUED,
@@ -81,57 +88,34 @@ class ExampleAds(Vendor):
         Assumption("links", "Whether they expire is not stated.", "One that is refused is asked for anew."),
     )
 
-    def auth_headers(self, key: str) -> dict[str, str]:
+    def auth_headers(self, key: str, auth: str | None = None) -> dict[str, str]:
         """Return the header with the key."""
         return {"X-Api-Key": key}
 
-    def problem(self, answer: Answer) -> Problem:
+    def read_problem(self, fields: dict[str, Any]) -> Problem:
         """Read ``{"message": ...}``; whatever else comes, this must not raise."""
-        try:
-            value = answer.json()
-        except ValueError:
-            return Problem()
-        said = value.get("message") if isinstance(value, dict) else None
-        return Problem(str(said)) if said else Problem()
+        return Problem(str(fields.get("message") or ""))
 
     def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:
         """Return the one call that spends credits."""
-        endpoint = "POST /ads"
-        return Call(
-            method="POST",
-            path="/ads",
-            endpoint=endpoint,
-            parse=lambda answer: self._generation(answer, endpoint),
-            body=request.body(),
-            rate_class=RateClass.SUBMIT,
-            paid=True,
-        )
+        at = endpoint("POST /ads")
+        return at.submit(lambda answer: self._generation(answer, at), request.body())
 
     def fetch(
         self, job_ids: tuple[str, ...], kind: str | None = None, *, stream_seconds: float = 0.0
     ) -> Sequence[Generation]:
         """Ask for one job."""
-        endpoint = "GET /ads/{id}"
-        generation: Generation = yield Call(
-            method="GET",
-            path=f"/ads/{quote(job_ids[0], safe='')}",
-            endpoint=endpoint,
-            parse=lambda answer: self._generation(answer, endpoint),
-        )
+        at = endpoint("GET /ads/{id}")
+        generation: Generation = yield at.call(lambda answer: self._generation(answer, at), job_ids[0])
         return generation
 
     def credits(self) -> Call[CreditBalance]:
         """Ask for the balance."""
-        endpoint = "GET /wallet"
+        at = endpoint("GET /wallet")
+        return at.call(lambda answer: CreditBalance(remaining=at.model(Wallet, at.object(answer)).credits))
 
-        def parse(answer: Answer) -> CreditBalance:
-            wallet = read_model(Wallet, read_object(answer, self.name, endpoint), self.name, endpoint)
-            return CreditBalance(remaining=wallet.credits)
-
-        return Call(method="GET", path="/wallet", endpoint=endpoint, parse=parse)
-
-    def _generation(self, answer: Answer, endpoint: str) -> Generation:
-        ad = read_model(Ad, read_object(answer, self.name, endpoint), self.name, endpoint)
+    def _generation(self, answer: Answer, at: Endpoint) -> Generation:
+        ad = at.model(Ad, at.object(answer))
         return Generation(
             vendor=self.name,
             id=ad.id,
