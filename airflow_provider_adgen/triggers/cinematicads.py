@@ -40,10 +40,10 @@ class BatchTrigger(PollTrigger):
         """Ask for the batch until nothing more can change."""
         batch_id, allowed = self.batch_id, self.max_failed
 
-        async def look(wire: Wire) -> PollResult:
+        async def poll(wire: Wire) -> PollResult:
             batch = await wire.call(api.get_batch_status(batch_id))
             over = batch.finished or (allowed is not None and batch.failed > allowed)
             return PollResult(f"{batch.completed + batch.failed} of {batch.total} ended", over)
 
-        plan = Schedule(interval=self.poll_interval)
-        return PollTarget(key=("batch", batch_id, allowed), look=look, plan=plan, since=self.since, kind="batch")
+        every = Schedule(interval=self.poll_interval)
+        return PollTarget(key=("batch", batch_id, allowed), poll=poll, schedule=every, since=self.since, kind="batch")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.wire import Wire
 
 ENOUGH = "enough"
-"""Status word of the event when the balance suffices."""
+"""Status of the event when the balance suffices."""
 
 
 class CreditTrigger(PollTrigger):
@@ -44,13 +44,13 @@ class CreditTrigger(PollTrigger):
 
     def target(self) -> PollTarget:
         """Ask for the balance until it suffices."""
-        required, claims, within = self.required, self.claims, self.poll_interval / 2
+        required, claims, max_age = self.required, self.claims, self.poll_interval / 2
 
-        async def look(wire: Wire) -> PollResult:
-            enough = await balance_cache_of(wire).holds(wire, required, within=within, claims=claims)
+        async def poll(wire: Wire) -> PollResult:
+            enough = await balance_cache_of(wire).has(wire, required, max_age=max_age, claim=claims)
             return PollResult(ENOUGH if enough else f"short of {required} credits", enough)
 
-        # What one of them may spend, another may not: they do not share what a look finds.
+        # What one of them may spend, another may not: they do not share what a poll finds.
         key = ("credits", required, uuid.uuid4().hex if claims else "")
-        plan = Schedule(interval=self.poll_interval)
-        return PollTarget(key=key, look=look, plan=plan, since=self.since, kind="credits")
+        every = Schedule(interval=self.poll_interval)
+        return PollTarget(key=key, poll=poll, schedule=every, since=self.since, kind="credits")

@@ -40,9 +40,9 @@ class AssetTrigger(PollTrigger):
         """Ask for the asset until it is ready or has failed."""
         asset_id, ready = self.asset_id, frozenset(self.ready_words)
 
-        async def look(wire: Wire) -> PollResult:
+        async def poll(wire: Wire) -> PollResult:
             seen = await wire.run(uploads.ingestion(asset_id, ready=ready))
             return PollResult(seen.word, seen.state != "waiting")
 
-        plan = Schedule(interval=self.poll_interval)
-        return PollTarget(key=("asset", asset_id, ready), look=look, plan=plan, since=self.since, kind="asset")
+        every = Schedule(interval=self.poll_interval)
+        return PollTarget(key=("asset", asset_id, ready), poll=poll, schedule=every, since=self.since, kind="asset")

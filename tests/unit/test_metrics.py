@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_adgen import compat, metrics
 from airflow_provider_adgen.core.decisions.polling import Schedule
 from airflow_provider_adgen.core.wire import Tally
-from airflow_provider_adgen.triggers.due_queue import WaitingJob
 from airflow_provider_adgen.triggers.meter import EVERY, Meter
 from airflow_provider_adgen.triggers.targets import PollResult, PollTarget
+from airflow_provider_adgen.triggers.waiting_jobs import WaitingJob
 
 if TYPE_CHECKING:
     import pytest
@@ -35,19 +35,20 @@ class StandIn:
         self.vendor = type("Vendor", (), {"name": "adsumo"})
 
 
-def watch(kind: str = "video") -> WaitingJob:
-    async def look(_wire: Any) -> PollResult:
+def job(last_running: float | None = None) -> WaitingJob:
+    async def poll(_wire: Any) -> PollResult:
         raise NotImplementedError
 
-    return WaitingJob(PollTarget(key=kind, look=look, plan=Schedule(1.0), since=0.0, kind=kind))
+    target = PollTarget(key="job", poll=poll, schedule=Schedule(1.0), since=50.0, kind="video")
+    return WaitingJob(target, last_running=last_running)
 
 
 def test_a_loop_reports_what_changed_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     backend, wire, meter = Backend(), StandIn(), Meter("main")
     monkeypatch.setattr(compat, "statistics", lambda: backend)
     tags, plain = {"vendor": "adsumo", "conn_id": "main", "kind": "video"}, {"vendor": "adsumo", "conn_id": "main"}
-    meter.joined(watch())
-    meter.joined(watch())
+    meter.joined(job())
+    meter.joined(job())
     wire.tally.requests, wire.tally.refused = 7, 2
     meter.report(wire, 0.0)  # type: ignore[arg-type]  # as above
     assert backend.told == [
@@ -57,7 +58,7 @@ def test_a_loop_reports_what_changed_every_ten_seconds(monkeypatch: pytest.Monke
     ]
     backend.told.clear()
     wire.tally.requests = 10
-    meter.joined(watch(), -2)
+    meter.joined(job(), -2)
     meter.report(wire, EVERY / 2)  # type: ignore[arg-type]
     assert backend.told == []
     meter.report(wire, EVERY / 2, last=True)  # type: ignore[arg-type]
@@ -67,9 +68,9 @@ def test_a_loop_reports_what_changed_every_ten_seconds(monkeypatch: pytest.Monke
 def test_lateness_is_from_the_vendors_word_or_else_from_the_last_look(monkeypatch: pytest.MonkeyPatch) -> None:
     backend, meter = Backend(), Meter("main")
     monkeypatch.setattr(compat, "statistics", lambda: backend)
-    meter.noticed(watch(), PollResult("completed", True, 90.0), 93.5, 15.0)
-    meter.noticed(watch(), PollResult("completed", True), 93.5, 15.0)
-    meter.noticed(watch(), PollResult("completed", True), 93.5, None)
+    meter.noticed(job(28.5), PollResult("completed", True, 90.0), 43.5)
+    meter.noticed(job(28.5), PollResult("completed", True), 43.5)
+    meter.noticed(job(), PollResult("completed", True), 43.5)
     assert [(name, value, tags["since"]) for _, name, value, tags in backend.told] == [
         ("adgen.lateness", 3500.0, "vendor"),
         ("adgen.lateness", 15000.0, "last_look"),

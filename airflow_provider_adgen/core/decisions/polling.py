@@ -169,6 +169,17 @@ def _may_pass(error: AdGenError, age: float) -> bool:
     return isinstance(error, WireError | UnexpectedResponse)
 
 
+def list_is_unusable(error: AdGenError) -> bool:
+    """
+    Whether an error that reading a list met is about that list alone.
+
+    It then says nothing about the jobs, the key or the vendor: the jobs are polled singly.
+    """
+    return isinstance(error, UnexpectedResponse) or not (
+        isinstance(error, AuthenticationError) or _may_pass(error, age=math.inf)
+    )
+
+
 _SHY = 60.0
 
 

@@ -124,21 +124,21 @@ def test_memory_is_bounded_and_nonsense_left_out() -> None:
 def test_pauses_grow_while_a_vendor_is_down_and_end_with_the_first_answer() -> None:
     circuit_breaker, rng, now, pauses = CircuitBreaker(), random.Random(1), 0.0, []
     for _ in range(12):
-        circuit_breaker.failed(now, now, rng)
-        pauses.append(max(0.0, circuit_breaker.closed_until - now))
-        now = max(now + 0.1, circuit_breaker.closed_until)
+        circuit_breaker.record_failure(now, now, rng)
+        pauses.append(max(0.0, circuit_breaker.open_until - now))
+        now = max(now + 0.1, circuit_breaker.open_until)
     assert pauses[:2] == [0.0, 0.0]
     assert 1 < pauses[2] < 3 and pauses[2] < pauses[4] < pauses[6]
     assert all(0.75 * LONGEST <= pause <= 1.25 * LONGEST for pause in pauses[8:])
-    assert circuit_breaker.worked() and not circuit_breaker.worked()
-    assert circuit_breaker.closed_until == 0.0
+    assert circuit_breaker.record_success() and not circuit_breaker.record_success()
+    assert circuit_breaker.open_until == 0.0
 
 
 def test_what_was_under_way_when_a_vendor_went_down_counts_once() -> None:
     circuit_breaker, rng = CircuitBreaker(), random.Random(1)
     for _ in range(100):
-        circuit_breaker.failed(0.0, 1.0, rng)
-    assert circuit_breaker.tries == 1
+        circuit_breaker.record_failure(0.0, 1.0, rng)
+    assert circuit_breaker.trips == 1
 
 
 @pytest.mark.parametrize("failures", [1, 2])
@@ -146,6 +146,6 @@ def test_one_job_that_fails_does_not_close_the_vendor(failures: int) -> None:
     circuit_breaker, rng = CircuitBreaker(), random.Random(1)
     for _ in range(50):
         for _ in range(failures):
-            circuit_breaker.failed(1.0, 1.0, rng)
-        circuit_breaker.worked()
-    assert circuit_breaker.tries == 0
+            circuit_breaker.record_failure(1.0, 1.0, rng)
+        circuit_breaker.record_success()
+    assert circuit_breaker.trips == 0

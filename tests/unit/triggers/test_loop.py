@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_adgen.core.decisions import polling
-from airflow_provider_adgen.triggers import connection, loop, outcomes
+from airflow_provider_adgen.triggers import connection, loop, poll_results
 from airflow_provider_adgen.triggers.generation import GenerationTrigger
 from tests.support.tiny import Reply, Sse, Tiny
 
@@ -27,7 +27,7 @@ LIST = "GET /generations"
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, no_budgets: None) -> Iterator[Tiny]:
-    monkeypatch.setattr(outcomes, "_durations", {})
+    monkeypatch.setattr(poll_results, "_durations", {})
     with Tiny() as server:
         connect(monkeypatch, server)
         yield server
@@ -365,11 +365,11 @@ async def test_a_held_stream_ends_when_its_trigger_leaves(tiny: Tiny, monkeypatc
     async with asyncio.timeout(10):
         while sum("stream" in one.path for one in tiny.asked) < 2:  # noqa: ASYNC110 - it is another thread that answers
             await asyncio.sleep(0.01)
-    held = len(loop.poll_loop("vendor")._tasks)
+    held = len(loop.poll_loop("vendor")._streams)
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
     await asyncio.sleep(0.05)
-    assert (held, len(loop.poll_loop("vendor")._tasks)) == (2, 1)
+    assert (held, len(loop.poll_loop("vendor")._streams)) == (2, 1)
     staying.cancel()
     await asyncio.gather(staying, return_exceptions=True)
     await settled(tasks, fds + 4)
