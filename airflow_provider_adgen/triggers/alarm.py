@@ -36,13 +36,8 @@ class Alarm:
         self._rung.clear()
 
     def ring(self) -> None:
-        """Ring at once."""
-        self.stop()
-        self._rung.set()
-
-    def stop(self) -> None:
-        """Forget what it was set to."""
+        """Ring at once, and forget what it was set to."""
         if self._timer is not None:
             self._timer.cancel()
         self._at, self._timer = float("inf"), None
-        self._rung.clear()
+        self._rung.set()

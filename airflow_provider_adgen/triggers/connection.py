@@ -76,11 +76,8 @@ class LiveConnection:
 
         :raises InvalidRequest: it can no longer be used.
         """
-        if not request.text:
-            await self.look_up()
-            return
         try:
-            await self._look_up(int(request.text))
+            await self._look_up(int(request.text) if request.text else None)
         except AdGenError:
             raise
         except Exception as error:

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.decisions.polling import Schedule
 from airflow_provider_adgen.triggers.balance_cache import balance_cache_of
@@ -19,6 +20,7 @@ ENOUGH = "enough"
 """Status of the event when the balance suffices."""
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class CreditTrigger(PollTrigger):
     """
     Waits until the account has so many credits.
@@ -29,14 +31,8 @@ class CreditTrigger(PollTrigger):
     :param claims: who waits will spend them: of those, only as many are let go as the balance pays for.
     """
 
-    def __init__(self, *, required: int, claims: bool = False, **waiting: Any) -> None:
-        super().__init__(**waiting)
-        self.required = required
-        self.claims = claims
-
-    def own_arguments(self) -> dict[str, Any]:
-        """Return the credits."""
-        return {"required": self.required, "claims": self.claims}
+    required: int
+    claims: bool = False
 
     def subject(self) -> str:
         """Return an empty id: the event is about no job."""

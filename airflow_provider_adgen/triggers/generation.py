@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.decisions.polling import schedule
 from airflow_provider_adgen.core.registry import get_vendor
@@ -15,47 +16,33 @@ from airflow_provider_adgen.triggers.base import PollTrigger
 from airflow_provider_adgen.triggers.targets import PollResult, PollTarget, result_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from airflow_provider_adgen.core.wire import Wire
 
 _imported: set[str] = set()
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class GenerationTrigger(PollTrigger):
     """
     Waits until a generation is finished, whichever way it ends.
 
     :param vendor: the vendor's name.
-    :param job_ids: all job ids of the generation; one text may hold several, separated by commas.
+    :param job_ids: all job ids of the generation, kept as a tuple; one text may hold several, separated by commas.
     :param kind: ``video``, ``image`` ...
     :param stop_suspended: fire when the job is suspended for a person's review, too.
     """
 
-    def __init__(
-        self,
-        *,
-        vendor: str,
-        job_ids: Iterable[str] | str,
-        kind: str | None = None,
-        stop_suspended: bool = False,
-        **waiting: Any,
-    ) -> None:
-        super().__init__(**waiting)
-        self.vendor = vendor
-        parts = job_ids.split(",") if isinstance(job_ids, str) else job_ids
-        self.job_ids = tuple(part.strip() for part in parts)
-        self.kind = kind
-        self.stop_suspended = stop_suspended
+    vendor: str
+    job_ids: Sequence[str]
+    kind: str | None = None
+    stop_suspended: bool = False
 
-    def own_arguments(self) -> dict[str, Any]:
-        """Return vendor, ids and kind."""
-        return {
-            "vendor": self.vendor,
-            "job_ids": list(self.job_ids),
-            "kind": self.kind,
-            "stop_suspended": self.stop_suspended,
-        }
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parts = self.job_ids.split(",") if isinstance(self.job_ids, str) else self.job_ids
+        self.job_ids = tuple(part.strip() for part in parts)
 
     def subject(self) -> str:
         """Return the job ids."""
@@ -69,7 +56,7 @@ class GenerationTrigger(PollTrigger):
 
     def target(self) -> PollTarget:
         """Ask the vendor for the generation until it is finished."""
-        ids, kind, vendor = self.job_ids, self.kind, get_vendor(self.vendor)
+        ids, kind, vendor = tuple(self.job_ids), self.kind, get_vendor(self.vendor)
         stop_statuses = frozenset({str(GenerationStatus.SUSPENDED)}) if self.stop_suspended else frozenset[str]()
         streams = vendor.stream_seconds > 0
 

@@ -17,6 +17,8 @@ from airflow_provider_adgen.triggers.targets import result_of
 from airflow_provider_adgen.triggers.waiting_jobs import JobState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from airflow_provider_adgen.core.calls import Sequence
     from airflow_provider_adgen.core.wire import Wire
     from airflow_provider_adgen.triggers.poll_results import PollResults
@@ -36,49 +38,60 @@ class ListReader:
 
     :param jobs: what is waited for.
     :param results: what follows.
+    :param spawn: starts a task of the poll loop.
     """
 
-    def __init__(self, jobs: WaitingJobs, results: PollResults) -> None:
+    def __init__(
+        self,
+        jobs: WaitingJobs,
+        results: PollResults,
+        spawn: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
+    ) -> None:
         self._jobs = jobs
         self._results = results
+        self._spawn = spawn
         self.listing = Listing()
-        self.reading = False
+        self._task: asyncio.Task[None] | None = None
         self._late: list[WaitingJob] = []
 
-    def start(self, wire: Wire, job: WaitingJob, now: float) -> list[WaitingJob]:
+    @property
+    def reading(self) -> bool:
+        """Whether a pass is under way."""
+        return self._task is not None and not self._task.done()
+
+    def start(self, wire: Wire, job: WaitingJob, now: float, version: int) -> bool:
         """
-        Return the jobs that a pass looks for from now on, *job* among them; none where *job* is to be polled singly.
+        Start a pass that looks for *job* and for others that are due soon; False where *job* is to be polled singly.
 
         :param wire: the account.
         :param job: due now.
         :param now: monotonic time.
+        :param version: the version of the connection that *wire* goes by.
         """
-        if not job.listable or self.reading or not _can_list(wire):
-            return []
+        steps = wire.vendor.list_jobs() if job.listable and now >= self.listing.shy_until else None
+        if steps is None:
+            return False
         soon = self._jobs.due_by(now + job.target.schedule.interval / 2)
         wanted = [one for one in soon if one.listable]
         # Each stream would read the list before it opens, so for those one pass is cheaper even for a single job.
-        if now < self.listing.shy_until or not (job.target.streams or self.listing.worth(len(wanted), now)):
-            return []
-        self.reading = True
+        if not job.target.streams and not self.listing.worth(len(wanted), now):
+            steps.close()
+            return False
         self._jobs.start_listing(wanted)
-        return wanted
+        self._task = self._spawn(self._read(wire, steps, wanted, version))
+        return True
 
     def add(self, job: WaitingJob) -> None:
         """Let a job that is due while a pass is under way be found by it, or else by the next one."""
         self._late.append(job)
         self._jobs.start_listing([job])
 
-    async def read(self, wire: Wire, wanted: list[WaitingJob], version: int) -> None:
-        """
-        Read the list until all *wanted* jobs were seen, or it is not worth reading on.
-
-        :param version: the version of the connection that *wire* goes by.
-        """
+    async def _read(self, wire: Wire, steps: Sequence[None], wanted: list[WaitingJob], version: int) -> None:
+        """Read the list until all *wanted* jobs were seen, or it is not worth reading on."""
         missing = dict.fromkeys(wanted)  # a set that keeps its order
         known, pages, began = set[str](), 0, SYSTEM.monotonic()
         try:
-            async with contextlib.aclosing(wire.pages(wire.vendor.list_jobs() or _nothing())) as read:
+            async with contextlib.aclosing(wire.pages(steps)) as read:
                 async for page in read:
                     pages, before = pages + 1, len(known)
                     known.update(job.id for job in page)
@@ -97,7 +110,6 @@ class ListReader:
             log.exception("Listing the jobs of connection %s failed.", wire.account.conn_id)
             self.listing.refused(SYSTEM.monotonic())
         finally:
-            self.reading = False
             late, self._late = self._late, []
             for job in filter(_still_listed, late):
                 self._jobs.schedule(job, job.due)
@@ -132,16 +144,3 @@ class ListReader:
 def _still_listed(job: WaitingJob) -> bool:
     """Whether no page has shown it, and somebody waits for it."""
     return job.state is JobState.LISTED
-
-
-def _nothing() -> Sequence[None]:
-    yield from ()
-
-
-def _can_list(wire: Wire) -> bool:
-    """Whether the vendor can list jobs."""
-    steps = wire.vendor.list_jobs()
-    if steps is None:
-        return False
-    steps.close()
-    return True

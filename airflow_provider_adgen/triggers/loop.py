@@ -31,7 +31,7 @@ from airflow_provider_adgen.triggers.list_reader import ListReader
 from airflow_provider_adgen.triggers.loop_log import LoopLog
 from airflow_provider_adgen.triggers.meter import Meter
 from airflow_provider_adgen.triggers.poll_results import PollResults
-from airflow_provider_adgen.triggers.targets import PollTarget, PollUpdate, UpdateKind
+from airflow_provider_adgen.triggers.targets import PollResult, PollTarget, PollUpdate, UpdateKind
 from airflow_provider_adgen.triggers.waiting_jobs import JobState, WaitingJob, WaitingJobs
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class PollLoop:
         self._alarm = Alarm()
         self.jobs = WaitingJobs(self._alarm.set)
         self.results = PollResults(self.connection, self.jobs, self.meter)
-        self.list_reader = ListReader(self.jobs, self.results)
+        self.list_reader = ListReader(self.jobs, self.results, self._spawn)
         self._log = LoopLog(self.connection, self.jobs, self.results, self.list_reader.listing)
         self._coming = 0
         self._gap_until = 0.0
@@ -156,11 +156,10 @@ class PollLoop:
                 await self._end_tasks()
                 self.meter.report(self.connection.wire, SYSTEM.monotonic(), last=True)
                 await self.connection.aclose()
-                if not self.jobs and not self._coming:
-                    self._forget()
-                    return
                 if not self.jobs:
-                    return  # whoever is coming starts it again
+                    if not self._coming:  # whoever is coming starts it again
+                        self._forget()
+                    return
         except Exception:
             log.exception("The poll loop of connection %s failed; its waiters start it again.", self.conn_id)
             for job in self.jobs.clear():
@@ -168,7 +167,7 @@ class PollLoop:
                 job.tell(PollUpdate(UpdateKind.RESTART))
         finally:
             await self._end_tasks()
-            self._alarm.stop()
+            self._alarm.ring()  # no timer outlives it
 
     async def _end_tasks(self) -> None:
         tasks = [*self._requests, *self._streams]
@@ -206,19 +205,20 @@ class PollLoop:
         """Start polling a job that is due, by itself or with others; False where it has to wait."""
         limit = 1 if self.results.circuit_breaker.trips else self._limit
         room = len(self._requests) < limit
-        if job.target.streams and room and self._may_stream(wire, now):
+        # Polls under way that have not opened their stream yet will need their part of the limit.
+        unopened = len(self._streams) - wire.tally.streams
+        if job.target.streams and room and (wire.budget.room(RateClass.STREAM, now) or 0) > unopened:
             due = (one for one in self.jobs.due_by(now) if one.target.streams)
             # Of those that had the fewest streams, the oldest.
-            self._poll_singly(min(due, key=lambda one: (one.streams_opened, one.target.since)), wire)
+            oldest = min(due, key=lambda one: (one.streams_opened, one.target.since))
+            self.jobs.start_poll(oldest, self._spawn(self._poll(oldest, wire), streams=True))
             return True
         if job.listable and self.list_reader.reading:
             self.list_reader.add(job)
             return True
         if not room:
             return False
-        wanted = self.list_reader.start(wire, job, now)
-        if wanted:
-            self._spawn(self.list_reader.read(wire, wanted, self.connection.version), self._requests)
+        if self.list_reader.start(wire, job, now, self.connection.version):
             return True
         if job.target.streams and job.listable:
             # No list and no stream to be had: there is nothing to ask.
@@ -232,20 +232,12 @@ class PollLoop:
             # that are left in the end do not wait for each other longer than many would.
             gap = job.target.schedule.interval / (2 * max(_MANY, len(self.jobs)))
             self._gap_until = max(self._gap_until, now - 2 * SLACK) + gap
-        self._poll_singly(job, wire)
+        self.jobs.start_poll(job, self._spawn(self._poll(job, wire), streams=job.target.streams))
         return True
 
-    def _may_stream(self, wire: Wire, now: float) -> bool:
-        """Whether a stream may be opened, for those polls too that have not come to it yet."""
-        return (wire.budget.room(RateClass.STREAM, now) or 0) > len(self._streams) - wire.tally.streams
-
-    def _poll_singly(self, job: WaitingJob, wire: Wire) -> None:
-        tasks = self._streams if job.target.streams else self._requests
-        self.jobs.start_poll(job, self._spawn(self._poll(job, wire), tasks))
-
-    def _spawn(self, work: Coroutine[None, None, None], tasks: set[asyncio.Task[None]]) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[None, None, None], *, streams: bool = False) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
-        tasks.add(task)
+        (self._streams if streams else self._requests).add(task)
         task.add_done_callback(self._ended)
         return task
 
@@ -257,21 +249,21 @@ class PollLoop:
 
     async def _poll(self, job: WaitingJob, wire: Wire) -> None:
         version, began = self.connection.version, SYSTEM.monotonic()
-        error: AdGenError
+        outcome: PollResult | AdGenError
         try:
-            result = await job.target.poll(wire)
-        except AdGenError as raised:
-            error = raised
+            outcome = await job.target.poll(wire)
+        except AdGenError as error:
+            outcome = error
         except Exception:
             # A defect in reading one job must not stop the others; it is polled again until its deadline.
             log.exception("Polling %s failed.", job.target.key)
-            error = UnexpectedResponse("The answer could not be read; the triggerer's log says why.")
+            outcome = UnexpectedResponse("The answer could not be read; the triggerer's log says why.")
+        if job.task is not asyncio.current_task():
+            return  # meanwhile the list has told how it ended, or nobody waits for it any more
+        if isinstance(outcome, AdGenError):
+            self.results.failed([job], outcome, began, version)
         else:
-            if job.task is asyncio.current_task():
-                self.results.found(job, result, began)
-            return
-        if job.task is asyncio.current_task():
-            self.results.failed([job], error, began, version)
+            self.results.found(job, outcome, began)
 
     def _forget(self) -> None:
         loops = _loops.get(asyncio.get_running_loop(), {})

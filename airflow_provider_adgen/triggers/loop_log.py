@@ -82,7 +82,7 @@ class LoopLog:
 
     def _of_one(self, job: WaitingJob, now: float) -> str:
         usual = self._results.durations.usual(job.target.kind)
-        known = f" Such jobs end at {usual.begins:.0f} to {usual.ends:.0f} s." if usual is not None else ""
+        known = f" Such jobs are polled most at {usual.begins:.0f} to {usual.ends:.0f} s." if usual is not None else ""
         state = (
             f"polled next in {max(0.0, job.due - now):.0f} s" if job.state is JobState.SCHEDULED else job.state.value
         )

@@ -48,7 +48,7 @@ class Meter:
         if result.ended_at is not None:
             late, since = job.target.since + age - result.ended_at, "vendor"
         elif job.last_running is not None:
-            late, since = age - job.last_running, "last_look"
+            late, since = age - job.last_running, "last_poll"
         else:
             return
         metrics.timing(metrics.LATENESS, late, {**self._tags(self._kind(job)), "since": since})

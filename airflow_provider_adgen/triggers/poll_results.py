@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import random
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.calls import RateClass
@@ -24,16 +25,11 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.triggers.meter import Meter
     from airflow_provider_adgen.triggers.waiting_jobs import WaitingJob, WaitingJobs
 
-_MOST_CONNECTIONS = 256
 
-# What jobs of a connection took outlives its loop, which ends whenever nobody waits.
-_durations: dict[str, Durations] = {}
-
-
-def _durations_of(conn_id: str) -> Durations:
-    if conn_id not in _durations and len(_durations) >= _MOST_CONNECTIONS:
-        _durations.pop(next(iter(_durations)))
-    return _durations.setdefault(conn_id, Durations())
+@lru_cache(maxsize=256)
+def durations_of(_conn_id: str) -> Durations:
+    """Return what jobs of a connection took. It outlives the loop, which ends whenever nobody waits."""
+    return Durations()
 
 
 class PollResults:
@@ -47,7 +43,7 @@ class PollResults:
 
     def __init__(self, connection: LiveConnection, jobs: WaitingJobs, meter: Meter) -> None:
         self.circuit_breaker = CircuitBreaker()
-        self.durations = _durations_of(connection.conn_id)
+        self.durations = durations_of(connection.conn_id)
         self.rng = random.Random()  # noqa: S311 - jitter, not a secret
         self._connection = connection
         self._jobs = jobs
@@ -95,8 +91,7 @@ class PollResults:
                 self._jobs.schedule(job, job.due)
             else:
                 again = True
-                self._jobs.failed(job)
-                self._jobs.schedule(job, now + verdict.pause)
+                self._jobs.schedule(job, now + verdict.pause, failed=True)
         if isinstance(error, ServerError | WireError):
             if again:
                 self.circuit_breaker.record_failure(began, now, self.rng)

@@ -17,12 +17,10 @@ import logging
 import random
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from airflow.triggers.base import BaseTrigger
+from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.clock import SYSTEM, Clock
-from airflow_provider_adgen.triggers.events import TIMEOUT, WAITED, event
+from airflow_provider_adgen.triggers.base import TIMEOUT, WAITED, AdGenTrigger, event
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -169,7 +167,8 @@ def submit_queue_of(conn_id: str) -> SubmitQueue:
     return _queues.setdefault(asyncio.get_running_loop(), {}).setdefault(conn_id, SubmitQueue())
 
 
-class SubmitQueueTrigger(BaseTrigger):
+@dataclass(kw_only=True, eq=False, repr=False)
+class SubmitQueueTrigger(AdGenTrigger):
     """
     Fires when it is this task's turn to submit again, after a far rate limit.
 
@@ -181,37 +180,12 @@ class SubmitQueueTrigger(BaseTrigger):
     :param first_fire_delay: seconds before it may fire first; the scheduler may still be closing the first leg.
     """
 
-    def __init__(
-        self,
-        *,
-        conn_id: str,
-        name: str,
-        moment: float,
-        since: float,
-        until: float,
-        first_fire_delay: float = 2.0,
-    ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # Airflow does not annotate it
-        self.conn_id = conn_id
-        self.name = name
-        self.moment = moment
-        self.since = since
-        self.until = until
-        self.first_fire_delay = first_fire_delay
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return class path and arguments; no key."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "conn_id": self.conn_id,
-                "name": self.name,
-                "moment": self.moment,
-                "since": self.since,
-                "until": self.until,
-                "first_fire_delay": self.first_fire_delay,
-            },
-        )
+    conn_id: str
+    name: str
+    moment: float
+    since: float
+    until: float
+    first_fire_delay: float = 2.0
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for the turn, then yield one event."""

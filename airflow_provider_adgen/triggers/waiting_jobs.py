@@ -29,27 +29,17 @@ class JobState(StrEnum):
     """
     Where a waiting job stands.
 
-    The ways between the states::
-
-        NEW -> SCHEDULED <-> POLLED | LISTED -> OVER
-
-    A job that is over is scheduled again if somebody new begins to wait for it before its last waiter has left.
+    NEW: nobody has said yet when it is polled first. SCHEDULED: in the due queue. POLLED: a request of its own is under
+    way. LISTED: a pass over the vendor's list looks for it. OVER: it ended, or cannot be polled, and its waiters were
+    told. A job that is polled or listed is scheduled again, or over. One that is over is scheduled again if somebody
+    new begins to wait for it before its last waiter has left.
     """
 
     NEW = "new"
-    """Nobody has said yet when it is polled first."""
-
     SCHEDULED = "scheduled"
-    """In the due queue."""
-
-    POLLED = "polled"
-    """A request of its own is under way."""
-
-    LISTED = "listed"
-    """A pass over the vendor's list looks for it."""
-
+    POLLED = "polled by itself now"
+    LISTED = "looked for in the list now"
     OVER = "over"
-    """It ended, or cannot be polled; its waiters were told."""
 
 
 @dataclass(eq=False, slots=True)
@@ -168,13 +158,15 @@ class WaitingJobs:
 
     # --- states -----------------------------------------------------------------------------------------------------
 
-    def schedule(self, job: WaitingJob, due: float, *, unlisted: bool = False) -> None:
+    def schedule(self, job: WaitingJob, due: float, *, unlisted: bool = False, failed: bool = False) -> None:
         """
         Let a job be polled at a monotonic time, and not when it was due before.
 
         :param unlisted: by itself, because a list has not shown it.
+        :param failed: its poll has failed.
         """
         job.state, job.task, job.unlisted = JobState.SCHEDULED, None, unlisted
+        job.failures += failed
         job.due, job.place = due, next(self._places)
         heapq.heappush(self._queue, (due, job.place, job))
         self._wake_by(due)
@@ -196,10 +188,6 @@ class WaitingJobs:
         job.polls += 1
         return changed
 
-    def failed(self, job: WaitingJob) -> None:
-        """Take in that a poll failed."""
-        job.failures += 1
-
     def end(self, job: WaitingJob, update: PollUpdate) -> None:
         """Tell all waiters that there is nothing more to wait for."""
         self._finish(job)
@@ -216,29 +204,21 @@ class WaitingJobs:
 
     def first(self) -> WaitingJob | None:
         """Return the scheduled job that is due first."""
-        while self._queue:
-            _, place, job = self._queue[0]
-            if place == job.place and job.state is JobState.SCHEDULED:
-                return job
+        while self._queue and not _is_present(self._queue[0]):
             heapq.heappop(self._queue)
-        return None
+        return self._queue[0][2] if self._queue else None
 
     def due_by(self, moment: float) -> list[WaitingJob]:
-        """Return the scheduled jobs that are due by a monotonic time, in no order."""
-        found, indexes = [], [0]
-        while indexes:
-            index = indexes.pop()
-            if index < len(self._queue) and self._queue[index][0] <= moment:
-                _, place, job = self._queue[index]
-                if place == job.place and job.state is JobState.SCHEDULED:
-                    found.append(job)
-                indexes += (2 * index + 1, 2 * index + 2)
-        return found
+        """Return the scheduled jobs that are due by a monotonic time, the oldest waiters' first."""
+        return [job for job in self if job.state is JobState.SCHEDULED and job.due <= moment]
 
     def _tidy(self) -> None:
         """Drop what is out of date, once it outgrows the jobs there are."""
         if len(self._queue) > 4 * len(self) + 64:
-            self._queue = [
-                entry for entry in self._queue if entry[1] == entry[2].place and entry[2].state is JobState.SCHEDULED
-            ]
+            self._queue = [entry for entry in self._queue if _is_present(entry)]
             heapq.heapify(self._queue)
+
+
+def _is_present(entry: tuple[float, int, WaitingJob]) -> bool:
+    """Whether an entry of the queue still says when its job is due."""
+    return entry[1] == entry[2].place and entry[2].state is JobState.SCHEDULED

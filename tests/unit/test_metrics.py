@@ -65,7 +65,9 @@ def test_a_loop_reports_what_changed_every_ten_seconds(monkeypatch: pytest.Monke
     assert backend.told == [("gauge", "adgen.waiting", 0, tags), ("incr", "adgen.requests", 3, plain)]
 
 
-def test_lateness_is_from_the_vendors_word_or_else_from_the_last_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lateness_counts_from_the_vendors_time_or_else_from_the_last_poll(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     backend, meter = Backend(), Meter("main")
     monkeypatch.setattr(compat, "statistics", lambda: backend)
     meter.noticed(job(28.5), PollResult("completed", True, 90.0), 43.5)
@@ -73,7 +75,7 @@ def test_lateness_is_from_the_vendors_word_or_else_from_the_last_look(monkeypatc
     meter.noticed(job(), PollResult("completed", True), 43.5)
     assert [(name, value, tags["since"]) for _, name, value, tags in backend.told] == [
         ("adgen.lateness", 3500.0, "vendor"),
-        ("adgen.lateness", 15000.0, "last_look"),
+        ("adgen.lateness", 15000.0, "last_poll"),
     ]
 
 
@@ -83,7 +85,7 @@ def test_statistics_that_fail_are_complained_about_once(
     def broken() -> Any:
         raise OSError("no route to statsd")
 
-    metrics._complain.cache_clear()
+    metrics._warn_once.cache_clear()
     monkeypatch.setattr(compat, "statistics", broken)
     for _ in range(5):
         metrics.gauge("adgen.waiting", 1, {})
@@ -93,8 +95,8 @@ def test_statistics_that_fail_are_complained_about_once(
 def test_airflow_takes_them_as_they_are() -> None:
     stats = compat.statistics()
     assert stats is not None
-    metrics._complain.cache_clear()
+    metrics._warn_once.cache_clear()
     metrics.count(metrics.REQUESTS, 1, {"vendor": "adsumo"})
     metrics.gauge(metrics.WAITING, 1, {"vendor": "adsumo"})
     metrics.timing(metrics.LATENESS, 1.0, {"vendor": "adsumo"})
-    assert metrics._complain.cache_info().currsize == 0
+    assert metrics._warn_once.cache_info().currsize == 0

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gc
 import json
 import logging
@@ -27,7 +28,7 @@ LIST = "GET /generations"
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, no_budgets: None) -> Iterator[Tiny]:
-    monkeypatch.setattr(poll_results, "_durations", {})
+    poll_results.durations_of.cache_clear()
     with Tiny() as server:
         connect(monkeypatch, server)
         yield server
@@ -312,6 +313,49 @@ async def test_a_loop_that_dies_is_started_again(tiny: Tiny, monkeypatch: pytest
         # They come back one by one: the first ones may be too few for the list.
         single(tiny, job, "completed")
     assert await wait_all(*JOBS) == ["completed"] * 50
+
+
+async def test_a_loop_that_dies_before_its_first_pass_has_begun_reads_the_list_again(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_RESTART_PAUSE", 0.05)
+    real, died = loop.PollLoop._start, []
+
+    def dying(self: Any, *args: Any) -> bool:
+        started = real(self, *args)
+        if not died:
+            died.append(1)
+            raise RuntimeError("a defect")
+        return started
+
+    monkeypatch.setattr(loop.PollLoop, "_start", dying)
+    tiny.routes[LIST] = listing(*(row(job, "completed") for job in JOBS))
+    for job in JOBS:
+        single(tiny, job, "completed")
+    assert await wait_all(*JOBS, seconds=5.0) == ["completed"] * 50
+
+
+async def test_a_defect_in_reading_one_job_stops_nobody_and_is_ridden_out(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failed = GenerationTrigger.target, []
+
+    def broken(self: GenerationTrigger) -> Any:
+        target = real(self)
+
+        async def poll(wire: Any) -> Any:
+            if self.job_ids == ("broken",) and len(failed) < 3:
+                failed.append(1)
+                raise RuntimeError("a defect")
+            return await target.poll(wire)
+
+        return dataclasses.replace(target, poll=poll, job_id=None)
+
+    monkeypatch.setattr(GenerationTrigger, "target", broken)
+    single(tiny, "broken", "processing", "completed")
+    single(tiny, "sound", "completed")
+    assert await wait_all("broken", "sound") == ["completed"] * 2
+    assert len(failed) == 3
 
 
 # --- what is left behind ------------------------------------------------------------------------------------------
