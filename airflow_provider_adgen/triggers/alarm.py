@@ -8,7 +8,7 @@ import asyncio
 
 from airflow_provider_adgen.core.clock import SYSTEM
 
-SLACK = 0.03
+SLACK = 0.05
 """Seconds after which it rings at least: what is due within them is done in one go, for waking up costs more."""
 
 

@@ -98,7 +98,7 @@ class LiveConnection:
                 await asyncio.to_thread(prepare, account.verify)
             except Exception as error:
                 if refused is None and self.wire is not None:
-                    # It was only to be looked after; what is known still holds.
+                    # It was read only because it may have changed; what is known still holds.
                     self._read_at = now
                     return
                 self._failed = (SYSTEM.monotonic(), error)

@@ -50,7 +50,7 @@ def test_a_loop_reports_what_changed_every_ten_seconds(monkeypatch: pytest.Monke
     meter.joined(job())
     meter.joined(job())
     wire.tally.requests, wire.tally.refused = 7, 2
-    meter.report(wire, 0.0)  # type: ignore[arg-type]  # as above
+    meter.report(wire, 0.0)  # type: ignore[arg-type]  # as much of a wire as is counted
     assert backend.told == [
         ("gauge", "adgen.waiting", 2, tags),
         ("incr", "adgen.requests", 7, plain),

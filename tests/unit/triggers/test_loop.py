@@ -56,7 +56,7 @@ def trigger(
     job: str, *, vendor: str = "adsumo", interval: float = 0.2, seconds: float = 20.0, age: float = 100.0
 ) -> GenerationTrigger:
     now = time.time()
-    # Handed over, unless a test says otherwise: it began long ago, so that looks follow at once.
+    # Handed over, unless a test says otherwise: it began long ago, so that polls follow at once.
     return GenerationTrigger(
         vendor=vendor,
         job_ids=[job],
@@ -180,7 +180,7 @@ async def test_a_429_stops_everybody_and_nobody_is_lost(tiny: Tiny) -> None:
     assert len(tiny.asked) == 2
 
 
-async def test_a_429_to_one_single_look_stops_the_others(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_429_to_one_single_poll_stops_the_others(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(polling.Listing, "worth", lambda *_: False)
     monkeypatch.setenv("AIRFLOW__ADGEN__MAX_CONCURRENT_REQUESTS", "1")
     refused = Reply({"error": {"code": "rate_limited"}}, 429, {"Retry-After": "1"})
