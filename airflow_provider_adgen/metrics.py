@@ -3,7 +3,7 @@
 """
 Numbers about waiting and spending, through Airflow's own statistics; ``docs/metrics.md`` lists them.
 
-A number that cannot be told is dropped: no task fails for it. With no ``[metrics]`` configured nothing is sent.
+A number that cannot be sent is dropped: no task fails for it. With no ``[metrics]`` configured nothing is sent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WAITING = "adgen.waiting"
-"""Gauge: errands that a poll loop waits for."""
+"""Gauge: deferred tasks that wait in a poll loop."""
 
 REQUESTS = "adgen.requests"
 """Counter: requests that a poll loop sent."""
@@ -47,7 +47,7 @@ def gauge(name: str, value: float, tags: Mapping[str, str]) -> None:
 
 
 def timing(name: str, seconds: float, tags: Mapping[str, str]) -> None:
-    """Tell how long something took; statsd's unit is the millisecond."""
+    """Report how long something took; statsd's unit is the millisecond."""
     _send("timing", name, max(0.0, seconds) * 1000.0, tags=dict(tags))
 
 
@@ -57,10 +57,10 @@ def _send(how: str, *args: Any, **kwargs: Any) -> None:
         if stats is not None:
             getattr(stats, how)(*args, **kwargs)
     except Exception as error:
-        _complain(type(error).__name__)
+        _warn_once(type(error).__name__)
 
 
 @cache
-def _complain(what: str) -> None:
-    # Once for each kind of trouble: a statsd that is gone must not fill the log.
-    log.warning("A metric could not be told to Airflow's statistics (%s); this is said once.", what)
+def _warn_once(what: str) -> None:
+    # Once for each kind of error: a statsd that is gone must not fill the log.
+    log.warning("A metric could not be sent to Airflow's statistics (%s); this is logged once.", what)

@@ -10,6 +10,7 @@ calls and receives what they parsed to, for what takes several requests (pages, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -56,6 +57,14 @@ class Answer:
     def text(self) -> str:
         """The body as text."""
         return safe_json.decoded(self.content, self.headers.get("content-type", ""))
+
+    @property
+    def normalized(self) -> str:
+        """The body's JSON, written again so that no escape hides a link from being scrubbed; else its text."""
+        try:
+            return json.dumps(self.json(), ensure_ascii=False)
+        except ValueError:
+            return self.text
 
 
 def read_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -224,6 +233,17 @@ class Listen(Generic[E]):
     linger: float = 0.0
 
 
+@dataclass(frozen=True)
+class Request:
+    """One request, ready to send; only method and endpoint show in a repr."""
+
+    method: str
+    endpoint: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: Any = field(default=None, repr=False)
+
+
 def broken(endpoint: str, what: str | None, *, sent: bool) -> WireError:
     """
     Return the error for a request without an answer.
@@ -240,3 +260,10 @@ def broken(endpoint: str, what: str | None, *, sent: bool) -> WireError:
 
 def nothing(_answer: Answer) -> None:
     """Parse an answer whose body says nothing (204)."""
+
+
+def query_text(value: Any) -> str:
+    """Return a query parameter as text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

@@ -14,7 +14,7 @@ import contextlib
 import contextvars
 import logging
 import ssl
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ import httpcore
 import httpx
 import httpx_sse
 
-from airflow_provider_adgen.core.calls import Answer, Event, FileBody, Multipart, broken, read_headers
+from airflow_provider_adgen.core.calls import Answer, Event, FileBody, Multipart, Request, broken, read_headers
 from airflow_provider_adgen.core.errors import UnexpectedResponse, WireError
 from airflow_provider_adgen.core.proxies import Origin, origin_of, proxy_for
 from airflow_provider_adgen.core.safe_json import charset_of, in_utf8
@@ -43,17 +43,6 @@ CHUNK = 1 << 18
 
 LONGEST_ANSWER = 32 << 20
 """Bytes of a JSON answer we are willing to hold in memory."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request, ready to send; only method and endpoint show in a repr."""
-
-    method: str
-    endpoint: str
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: Any = field(default=None, repr=False)
 
 
 _ours: contextvars.ContextVar[bool] = contextvars.ContextVar("adgen_http", default=False)

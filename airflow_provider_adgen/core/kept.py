@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from airflow_provider_adgen.core.http import Request
+    from airflow_provider_adgen.core.calls import Request
 
 # Longer than any sensible poll interval, so that a waiting loop does not open a new TLS session for every poll.
 _KEEPALIVE_SECONDS = 120.0

@@ -1,10 +1,10 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Hands a result that a vendor tells only once from the process that heard it to another one, through readable places.
+Encrypts a result that a vendor tells only once, so that it can go from one process to another through readable places.
 
 Airflow logs a trigger's event whole, and a record is a file: a signed link may stand in neither. Both processes hold
-the account's key, so what is sealed with it can be read by whoever could ask the vendor anyway, and by nobody else.
+the account's key. What is encrypted with it can be read by those who could ask the vendor anyway, and by nobody else.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 from airflow_provider_adgen.core.vocabulary import Generation
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow_provider_adgen.core.account import Account
 
 
@@ -29,14 +31,14 @@ def seal(generation: Generation, account: Account) -> str:
     return Fernet(_key(account, generation.job_ids)).encrypt(text.encode()).decode()
 
 
-def unseal(sealed: str, account: Account, job_ids: tuple[str, ...]) -> Generation | None:
+def unseal(sealed: str, account: Account, job_ids: Sequence[str]) -> Generation | None:
     """
     Return what was sealed about these jobs; None where it cannot be read: the account's key was changed since.
 
     :param sealed: what :func:`seal` returned.
     :param job_ids: all jobs of the generation.
     """
-    from cryptography.fernet import Fernet, InvalidToken  # it takes long to import
+    from cryptography.fernet import Fernet, InvalidToken  # as above
 
     try:
         text = Fernet(_key(account, job_ids)).decrypt(sealed.encode())
@@ -57,6 +59,6 @@ def together(asked: Generation, heard: Generation | None) -> Generation:
     return asked if asked.finished and len(asked.creatives) >= len(heard.creatives) else heard
 
 
-def _key(account: Account, job_ids: tuple[str, ...]) -> bytes:
+def _key(account: Account, job_ids: Sequence[str]) -> bytes:
     subject = b"adgen sealed result:" + ",".join(job_ids).encode()
     return base64.urlsafe_b64encode(hmac.new(account.key.reveal().encode(), subject, hashlib.sha256).digest())

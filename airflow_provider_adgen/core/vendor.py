@@ -117,7 +117,7 @@ class Tracking:
     """
 
     first_look: Mapping[str, float] = field(default_factory=dict)
-    typical: Mapping[str, float] = field(default_factory=dict)
+    typical: Mapping[str, float | tuple[float, float]] = field(default_factory=dict)
 
 
 class Vendor(abc.ABC):

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import platform
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -20,7 +19,18 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import tenacity
 
-from airflow_provider_adgen.core.calls import AccountState, Answer, Call, Emit, Listen, RateClass, Sequence, Stream
+from airflow_provider_adgen.core.calls import (
+    AccountState,
+    Answer,
+    Call,
+    Emit,
+    Listen,
+    RateClass,
+    Request,
+    Sequence,
+    Stream,
+    query_text,
+)
 from airflow_provider_adgen.core.clock import SYSTEM, Clock
 from airflow_provider_adgen.core.decisions.rate_headers import retry_after
 from airflow_provider_adgen.core.decisions.rates import NEAR, RateBudget
@@ -32,7 +42,7 @@ from airflow_provider_adgen.core.errors import (
     UnexpectedResponse,
     WireError,
 )
-from airflow_provider_adgen.core.http import HttpClient, Opened, Request
+from airflow_provider_adgen.core.http import HttpClient, Opened
 from airflow_provider_adgen.core.retrying import ATTEMPTS, pause, worth_retrying
 from airflow_provider_adgen.core.scrub import scrub
 from airflow_provider_adgen.core.version import VERSION
@@ -247,7 +257,7 @@ class Wire:
             return call.parse(answer)
         except UnexpectedResponse as error:
             if call.paid:
-                error.excerpt = scrub(_as_text(answer), self.account.key.reveal(), longest=_EXCERPT)
+                error.excerpt = scrub(answer.normalized, self.account.key.reveal(), longest=_EXCERPT)
             raise
 
     async def _once(self, call: Call[Any]) -> Answer:
@@ -310,7 +320,7 @@ class Wire:
         return Request(call.method, call.endpoint, self._url(call.path, call.query), headers, call.payload)
 
     def _url(self, path: str, query: Any) -> str:
-        pairs = [(name, _text(value)) for name, value in dict(query).items() if value is not None]
+        pairs = [(name, query_text(value)) for name, value in dict(query).items() if value is not None]
         url = self.account.base_url + path
         return f"{url}?{urlencode(pairs)}" if pairs else url
 
@@ -385,17 +395,3 @@ def _redirected(request: Request, answer: Answer) -> Request | None:
     if urlsplit(url)[:2] != urlsplit(request.url)[:2]:
         return None
     return Request("GET", request.endpoint, url, request.headers)
-
-
-def _as_text(answer: Answer) -> str:
-    try:
-        # Written anew, so that no escape hides a link from being scrubbed.
-        return json.dumps(answer.json(), ensure_ascii=False)
-    except ValueError:
-        return answer.text
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)

@@ -15,10 +15,11 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow_provider_adgen.core.calls import Request
 from airflow_provider_adgen.core.decisions.rate_headers import retry_after
 from airflow_provider_adgen.core.decisions.rates import NEAR
 from airflow_provider_adgen.core.errors import AdGenError, DownloadError, WireError
-from airflow_provider_adgen.core.http import CHUNK, HttpClient, Opened, Request
+from airflow_provider_adgen.core.http import CHUNK, HttpClient, Opened
 from airflow_provider_adgen.core.version import VERSION
 from airflow_provider_adgen.core.vocabulary import Creative
 from airflow_provider_adgen.delivery import checksums

@@ -12,13 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from airflow_provider_adgen.core.decisions.polling import TIMEOUT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 T = TypeVar("T")
-
-TIMEOUT = "timeout"
-"""Status of a wait that ended at its own deadline."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class Resumed:
     """
     How a wait ended.
 
-    :param status: the last status, or :data:`TIMEOUT`, or a word of the trigger.
+    :param status: the last status, or ``timeout``, or another word of the trigger.
     :param job_ids: the jobs that were waited for; none where it was a submission.
     :param sealed: the result, where the vendor may tell it only once; readable with the account's key.
     :param trigger_failed: the trigger ended without an event.

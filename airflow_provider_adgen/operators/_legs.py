@@ -151,17 +151,18 @@ class LegRunner:
 
     def _wait_here(self, trigger: Any, wait: Wait, until: float) -> Resumed:
         """Wait as the trigger would, on this worker, until the wait is over or the time is."""
-        from airflow_provider_adgen.lifecycle.legs import TIMEOUT, Resumed
-        from airflow_provider_adgen.triggers.base import PollTrigger
+        from airflow_provider_adgen.core.decisions.polling import TIMEOUT
+        from airflow_provider_adgen.lifecycle.legs import Resumed
+        from airflow_provider_adgen.triggers.base import WAITED, PollTrigger
 
         until, began = min(until, self._stop_at), self._clock.now()
         if isinstance(trigger, PollTrigger):
             result = self._poll(trigger.target(), until)
-            status, sealed = (result.word, result.sealed) if result is not None else (TIMEOUT, "")
+            status, sealed = (result.status, result.sealed) if result is not None else (TIMEOUT, "")
         else:
             moment = min(later.not_before for later in wait.submit)
             self._clock.sleep_blocking(min(moment, until) - began)
-            status, sealed = ("waited", "") if moment <= until else (TIMEOUT, "")
+            status, sealed = (WAITED, "") if moment <= until else (TIMEOUT, "")
         return Resumed(
             status=status,
             job_ids=tuple(one for job in wait.jobs for one in job.job_ids),
@@ -172,9 +173,8 @@ class LegRunner:
 
     def _poll(self, target: PollTarget, until: float) -> PollResult | None:
         """Poll until it is over, or cannot be polled: the leg finds out why. None where the time is over before."""
-        from airflow_provider_adgen.core.decisions.polling import PollAction, judge_poll
+        from airflow_provider_adgen.core.decisions.polling import UNREACHABLE, PollAction, judge_poll
         from airflow_provider_adgen.core.errors import AdGenError
-        from airflow_provider_adgen.triggers.base import UNREACHABLE
         from airflow_provider_adgen.triggers.targets import PollResult
 
         rng = random.Random()  # noqa: S311 - jitter, not a secret
@@ -184,7 +184,7 @@ class LegRunner:
         while True:
             verdict = judge_poll(
                 error or (result is not None and result.over),
-                schedule=target.plan,
+                schedule=target.schedule,
                 age=max(0.0, self._clock.now() - target.since),
                 failures=failures,
                 rng=rng,
@@ -216,9 +216,9 @@ class LegRunner:
                 error = problem
             else:
                 error, failures, reread = None, 0, False
-                if not result.over and result.word != status:
-                    status = result.word
-                    self._task.log.info("%s is %s.", target.job or self._hook.conn_id, status)
+                if not result.over and result.status != status:
+                    status = result.status
+                    self._task.log.info("%s is %s.", target.job_id or self._hook.conn_id, status)
 
     def _worker_deadline(self) -> float:
         """End before Airflow's ``execution_timeout`` does, so that the reason is ours to tell."""
@@ -231,7 +231,7 @@ class LegRunner:
 async def _in_time(target: PollTarget, wire: Wire, seconds: float) -> PollResult:
     # A stream may be held open for long; a poll at the deadline itself gets a moment.
     async with asyncio.timeout(max(seconds, _LAST_POLL)):
-        return await target.look(wire)
+        return await target.poll(wire)
 
 
 def trigger_for(wait: Wait, **common: Any) -> Any:

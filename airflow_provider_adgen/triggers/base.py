@@ -7,11 +7,13 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
-import time
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_adgen.core.clock import SYSTEM
+from airflow_provider_adgen.core.decisions.polling import TIMEOUT, UNREACHABLE
 from airflow_provider_adgen.core.decisions.retry_delay import retry_delay
 from airflow_provider_adgen.triggers.loop import poll_loop
 from airflow_provider_adgen.triggers.targets import UpdateKind
@@ -21,63 +23,54 @@ if TYPE_CHECKING:
 
     from airflow_provider_adgen.triggers.targets import PollTarget
 
-TIMEOUT = "timeout"
-"""Status word of an event: our own deadline passed."""
-
-UNREACHABLE = "unreachable"
-"""Status word of an event: the vendor cannot be asked; the worker asks once more and raises what it finds."""
+WAITED = "waited"
+"""Status of an event: the time has come."""
 
 
-def _event(subject: str, status: str, sealed: str = "") -> TriggerEvent:
-    # Airflow logs events whole: an id and a word, nothing else that could be read.
-    told = {"sealed": sealed} if sealed else {}
-    return TriggerEvent({"id": subject, "status": status, **told})  # type: ignore[no-untyped-call]  # not annotated
+def event(subject: str, status: str, sealed: str = "") -> TriggerEvent:
+    """Return an event. Airflow logs it whole: an id, a status, and what only a holder of the key can read."""
+    more = {"sealed": sealed} if sealed else {}
+    return TriggerEvent({"id": subject, "status": status, **more})  # type: ignore[no-untyped-call]  # not annotated
 
 
-class PollTrigger(BaseTrigger):
+@dataclass(kw_only=True, eq=False, repr=False)
+class AdGenTrigger(BaseTrigger):
+    """A trigger whose fields are its arguments: no key, no link."""
+
+    def __post_init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow does not annotate it
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return class path and arguments, as JSON values."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()},
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class PollTrigger(AdGenTrigger):
     """
-    Waits for one errand of the connection's shared poll loop.
+    Waits for one target of the connection's shared poll loop.
 
-    It carries ids and never a key, yields one event (id and status word; and, sealed with the account's key, a result
-    that the vendor may tell only once) and returns. A vendor or a connection that only this process cannot reach is
-    told to the worker after a rest that grows, so that the task does not come and go every few seconds. Its deadline
-    comes before Airflow's own for the deferral. Being cancelled only unsubscribes it: nothing is cancelled at the
-    vendor.
+    It yields one event (id and status; and, sealed with the account's key, a result that the vendor may tell only once)
+    and returns. If only this process cannot reach the vendor or read the connection, the worker is told after a delay
+    that grows, so that the task does not come and go every few seconds. Its deadline comes before Airflow's own for the
+    deferral. Being cancelled only unsubscribes it: nothing is cancelled at the vendor.
 
     :param conn_id: the connection.
-    :param poll_interval: seconds between looks.
+    :param poll_interval: seconds between polls.
     :param since: Unix time at which the waiting began.
     :param until: Unix time at which to give up.
     :param first_fire_delay: seconds before it may fire first; the scheduler may still be closing the first leg.
     """
 
-    def __init__(
-        self, *, conn_id: str, poll_interval: float, since: float, until: float, first_fire_delay: float = 2.0
-    ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # Airflow does not annotate it
-        self.conn_id = conn_id
-        self.poll_interval = poll_interval
-        self.since = since
-        self.until = until
-        self.first_fire_delay = first_fire_delay
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return class path and arguments; no key, no link."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "conn_id": self.conn_id,
-                "poll_interval": self.poll_interval,
-                "since": self.since,
-                "until": self.until,
-                "first_fire_delay": self.first_fire_delay,
-                **self.own_arguments(),
-            },
-        )
-
-    @abc.abstractmethod
-    def own_arguments(self) -> dict[str, Any]:
-        """Return the subclass's own arguments for :meth:`serialize`."""
+    conn_id: str
+    poll_interval: float
+    since: float
+    until: float
+    first_fire_delay: float = 2.0
 
     @abc.abstractmethod
     def subject(self) -> str:
@@ -92,29 +85,30 @@ class PollTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then yield one event."""
-        started = time.monotonic()
+        began = SYSTEM.monotonic()
         status, sealed = await self._wait()
-        delay = self.first_fire_delay - (time.monotonic() - started)
+        delay = self.first_fire_delay - (SYSTEM.monotonic() - began)
         if status == UNREACHABLE:
-            now = time.time()
+            now = SYSTEM.now()
             delay = max(delay, min(retry_delay(now - self.since), self.until - now))
-        await asyncio.sleep(max(0.0, delay))
-        yield _event(self.subject(), status, sealed)
+        await SYSTEM.sleep(delay)
+        yield event(self.subject(), status, sealed)
 
     async def _wait(self) -> tuple[str, str]:
-        limit = asyncio.timeout(max(0.0, self.until - time.time()))
+        """Return the status and the sealed result of the event."""
+        limit = asyncio.timeout(max(0.0, self.until - SYSTEM.now()))
         try:
             async with limit:
                 await self.prepare()
-                update = poll_loop(self.conn_id).follow(self.target())
-                async with contextlib.aclosing(update):
-                    async for item in update:
-                        if item.word == UpdateKind.OVER:
-                            return item.text, item.sealed
-                        if item.word == UpdateKind.UNREACHABLE:
-                            self.log.warning("%s", item.text)
+                updates = poll_loop(self.conn_id).follow(self.target())
+                async with contextlib.aclosing(updates):
+                    async for update in updates:
+                        if update.kind == UpdateKind.OVER:
+                            return update.text, update.sealed
+                        if update.kind == UpdateKind.UNREACHABLE:
+                            self.log.warning("%s", update.text)
                             return UNREACHABLE, ""
-                        self.log.info("%s is %s.", self.subject() or self.conn_id, item.text)
+                        self.log.info("%s is %s.", self.subject() or self.conn_id, update.text)
         except Exception as error:  # whatever a secrets backend raises; the worker may be able to read it
             if limit.expired():
                 return TIMEOUT, ""
@@ -122,22 +116,17 @@ class PollTrigger(BaseTrigger):
         return UNREACHABLE, ""
 
 
-class WaitTrigger(BaseTrigger):
+@dataclass(kw_only=True, eq=False, repr=False)
+class WaitTrigger(AdGenTrigger):
     """
     Fires at a point in time.
 
     :param moment: Unix time.
     """
 
-    def __init__(self, *, moment: float) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # as above
-        self.moment = moment
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return class path and arguments."""
-        return f"{type(self).__module__}.{type(self).__qualname__}", {"moment": self.moment}
+    moment: float
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Sleep, then yield one event."""
-        await asyncio.sleep(max(0.0, self.moment - time.time()))
-        yield _event("", "waited")
+        await SYSTEM.sleep(self.moment - SYSTEM.now())
+        yield event("", WAITED)

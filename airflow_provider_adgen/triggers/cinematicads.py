@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.decisions.polling import Schedule
 from airflow_provider_adgen.triggers.base import PollTrigger
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.wire import Wire
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class BatchTrigger(PollTrigger):
     """
     Waits until every workflow of a batch has ended, or too many have failed.
@@ -23,14 +25,8 @@ class BatchTrigger(PollTrigger):
     :param max_failed: fire when more workflows than that have failed, too.
     """
 
-    def __init__(self, *, batch_id: str, max_failed: int | None = None, **waiting: Any) -> None:
-        super().__init__(**waiting)
-        self.batch_id = batch_id
-        self.max_failed = max_failed
-
-    def own_arguments(self) -> dict[str, Any]:
-        """Return the batch and how many of it may fail."""
-        return {"batch_id": self.batch_id, "max_failed": self.max_failed}
+    batch_id: str
+    max_failed: int | None = None
 
     def subject(self) -> str:
         """Return the batch's id."""
@@ -40,10 +36,10 @@ class BatchTrigger(PollTrigger):
         """Ask for the batch until nothing more can change."""
         batch_id, allowed = self.batch_id, self.max_failed
 
-        async def look(wire: Wire) -> PollResult:
+        async def poll(wire: Wire) -> PollResult:
             batch = await wire.call(api.get_batch_status(batch_id))
             over = batch.finished or (allowed is not None and batch.failed > allowed)
             return PollResult(f"{batch.completed + batch.failed} of {batch.total} ended", over)
 
-        plan = Schedule(interval=self.poll_interval)
-        return PollTarget(key=("batch", batch_id, allowed), look=look, plan=plan, since=self.since, kind="batch")
+        every = Schedule(interval=self.poll_interval)
+        return PollTarget(key=("batch", batch_id, allowed), poll=poll, schedule=every, since=self.since, kind="batch")

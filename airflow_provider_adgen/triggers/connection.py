@@ -13,6 +13,7 @@ from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.core.http import prepare
 from airflow_provider_adgen.core.wire import Wire
 from airflow_provider_adgen.hooks.base import AdGenHook, budget_of
+from airflow_provider_adgen.triggers.targets import PollUpdate, UpdateKind
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.account import Account
@@ -30,7 +31,8 @@ class LiveConnection:
     """
     The account of one connection, on one event loop.
 
-    It must be looked up in a trigger's own coroutine: only there Airflow's look-up is safe.
+    It must be looked up in a trigger's own coroutine: only there Airflow's look-up is safe. So one waiter at a time is
+    asked to do it, through its inbox.
 
     :param conn_id: the connection.
     """
@@ -38,10 +40,11 @@ class LiveConnection:
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
         self.wire: Wire | None = None
-        self.reading = 0
-        """How often the connection was read: which reading an answer belongs to."""
+        self.version = 0
+        """Grows with each other account or reading after a refusal: which version an answer belongs to."""
 
-        self._refused: int | None = None
+        self._reader: asyncio.Queue[PollUpdate] | None = None
+        self._reread: int | None = None
         self._read_at = self._asked_at = float("-inf")
         self._failed: tuple[float, Exception] | None = None
         self._lock = asyncio.Lock()
@@ -53,6 +56,8 @@ class LiveConnection:
         :raises InvalidRequest: it cannot be used.
         :raises Exception: whatever Airflow says where it cannot be read.
         """
+        if self.wire is not None and not self.stale(SYSTEM.monotonic()):
+            return  # also while somebody holds the lock: a thousand waiters need not queue for it
         for pause in (*_PAUSES, None):
             try:
                 return await self._look_up(None)
@@ -61,28 +66,28 @@ class LiveConnection:
             except Exception:
                 if pause is None:
                     raise
-            await asyncio.sleep(pause)
+            await SYSTEM.sleep(pause)
 
-    async def look_up_again(self, reading: int) -> None:
+    async def look_up_for(self, request: PollUpdate) -> None:
         """
-        Read the connection again after the vendor refused the key of *reading*, unless somebody has done so since.
+        Do what a waiter was asked to do through its inbox.
 
-        Where it cannot be read just now, the old key stays, and the next refusal tries again.
+        Where the connection cannot be read just now, the old key stays, and the next refusal tries again.
 
         :raises InvalidRequest: it can no longer be used.
         """
         try:
-            await self._look_up(reading)
+            await self._look_up(int(request.text) if request.text else None)
         except AdGenError:
             raise
         except Exception as error:
             log.warning("Connection %s cannot be read just now (%s).", self.conn_id, type(error).__name__)
-            await asyncio.sleep(_PAUSES[-1])
+            await SYSTEM.sleep(_PAUSES[-1])
 
     async def _look_up(self, refused: int | None) -> None:
         async with self._lock:
             now = SYSTEM.monotonic()
-            if self.wire is not None and (not self.stale(now) if refused is None else refused != self.reading):
+            if self.wire is not None and (not self.stale(now) if refused is None else refused != self.version):
                 return
             if self._failed is not None and now < self._failed[0] + _SAME_ERROR:
                 # A thousand waiters of a connection that is gone ask once.
@@ -93,7 +98,7 @@ class LiveConnection:
                 await asyncio.to_thread(prepare, account.verify)
             except Exception as error:
                 if refused is None and self.wire is not None:
-                    # It was only to be looked after; what is known still holds.
+                    # It was read only because it may have changed; what is known still holds.
                     self._read_at = now
                     return
                 self._failed = (SYSTEM.monotonic(), error)
@@ -105,7 +110,7 @@ class LiveConnection:
         if self.wire is None:
             # The loop repeats by its own schedule; the wire must not repeat on top of that.
             self.wire = Wire(hook.vendor, account, budget=budget_of(account), attempts=1)
-            self.reading += 1
+            self.version += 1
             return
         before, self.wire.account = self.wire.account, account
         self.wire.budget = budget_of(account)
@@ -113,27 +118,44 @@ class LiveConnection:
             await self.wire.aclose()
         same = (account.key_tag, account.base_url) == (before.key_tag, before.base_url)
         if refused is not None or not same:
-            self.reading += 1
-            self._refused = self.reading if same and refused is not None else None
+            self.version += 1
+            self._reread = self.version if same and refused is not None else None
 
     def stale(self, now: float) -> bool:
         """Whether the connection was read long ago."""
         return now - self._read_at > STALE
 
-    def wants_reading(self, now: float) -> bool:
-        """Whether a waiter is to be asked to read the connection again; true once, then not again for a while."""
-        wanted = self.stale(now) and now - self._asked_at > STALE
-        if wanted:
+    @property
+    def awaited(self) -> bool:
+        """Whether a waiter reads the connection after a refusal: with this key, others would only be refused too."""
+        return self._reader is not None
+
+    def ask_if_stale(self, inbox: asyncio.Queue[PollUpdate], now: float) -> None:
+        """Ask a waiter to read the connection again if that was long ago; once, then not again for a while."""
+        if self._reader is None and self.stale(now) and now - self._asked_at > STALE:
             self._asked_at = now
-        return wanted
+            inbox.put_nowait(PollUpdate(UpdateKind.READ_CONNECTION))
 
-    def worked(self) -> None:
+    def refused(self, inbox: asyncio.Queue[PollUpdate], version: int) -> None:
+        """Take in that the vendor refused the key of a version, and ask a waiter to read the connection again."""
+        if self._reader is None and version == self.version:
+            self._reader = inbox
+            inbox.put_nowait(PollUpdate(UpdateKind.READ_CONNECTION, str(version)))
+
+    def done_reading(self, inbox: asyncio.Queue[PollUpdate]) -> bool:
+        """Take in that a waiter has read the connection, or waits no longer; return whether it was awaited."""
+        awaited = self._reader is inbox
+        if awaited:
+            self._reader = None
+        return awaited
+
+    def key_accepted(self) -> None:
         """Take in that the vendor accepted the key."""
-        self._refused = None
+        self._reread = None
 
-    def refused_for_good(self) -> bool:
-        """Whether the vendor refuses this very key, and the connection was read again since and holds no other."""
-        return self._refused is not None and self._refused == self.reading
+    def was_reread(self, version: int) -> bool:
+        """Whether this version was read after its key had been refused, and holds no other key."""
+        return version == self.version == self._reread
 
     async def aclose(self) -> None:
         """Close what is open; it can be used again."""

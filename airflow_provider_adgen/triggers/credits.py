@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.decisions.polling import Schedule
 from airflow_provider_adgen.triggers.balance_cache import balance_cache_of
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.wire import Wire
 
 ENOUGH = "enough"
-"""Status word of the event when the balance suffices."""
+"""Status of the event when the balance suffices."""
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class CreditTrigger(PollTrigger):
     """
     Waits until the account has so many credits.
@@ -29,14 +31,8 @@ class CreditTrigger(PollTrigger):
     :param claims: who waits will spend them: of those, only as many are let go as the balance pays for.
     """
 
-    def __init__(self, *, required: int, claims: bool = False, **waiting: Any) -> None:
-        super().__init__(**waiting)
-        self.required = required
-        self.claims = claims
-
-    def own_arguments(self) -> dict[str, Any]:
-        """Return the credits."""
-        return {"required": self.required, "claims": self.claims}
+    required: int
+    claims: bool = False
 
     def subject(self) -> str:
         """Return an empty id: the event is about no job."""
@@ -44,13 +40,13 @@ class CreditTrigger(PollTrigger):
 
     def target(self) -> PollTarget:
         """Ask for the balance until it suffices."""
-        required, claims, within = self.required, self.claims, self.poll_interval / 2
+        required, claims, max_age = self.required, self.claims, self.poll_interval / 2
 
-        async def look(wire: Wire) -> PollResult:
-            enough = await balance_cache_of(wire).holds(wire, required, within=within, claims=claims)
+        async def poll(wire: Wire) -> PollResult:
+            enough = await balance_cache_of(wire).has(wire, required, max_age=max_age, claim=claims)
             return PollResult(ENOUGH if enough else f"short of {required} credits", enough)
 
-        # What one of them may spend, another may not: they do not share what a look finds.
+        # What one of them may spend, another may not: they do not share what a poll finds.
         key = ("credits", required, uuid.uuid4().hex if claims else "")
-        plan = Schedule(interval=self.poll_interval)
-        return PollTarget(key=key, look=look, plan=plan, since=self.since, kind="credits")
+        every = Schedule(interval=self.poll_interval)
+        return PollTarget(key=key, poll=poll, schedule=every, since=self.since, kind="credits")

@@ -5,57 +5,44 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.decisions.polling import schedule
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.core.sealing import seal
 from airflow_provider_adgen.core.vocabulary import GenerationStatus
 from airflow_provider_adgen.triggers.base import PollTrigger
-from airflow_provider_adgen.triggers.targets import PollResult, PollTarget, ended_at
+from airflow_provider_adgen.triggers.targets import PollResult, PollTarget, result_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_adgen.core.wire import Wire
 
-
 _imported: set[str] = set()
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class GenerationTrigger(PollTrigger):
     """
     Waits until a generation is finished, whichever way it ends.
 
     :param vendor: the vendor's name.
-    :param job_ids: all job ids of the generation.
+    :param job_ids: all job ids of the generation, kept as a tuple; one text may hold several, separated by commas.
     :param kind: ``video``, ``image`` ...
     :param stop_suspended: fire when the job is suspended for a person's review, too.
     """
 
-    def __init__(
-        self,
-        *,
-        vendor: str,
-        job_ids: Sequence[str],
-        kind: str | None = None,
-        stop_suspended: bool = False,
-        **waiting: Any,
-    ) -> None:
-        super().__init__(**waiting)
-        self.vendor = vendor
-        self.job_ids = tuple(job_ids)
-        self.kind = kind
-        self.stop_suspended = stop_suspended
+    vendor: str
+    job_ids: Sequence[str]
+    kind: str | None = None
+    stop_suspended: bool = False
 
-    def own_arguments(self) -> dict[str, Any]:
-        """Return vendor, ids and kind."""
-        return {
-            "vendor": self.vendor,
-            "job_ids": list(self.job_ids),
-            "kind": self.kind,
-            "stop_suspended": self.stop_suspended,
-        }
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parts = self.job_ids.split(",") if isinstance(self.job_ids, str) else self.job_ids
+        self.job_ids = tuple(part.strip() for part in parts)
 
     def subject(self) -> str:
         """Return the job ids."""
@@ -69,26 +56,24 @@ class GenerationTrigger(PollTrigger):
 
     def target(self) -> PollTarget:
         """Ask the vendor for the generation until it is finished."""
-        ids, kind, stop_suspended = self.job_ids, self.kind, self.stop_suspended
-        vendor = get_vendor(self.vendor)
-        holds = vendor.stream_seconds > 0
+        ids, kind, vendor = tuple(self.job_ids), self.kind, get_vendor(self.vendor)
+        stop_statuses = frozenset({str(GenerationStatus.SUSPENDED)}) if self.stop_suspended else frozenset[str]()
+        streams = vendor.stream_seconds > 0
 
-        async def look(wire: Wire) -> PollResult:
+        async def poll(wire: Wire) -> PollResult:
             seen = await wire.run(wire.vendor.fetch(ids, kind, stream_seconds=vendor.stream_seconds))
-            over = seen.finished or (stop_suspended and seen.status == GenerationStatus.SUSPENDED)
             # What a stream said it may not say again; the worker could ask in vain.
-            sealed = await asyncio.to_thread(seal, seen, wire.account) if holds and seen.finished else ""
-            return PollResult(str(seen.status), over, ended_at(seen), sealed)
+            sealed = await asyncio.to_thread(seal, seen, wire.account) if streams and seen.finished else ""
+            return result_of(seen, stop_statuses, sealed)
 
-        plan = schedule(vendor.tracking, self.kind or "", self.poll_interval)
         return PollTarget(
-            key=("generation", ids, stop_suspended),
-            look=look,
-            plan=plan,
+            key=("generation", ids, self.stop_suspended),
+            poll=poll,
+            schedule=schedule(vendor.tracking, kind or "", self.poll_interval),
             since=self.since,
             # A list tells of single jobs; what several add up to is the vendor's own to read.
-            job=ids[0] if len(ids) == 1 else None,
-            stop_words=frozenset({GenerationStatus.SUSPENDED}) if stop_suspended else frozenset(),
-            holds=holds,
+            job_id=ids[0] if len(ids) == 1 else None,
+            stop_statuses=stop_statuses,
+            streams=streams,
             kind=kind or "",
         )

@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a poll loop tells Airflow's statistics, a few times a minute and not once per request."""
+"""What a poll loop reports to Airflow's statistics, a few times a minute and not once per request."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from airflow_provider_adgen import metrics
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.wire import Wire
-    from airflow_provider_adgen.triggers.due_queue import WaitingJob
     from airflow_provider_adgen.triggers.targets import PollResult
+    from airflow_provider_adgen.triggers.waiting_jobs import WaitingJob
 
 EVERY = 10.0
 """Seconds between two reports."""
@@ -33,24 +33,28 @@ class Meter:
         self._refused = 0
         self._next = float("-inf")
 
-    def joined(self, watch: WaitingJob, waiters: int = 1) -> None:
+    def joined(self, job: WaitingJob, waiters: int = 1) -> None:
         """Count those who begin to wait, or, below 0, who leave."""
-        self._waiting[self._kind(watch)] += waiters
+        self._waiting[self._kind(job)] += waiters
 
-    def noticed(self, watch: WaitingJob, look: PollResult, wall: float, since_last_look: float | None) -> None:
+    def noticed(self, job: WaitingJob, result: PollResult, age: float) -> None:
         """
-        Tell how late the end of a job was noticed.
+        Report how late the end of a job was noticed, at an *age* in seconds.
 
         Where the vendor says when a job ended, that is exact (but for its clock); elsewhere it is the time since the
-        last look that saw the job running, which is the most it can be. A job nobody here saw running tells nothing.
+        last poll that saw the job running, which is the most it can be. Nothing is known of a job that no poll here saw
+        running.
         """
-        late = wall - look.ended if look.ended is not None else since_last_look
-        if late is not None:
-            known = "vendor" if look.ended is not None else "last_look"
-            metrics.timing(metrics.LATENESS, late, {**self._tags(self._kind(watch)), "since": known})
+        if result.ended_at is not None:
+            late, since = job.target.since + age - result.ended_at, "vendor"
+        elif job.last_running is not None:
+            late, since = age - job.last_running, "last_poll"
+        else:
+            return
+        metrics.timing(metrics.LATENESS, late, {**self._tags(self._kind(job)), "since": since})
 
     def report(self, wire: Wire | None, now: float, *, last: bool = False) -> None:
-        """Tell what there is to tell, if it is time or the *last* chance."""
+        """Report what has changed, if it is time or the *last* chance."""
         if wire is None or (now < self._next and not last):
             return
         self._next = now + EVERY
@@ -66,8 +70,8 @@ class Meter:
         self._requests, self._refused = tally.requests, tally.refused
 
     @staticmethod
-    def _kind(watch: WaitingJob) -> str:
-        return watch.target.kind or "unknown"
+    def _kind(job: WaitingJob) -> str:
+        return job.target.kind or "unknown"
 
     def _tags(self, kind: str) -> dict[str, str]:
         return {"vendor": self._vendor, "conn_id": self._conn_id, "kind": kind}

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.decisions.polling import Schedule
 from airflow_provider_adgen.triggers.base import PollTrigger
@@ -12,9 +13,12 @@ from airflow_provider_adgen.triggers.targets import PollResult, PollTarget
 from airflow_provider_adgen.vendors.sume import uploads
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from airflow_provider_adgen.core.wire import Wire
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class AssetTrigger(PollTrigger):
     """
     Waits until the Asset Library has taken a video in, or says that it never will.
@@ -23,14 +27,12 @@ class AssetTrigger(PollTrigger):
     :param ready_words: further status words that mean it is ready, in lower case.
     """
 
-    def __init__(self, *, asset_id: str, ready_words: list[str] | None = None, **waiting: Any) -> None:
-        super().__init__(**waiting)
-        self.asset_id = asset_id
-        self.ready_words = sorted(ready_words or ())
+    asset_id: str
+    ready_words: Collection[str] = ()
 
-    def own_arguments(self) -> dict[str, Any]:
-        """Return the asset and the further words."""
-        return {"asset_id": self.asset_id, "ready_words": self.ready_words}
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.ready_words = tuple(sorted(self.ready_words or ()))
 
     def subject(self) -> str:
         """Return the asset's id."""
@@ -40,9 +42,9 @@ class AssetTrigger(PollTrigger):
         """Ask for the asset until it is ready or has failed."""
         asset_id, ready = self.asset_id, frozenset(self.ready_words)
 
-        async def look(wire: Wire) -> PollResult:
+        async def poll(wire: Wire) -> PollResult:
             seen = await wire.run(uploads.ingestion(asset_id, ready=ready))
             return PollResult(seen.word, seen.state != "waiting")
 
-        plan = Schedule(interval=self.poll_interval)
-        return PollTarget(key=("asset", asset_id, ready), look=look, plan=plan, since=self.since, kind="asset")
+        every = Schedule(interval=self.poll_interval)
+        return PollTarget(key=("asset", asset_id, ready), poll=poll, schedule=every, since=self.since, kind="asset")

@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a waiter hands to the poll loop, and what it hears from it."""
+"""What a trigger asks the poll loop to wait for, and what it is told."""
 
 from __future__ import annotations
 
@@ -19,76 +19,83 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class PollResult:
     """
-    What one look at an errand found.
+    What one poll found.
 
-    :param word: the status as it is now.
+    :param status: the status as it is now.
     :param over: there is nothing more to wait for.
-    :param ended: Unix time at which it ended, where the vendor says so.
+    :param ended_at: Unix time at which it ended, where the vendor says so.
     :param sealed: the result, where the vendor may tell it only once; readable with the account's key.
     """
 
-    word: str
+    status: str
     over: bool
-    ended: float | None = None
+    ended_at: float | None = None
     sealed: str = field(default="", repr=False)
+
+
+def result_of(generation: Generation, stop_statuses: frozenset[str], sealed: str = "") -> PollResult:
+    """
+    Return what an answer or a list says of a generation.
+
+    :param generation: the generation.
+    :param stop_statuses: statuses that end the wait, although the generation is not finished.
+    :param sealed: as of :class:`PollResult`.
+    """
+    ended = generation.completed_at if generation.finished else None
+    return PollResult(
+        str(generation.status),
+        generation.finished or str(generation.status) in stop_statuses,
+        ended.timestamp() if ended is not None else None,
+        sealed,
+    )
 
 
 @dataclass(frozen=True)
 class PollTarget:
     """
-    Something to ask for until it is over.
+    Something to poll until it is over.
 
-    :param key: tells errands apart; waiters with the same key share the looks.
-    :param look: asks once.
-    :param plan: when to ask.
+    :param key: tells targets apart; waiters with the same key share the polls.
+    :param poll: polls once.
+    :param schedule: when to poll.
     :param since: Unix time at which it began.
-    :param job: the vendor's job id, if a list of jobs can tell whether it is over.
-    :param stop_words: status words of a listed job that end the errand, although the job is not finished.
-    :param holds: a look may hold a stream open for long, so it does not count against the requests under way.
-    :param kind: what is waited for, among errands that take alike: ``video``, ``image`` ...
+    :param job_id: the vendor's job id, if a list of jobs can tell whether it is over.
+    :param stop_statuses: statuses of a listed job that end the wait, although the job is not finished.
+    :param streams: a poll may hold a stream open for long, so it does not count as a request under way.
+    :param kind: what is waited for, among targets that take equally long: ``video``, ``image`` ...
     """
 
     key: Hashable
-    look: Callable[[Wire], Awaitable[PollResult]] = field(repr=False)
-    plan: Schedule
+    poll: Callable[[Wire], Awaitable[PollResult]] = field(repr=False)
+    schedule: Schedule
     since: float
-    job: str | None = None
-    stop_words: frozenset[str] = frozenset()
-    holds: bool = False
+    job_id: str | None = None
+    stop_statuses: frozenset[str] = frozenset()
+    streams: bool = False
     kind: str = ""
-
-    def listed(self, seen: Generation) -> PollResult:
-        """Return what a list says of this errand's job."""
-        word = str(seen.status)
-        return PollResult(word, seen.finished or word in self.stop_words, ended_at(seen))
-
-
-def ended_at(seen: Generation) -> float | None:
-    """Return the Unix time at which the vendor says that a finished generation ended."""
-    return seen.completed_at.timestamp() if seen.finished and seen.completed_at is not None else None
 
 
 class UpdateKind(StrEnum):
-    """What news are about."""
+    """What an update is about."""
 
     STATUS = "status"
     OVER = "over"
     UNREACHABLE = "unreachable"
-    NEEDS_CONNECTION = "needs connection"
-    VIEW = "view"
+    READ_CONNECTION = "read the connection"
+    LOOP_STATE = "loop state"
     RESTART = "restart"
 
 
 @dataclass(frozen=True)
 class PollUpdate:
     """
-    News about an errand.
+    What a waiter is told.
 
-    :param word: what it is about.
-    :param text: the status word, or why the vendor cannot be asked.
+    :param kind: what it is about.
+    :param text: the status, or why the vendor cannot be asked.
     :param sealed: as of :class:`PollResult`.
     """
 
-    word: UpdateKind
+    kind: UpdateKind
     text: str = ""
     sealed: str = field(default="", repr=False)

@@ -44,7 +44,7 @@ async def measure(contender: str, port: int, requests: int, concurrencies: list[
 
     async def poll(times: int) -> None:
         for _ in range(times):
-            found = await next(targets).look(wire)
+            found = await next(targets).poll(wire)
             assert not found.over, "The jobs ended too soon: poll fewer times."
 
     print("under way  CPU ms per request  requests a second  new connections")

@@ -276,4 +276,4 @@ def test_a_sensor_whose_job_failed_says_so_and_is_not_retried(runs: dict[str, Ru
 
 
 def test_a_sensor_whose_trigger_crashed_looked_and_deferred_again(runs: dict[str, Run]) -> None:
-    assert "looking from here" in "\n".join(logs(runs["sensors"], "crash_sensor"))
+    assert "polling from here" in "\n".join(logs(runs["sensors"], "crash_sensor"))

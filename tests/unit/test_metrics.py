@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_adgen import compat, metrics
 from airflow_provider_adgen.core.decisions.polling import Schedule
 from airflow_provider_adgen.core.wire import Tally
-from airflow_provider_adgen.triggers.due_queue import WaitingJob
 from airflow_provider_adgen.triggers.meter import EVERY, Meter
 from airflow_provider_adgen.triggers.targets import PollResult, PollTarget
+from airflow_provider_adgen.triggers.waiting_jobs import WaitingJob
 
 if TYPE_CHECKING:
     import pytest
@@ -35,21 +35,22 @@ class StandIn:
         self.vendor = type("Vendor", (), {"name": "adsumo"})
 
 
-def watch(kind: str = "video") -> WaitingJob:
-    async def look(_wire: Any) -> PollResult:
+def job(last_running: float | None = None) -> WaitingJob:
+    async def poll(_wire: Any) -> PollResult:
         raise NotImplementedError
 
-    return WaitingJob(PollTarget(key=kind, look=look, plan=Schedule(1.0), since=0.0, kind=kind))
+    target = PollTarget(key="job", poll=poll, schedule=Schedule(1.0), since=50.0, kind="video")
+    return WaitingJob(target, last_running=last_running)
 
 
 def test_a_loop_reports_what_changed_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     backend, wire, meter = Backend(), StandIn(), Meter("main")
     monkeypatch.setattr(compat, "statistics", lambda: backend)
     tags, plain = {"vendor": "adsumo", "conn_id": "main", "kind": "video"}, {"vendor": "adsumo", "conn_id": "main"}
-    meter.joined(watch())
-    meter.joined(watch())
+    meter.joined(job())
+    meter.joined(job())
     wire.tally.requests, wire.tally.refused = 7, 2
-    meter.report(wire, 0.0)  # type: ignore[arg-type]  # as above
+    meter.report(wire, 0.0)  # type: ignore[arg-type]  # as much of a wire as is counted
     assert backend.told == [
         ("gauge", "adgen.waiting", 2, tags),
         ("incr", "adgen.requests", 7, plain),
@@ -57,22 +58,24 @@ def test_a_loop_reports_what_changed_every_ten_seconds(monkeypatch: pytest.Monke
     ]
     backend.told.clear()
     wire.tally.requests = 10
-    meter.joined(watch(), -2)
+    meter.joined(job(), -2)
     meter.report(wire, EVERY / 2)  # type: ignore[arg-type]
     assert backend.told == []
     meter.report(wire, EVERY / 2, last=True)  # type: ignore[arg-type]
     assert backend.told == [("gauge", "adgen.waiting", 0, tags), ("incr", "adgen.requests", 3, plain)]
 
 
-def test_lateness_is_from_the_vendors_word_or_else_from_the_last_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lateness_counts_from_the_vendors_time_or_else_from_the_last_poll(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     backend, meter = Backend(), Meter("main")
     monkeypatch.setattr(compat, "statistics", lambda: backend)
-    meter.noticed(watch(), PollResult("completed", True, 90.0), 93.5, 15.0)
-    meter.noticed(watch(), PollResult("completed", True), 93.5, 15.0)
-    meter.noticed(watch(), PollResult("completed", True), 93.5, None)
+    meter.noticed(job(28.5), PollResult("completed", True, 90.0), 43.5)
+    meter.noticed(job(28.5), PollResult("completed", True), 43.5)
+    meter.noticed(job(), PollResult("completed", True), 43.5)
     assert [(name, value, tags["since"]) for _, name, value, tags in backend.told] == [
         ("adgen.lateness", 3500.0, "vendor"),
-        ("adgen.lateness", 15000.0, "last_look"),
+        ("adgen.lateness", 15000.0, "last_poll"),
     ]
 
 
@@ -82,7 +85,7 @@ def test_statistics_that_fail_are_complained_about_once(
     def broken() -> Any:
         raise OSError("no route to statsd")
 
-    metrics._complain.cache_clear()
+    metrics._warn_once.cache_clear()
     monkeypatch.setattr(compat, "statistics", broken)
     for _ in range(5):
         metrics.gauge("adgen.waiting", 1, {})
@@ -92,8 +95,8 @@ def test_statistics_that_fail_are_complained_about_once(
 def test_airflow_takes_them_as_they_are() -> None:
     stats = compat.statistics()
     assert stats is not None
-    metrics._complain.cache_clear()
+    metrics._warn_once.cache_clear()
     metrics.count(metrics.REQUESTS, 1, {"vendor": "adsumo"})
     metrics.gauge(metrics.WAITING, 1, {"vendor": "adsumo"})
     metrics.timing(metrics.LATENESS, 1.0, {"vendor": "adsumo"})
-    assert metrics._complain.cache_info().currsize == 0
+    assert metrics._warn_once.cache_info().currsize == 0

@@ -22,35 +22,36 @@ _JITTER = 0.25
 @dataclass
 class CircuitBreaker:
     """
-    Counts failures in a row over all jobs of a connection.
+    Counts failures in a row over all jobs of a connection, and opens when there are too many.
 
     :param failures: in a row.
-    :param tries: pauses so far; above 0 the vendor counts as down, and one request at a time tries it.
-    :param closed_until: monotonic time before which nothing is asked.
+    :param trips: how often it has opened since the vendor last answered; above 0 the vendor counts as down, and one
+        request at a time tries it.
+    :param open_until: monotonic time before which nothing is asked.
     """
 
     failures: int = 0
-    tries: int = 0
-    closed_until: float = 0.0
-    _paused_at: float = float("-inf")
+    trips: int = 0
+    open_until: float = 0.0
+    _opened_at: float = float("-inf")
 
-    def failed(self, began: float, now: float, rng: random.Random) -> None:
+    def record_failure(self, began: float, now: float, rng: random.Random) -> None:
         """
         Take in that a request failed in a way that may pass.
 
-        :param began: when it was sent; one that was under way when the pause began says nothing new.
+        :param began: when it was sent; one that was under way when the breaker opened says nothing new.
         """
-        if began < self._paused_at:
+        if began < self._opened_at:
             return
         self.failures += 1
         if self.failures >= ENOUGH:
-            self.tries += 1
-            pause = min(LONGEST, float(2 ** min(self.tries, 10)))
-            self.closed_until = now + pause * (1 + _JITTER * (2 * rng.random() - 1))
-            self._paused_at = now
+            self.trips += 1
+            pause = min(LONGEST, float(2 ** min(self.trips, 10)))
+            self.open_until = now + pause * (1 + _JITTER * (2 * rng.random() - 1))
+            self._opened_at = now
 
-    def worked(self) -> bool:
+    def record_success(self) -> bool:
         """Take in that a request was answered; return whether the vendor counted as down."""
-        was_down = self.tries > 0
-        self.failures, self.tries, self.closed_until = 0, 0, 0.0
+        was_down = self.trips > 0
+        self.failures, self.trips, self.open_until = 0, 0, 0.0
         return was_down

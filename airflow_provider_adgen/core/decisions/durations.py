@@ -17,7 +17,8 @@ KINDS = 32
 """Kinds that are remembered, for a caller whose kinds are anything."""
 
 _EARLY, _LATE = 0.05, 0.95
-_MARGIN = 0.9
+# The first jobs of many that end are the fastest: the others are not overdue yet.
+_SOONER, _LATER = 0.9, 2.0
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Usual:
     When a job of a kind usually ends, in seconds of its age.
 
     :param begins: hardly one ends before.
-    :param ends: hardly one ends after.
+    :param ends: one that runs longer is overdue.
     """
 
     begins: float
@@ -42,9 +43,9 @@ class Durations:
 
     def learn(self, kind: str, low: float, high: float) -> None:
         """
-        Remember that a job ended at an age between *low* and *high* seconds: between the last two looks at it.
+        Remember that a job ended at an age between *low* and *high* seconds: between the last two polls of it.
 
-        The middle is kept, so that looking late does not teach to look later still.
+        The middle is kept, so that polling late does not teach to poll later still.
         """
         if not 0 <= low <= high:
             return
@@ -58,8 +59,8 @@ class Durations:
             return
         ordered = sorted(seen)
         self._known[kind] = Usual(
-            begins=_MARGIN * ordered[int(_EARLY * (len(ordered) - 1))],
-            ends=ordered[-1 - int((1 - _LATE) * (len(ordered) - 1))],
+            begins=_SOONER * ordered[int(_EARLY * (len(ordered) - 1))],
+            ends=_LATER * ordered[-1 - int((1 - _LATE) * (len(ordered) - 1))],
         )
 
     def usual(self, kind: str) -> Usual | None:

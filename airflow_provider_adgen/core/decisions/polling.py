@@ -49,12 +49,18 @@ class Schedule:
 
     :param interval: seconds between polls while a result is likely to come.
     :param first: seconds after submission before the first poll.
-    :param typical: seconds that such jobs typically take, as documented; 0 where nothing is known.
+    :param typical: when such jobs typically end, as documented: a range of seconds, or one number, of which a range
+        follows; 0 where nothing is known.
     """
 
     interval: float
     first: float = 0.0
-    typical: float = 0.0
+    typical: float | tuple[float, float] = 0.0
+
+    def _documented(self) -> Usual | None:
+        if isinstance(self.typical, tuple):
+            return Usual(*self.typical)
+        return Usual(_TYPICAL_BEGINS * self.typical, _TYPICAL_ENDS * self.typical) if self.typical > 0 else None
 
     def after(self, age: float, *, rng: random.Random, usual: Usual | None = None) -> float:
         """
@@ -68,8 +74,8 @@ class Schedule:
         :param rng: the source of jitter.
         :param usual: when such jobs were seen to end; counts before what is documented.
         """
-        if usual is None and self.typical > 0:
-            usual = Usual(_TYPICAL_BEGINS * self.typical, _TYPICAL_ENDS * self.typical)
+        if usual is None:
+            usual = self._documented()
         longest = SPARSE * self.interval
         opens = max(self.first, usual.begins) if usual is not None else self.first
         # So shortly before, jitter has only made the last poll a little early.
@@ -93,6 +99,13 @@ def schedule(tracking: Tracking, result_kind: str, interval: float) -> Schedule:
     """
     first = min(tracking.first_look.get(result_kind, 0.0), interval)
     return Schedule(interval=interval, first=first, typical=tracking.typical.get(result_kind, 0.0))
+
+
+TIMEOUT = "timeout"
+"""Status of a wait that ended at its own deadline."""
+
+UNREACHABLE = "unreachable"
+"""Status of a wait that ended because polling does not help; the worker asks once more and raises what it finds."""
 
 
 class PollAction(StrEnum):
@@ -167,6 +180,17 @@ def _may_pass(error: AdGenError, age: float) -> bool:
     if isinstance(error, ApiError):
         return isinstance(error, RateLimited | ServerError) or error.status in TEMPORARY
     return isinstance(error, WireError | UnexpectedResponse)
+
+
+def list_is_unusable(error: AdGenError) -> bool:
+    """
+    Whether an error that reading a list met is about that list alone.
+
+    It then says nothing about the jobs, the key or the vendor: the jobs are polled singly.
+    """
+    return isinstance(error, UnexpectedResponse) or not (
+        isinstance(error, AuthenticationError) or _may_pass(error, age=math.inf)
+    )
 
 
 _SHY = 60.0

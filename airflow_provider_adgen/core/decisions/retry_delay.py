@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""How long a task that cannot wait in the triggerer just now leaves it alone."""
+"""How long a task whose trigger cannot do its work waits before it defers again."""
 
 from __future__ import annotations
 

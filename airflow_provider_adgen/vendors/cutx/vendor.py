@@ -65,7 +65,7 @@ class CutxVendor(Vendor):
     tracking: ClassVar[Tracking] = Tracking(
         # A static ad of the vendor's example took 25 s; videos "typically 1-3 minutes".
         first_look={"image": 5.0, "video": 30.0},
-        typical={"image": 25.0, "video": 120.0},
+        typical={"image": 25.0, "video": (60.0, 180.0)},
     )
     statuses: ClassVar[dict[str, GenerationStatus]] = {
         "pending": GenerationStatus.PENDING,

@@ -8,8 +8,9 @@ import os
 
 import pytest
 
+from airflow_provider_adgen.core.calls import Request
 from airflow_provider_adgen.core.errors import DownloadError
-from airflow_provider_adgen.core.http import HttpClient, Request
+from airflow_provider_adgen.core.http import HttpClient
 from airflow_provider_adgen.delivery.store import store_stream
 
 EXPORT = os.urandom(300_000)

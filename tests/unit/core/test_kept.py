@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from airflow_provider_adgen.core.calls import Request
 from airflow_provider_adgen.core.errors import WireError
-from airflow_provider_adgen.core.http import HttpClient, Request
+from airflow_provider_adgen.core.http import HttpClient
 from tests.support.raw import RawServer, dropping, saying
 from tests.support.scripted import FINE, SECRET, get, paid, send, wire
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gc
 import json
 import logging
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_adgen.core.decisions import polling
-from airflow_provider_adgen.triggers import connection, loop, outcomes
+from airflow_provider_adgen.triggers import connection, loop, poll_results
 from airflow_provider_adgen.triggers.generation import GenerationTrigger
 from tests.support.tiny import Reply, Sse, Tiny
 
@@ -27,7 +28,7 @@ LIST = "GET /generations"
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, no_budgets: None) -> Iterator[Tiny]:
-    monkeypatch.setattr(outcomes, "_durations", {})
+    poll_results.durations_of.cache_clear()
     with Tiny() as server:
         connect(monkeypatch, server)
         yield server
@@ -55,7 +56,7 @@ def trigger(
     job: str, *, vendor: str = "adsumo", interval: float = 0.2, seconds: float = 20.0, age: float = 100.0
 ) -> GenerationTrigger:
     now = time.time()
-    # Handed over, unless a test says otherwise: it began long ago, so that looks follow at once.
+    # Handed over, unless a test says otherwise: it began long ago, so that polls follow at once.
     return GenerationTrigger(
         vendor=vendor,
         job_ids=[job],
@@ -179,7 +180,7 @@ async def test_a_429_stops_everybody_and_nobody_is_lost(tiny: Tiny) -> None:
     assert len(tiny.asked) == 2
 
 
-async def test_a_429_to_one_single_look_stops_the_others(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_429_to_one_single_poll_stops_the_others(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(polling.Listing, "worth", lambda *_: False)
     monkeypatch.setenv("AIRFLOW__ADGEN__MAX_CONCURRENT_REQUESTS", "1")
     refused = Reply({"error": {"code": "rate_limited"}}, 429, {"Retry-After": "1"})
@@ -314,6 +315,49 @@ async def test_a_loop_that_dies_is_started_again(tiny: Tiny, monkeypatch: pytest
     assert await wait_all(*JOBS) == ["completed"] * 50
 
 
+async def test_a_loop_that_dies_before_its_first_pass_has_begun_reads_the_list_again(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_RESTART_PAUSE", 0.05)
+    real, died = loop.PollLoop._start, []
+
+    def dying(self: Any, *args: Any) -> bool:
+        started = real(self, *args)
+        if not died:
+            died.append(1)
+            raise RuntimeError("a defect")
+        return started
+
+    monkeypatch.setattr(loop.PollLoop, "_start", dying)
+    tiny.routes[LIST] = listing(*(row(job, "completed") for job in JOBS))
+    for job in JOBS:
+        single(tiny, job, "completed")
+    assert await wait_all(*JOBS, seconds=5.0) == ["completed"] * 50
+
+
+async def test_a_defect_in_reading_one_job_stops_nobody_and_is_ridden_out(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failed = GenerationTrigger.target, []
+
+    def broken(self: GenerationTrigger) -> Any:
+        target = real(self)
+
+        async def poll(wire: Any) -> Any:
+            if self.job_ids == ("broken",) and len(failed) < 3:
+                failed.append(1)
+                raise RuntimeError("a defect")
+            return await target.poll(wire)
+
+        return dataclasses.replace(target, poll=poll, job_id=None)
+
+    monkeypatch.setattr(GenerationTrigger, "target", broken)
+    single(tiny, "broken", "processing", "completed")
+    single(tiny, "sound", "completed")
+    assert await wait_all("broken", "sound") == ["completed"] * 2
+    assert len(failed) == 3
+
+
 # --- what is left behind ------------------------------------------------------------------------------------------
 
 
@@ -365,11 +409,11 @@ async def test_a_held_stream_ends_when_its_trigger_leaves(tiny: Tiny, monkeypatc
     async with asyncio.timeout(10):
         while sum("stream" in one.path for one in tiny.asked) < 2:  # noqa: ASYNC110 - it is another thread that answers
             await asyncio.sleep(0.01)
-    held = len(loop.poll_loop("vendor")._tasks)
+    held = len(loop.poll_loop("vendor")._streams)
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
     await asyncio.sleep(0.05)
-    assert (held, len(loop.poll_loop("vendor")._tasks)) == (2, 1)
+    assert (held, len(loop.poll_loop("vendor")._streams)) == (2, 1)
     staying.cancel()
     await asyncio.gather(staying, return_exceptions=True)
     await settled(tasks, fds + 4)
