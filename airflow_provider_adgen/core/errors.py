@@ -8,7 +8,6 @@ Every error this package raises of its own.
     AdGenError
      ├─ InvalidRequest          refused before anything was sent
      ├─ ApiError                the vendor answered with an error status
-     │   ├─ BadRequest          400
      │   ├─ AuthenticationError 401
      │   ├─ InsufficientCredits 402
      │   ├─ PermissionDenied    403
@@ -110,22 +109,12 @@ class ApiError(AdGenError):
             self.retry_helps = False
 
 
-class BadRequest(ApiError):
-    """400: the vendor does not accept what was sent. A retry does not help; costs nothing."""
-
-    retry_helps = False
-
-
 class AuthenticationError(ApiError):
     """401: the key is missing, wrong, revoked or expired. A retry helps only with another key; costs nothing."""
-
-    retry_helps = False
 
 
 class PermissionDenied(ApiError):
     """403: the key is valid and may not do this (plan, workspace). A retry does not help; costs nothing."""
-
-    retry_helps = False
 
 
 class InsufficientCredits(ApiError):
@@ -135,8 +124,6 @@ class InsufficientCredits(ApiError):
     :param required: credits the vendor says are needed, if it said so.
     :param available: credits the vendor says are left, if it said so.
     """
-
-    retry_helps = False
 
     def __init__(
         self, message: str, *, required: int | None = None, available: int | None = None, **fields: Any
@@ -149,19 +136,13 @@ class InsufficientCredits(ApiError):
 class NotFound(ApiError):
     """404: no such thing in this account. A retry does not help; costs nothing."""
 
-    retry_helps = False
-
 
 class Conflict(ApiError):
     """409: the thing is in use, a duplicate, or in the wrong state. A retry rarely helps; costs nothing."""
 
-    retry_helps = False
-
 
 class PayloadTooLarge(ApiError):
     """413: the media is too large for the vendor. A retry does not help; costs nothing."""
-
-    retry_helps = False
 
 
 class RateLimited(ApiError):
@@ -186,8 +167,6 @@ class SubmissionRefused(ApiError):
 
     The same request would be refused again: a retry does not help; costs nothing.
     """
-
-    retry_helps = False
 
 
 class WireError(AdGenError):
@@ -282,7 +261,6 @@ class DownloadError(AdGenError):
 
 
 _BY_STATUS: dict[int, type[ApiError]] = {
-    400: BadRequest,
     401: AuthenticationError,
     402: InsufficientCredits,
     403: PermissionDenied,

@@ -14,7 +14,6 @@ from airflow_provider_adgen.core.decisions.submission import Decision, Why
 from airflow_provider_adgen.core.errors import (
     AdGenError,
     ApiError,
-    BadRequest,
     Conflict,
     DownloadError,
     GenerationFailed,
@@ -40,7 +39,7 @@ def refusal(error: AdGenError) -> AdGenError:
 
     :param error: what the vendor answered, or why it was not sent.
     """
-    if type(error) not in {ApiError, BadRequest, Conflict, PayloadTooLarge} or not refused_for_good(error):
+    if type(error) not in {ApiError, Conflict, PayloadTooLarge} or not refused_for_good(error):
         return error  # its own class says whether a retry helps
     assert isinstance(error, ApiError)  # noqa: S101 - for the type checker
     return SubmissionRefused(

@@ -26,7 +26,7 @@ from airflow_provider_adgen.lifecycle.stop_messages import refusal
 
 @pytest.mark.parametrize("status", range(300, 600))
 def test_a_refusal_of_the_request_is_for_good_and_one_of_the_moment_is_not(status: int) -> None:
-    expected = 400 <= status < 500 and status not in {408, 425, 429}
+    expected = 400 <= status < 500 and status not in {408, 421, 423, 425, 429}
     assert refused_for_good(error_class(status)("x", status=status)) == expected
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_adgen.core import errors, registry
-from airflow_provider_adgen.core.errors import AdGenError, ApiError, BadRequest, InvalidRequest, error_class
+from airflow_provider_adgen.core.errors import AdGenError, ApiError, InvalidRequest, error_class
 from airflow_provider_adgen.core.requests import GenerationRequest, HttpsUrl, Number, build_request, identifier
 from airflow_provider_adgen.core.scrub import holds_url
 from airflow_provider_adgen.core.vocabulary import (
@@ -186,7 +186,7 @@ def test_every_error_survives_the_way_between_processes() -> None:
 @pytest.mark.parametrize(
     ("status", "cls"),
     [
-        (400, BadRequest),
+        (400, ApiError),
         (401, errors.AuthenticationError),
         (402, errors.InsufficientCredits),
         (403, errors.PermissionDenied),

@@ -72,7 +72,7 @@ def test_the_one_error_that_a_page_shows() -> None:
         (b"<html>Bad gateway</html>", "", None),
         (b"\xff\xfe", "", None),
         (b"[" * 100_000, "", None),
-        (b"1" * 10_000, "", None),
+        (b"1" * 10_000, "1" * 10_000, None),
     ],
 )
 def test_other_error_bodies(value: Any, message: str, code: str | None) -> None:

@@ -50,7 +50,7 @@ def created(value: Any, request: dict[str, Any] = REQUEST) -> Generation:
 )
 def test_every_shape_of_a_creation_is_read(value: dict[str, Any], ids: list[str]) -> None:
     found = created(value)
-    assert (found.id, found.job_ids) == (ids[0], ids)
+    assert (found.id, found.job_ids) == (ids[0], tuple(ids))
     assert found.status == GenerationStatus.QUEUED
     assert found.kind == "video"
     assert found.creatives == []
