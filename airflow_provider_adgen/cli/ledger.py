@@ -117,7 +117,7 @@ def _attach(identity: TaskIdentity, args: argparse.Namespace) -> str:
     return _resolve(attempt, value, text, args, outlives_clear)
 
 
-def _check(attempt: Attempt, ids: tuple[str, ...], conn_id: str | None) -> str:
+def _check(attempt: Attempt, ids: list[str], conn_id: str | None) -> str:
     """Ask the vendor for the jobs; return the result as a sentence."""
     conn_id = conn_id or attempt.conn_id
     if not conn_id:

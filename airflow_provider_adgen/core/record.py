@@ -101,7 +101,7 @@ class Attempt(BaseModel):
     unknown: bool = False
     reason: str | None = None
     answer: str | None = None
-    job_ids: tuple[str, ...] = ()
+    job_ids: list[str] = Field(default_factory=list)
     submitted_at: float | None = None
     result_kind: str | None = Field(default=None, validation_alias=AliasChoices("result_kind", "makes"))
     wait_try: int | None = None

@@ -191,7 +191,7 @@ class Vendor(abc.ABC):
 
     @abc.abstractmethod
     def fetch(
-        self, job_ids: tuple[str, ...], kind: str | None = None, *, stream_seconds: float = 0.0
+        self, job_ids: list[str], kind: str | None = None, *, stream_seconds: float = 0.0
     ) -> Sequence[Generation]:
         """
         Ask for one generation, all its jobs included; links in it are fresh.

@@ -163,7 +163,7 @@ class Generation(Model):
 
     vendor: str
     id: str
-    job_ids: tuple[str, ...] = ()
+    job_ids: list[str] = Field(default_factory=list)
     kind: Kind
     status: GenerationStatus | str
     creatives: list[Creative] = Field(default_factory=list)
@@ -178,7 +178,7 @@ class Generation(Model):
     def model_post_init(self, _context: Any, /) -> None:
         """Fill in all job ids: a generation always knows them. What went wrong is the vendor's text: it is scrubbed."""
         if not self.job_ids:
-            self.job_ids = (self.id,)
+            self.job_ids = [self.id]
         if self.error:
             self.error = scrub(self.error)
 

@@ -334,13 +334,13 @@ class AdGenHook(BaseHook):
         return True, f"{self.vendor.title} accepted the key."
 
 
-def job_ids(text: str) -> tuple[str, ...]:
+def job_ids(text: str) -> list[str]:
     """
     Split the id of a generation into its job ids.
 
     :raises InvalidRequest: there is none.
     """
-    parts = tuple(part.strip() for part in identifier(text).split(",") if part.strip())
+    parts = [part.strip() for part in identifier(text).split(",") if part.strip()]
     if not parts:
         raise InvalidRequest("A generation's id must not be empty. Nothing was sent.")
     return parts

@@ -58,7 +58,7 @@ class AttemptLog:
         self._request = request
         self._ledger = ledger
         self._facts = facts
-        self._terms = options
+        self._options = options
         self._now = now
         self._log = log
         identity = (request.kind, request.body(), vendor.name, account.host, account.conn_id)
@@ -101,7 +101,7 @@ class AttemptLog:
     def price(self) -> int | None:
         """Return the credits that this generation counts for: its documented price, or ``assume_credits``."""
         documented = self._request.price()
-        return documented if documented is not None else self._terms.assume_credits
+        return documented if documented is not None else self._options.assume_credits
 
     def check_budget(self) -> None:
         """
@@ -109,7 +109,7 @@ class AttemptLog:
 
         :raises InvalidRequest: the price is not known, or it is too much together with earlier attempts.
         """
-        limit = self._terms.max_credits
+        limit = self._options.max_credits
         if limit is None:
             return
         price = self.price()
@@ -120,7 +120,7 @@ class AttemptLog:
             )
         record = self.record()
         # Where a clear is treated as a retry, it intends no new generation.
-        epoch = self._facts.epoch if self._terms.policy.on_clear == "fresh" else None
+        epoch = self._facts.epoch if self._options.policy.on_clear == "fresh" else None
         spent = record.spent(epoch) if record is not None else 0
         if spent + price > limit:
             raise InvalidRequest(
@@ -225,10 +225,10 @@ class AttemptLog:
         record = self.record() if self._ledger.keeps else None
         return idempotency_key(
             self._facts.identity,
-            epoch=0 if record is None and self._terms.policy.on_clear == "reattach" else self._facts.epoch,
+            epoch=0 if record is None and self._options.policy.on_clear == "reattach" else self._facts.epoch,
             fingerprint=self.fingerprint,
             answered=record.answered if record is not None else 0,
-            seed=self._terms.seed,
+            seed=self._options.seed,
         )
 
     # --- what came of it ------------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ class AttemptLog:
                     # A repeat that only collects the result does not say what was charged.
                     "charged": told if told is not None else attempt.charged,
                     "wait_try": self._facts.try_number,
-                    "wait_until": self._now() + self._terms.wait_seconds,
+                    "wait_until": self._now() + self._options.wait_seconds,
                     # Copy comes with this answer: it is kept before anything else can go wrong.
                     "result": generation.to_xcom(urls=False) if keep else None,
                 }
@@ -257,13 +257,13 @@ class AttemptLog:
             self._unrecorded(generation.job_ids),
         )
 
-    def _unrecorded(self, job_ids: tuple[str, ...]) -> str:
+    def _unrecorded(self, job_ids: list[str]) -> str:
         return (
             f"{self._vendor.title} job {', '.join(job_ids)} is paid for and could not be recorded. If this task fails "
             "now, attach that job instead of submitting again"
         )
 
-    def adopt(self, attempt: Attempt, job_ids: tuple[str, ...], *, insist: bool = False) -> None:
+    def adopt(self, attempt: Attempt, job_ids: list[str], *, insist: bool = False) -> None:
         """
         Write that *attempt* is known to have started these jobs.
 
@@ -362,16 +362,16 @@ class AttemptLog:
         """Return the Unix times at which the job was submitted and at which this try stops waiting for it."""
         now, last = self._now(), self.counting
         if last is None or last.phase not in {"submitted", "done"}:
-            return now, now + self._terms.wait_seconds
+            return now, now + self._options.wait_seconds
         if last.wait_try != self._facts.try_number or last.wait_until is None:
             changes = {
                 "epoch": self._facts.epoch,
                 "wait_try": self._facts.try_number,
-                "wait_until": now + self._terms.wait_seconds,
+                "wait_until": now + self._options.wait_seconds,
             }
             last = last.model_copy(update=changes)
             self._insist(last, "How long this try waits could not be recorded")
-        return last.submitted_at or now, last.wait_until or now + self._terms.wait_seconds
+        return last.submitted_at or now, last.wait_until or now + self._options.wait_seconds
 
     def _insist(self, attempt: Attempt, otherwise: str) -> None:
         try:

@@ -51,13 +51,13 @@ class GenerationLeg:
         :return: the generation, delivered and recorded; or what to wait for.
         :raises AdGenError: it stops, and says why.
         """
-        job_ids: tuple[str, ...] = ()
+        job_ids: list[str] = []
         again = False
         if resumed is not None:
             job_ids = resumed.job_ids
             if resumed.trigger_failed and not self._submission.keeps:
                 # The trigger died and nothing else remembers the job.
-                job_ids = tuple(resumed.remembered.get(_JOBS) or ())
+                job_ids = list(resumed.remembered.get(_JOBS) or ())
             # A wait for being allowed to submit names no job: that leg begins as the first one does.
             again = bool(job_ids) or resumed.trigger_failed
             self._submission.window.began_at = resumed.remembered.get(_SUBMITTING)

@@ -45,7 +45,7 @@ class WaitForJob:
 
     conn_id: str
     vendor: str
-    job_ids: tuple[str, ...]
+    job_ids: list[str]
     kind: str
     stop_suspended: bool = False
 
@@ -106,7 +106,7 @@ class Resumed:
     """
 
     status: str = ""
-    job_ids: tuple[str, ...] = ()
+    job_ids: list[str] = field(default_factory=list)
     sealed: str = field(default="", repr=False)
     trigger_failed: bool = False
     remembered: Mapping[str, Any] = field(default_factory=dict)

@@ -100,7 +100,7 @@ def apply_resolution(
     return True
 
 
-def _check_exists(hook: AdGenHook, attempt: Attempt, ids: tuple[str, ...]) -> None:
+def _check_exists(hook: AdGenHook, attempt: Attempt, ids: list[str]) -> None:
     # What is recorded cannot be taken back.
     try:
         hook.with_current_key(lambda: hook.get_generation(",".join(ids), kind=attempt.result_kind))

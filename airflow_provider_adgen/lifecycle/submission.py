@@ -57,9 +57,6 @@ if TYPE_CHECKING:
 MOST_LOST = 2
 """Submissions of one try of which nobody knows, at most, also where ``on_unknown_submission`` is ``resubmit``."""
 
-UNTOLD_PAUSE = 90.0
-"""Seconds after which a submission is made again that was refused for now without a word about when."""
-
 
 class Submission:
     """
@@ -117,7 +114,7 @@ class Submission:
 
     # --- the loop -------------------------------------------------------------------------------------------------
 
-    def obtain(self, *, resumed: bool = False, job_ids: tuple[str, ...] = ()) -> Generation | SubmitLater:
+    def obtain(self, *, resumed: bool = False, job_ids: list[str] | None = None) -> Generation | SubmitLater:
         """
         Return the generation of this task, submitting it if and only if that is safe; or when to try again.
 
@@ -287,8 +284,7 @@ class Submission:
         :param refusals: how often the vendor refused this submission before, one time after the other.
         """
         if isinstance(error, RateLimited):
-            asked = UNTOLD_PAUSE if error.retry_after is None else error.retry_after
-            return self.window.queue(max(refusal_delay(refusals), asked))
+            return self.window.queue(refusal_delay(refusals, error.retry_after))
         if isinstance(error, InsufficientCredits) and self.options.on_insufficient == "wait":
             return self.window.await_credits(error, self.attempt_log.price())
         if isinstance(error, AuthenticationError) and not self._reread:
@@ -322,7 +318,7 @@ class Submission:
             self.attempt_log.ended(attempt, seen)
         return seen, str(seen.status)
 
-    def ask(self, job_ids: tuple[str, ...], kind: str | None, submitted_at: float | None) -> Generation | None:
+    def ask(self, job_ids: list[str], kind: str | None, submitted_at: float | None) -> Generation | None:
         """
         Ask the vendor for a job once; None where it does not know the job yet, because the job is young.
 
@@ -352,7 +348,7 @@ class Submission:
             found = find_candidates(self.hook, decision.attempt)
         return stop_error(decision, self.vendor, self.facts, candidates=found, outlives_clear=self._outlives_clear)
 
-    def _stub(self, job_ids: tuple[str, ...]) -> Generation:
+    def _stub(self, job_ids: list[str]) -> Generation:
         return Generation(
             vendor=self.vendor.name,
             id=job_ids[0],

@@ -86,7 +86,7 @@ class LegRunner:
         told = event or {}
         return Resumed(
             status=str(told.get("status") or ""),
-            job_ids=tuple(one for one in str(told.get("id") or "").split(",") if one),
+            job_ids=[one for one in str(told.get("id") or "").split(",") if one],
             sealed=str(told.get("sealed") or ""),
             trigger_failed=event is None,
             remembered=kept if isinstance(kept, dict) else {},
@@ -165,7 +165,7 @@ class LegRunner:
             status, sealed = (WAITED, "") if moment <= until else (TIMEOUT, "")
         return Resumed(
             status=status,
-            job_ids=tuple(one for job in wait.jobs for one in job.job_ids),
+            job_ids=[one for job in wait.jobs for one in job.job_ids],
             sealed=sealed,
             remembered=wait.remember,
             waited=round(self._stop_at - began) if until == self._stop_at else None,

@@ -12,7 +12,7 @@ from airflow.sdk import BaseOperator
 from airflow_provider_adgen.compat import TRIGGER_FAILED, AirflowFailException, AirflowSkipException, conf
 from airflow_provider_adgen.operators._errors import no_useless_retry
 from airflow_provider_adgen.operators._legs import LegRunner
-from airflow_provider_adgen.operators._options import one_of, refused_options, seconds, whole_credits
+from airflow_provider_adgen.operators._option_values import one_of, refused_options, seconds, whole_credits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from airflow_provider_adgen.compat import TRIGGER_FAILED, conf
 from airflow_provider_adgen.operators._arguments import TakesFields
 from airflow_provider_adgen.operators._errors import no_useless_retry
 from airflow_provider_adgen.operators._legs import LegRunner
-from airflow_provider_adgen.operators._options import one_of, refused_options, seconds, whole_credits
+from airflow_provider_adgen.operators._option_values import one_of, refused_options, seconds, whole_credits
 from airflow_provider_adgen.operators._results import push_result
 
 if TYPE_CHECKING:

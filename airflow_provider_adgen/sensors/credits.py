@@ -33,7 +33,7 @@ class CreditSensor(AdGenSensor):
 
     def _credits(self) -> int:
         from airflow_provider_adgen.core.errors import InvalidRequest
-        from airflow_provider_adgen.operators._options import refused_options, whole_credits
+        from airflow_provider_adgen.operators._option_values import refused_options, whole_credits
 
         with refused_options():
             number = whole_credits("required", self.required)

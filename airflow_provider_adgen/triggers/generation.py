@@ -42,7 +42,7 @@ class GenerationTrigger(PollTrigger):
     def __post_init__(self) -> None:
         super().__post_init__()
         parts = self.job_ids.split(",") if isinstance(self.job_ids, str) else self.job_ids
-        self.job_ids = tuple(part.strip() for part in parts)
+        self.job_ids = [part.strip() for part in parts]
 
     def subject(self) -> str:
         """Return the job ids."""
@@ -56,7 +56,7 @@ class GenerationTrigger(PollTrigger):
 
     def target(self) -> PollTarget:
         """Ask the vendor for the generation until it is finished."""
-        ids, kind, vendor = tuple(self.job_ids), self.kind, get_vendor(self.vendor)
+        ids, kind, vendor = list(self.job_ids), self.kind, get_vendor(self.vendor)
         stop_statuses = frozenset({str(GenerationStatus.SUSPENDED)}) if self.stop_suspended else frozenset[str]()
         streams = vendor.stream_seconds > 0
 
@@ -67,7 +67,7 @@ class GenerationTrigger(PollTrigger):
             return result_of(seen, stop_statuses, sealed)
 
         return PollTarget(
-            key=("generation", ids, self.stop_suspended),
+            key=("generation", tuple(ids), self.stop_suspended),
             poll=poll,
             schedule=schedule(vendor.tracking, kind or "", self.poll_interval),
             since=self.since,

@@ -117,7 +117,7 @@ class ListReader:
             # The list did not show it: that says nothing about the job, so it is polled by itself. Where that takes a
             # stream, it is the limit of streams that says when.
             if job.target.streams:
-                self._results.schedule_next(job)
+                self._results.schedule_unseen(job)
             else:
                 self._jobs.schedule(job, SYSTEM.monotonic(), unlisted=True)
 

@@ -222,7 +222,7 @@ class PollLoop:
             return True
         if job.target.streams and job.listable:
             # No list and no stream to be had: there is nothing to ask.
-            self.results.schedule_next(job)
+            self.results.schedule_unseen(job)
             return True
         if now < self._gap_until:
             self._alarm.set(self._gap_until)

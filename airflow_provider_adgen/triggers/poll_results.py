@@ -110,7 +110,7 @@ class PollResults:
         # If it was over for the waiters before, whoever comes now is told what the vendor says.
         self._jobs.schedule(job, SYSTEM.monotonic() + pause)
 
-    def schedule_next(self, job: WaitingJob) -> None:
+    def schedule_unseen(self, job: WaitingJob) -> None:
         """Schedule the next poll of a job about which nothing new is known."""
         self._jobs.schedule(job, SYSTEM.monotonic() + self._judge(job, over=False).pause)
 

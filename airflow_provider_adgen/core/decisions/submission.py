@@ -26,6 +26,9 @@ SAME_FAILURE_LIMIT = 3
 REFUSED_PAUSE = 1.0
 """Seconds before a submission that was refused for now is made again, the first time."""
 
+UNTOLD_PAUSE = 90.0
+"""Seconds before a submission that was refused for now is made again, where the vendor does not say when."""
+
 _FIRST_PAUSE = 5.0
 _SHORT_PAUSE = 1.0
 _LONGEST_PAUSE = 600.0
@@ -243,13 +246,17 @@ def repeat_delay(sends: int, first: float = _FIRST_PAUSE) -> float:
     return min(_LONGEST_PAUSE, first * float(2 ** min(max(0, sends - 1), 16)))
 
 
-def refusal_delay(refusals: int) -> float:
+def refusal_delay(refusals: int, asked: float | None = None) -> float:
     """
-    Return the seconds after which a refused submission is made again, at least; it doubles each time.
+    Return the seconds after which a submission is made again that the vendor refused for now.
+
+    It is what the vendor asks for, but never less than a pause that doubles with each refusal in a row.
 
     :param refusals: how often it was refused before, one time after the other.
+    :param asked: seconds that the vendor asks to wait; None where it does not say.
     """
-    return min(_LONGEST_PAUSE, REFUSED_PAUSE * float(2 ** min(max(0, refusals), 16)))
+    backoff = min(_LONGEST_PAUSE, REFUSED_PAUSE * float(2 ** min(max(0, refusals), 16)))
+    return max(backoff, UNTOLD_PAUSE if asked is None else asked)
 
 
 def _submitted(situation: Situation, last: Attempt) -> Decision:

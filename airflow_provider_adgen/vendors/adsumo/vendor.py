@@ -164,7 +164,7 @@ class AdsumoVendor(Vendor):
         return at.submit(parse, request.body(), {"Idempotency-Key": idempotency_key} if idempotency_key else None)
 
     def fetch(
-        self, job_ids: tuple[str, ...], kind: str | None = None, *, stream_seconds: float = 0.0
+        self, job_ids: list[str], kind: str | None = None, *, stream_seconds: float = 0.0
     ) -> Sequence[Generation]:
         """Ask ``GET /generations/{id}``; its result link is fresh for an hour."""
         item: GenerationItem = yield api.generation_item(job_ids[0])

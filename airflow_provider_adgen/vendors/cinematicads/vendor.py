@@ -123,7 +123,7 @@ class CinematicAdsVendor(Vendor):
         return at.submit(parse, request.body())
 
     def fetch(
-        self, job_ids: tuple[str, ...], kind: str | None = None, *, stream_seconds: float = 0.0
+        self, job_ids: list[str], kind: str | None = None, *, stream_seconds: float = 0.0
     ) -> Sequence[Generation]:
         """
         Look for one job in the list of projects and on its stream; there is no endpoint for one job.

@@ -119,7 +119,7 @@ class CutxVendor(Vendor):
         return at.submit(lambda answer: self._submitted(at.object(answer), request, at), {**request.body(), **key})
 
     def fetch(
-        self, job_ids: tuple[str, ...], kind: str | None = None, *, stream_seconds: float = 0.0
+        self, job_ids: list[str], kind: str | None = None, *, stream_seconds: float = 0.0
     ) -> Sequence[Generation]:
         """
         Ask ``GET /api/generate/status`` for the job.

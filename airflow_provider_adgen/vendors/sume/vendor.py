@@ -99,7 +99,7 @@ class SumeVendor(Vendor):
         return at.submit(lambda answer: self._created(at.object(answer), request, at), request.body())
 
     def fetch(
-        self, job_ids: tuple[str, ...], kind: str | None = None, *, stream_seconds: float = 0.0
+        self, job_ids: list[str], kind: str | None = None, *, stream_seconds: float = 0.0
     ) -> Sequence[Generation]:
         """
         Ask ``GET /jobs/{id}`` of every job and, once all are over, ``GET /jobs/{id}/result`` of the completed ones.

@@ -30,6 +30,9 @@ data: {"success":true,"videoUrl":"https://v.example/a.mp4","duration":15}
 
 """
 
+FILM = b"\0\0\0\x18ftypmp42" + bytes(24)
+"""As an MP4 begins."""
+
 
 @pytest.fixture
 def pages(pages_of: Callable[[str], Pages], monkeypatch: pytest.MonkeyPatch) -> Pages:
@@ -279,9 +282,9 @@ def test_exports(pages: Pages, tmp_path: Path, method: str) -> None:
     source = "https://v.example/a.mp4?x=1"
     if method == "POST":
         pages.say("GET", "/api/export", {"error": "no"}, 405)
-    pages.say(method, "/api/export", b"mp4", Content_Type="video/mp4")
+    pages.say(method, "/api/export", FILM, Content_Type="video/mp4")
     pages.hook.export_video(source, f"file://{tmp_path}/a.mp4")
-    assert (tmp_path / "a.mp4").read_bytes() == b"mp4"
+    assert (tmp_path / "a.mp4").read_bytes() == FILM
     assert (pages.last.query if method == "GET" else pages.last.body) == {"source": source}
     with pytest.raises(errors.InvalidRequest):
         pages.hook.export_video("http://v.example/a.mp4", f"file://{tmp_path}/b.mp4")

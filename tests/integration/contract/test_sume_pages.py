@@ -157,7 +157,7 @@ def test_all_jobs_of_a_face_swap_are_tracked_and_collected(pages: Pages, answer:
         pages.say("GET", f"/jobs/{job}/result", done)
 
     made = pages.hook.submit(SWAP)
-    assert made.job_ids == ("job_1", "job_2")
+    assert made.job_ids == ["job_1", "job_2"]
     found = pages.hook.get_generation(",".join(made.job_ids))
 
     assert (found.id, found.job_ids, found.status) == ("job_1", ["job_1", "job_2"], "completed")

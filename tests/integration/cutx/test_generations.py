@@ -168,7 +168,7 @@ def test_a_key_of_copy_protects_while_it_is_written(sandbox: Sandbox, hook: Cutx
         done = first.result()
     assert (again.id, again.finished, again.variants) == (done.id, False, [])
     assert done.succeeded and len(done.variants) == 5
-    with pytest.raises(DownloadError, match="once"):
+    with pytest.raises(DownloadError, match="copy"):
         hook.get_generation(again.id)
     assert paid(sandbox) == [1]
 

@@ -252,4 +252,4 @@ def test_the_latest_of_several_attempts_decides() -> None:
     situation = Situation(Record(attempts=[old, new]), NONE, Policy(), "video", 3, "same", {}, NOW, says="queued")
     decision = decide(situation)
     assert decision.action == Action.ATTACH and decision.attempt is not None
-    assert decision.attempt.job_ids == ("new",)
+    assert decision.attempt.job_ids == ["new"]

@@ -75,8 +75,8 @@ class TestXCom:
         assert Generation.from_xcom(made.to_xcom(urls=True)) == made
 
     def test_a_generation_knows_all_its_jobs(self) -> None:
-        assert generation().job_ids == ("j",)
-        assert generation(job_ids=["j", "k"]).job_ids == ("j", "k")
+        assert generation().job_ids == ["j"]
+        assert generation(job_ids=["j", "k"]).job_ids == ["j", "k"]
 
 
 def test_only_an_end_is_an_end() -> None:

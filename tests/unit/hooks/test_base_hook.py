@@ -126,7 +126,7 @@ def test_what_is_no_id_is_refused(text: Any) -> None:
 
 
 def test_several_jobs_of_one_generation() -> None:
-    assert job_ids(" a, b ,,c ") == ("a", "b", "c")
+    assert job_ids(" a, b ,,c ") == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(

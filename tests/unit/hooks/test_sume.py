@@ -229,7 +229,7 @@ def test_several_jobs_are_asked_for_together(tiny: Tiny, both: Both) -> None:
         },
     }
     submitted = both("submit", FaceSwap(source_video_url="https://m.example/a.mp4", avatar_ids=["a", "b"]))
-    assert submitted.job_ids == ("job_1", "job_2")
+    assert submitted.job_ids == ["job_1", "job_2"]
     found = both("get_generation", "job_1,job_2")
     assert [one.url for one in found.creatives] == ["https://m.example/1.mp4", "https://m.example/2.mp4"]
     assert (found.id, str(found.status)) == ("job_1", "completed")

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_adgen.compat import AirflowFailException, AirflowSkipException, TaskDeferred
 from airflow_provider_adgen.core.errors import GenerationFailed, GenerationTimeout
-from airflow_provider_adgen.operators._options import one_of, seconds, whole_credits
+from airflow_provider_adgen.operators._option_values import one_of, seconds, whole_credits
 from airflow_provider_adgen.operators.generate import GenerateOperator
 
 if TYPE_CHECKING:

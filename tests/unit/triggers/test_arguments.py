@@ -72,7 +72,7 @@ async def test_job_ids_of_any_shape_are_one_generation(
 ) -> None:
     arguments = {**WAITING, "since": time.time(), "vendor": "sume", "job_ids": given, "kind": "image"}
     trigger = GenerationTrigger(**arguments)
-    assert trigger.job_ids == ("a", "b") and trigger.target().key == ("generation", ("a", "b"), False)
+    assert trigger.job_ids == ["a", "b"] and trigger.target().key == ("generation", ("a", "b"), False)
     assert trigger.serialize()[1]["job_ids"] == ["a", "b"]
     with Tiny() as server:
         for job in "ab":

@@ -41,7 +41,7 @@ def seen(value: Any, kind: str | None = None, job: str = ID) -> Generation:
 def test_the_example_of_copy() -> None:
     value = {"jobId": "uuid", "status": "completed", "creditsUsed": 1, "creditsRemaining": 24, "variants": [VARIANT]}
     found = submitted(value, COPY)
-    assert (found.vendor, found.id, found.job_ids, found.kind) == ("cutx", "uuid", ("uuid",), "copy")
+    assert (found.vendor, found.id, found.job_ids, found.kind) == ("cutx", "uuid", ["uuid"], "copy")
     assert found.status == GenerationStatus.COMPLETED and found.succeeded
     assert found.to_xcom(urls=True)["variants"] == [VARIANT]
     assert found.credits.model_dump() == {"quoted": 1, "charged": 1, "refunded": None}

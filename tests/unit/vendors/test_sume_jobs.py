@@ -290,7 +290,7 @@ def several(*words: str, errors: dict[int, str] | None = None) -> tuple[Generati
 
     answers = {f"/jobs/job_{index}": job(index, word) for index, word in enumerate(words)}
     answers |= {f"/jobs/job_{index}/result": job(index, word) for index, word in enumerate(words)}
-    ids = tuple(f"job_{index}" for index in range(len(words)))
+    ids = [f"job_{index}" for index in range(len(words))]
     return drive(VENDOR.fetch(ids, "video"), answers), asked
 
 
@@ -314,7 +314,7 @@ def several(*words: str, errors: dict[int, str] | None = None) -> tuple[Generati
 def test_what_several_jobs_add_up_to(words: tuple[str, ...], status: Any) -> None:
     found, asked = several(*words)
     assert found.status == status
-    assert (found.id, found.job_ids) == ("job_0", tuple(f"job_{index}" for index in range(len(words))))
+    assert (found.id, found.job_ids) == ("job_0", [f"job_{index}" for index in range(len(words))])
     over = status in FINISHED
     expected = [f"https://m.example/{i}.mp4" for i, word in enumerate(words) if over and word == "completed"]
     assert [one.url for one in found.creatives] == expected

@@ -102,7 +102,7 @@ class ExampleAds(Vendor):
         return at.submit(lambda answer: self._generation(answer, at), request.body())
 
     def fetch(
-        self, job_ids: tuple[str, ...], kind: str | None = None, *, stream_seconds: float = 0.0
+        self, job_ids: list[str], kind: str | None = None, *, stream_seconds: float = 0.0
     ) -> Sequence[Generation]:
         """Ask for one job."""
         at = endpoint("GET /ads/{id}")
