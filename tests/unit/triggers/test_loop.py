@@ -344,7 +344,7 @@ async def test_a_defect_in_reading_one_job_stops_nobody_and_is_ridden_out(
         target = real(self)
 
         async def poll(wire: Any) -> Any:
-            if self.job_ids == ("broken",) and len(failed) < 3:
+            if self.job_ids == ["broken"] and len(failed) < 3:
                 failed.append(1)
                 raise RuntimeError("a defect")
             return await target.poll(wire)
