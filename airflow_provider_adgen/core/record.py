@@ -48,11 +48,14 @@ class Attempt(BaseModel):
     :param conn_id: the Airflow connection it was posted with.
     :param request_kind: the request's word.
     :param endpoint: where it was posted.
-    :param intended_at: Unix time of the intent.
+    :param intended_at: Unix time of the intent; later than that of the attempt before, whatever the clock says.
+    :param clock_at: the same as the clock said it; deadlines count from it.
     :param post_seconds: the submission's own deadline.
     :param first_intended_at: Unix time at which this try first wanted to submit, where refused attempts were replaced.
     :param refusals: refused attempts that this one replaced, one after the other.
     :param answered_before: of those, the ones that the vendor answered.
+    :param posters: the processes that may have posted it.
+    :param withdrawn_by: of those, the ones that know that their posting started nothing.
     :param statuses: what each posting came to: an HTTP status, 0 where no answer arrived.
     :param sent_at: Unix time of the latest posting's end.
     :param retry_at: Unix time before which the vendor asked not to be posted to again.
@@ -89,10 +92,13 @@ class Attempt(BaseModel):
     request_kind: str = Field(validation_alias=AliasChoices("request_kind", "kind"))
     endpoint: str = ""
     intended_at: float
+    clock_at: float | None = None
     post_seconds: float
     first_intended_at: float | None = None
     refusals: int = 0
     answered_before: int = 0
+    posters: list[str] = Field(default_factory=list)
+    withdrawn_by: list[str] = Field(default_factory=list)
     statuses: list[int] = Field(default_factory=list)
     sent_at: float | None = None
     retry_at: float | None = None
@@ -112,6 +118,11 @@ class Attempt(BaseModel):
     ended: str | None = None
     heard: str | None = None
     result: dict[str, Any] | None = None
+
+    @property
+    def began_at(self) -> float:
+        """Unix time from which its deadline and its key's window count."""
+        return self.intended_at if self.clock_at is None else self.clock_at
 
     @property
     def spent(self) -> int:
@@ -178,8 +189,8 @@ class Record(BaseModel):
         """Return the record with *attempt* in its place; an attempt never goes back to an earlier phase or version."""
         kept = [other for other in self.attempts if other.uid != attempt.uid]
         old = next((other for other in self.attempts if other.uid == attempt.uid), None)
-        if old is not None and (_ORDER[old.phase], old.written_at) > (_ORDER[attempt.phase], attempt.written_at):
-            attempt = old
+        if old is not None:
+            attempt = _merged(old, attempt)
         return Record(attempts=sorted([*kept, attempt], key=lambda one: one.intended_at))
 
     def without(self, uid: str) -> Record:
@@ -221,3 +232,14 @@ class Record(BaseModel):
             for attempt in record.attempts:
                 result = result.with_attempt(attempt)
         return result
+
+
+def _merged(one: Attempt, other: Attempt) -> Attempt:
+    """Return what two versions of an attempt say together: the further phase, of the same phase the later version."""
+    first, last = sorted((one, other), key=lambda version: (_ORDER[version.phase], version.written_at))
+    posters = sorted({*first.posters, *last.posters})
+    withdrawn_by = sorted({*first.withdrawn_by, *last.withdrawn_by})
+    changes: dict[str, Any] = {"posters": posters, "withdrawn_by": withdrawn_by}
+    if last.phase == "withdrawn" and not set(posters) <= set(withdrawn_by):
+        changes["phase"] = "intent"  # another process has posted it too, and nobody knows what came of that
+    return last.model_copy(update=changes)

@@ -185,7 +185,8 @@ def note_missing_files(request: GenerationRequest, generation: Generation) -> st
 
     :return: a warning that names both numbers; None where no file is missing.
     """
-    asked, files = request.expected_files(), generation.creatives
+    # A replaced field was not validated: what it asks for is not known.
+    asked, files = None if request.overrides else request.expected_files(), generation.creatives
     enough = asked is None or len(files) >= asked or any(one.kind == "archive" for one in files)
     if enough or not generation.succeeded:
         return None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen import compat, settings
@@ -36,6 +37,11 @@ class Ledger:
         self._stores = stores
         self._clock = clock
         self._record: Record | None = None
+        self.process = uuid.uuid4().hex[:8]
+        """Tells this process from others of the same task."""
+
+        # Their objects stay where a storage allows no deletes.
+        self._forgotten: set[str] = set()
 
     @property
     def outlives_clear(self) -> bool:
@@ -54,7 +60,7 @@ class Ledger:
         :raises RecordUnreadable: a store cannot be read.
         """
         if self._record is None and self._stores:
-            self._record = Record.merged(store.read() for store in self._stores)
+            self._record = self._read([])
         return self._record
 
     def refresh(self) -> None:
@@ -65,7 +71,13 @@ class Ledger:
         """
         if self._stores:
             known = [self._record] if self._record is not None else []
-            self._record = Record.merged([*(store.read() for store in self._stores), *known])
+            self._record = self._read(known)
+
+    def _read(self, known: list[Record]) -> Record:
+        record = Record.merged([*(store.read() for store in self._stores), *known])
+        for uid in self._forgotten:
+            record = record.without(uid)
+        return record
 
     def newcomers(self) -> list[Attempt]:
         """
@@ -78,12 +90,25 @@ class Ledger:
         :raises RecordUnreadable: a store cannot be read.
         """
         before = self.record()
-        known = {(one.uid, one.phase) for one in before.attempts} if before is not None else set()
+        known = {_version(one) for one in before.attempts} if before is not None else set()
         self.refresh()
         after = self.record()
-        return [one for one in after.attempts if (one.uid, one.phase) not in known] if after is not None else []
+        return [one for one in after.attempts if _version(one) not in known] if after is not None else []
 
-    def write(self, attempt: Attempt, *, retrying: bool = False, instead_of: Attempt | None = None) -> Attempt:
+    def forget(self, attempt: Attempt) -> None:
+        """
+        Drop a refused attempt that a later one has replaced; it raises nothing.
+
+        Call it when :meth:`newcomers` has found nobody: what another process made of the attempt must be seen first.
+        """
+        if self._record is None:
+            return
+        self._forgotten.add(attempt.uid)
+        self._record = self._record.without(attempt.uid)
+        for store in self._stores:
+            store.forget(attempt)
+
+    def write(self, attempt: Attempt, *, retrying: bool = False) -> Attempt:
         """
         Write a version of *attempt* to every store, and return that version.
 
@@ -92,11 +117,8 @@ class Ledger:
 
         :param attempt: the attempt.
         :param retrying: retry a few times before an error is raised.
-        :param instead_of: an attempt that was refused and is forgotten once *attempt* is kept.
         """
         known = self.record() or Record()
-        if instead_of is not None:
-            known = known.without(instead_of.uid)
         # Versions are ordered by time. The new version must be the latest, also if this worker's clock is behind.
         latest = max((one.written_at + 0.001 for one in known.attempts if one.uid == attempt.uid), default=0.0)
         kept = attempt.model_copy(update={"written_at": max(self._clock.now(), latest)})
@@ -115,9 +137,6 @@ class Ledger:
         if failure is not None:
             raise failure
         self._record = record
-        if instead_of is not None:
-            for store in self._stores:
-                store.forget(instead_of)
         return kept
 
     def _write(self, store: Store, attempt: Attempt, record: Record, pauses: tuple[float, ...]) -> None:
@@ -129,6 +148,10 @@ class Ledger:
             else:
                 return
         store.write(attempt, record)
+
+
+def _version(attempt: Attempt) -> tuple[str, float, tuple[str, ...]]:
+    return attempt.uid, attempt.written_at, tuple(attempt.posters)
 
 
 def task_ledger(context: Mapping[str, Any], identity: TaskIdentity) -> Ledger:

@@ -150,6 +150,8 @@ class ObjectStore(Store):
         try:
             fs, folder = self._place()
             mine = [name for name in _objects(fs, folder) if f"-{attempt.uid}-" in name.rpartition("/")[2]]
+            if any("-intent-" not in name and "-withdrawn-" not in name for name in mine):
+                return  # another process made a job of it
             # The intent first: alone it would look like a submission that nobody can vouch for.
             for name in sorted(mine, key=lambda one: "-intent-" not in one):
                 fs.rm_file(name)

@@ -64,6 +64,7 @@ class AttemptLog:
         identity = (request.kind, request.body(), vendor.name, account.host, account.conn_id)
         self.fingerprint = fingerprint(*identity)
         self.fields = field_hashes(*identity)
+        self._replaced: Attempt | None = None
 
     def record(self) -> Record | None:
         """Return the record; None where no store is configured and this process has written nothing."""
@@ -154,6 +155,8 @@ class AttemptLog:
             endpoint=endpoint,
             # Attempts are ordered by time; a worker whose clock is behind must come last all the same.
             intended_at=now if last is None else max(now, last.intended_at + 0.001),
+            clock_at=now,
+            posters=[self._ledger.process],
             post_seconds=account.timeout,
             key_tag=account.key_tag,
             result_kind=self._request.result_kind,
@@ -165,15 +168,30 @@ class AttemptLog:
             if refused.try_number == attempt.try_number:
                 attempt.first_intended_at = refused.first_intended_at or refused.intended_at
         try:
-            return self._ledger.write(attempt, instead_of=refused)
+            written = self._ledger.write(attempt)
         except Exception as error:
             # One of two stores may have taken it. Nothing is posted, so a later try must not ask a person about it.
             reason = f"its intent could not be recorded ({type(error).__name__})"
-            self._insist(
-                attempt.model_copy(update={"phase": "withdrawn", "reason": reason}),
-                "Nothing was posted, because that could not be recorded first",
-            )
+            self._withdraw(attempt, reason)
             raise
+        self._replaced = refused
+        return written
+
+    def take_up(self, attempt: Attempt) -> Attempt | None:
+        """
+        Write that this process repeats an attempt of another one, which then sees that it is not alone.
+
+        :return: the attempt to post; None where another process has written something meanwhile.
+        """
+        if not self._ledger.keeps:
+            return attempt
+        posters = sorted({*attempt.posters, self._ledger.process})
+        written = self._ledger.write(attempt.model_copy(update={"posters": posters}))
+        if not self._ledger.newcomers():
+            return written
+        by = sorted({*written.withdrawn_by, self._ledger.process})
+        self._ledger.write(written.model_copy(update={"withdrawn_by": by}), retrying=True)
+        return None
 
     def _replaces(self, last: Attempt) -> bool:
         """Whether a new attempt replaces the last one, which the vendor refused only for now."""
@@ -197,21 +215,18 @@ class AttemptLog:
         try:
             others = self._ledger.newcomers()
         except AdGenError:
-            self._insist(
-                attempt.model_copy(update={"phase": "withdrawn", "reason": "the record could not be read again"}),
-                "Nothing was posted, which could not be recorded: a later try will ask a person",
-            )
+            self._withdraw(attempt, "the record could not be read again")
             raise
         if not others:
+            if self._replaced is not None:
+                self._ledger.forget(self._replaced)
             return False
         self._log.warning(
             "Another process has recorded a submission of %s meanwhile. This one posts nothing.", self._facts.identity
         )
-        reason = "another process was submitting for the same task"
-        self._insist(
-            attempt.model_copy(update={"phase": "withdrawn", "reason": reason}),
-            "Nothing was posted, which could not be recorded: a later try will ask a person",
-        )
+        if attempt.uid in {one.uid for one in others}:
+            return True  # it repeats this attempt: what comes of it is for both
+        self._withdraw(attempt, "another process was submitting for the same task")
         return True
 
     def _key(self, before: Attempt | None) -> str | None:
@@ -284,15 +299,20 @@ class AttemptLog:
 
     def withdrawn(self, attempt: Attempt, verdict: Verdict, error: AdGenError) -> None:
         """Write that nothing was started; if it cannot be written, the intent stays and a later try stops."""
+        self._withdraw(attempt.model_copy(update=self._outcome(attempt, verdict, error)), error.message)
+
+    def _withdraw(self, attempt: Attempt, reason: str) -> None:
+        by = sorted({*attempt.withdrawn_by, self._ledger.process})
         self._insist(
-            attempt.model_copy(update={**self._outcome(attempt, verdict, error), "phase": "withdrawn"}),
+            attempt.model_copy(update={"phase": "withdrawn", "reason": reason, "withdrawn_by": by}),
             "Nothing was started, which could not be recorded: a later try will ask a person",
         )
 
     def dismissed(self, attempt: Attempt) -> None:
         """Write that a person says *attempt* started nothing."""
         reason = "a person declared that it was not submitted"
-        self._ledger.write(attempt.model_copy(update={"phase": "withdrawn", "reason": reason}), retrying=True)
+        by = {"phase": "withdrawn", "reason": reason, "withdrawn_by": attempt.posters}
+        self._ledger.write(attempt.model_copy(update=by), retrying=True)
 
     def unanswered(self, attempt: Attempt, verdict: Verdict, error: AdGenError) -> None:
         """Write that the outcome is unknown."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.lifecycle.submission import Submission
     from airflow_provider_adgen.lifecycle.submit_options import GenerateOptions
 
-_JOBS, _WAITING, _SUBMITTING = "job_ids", "waiting", "submitting"
+_JOBS, _WAITING, _SUBMITTING, _REASON = "job_ids", "waiting", "submitting", "reason"
 
 
 class GenerationLeg:
@@ -52,16 +52,18 @@ class GenerationLeg:
         :raises AdGenError: it stops, and says why.
         """
         job_ids: list[str] = []
-        again = False
+        again, closed = False, None
         if resumed is not None:
-            job_ids = resumed.job_ids
-            if resumed.trigger_failed and not self._submission.keeps:
-                # The trigger died and nothing else remembers the job.
-                job_ids = list(resumed.remembered.get(_JOBS) or ())
+            job_ids = list(resumed.job_ids)
+            if resumed.trigger_failed:
+                # The trigger died; what it waited for was remembered.
+                job_ids = self._submission.awaited() or list(resumed.remembered.get(_JOBS) or ())
             # A wait for being allowed to submit names no job: that leg begins as the first one does.
-            again = bool(job_ids) or resumed.trigger_failed
+            again = bool(job_ids)
+            if resumed.timed_out and not again:
+                closed = str(resumed.remembered.get(_REASON) or "its time is over")
             self._submission.window.began_at = resumed.remembered.get(_SUBMITTING)
-        found = self._submission.obtain(resumed=again, job_ids=job_ids)
+        found = self._submission.obtain(resumed=again, job_ids=job_ids, closed=closed)
         if isinstance(found, SubmitLater):
             return self._wait_to_submit(found, resumed)
         return self._see_through(found, resumed if again else None)
@@ -70,7 +72,7 @@ class GenerationLeg:
         if resumed is not None and resumed.timed_out:
             raise self._submission.window.closed(later.reason)
         since, until = self._submission.window.times()
-        return Wait(since=since, until=until, submit=(later,), remember={_SUBMITTING: since})
+        return Wait(since=since, until=until, submit=(later,), remember={_SUBMITTING: since, _REASON: later.reason})
 
     # --- the job's end --------------------------------------------------------------------------------------------
 
@@ -126,7 +128,9 @@ class GenerationLeg:
         if heard is not None and (self._options.destination or not heard.succeeded):
             return heard  # stored at once, or asked for again if its links are over: vendors ration such requests
         try:
-            seen = self._submission.ask(generation.job_ids, generation.kind, submitted_at)
+            # Without a record nobody knows when it was submitted, and so it is not young.
+            known = self._submission.keeps or _WAITING in resumed.remembered
+            seen = self._submission.ask(generation.job_ids, generation.kind, submitted_at if known else None)
         except AdGenError as error:
             if heard is not None:
                 return heard
@@ -155,7 +159,8 @@ class GenerationLeg:
     def _wait(self, generation: Generation, resumed: Resumed | None, submitted_at: float, until: float) -> Wait:
         if resumed is not None and (resumed.timed_out or self._clock.now() >= until):
             allowed = self._options.submit.wait_seconds
-            raise self._timed_out(generation, min(allowed, resumed.waited or allowed))
+            waited = allowed if resumed.waited is None else resumed.waited
+            raise self._timed_out(generation, min(allowed, waited))
         job = WaitForJob(
             self._hook.conn_id,
             self._submission.vendor.name,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_adgen import metrics
 from airflow_provider_adgen.core.decisions.polling import PollAction, Schedule, judge_poll
 from airflow_provider_adgen.core.decisions.posting import classify_submit_error
+from airflow_provider_adgen.core.decisions.rates import NEAR
 from airflow_provider_adgen.core.decisions.submission import (
     LOST,
     MISSING,
@@ -56,6 +57,9 @@ if TYPE_CHECKING:
 
 MOST_LOST = 2
 """Submissions of one try of which nobody knows, at most, also where ``on_unknown_submission`` is ``resubmit``."""
+
+
+_ASKS, _ASK_PAUSE = 3, 5.0
 
 
 class Submission:
@@ -114,12 +118,15 @@ class Submission:
 
     # --- the loop -------------------------------------------------------------------------------------------------
 
-    def obtain(self, *, resumed: bool = False, job_ids: list[str] | None = None) -> Generation | SubmitLater:
+    def obtain(
+        self, *, resumed: bool = False, job_ids: list[str] | None = None, closed: str | None = None
+    ) -> Generation | SubmitLater:
         """
         Return the generation of this task, submitting it if and only if that is safe; or when to try again.
 
         :param resumed: this is a later leg of the try that submitted.
         :param job_ids: jobs that the trigger carried; they count where the record has none.
+        :param closed: why nothing may be submitted any more; None while it may.
         :raises AdGenError: it stops, and says why.
         """
         if not self.keeps and not resumed:
@@ -129,10 +136,14 @@ class Submission:
             )
         self.attempt_log.refresh()
         if job_ids:
-            last = self.attempt_log.last
+            last, record = self.attempt_log.last, self.attempt_log.record()
             if last is None:
                 return self._stub(job_ids)
-            if last.phase == "intent":
+            known = record is not None and any(set(one.job_ids) & set(job_ids) for one in record.attempts)
+            if last.phase == "intent" and known:
+                # This try's job is paid for. What another try is submitting is not for this one to settle.
+                return self.with_credits(self._stub(job_ids))
+            if last.phase == "intent" and last.try_number == self.facts.try_number:
                 # The job was accepted and could not be recorded; the trigger carried its id until now.
                 self.attempt_log.adopt(last, job_ids, insist=True)
         asked, says, seen = None, None, None
@@ -145,6 +156,8 @@ class Submission:
             decision = self._once(decide(self._situation(record, resumed=resumed, says=says)), record)
             done: Generation | SubmitLater | None = None
             match decision.action:
+                case Action.SUBMIT if closed is not None:
+                    raise self.window.closed(closed)
                 case Action.SUBMIT:
                     done = self._submit(decision.attempt)
                 case Action.REPEAT:
@@ -228,6 +241,11 @@ class Submission:
                 failpoint("after-intent")
                 if self.attempt_log.contested(attempt):
                     return None
+            elif attempt.phase == "intent" and (attempt.uid not in self._posted or len(attempt.posters) > 1):
+                taken = self.attempt_log.take_up(attempt)
+                if taken is None:
+                    return None
+                attempt = taken
             failpoint("before-post")
             try:
                 generation = self.hook.submit(self.request, idempotency_key=attempt.key)
@@ -320,20 +338,26 @@ class Submission:
 
     def ask(self, job_ids: list[str], kind: str | None, submitted_at: float | None) -> Generation | None:
         """
-        Ask the vendor for a job once; None where it does not know the job yet, because the job is young.
+        Ask the vendor for a job; None where it cannot answer just now, or does not know the job yet.
 
         :param submitted_at: Unix time of the submission, if known.
-        :raises AdGenError: it cannot be asked for.
+        :raises AdGenError: asking again does not help.
         """
-        try:
-            return self.hook.with_current_key(lambda: self.hook.get_generation(",".join(job_ids), kind=kind))
-        except NotFound as error:
-            age = self._clock.now() - (submitted_at or 0.0)
-            rng = random.Random()  # noqa: S311 - jitter, not a secret
-            verdict = judge_poll(error, schedule=Schedule(1.0), age=age, failures=0, rng=rng)
-            if verdict.action != PollAction.AGAIN:
-                raise
-            return None
+        rng = random.Random()  # noqa: S311 - jitter, not a secret
+        for failures in range(_ASKS):
+            try:
+                return self.hook.with_current_key(lambda: self.hook.get_generation(",".join(job_ids), kind=kind))
+            except AdGenError as error:
+                age = self._clock.now() - (submitted_at or 0.0)
+                schedule = Schedule(_ASK_PAUSE)
+                verdict = judge_poll(error, schedule=schedule, age=age, failures=failures, rng=rng, reread=True)
+                if verdict.action != PollAction.AGAIN:
+                    raise
+                self._log.warning("%s The job is asked for again.", error.message)
+                if isinstance(error, NotFound) or verdict.pause > NEAR or failures + 1 == _ASKS:
+                    break
+                self._clock.sleep_blocking(verdict.pause)
+        return None
 
     def missing_job(self, error: NotFound) -> AdGenError:
         """Return the error for a job that the vendor does not know, with what a person can do about it."""
@@ -347,6 +371,12 @@ class Submission:
         if decision.attempt is not None and decision.attempt.phase == "intent" and self.vendor.promises.lists_jobs:
             found = find_candidates(self.hook, decision.attempt)
         return stop_error(decision, self.vendor, self.facts, candidates=found, outlives_clear=self._outlives_clear)
+
+    def awaited(self) -> list[str]:
+        """Return the jobs that this try waits for, as the record says."""
+        last = self.attempt_log.counting
+        waits = last is not None and last.phase == "submitted" and last.ended is None
+        return list(last.job_ids) if last and waits and last.wait_try == self.facts.try_number else []
 
     def _stub(self, job_ids: list[str]) -> Generation:
         return Generation(

@@ -37,6 +37,7 @@ REMEMBERED = "adgen_wait"
 
 _NEVER = 1e12
 _LAST_POLL = 5.0
+_SPREAD = 0.1
 
 
 class LegRunner:
@@ -156,11 +157,17 @@ class LegRunner:
         from airflow_provider_adgen.triggers.base import WAITED, PollTrigger
 
         until, began = min(until, self._stop_at), self._clock.now()
+        rng = random.Random()  # noqa: S311 - jitter, not a secret
         if isinstance(trigger, PollTrigger):
             result = self._poll(trigger.target(), until)
+            if wait.submit and self._clock.now() >= until:
+                result = None  # nothing is submitted at the last moment: nobody would wait for it
             status, sealed = (result.status, result.sealed) if result is not None else (TIMEOUT, "")
         else:
-            moment = min(later.not_before for later in wait.submit)
+            later = min(wait.submit, key=lambda one: one.not_before)
+            # Those who wait for the same moment must not come back at once.
+            spread = _SPREAD * rng.random() if later.queue else 0.0
+            moment = later.not_before + spread * max(0.0, later.not_before - began)
             self._clock.sleep_blocking(min(moment, until) - began)
             status, sealed = (WAITED, "") if moment <= until else (TIMEOUT, "")
         return Resumed(
@@ -196,17 +203,20 @@ class LegRunner:
             if error is not None and verdict.action == PollAction.GIVE_UP:
                 self._task.log.warning("%s", error.message)
                 return PollResult(UNREACHABLE, over=True)
+            if left <= 0:
+                return None
+            pause = verdict.pause
             if verdict.action == PollAction.READ_CONNECTION:
                 before = self._hook.account().key_tag
                 reread = self._hook.changed_key() == before
-            elif left <= 0:
-                return None
-            else:
-                if error is not None:
-                    self._task.log.warning("%s Polling again in %.0f s.", error.message, verdict.pause)
-                    failures += 1
-                # One last poll at the deadline itself, so that a job that ended meanwhile is not left behind.
-                self._clock.sleep_blocking(min(verdict.pause, left))
+                # A key that differs at each reading must not be tried without a pause.
+                pause = target.schedule.interval * min(failures, 10)
+                failures += 1
+            elif error is not None:
+                self._task.log.warning("%s Polling again in %.0f s.", error.message, pause)
+                failures += 1
+            # One last poll at the deadline itself, so that a job that ended meanwhile is not left behind.
+            self._clock.sleep_blocking(min(pause, left))
             failpoint("while-polling")
             try:
                 result = self._hook.run_blocking(lambda wire: _in_time(target, wire, until - self._clock.now()))

@@ -112,6 +112,7 @@ class CreditCheckOperator(BaseOperator):
 
     def _run(self, context: Context, *, resumed: bool, event: dict[str, Any] | None = None) -> dict[str, Any]:
         from airflow_provider_adgen.core.clock import SYSTEM
+        from airflow_provider_adgen.core.errors import RateLimited, ServerError, WireError
         from airflow_provider_adgen.hooks.base import AdGenHook
         from airflow_provider_adgen.lifecycle.legs import Finished, Resumed, SubmitLater, Wait
 
@@ -129,13 +130,19 @@ class CreditCheckOperator(BaseOperator):
             began = SYSTEM.now()
 
             def leg(resumed: Resumed | None) -> Finished[dict[str, Any]] | Wait:
-                report = self._report(hook.with_current_key(hook.get_credits), prices, reserve)
                 known = resumed.remembered.get(_SINCE) if resumed is not None else None
                 since = float(known) if isinstance(known, int | float) else began
                 over = (resumed is not None and resumed.timed_out) or SYSTEM.now() >= since + timeout
-                if report["sufficient"] is not False or self.on_insufficient != "wait" or over:
+                try:
+                    report = self._report(hook.with_current_key(hook.get_credits), prices, reserve)
+                except (RateLimited, ServerError, WireError) as error:
+                    if resumed is None or over:
+                        raise
+                    self.log.warning("%s The balance is asked for again.", error.message)
+                    report = None
+                if report is not None and (report["sufficient"] is not False or self.on_insufficient != "wait" or over):
                     return Finished(self._conclude(hook, report))
-                needed = report["required"] + reserve
+                needed = sum(one.credits or 0 for one in prices) + reserve
                 reason, moment = f"fewer than {needed} credits", SYSTEM.now() + interval
                 later = SubmitLater(self.conn_id, reason, moment, credits=needed, claims=False)
                 return Wait(since=since, until=since + timeout, submit=(later,), remember={_SINCE: since})

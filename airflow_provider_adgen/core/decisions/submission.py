@@ -206,7 +206,7 @@ def _without_record(situation: Situation) -> Decision:
 
 
 def _unresolved(situation: Situation, last: Attempt) -> Decision:
-    deadline = last.intended_at + last.post_seconds
+    deadline = last.began_at + last.post_seconds
     rule = situation.promises.idempotency
     repeatable = (
         rule is not None
@@ -223,7 +223,7 @@ def _unresolved(situation: Situation, last: Attempt) -> Decision:
         earliest = 0.0 if rule.while_running else deadline
         delay = repeat_delay(len(last.statuses), _SHORT_PAUSE if rule.while_running else _FIRST_PAUSE)
         due = max(situation.now, earliest, (last.sent_at or 0.0) + delay, last.retry_at or 0.0)
-        if due < last.intended_at + rule.seconds and not _stuck(last):
+        if due < last.began_at + rule.seconds and not _stuck(last):
             if situation.now < due:
                 return Decision(Action.WAIT, Why.PAUSE, last, seconds=due - situation.now)
             return Decision(Action.REPEAT, Why.KEY_PROTECTS, last)
@@ -327,7 +327,7 @@ def _collect(situation: Situation, last: Attempt) -> Decision:
         and last.key is not None
         and last.key_tag == situation.key_tag
         and last.fingerprint == situation.fingerprint
-        and situation.now < last.intended_at + rule.seconds
+        and situation.now < last.began_at + rule.seconds
     )
     if safe:
         return Decision(Action.REPEAT, Why.RESULT_BY_KEY, last)
