@@ -14,6 +14,7 @@ from airflow_provider_adgen.core.calls import Answer, Call, Emit, Sequence
 from airflow_provider_adgen.core.endpoint import Endpoint
 from airflow_provider_adgen.core.errors import InvalidRequest
 from airflow_provider_adgen.core.reading import as_link, as_links, as_text, file_kind, is_link, other_fields, unwrapped
+from airflow_provider_adgen.core.requests import checked
 from airflow_provider_adgen.core.vendor import Assumption, Idempotency, Problem, Promises, Tracking, Vendor
 from airflow_provider_adgen.core.vocabulary import (
     Creative,
@@ -177,10 +178,10 @@ class AdsumoVendor(Vendor):
     def list_generations(
         self,
         *,
-        type: str | None = None,  # noqa: A002 - the vendor's own name
-        status: str | None = None,
-        limit: int = api.PAGE,
-        offset: int = 0,
+        type: Literal["talking-avatar", "ai-video", "image"] | None = None,  # noqa: A002 - the vendor's own name
+        status: Literal["processing", "completed", "failed"] | None = None,
+        limit: api.Limit = api.PAGE,
+        offset: api.Offset = 0,
     ) -> Sequence[None]:
         """
         Iterate over the account's generations, all pages. ``GET /generations``.
@@ -191,8 +192,8 @@ class AdsumoVendor(Vendor):
         :param offset: generations to skip.
         :raises InvalidRequest: a filter is not one of those.
         """
-        items = api.generation_items(type=type, status=status, limit=limit, offset=offset)
-        return self._translated(items)
+        query = checked(AdsumoVendor.list_generations, locals())
+        return self._translated(api.pages("/generations", GenerationItem, query))
 
     def _translated(self, items: Sequence[None]) -> Sequence[None]:
         order = next(items)
