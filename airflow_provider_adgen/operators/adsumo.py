@@ -25,7 +25,6 @@ class AdsumoTalkingAvatarOperator(GenerateOperator):
     :param voiceover_id: UUID of an existing voiceover, in place of script and voice.
     :param lipsync_model: ``heygen-avatar4`` (the vendor's default) or ``lipsync-2.0``.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str | None] = "adsumo"
@@ -56,10 +55,9 @@ class AdsumoVideoOperator(GenerateOperator):
 
     :param model: ``sora-2``, ``sora-2-pro``, ``veo-3.1``, ``veo-3.1-fast`` or ``kling-2.6``.
     :param prompt: what the video shows.
-    :param aspect_ratio: for example ``16:9``.
-    :param duration: seconds.
+    :param aspect_ratio: for example ``16:9``; which ones a model takes is not documented.
+    :param duration: seconds; which ones a model takes is not documented.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str | None] = "adsumo"
@@ -92,7 +90,6 @@ class AdsumoTextToImageOperator(GenerateOperator):
     :param quantity: images, 1 to 8 (default 1).
     :param resolution: ``1k`` (default), ``2k`` or ``4k``.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str | None] = "adsumo"
@@ -128,7 +125,6 @@ class AdsumoProductShotOperator(GenerateOperator):
     :param resolution: ``1k`` (default), ``2k`` or ``4k``.
     :param additional_prompt: guidance appended to the template's prompt.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str | None] = "adsumo"
@@ -161,7 +157,6 @@ class AdsumoTemplateVideoOperator(GenerateOperator):
     :param template: the template's name, for example ``ugc``.
     :param product_id: a product of the account.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str | None] = "adsumo"
@@ -189,9 +184,8 @@ class AdsumoTextToSpeechOperator(GenerateOperator):
     :param text: what is spoken.
     :param voice_id: the voice that speaks it.
     :param model: the voice model; the vendor lists none.
-    :param voice_settings: overrides of the voice's settings.
+    :param voice_settings: overrides of the voice's settings; their shape is not documented.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str | None] = "adsumo"
@@ -225,7 +219,6 @@ class AdsumoCreateProductOperator(ResourceOperator):
     :param price: its price.
     :param currency: ISO 4217 (the vendor's default is ``USD``).
     :param link: its page.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str] = "adsumo"
@@ -256,7 +249,6 @@ class AdsumoDeleteProductOperator(ResourceOperator):
     Delete a product. One that is gone already counts as deleted.
 
     :param product_id: UUID of the product.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     :raises AirflowFailException: it has generations; Adsumo documents no endpoint that deletes those.
     """
 
@@ -283,7 +275,6 @@ class AdsumoCreateAvatarOperator(ResourceOperator):
     :param name: at most 50 characters.
     :param image_url: a public image of a face, at most 10 MB.
     :param description: what it is.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str] = "adsumo"
@@ -310,7 +301,6 @@ class AdsumoDeleteAvatarOperator(ResourceOperator):
     Delete a custom avatar. One that is gone already counts as deleted.
 
     :param avatar_id: UUID of the avatar.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     :raises AirflowFailException: a video generation uses it.
     """
 

@@ -31,7 +31,6 @@ class CinematicAdsWorkflowOperator(GenerateOperator):
     :param hitl: pause after art direction until a person has reviewed it at the vendor; see ``on_suspended``.
     :param extra_fields: fields sent along as they are, for the inputs that the vendor does not document; one that has
         the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``cinematicads``.
     """
 
     vendor_name: ClassVar[str | None] = "cinematicads"
@@ -68,7 +67,6 @@ class CinematicAdsBrandOperator(ResourceOperator):
     :param tone: how it speaks.
     :param target_audience: whom it speaks to.
     :param colors: ``{"primary": ..., "secondary": ..., "accent": ...}``.
-    :param conn_id: the Airflow connection of type ``cinematicads``.
     """
 
     vendor_name: ClassVar[str] = "cinematicads"
@@ -101,7 +99,6 @@ class CinematicAdsKnowledgeOperator(ResourceOperator):
 
     :param url: a page that the vendor reads and indexes.
     :param source: a PDF, DOCX, XLSX, CSV or TXT of at most 10 MB: a path of the worker or of object storage.
-    :param conn_id: the Airflow connection of type ``cinematicads``.
     :raises AirflowFailException: neither or both are given, or the file is not one that is taken.
     """
 
@@ -138,7 +135,6 @@ class CinematicAdsExportProjectsOperator(ResourceOperator):
 
     :param destination: the file's own path where it ends in ``.zip``, else the folder in which it becomes
         ``cinematicads-projects.zip``. A file of that name is replaced.
-    :param conn_id: the Airflow connection of type ``cinematicads``.
     :raises DownloadError: it could not be stored; a retry costs nothing.
     """
 

@@ -30,7 +30,6 @@ class CutxCopyOperator(GenerateOperator):
     :param tone: ``professional``, ``casual``, ``urgent``, ``luxe``, ``playful`` or ``bold``.
     :param custom_instructions: at most 500 characters.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``cutx``.
     """
 
     vendor_name: ClassVar[str | None] = "cutx"
@@ -62,11 +61,10 @@ class CutxStaticAdOperator(GenerateOperator):
     :param project_id: UUID of the project.
     :param product_id: UUID of the product.
     :param style: ``product_hero``, ``lifestyle``, ``minimal``, ``bold`` or ``seasonal``; also ``modern``, which the
-        vendor's example has and its table has not.
+        vendor's example sends and its table does not list (where it is refused, nothing is started).
     :param aspect_ratio: ``1:1`` (the vendor's default), ``9:16``, ``4:5`` or ``16:9``.
     :param prompt: 5 to 1000 characters.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``cutx``.
     """
 
     vendor_name: ClassVar[str | None] = "cutx"
@@ -104,7 +102,6 @@ class CutxVideoOperator(GenerateOperator):
     :param voice_id: the voice (the vendor's default is ``male-1``; it lists no others).
     :param aspect_ratio: ``9:16`` (the vendor's default), ``1:1`` or ``16:9``.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``cutx``.
     """
 
     vendor_name: ClassVar[str | None] = "cutx"
@@ -136,7 +133,6 @@ class CutxIngestProductOperator(ResourceOperator):
 
     :param url: the product's page.
     :param project_id: UUID of the project to put it into; whether it can be left out is not documented.
-    :param conn_id: the Airflow connection of type ``cutx``.
     """
 
     vendor_name: ClassVar[str] = "cutx"

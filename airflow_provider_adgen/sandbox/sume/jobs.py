@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_adgen.sandbox.engine.answers import Answer, Refusal
 from airflow_provider_adgen.sandbox.engine.checks import query_choice
 from airflow_provider_adgen.sandbox.engine.clock import iso
-from airflow_provider_adgen.sandbox.media.artwork import Artwork
+from airflow_provider_adgen.sandbox.media.artwork import Artwork, file_of
 from airflow_provider_adgen.sandbox.sume.lists import cursor_of, limit_of, listed
 
 if TYPE_CHECKING:
@@ -129,15 +129,7 @@ def analysis(job: Job) -> dict[str, Any]:
 
 def artwork(job: Job, name: str) -> Artwork | None:
     """Return what a job's file shows."""
-    names, request = file_names(job), job.request
-    if name not in names:
-        return None
-    title = f"Sume sandbox / {job.type}"
+    request = job.request
     text = str(request.get("prompt") or request.get("script") or f"A face swapped for {request.get('avatar_id')}")
     ratio = str(request.get("aspect_ratio") or ("1:1" if job.type == IMAGE else "9:16"))
-    number = names.index(name)
-    if job.type == IMAGE:
-        return Artwork(
-            "png", f"{title} {number + 1} of {len(names)}", text, ratio, seed=f"{job.id} {number}", short_side=512
-        )
-    return Artwork("mp4", title, text, ratio, seed=job.id)
+    return file_of(job.id, name, file_names(job), f"Sume sandbox / {job.type}", text, ratio)

@@ -36,12 +36,11 @@ class CutxRequest(GenerationRequest):
     """
     Base of CutX's requests: each is about a product of a project.
 
-    The wire has camelCase names; a request in JSON may have those, too.
+    The wire has camelCase names; a request in JSON may have those, too. What a field means is said at the operator of
+    the same request.
 
     :cvar path: the endpoint it is posted to.
     :cvar credits: its documented price.
-    :param project_id: UUID of the project.
-    :param product_id: UUID of the product.
     """
 
     model_config = ConfigDict(
@@ -70,11 +69,6 @@ class Copy(CutxRequest):
     Ad copy in five variants, answered at once. ``POST /api/generate/copy``, 1 credit.
 
     The variants come with that answer. Whether they can be asked for again is not documented.
-
-    :param platform: ``meta``, ``tiktok``, ``google``, ``linkedin``, ``pinterest`` or ``universal``.
-    :param format: ``short``, ``long``, ``hook`` or ``story``.
-    :param tone: ``professional``, ``casual``, ``urgent``, ``luxe``, ``playful`` or ``bold``.
-    :param custom_instructions: at most 500 characters.
     """
 
     kind: ClassVar[str] = "copy"
@@ -91,14 +85,7 @@ class Copy(CutxRequest):
 
 
 class StaticAd(CutxRequest):
-    """
-    An ad image. ``POST /api/generate/static-ad``, 3 credits.
-
-    :param style: ``product_hero``, ``lifestyle``, ``minimal``, ``bold`` or ``seasonal``; also ``modern``, which the
-        vendor's example sends and its table does not list (where it is refused, nothing is started).
-    :param aspect_ratio: ``1:1`` (the vendor's default), ``9:16``, ``4:5`` or ``16:9``.
-    :param prompt: 5 to 1000 characters.
-    """
+    """An ad image. ``POST /api/generate/static-ad``, 3 credits."""
 
     kind: ClassVar[str] = "static-ad"
     result_kind: ClassVar[Kind] = "image"
@@ -111,14 +98,7 @@ class StaticAd(CutxRequest):
 
 
 class Video(CutxRequest):
-    """
-    A video of an avatar that speaks. ``POST /api/generate/video``, 40 credits; takes 1 to 3 minutes.
-
-    :param script: 10 to 2000 characters.
-    :param avatar_url: a picture of an avatar of your own.
-    :param voice_id: the voice (the vendor's default is ``male-1``; it lists no others).
-    :param aspect_ratio: ``9:16`` (the vendor's default), ``1:1`` or ``16:9``.
-    """
+    """A video of an avatar that speaks. ``POST /api/generate/video``, 40 credits; takes 1 to 3 minutes."""
 
     kind: ClassVar[str] = "video"
     result_kind: ClassVar[Kind] = "video"

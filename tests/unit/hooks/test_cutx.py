@@ -253,7 +253,7 @@ def test_the_picture_of_several(tiny: Tiny, both: Both, images: Any, url: str | 
         ("ingest_product", (), {"url": "shop.example/widget"}, "url"),
         ("ingest_product", (), {"url": None}, "url"),
         ("ingest_product", (), {"url": "https://shop.example", "project_id": "p1"}, "project_id"),
-        ("get_generation", ("",), {}, "a UUID is needed"),
+        ("get_generation", ("",), {}, "An id must be"),
     ],
 )
 def test_what_breaks_a_rule_is_not_sent(
