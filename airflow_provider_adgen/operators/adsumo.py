@@ -1,6 +1,11 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Adsumo: paid generations, and the products and avatars they are made of."""
+"""
+Adsumo: paid generations, and the products and avatars they are made of.
+
+The operators of paid generations take all arguments of
+:class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +20,6 @@ class AdsumoTalkingAvatarOperator(GenerateOperator):
     Generate a video of an avatar that speaks.
 
     Costs 20 credits per 250 characters of script, 20 to 160; with a voiceover the price is not documented.
-
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
 
     :param avatar_id: UUID of the avatar.
     :param avatar_type: ``platform``, ``custom`` or ``product``.
@@ -51,8 +54,6 @@ class AdsumoVideoOperator(GenerateOperator):
     """
     Generate a video from a text. Its price is not documented.
 
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
-
     :param model: ``sora-2``, ``sora-2-pro``, ``veo-3.1``, ``veo-3.1-fast`` or ``kling-2.6``.
     :param prompt: what the video shows.
     :param aspect_ratio: for example ``16:9``; which ones a model takes is not documented.
@@ -81,8 +82,6 @@ class AdsumoVideoOperator(GenerateOperator):
 class AdsumoTextToImageOperator(GenerateOperator):
     """
     Generate images from a text. Costs 1 to 4 credits per image by model and resolution.
-
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
 
     :param prompt: what the image shows.
     :param model: ``fast`` or ``pro``.
@@ -114,8 +113,6 @@ class AdsumoTextToImageOperator(GenerateOperator):
 class AdsumoProductShotOperator(GenerateOperator):
     """
     Generate photographs of a product in a style. Its price is not documented.
-
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
 
     :param product_id: UUID of a product of the account.
     :param style_id: a style template, for example ``lifestyle-outdoor``.
@@ -152,8 +149,6 @@ class AdsumoTemplateVideoOperator(GenerateOperator):
     """
     Generate a video of a product from a template. Its price is not documented.
 
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
-
     :param template: the template's name, for example ``ugc``.
     :param product_id: a product of the account.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
@@ -178,8 +173,6 @@ class AdsumoTemplateVideoOperator(GenerateOperator):
 class AdsumoTextToSpeechOperator(GenerateOperator):
     """
     Generate a voiceover, answered at once. Costs 1 credit.
-
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
 
     :param text: what is spoken.
     :param voice_id: the voice that speaks it.

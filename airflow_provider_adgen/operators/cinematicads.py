@@ -1,6 +1,11 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""CinematicAds: paid workflows, the brand they use, what it knows, and the export of projects."""
+"""
+CinematicAds: paid workflows, the brand they use, what it knows, and the export of projects.
+
+The operators of paid generations take all arguments of
+:class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +21,6 @@ class CinematicAdsWorkflowOperator(GenerateOperator):
 
     Costs 1 to 25 credits by type and quality; a workflow that fails is refunded, as the vendor documents. The vendor
     has no idempotency keys, so a submission whose answer was lost stops the task.
-
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
 
     :param workflow_type: ``avatar``, ``cinematic``, ``clone``, ``factory``, ``influencer``, ``brand``, ``staticad``,
         ``painpoint`` or ``ad-optimizer`` (the vendor's ``type``).

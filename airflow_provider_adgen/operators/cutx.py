@@ -1,6 +1,11 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""CutX: paid generations, and the products they are about."""
+"""
+CutX: paid generations, and the products they are about.
+
+The operators of paid generations take all arguments of
+:class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +25,6 @@ class CutxCopyOperator(GenerateOperator):
     The variants are in the returned ``variants``; with ``destination`` they are stored as JSON as well. They come with
     the answer to the submission, and whether CutX shows them again is not documented: when that answer is lost, the
     task stops.
-
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
 
     :param project_id: UUID of the project.
     :param product_id: UUID of the product.
@@ -55,8 +58,6 @@ class CutxCopyOperator(GenerateOperator):
 class CutxStaticAdOperator(GenerateOperator):
     """
     Generate an ad image. Costs 3 credits; a job that failed is refunded, as the vendor documents.
-
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
 
     :param project_id: UUID of the project.
     :param product_id: UUID of the product.
@@ -92,8 +93,6 @@ class CutxVideoOperator(GenerateOperator):
 
     Takes 1 to 3 minutes. A submission whose answer was lost is sent again with its own idempotency key within 20
     seconds, while the first job must still run; after that the task stops.
-
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
 
     :param project_id: UUID of the project.
     :param product_id: UUID of the product.

@@ -1,6 +1,11 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sume: paid generations, and the uploads they start from."""
+"""
+Sume: paid generations, and the uploads they start from.
+
+The operators of paid generations take all arguments of
+:class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +21,6 @@ if TYPE_CHECKING:
 class SumeImageOperator(GenerateOperator):
     """
     Generate images from a text. "May reserve or spend credits"; the price is not documented.
-
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
 
     :param prompt: what the image shows.
     :param aspect_ratio: for example ``1:1``, ``4:5``, ``9:16``; which ones are taken is not documented.
@@ -54,8 +57,6 @@ class SumeVideoOperator(GenerateOperator):
     """
     Generate a video from a text. "May reserve or spend credits"; the price is not documented.
 
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
-
     :param prompt: what the video shows.
     :param aspect_ratio: for example ``9:16``; which ones are taken is not documented.
     :param duration: seconds; the range is not documented (the vendor's command line takes 4 to 15).
@@ -86,8 +87,6 @@ class SumeVideoOperator(GenerateOperator):
 class SumeAdVideoOperator(GenerateOperator):
     """
     Generate a video ad from a script. Reserves credits before accepting; the price is not documented.
-
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
 
     :param script: 3 to 1800 characters.
     :param ad_format: ``talking_heads`` (the vendor's default), ``ugc_ads`` or ``video``.
@@ -130,8 +129,6 @@ class SumeFaceSwapOperator(GenerateOperator):
     end without a result and others complete, the task succeeds with those: they are paid for. What became of the
     others is logged as a warning, and is in the result's ``error`` and ``details["jobs"]``.
 
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
-
     :param source_video_url: the ``media_url`` of an upload with purpose ``face_swap_source_video``.
     :param avatar_ids: 1 to 5 avatars; each is paid for.
     :param duration_seconds: seconds, at most 15.
@@ -167,8 +164,6 @@ class SumeReferenceAnalysisOperator(GenerateOperator):
 
     The result has no file: it is in the returned ``details``, of which 4 KB go through XCom, and no URLs.
     ``SumeHook.get_job_result`` has all of it.
-
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
 
     :param url: a public TikTok or Instagram Reel URL.
     :param url_field: the name under which the URL is sent. The vendor's readable pages do not show it; ``url`` is the

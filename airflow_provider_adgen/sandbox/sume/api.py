@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_adgen.sandbox.engine.call import Call
     from airflow_provider_adgen.sandbox.engine.documents import Document
-    from airflow_provider_adgen.sandbox.engine.state import State
-    from airflow_provider_adgen.sandbox.media.artwork import Blob
 
 # Only `insufficient_credits` is documented. Codes that are missing here follow the name of the HTTP status.
 CODES = {400: "validation_error", 402: "insufficient_credits", 413: "payload_too_large", 429: "rate_limited"}
@@ -34,6 +32,8 @@ class Sume(Vendor):
     default_key = "sume_live_sandbox"
     forbidden = "The workspace has no access to the API."
     seconds = creates.SECONDS
+    kept = staticmethod(uploads.blob)
+    uploaded = staticmethod(uploads.uploaded)
     drawn = staticmethod(jobs.artwork)
     settings: ClassVar[Mapping[str, Any]] = {
         # Status of an accepted create; not documented.
@@ -111,14 +111,6 @@ class Sume(Vendor):
     def fixtures(self, account: str) -> list[tuple[str, str, dict[str, Any]]]:
         """Give a new workspace its Brand DNA."""
         return [("brand", f"brand_{account}", BRAND)]
-
-    def kept(self, state: State, owner: str, name: str) -> Blob | None:
-        """Return an uploaded file."""
-        return uploads.blob(state, owner)
-
-    def uploaded(self, state: State, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Take a presigned upload."""
-        return uploads.uploaded(state, self.name, name, headers, body)
 
     def me(self, call: Call) -> Answer:
         """GET /me."""

@@ -12,11 +12,10 @@ from pydantic import BeforeValidator, Field
 
 from airflow_provider_adgen.core.calls import Answer, Call, Emit, Sequence, nothing
 from airflow_provider_adgen.core.endpoint import Endpoint
-from airflow_provider_adgen.core.reading import other_fields, unwrapped
+from airflow_provider_adgen.core.reading import Answered, other_fields, unwrapped
 from airflow_provider_adgen.core.requests import Number, Text, WebUrl, checked
 from airflow_provider_adgen.core.vocabulary import CreditBalance
 from airflow_provider_adgen.vendors.adsumo.models import (
-    AdsumoModel,
     Avatar,
     Balance,
     GenerationItem,
@@ -33,7 +32,7 @@ endpoint = partial(Endpoint, NAME)
 PAGE = 100
 """The largest page Adsumo answers."""
 
-M = TypeVar("M", bound=AdsumoModel)
+M = TypeVar("M", bound=Answered)
 
 
 def _upper_case(value: Any) -> Any:

@@ -128,7 +128,7 @@ class ProductShots(AdsumoRequest):
 
 
 class TemplateVideo(AdsumoRequest):
-    """A video of a product from a template. ``POST /videos/generate``, known from one example of the Overview page only."""
+    """A video of a product from a template. ``POST /videos/generate``, known from one example of the Overview only."""
 
     kind: ClassVar[str] = "template-video"
     result_kind: ClassVar[Kind] = "video"

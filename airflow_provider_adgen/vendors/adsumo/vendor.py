@@ -18,7 +18,6 @@ from airflow_provider_adgen.core.requests import checked
 from airflow_provider_adgen.core.vendor import Assumption, Idempotency, Problem, Promises, Tracking, Vendor
 from airflow_provider_adgen.core.vocabulary import (
     Creative,
-    CreditBalance,
     Credits,
     Generation,
     GenerationStatus,
@@ -68,6 +67,7 @@ class AdsumoVendor(Vendor):
         "completed": GenerationStatus.COMPLETED,
         "failed": GenerationStatus.FAILED,
     }
+    credits = staticmethod(api.get_credits)
     without: ClassVar[tuple[str, ...]] = ("face swap", "localization", "video edit", "image edit", "speech-to-speech")
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         Assumption(
@@ -207,10 +207,6 @@ class AdsumoVendor(Vendor):
                     order = items.send(answer)
             except StopIteration:
                 return
-
-    def credits(self) -> Call[CreditBalance]:
-        """Ask ``GET /account/credits``."""
-        return api.get_credits()
 
     # --- translation ----------------------------------------------------------------------------------------------
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_adgen.core.requests import GenerationRequest
     from airflow_provider_adgen.core.vendor import Assumption
-    from airflow_provider_adgen.core.vocabulary import CreditBalance, Kind
+    from airflow_provider_adgen.core.vocabulary import Kind
     from airflow_provider_adgen.vendors.cinematicads.models import WorkflowEvent
 
 log = logging.getLogger(__name__)
@@ -81,6 +81,8 @@ class CinematicAdsVendor(Vendor):
     statuses: ClassVar[dict[str, GenerationStatus]] = STATUSES
     likely_statuses: ClassVar[frozenset[str]] = frozenset(STATUSES) - DOCUMENTED_STATUSES
     without: ClassVar[tuple[str, ...]] = ("Local Audit",)
+    credits = staticmethod(api.get_credits)
+    check = staticmethod(api.check)
     assumptions: ClassVar[tuple[Assumption, ...]] = ASSUMPTIONS
 
     def read_problem(self, fields: dict[str, Any]) -> Problem:
@@ -231,14 +233,6 @@ class CinematicAdsVendor(Vendor):
 
     def _project(self, job: str, project: Mapping[str, Any]) -> Generation:
         return self._generation(job, None, of_project(project, None, self.status))
-
-    def credits(self) -> Call[CreditBalance]:
-        """Ask ``GET /api/user/credits``."""
-        return api.get_credits()
-
-    def check(self) -> Call[None]:
-        """Ask for the credits and accept any answer: what the number is called is not documented."""
-        return api.check()
 
     def _generation(self, job: str, kind: str | None, told: JobFacts) -> Generation:
         status = told.status if told.status is not None else GenerationStatus.PROCESSING

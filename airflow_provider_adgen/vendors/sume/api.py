@@ -12,11 +12,11 @@ from pydantic import BeforeValidator, Field
 from airflow_provider_adgen.core.calls import Answer, Call, Emit, Sequence
 from airflow_provider_adgen.core.endpoint import Endpoint
 from airflow_provider_adgen.core.errors import ApiError
-from airflow_provider_adgen.core.reading import readable_id, unwrapped
+from airflow_provider_adgen.core.reading import Answered, readable_id, unwrapped
 from airflow_provider_adgen.core.requests import Count, Number, Text, checked
 from airflow_provider_adgen.core.vocabulary import CreditBalance, read_time
 from airflow_provider_adgen.vendors.sume import shapes
-from airflow_provider_adgen.vendors.sume.models import Asset, Avatar, Brand, Job, KeyOwner, SumeModel
+from airflow_provider_adgen.vendors.sume.models import Asset, Avatar, Brand, Job, KeyOwner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ PAGE = 100
 """Jobs asked for at a time where many are wanted; the largest page is not documented."""
 
 T = TypeVar("T")
-M = TypeVar("M", bound=SumeModel)
+M = TypeVar("M", bound=Answered)
 
 Limit = Annotated[Count, Field(ge=1)]
 Seconds = Annotated[Number, Field(ge=0)]

@@ -73,7 +73,7 @@ class Image(SumeRequest):
 
 
 class Video(SumeRequest):
-    """A video from a text. ``POST /videos/generations``. "May reserve or spend credits"; its price is not documented."""
+    """A video from a text. ``POST /videos/generations``. "May reserve or spend credits"; no price is documented."""
 
     kind: ClassVar[str] = "video"
     result_kind: ClassVar[Kind] = "video"
@@ -87,7 +87,7 @@ class Video(SumeRequest):
 
 
 class AdVideo(SumeRequest):
-    """A video ad from a script. ``POST /ads/videos``. Reserves credits before accepting; its price is not documented."""
+    """A video ad from a script. ``POST /ads/videos``. Reserves credits before accepting; no price is documented."""
 
     kind: ClassVar[str] = "ad-video"
     result_kind: ClassVar[Kind] = "video"

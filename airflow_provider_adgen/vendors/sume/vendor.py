@@ -14,7 +14,6 @@ from airflow_provider_adgen.core.vendor import Assumption, Listed, Problem, Prom
 from airflow_provider_adgen.core.vocabulary import (
     FINISHED,
     Creative,
-    CreditBalance,
     Credits,
     Generation,
     GenerationStatus,
@@ -72,6 +71,8 @@ class SumeVendor(Vendor):
         "canceled": GenerationStatus.CANCELED,
         "expired": GenerationStatus.EXPIRED,
     }
+    credits = staticmethod(api.get_credits)
+    check = staticmethod(api.get_me)
     assumptions: ClassVar[tuple[Assumption, ...]] = ASSUMPTIONS
 
     # --- Vendor ---------------------------------------------------------------------------------------------------
@@ -127,14 +128,6 @@ class SumeVendor(Vendor):
     def list_jobs(self) -> Sequence[None]:
         """Emit recent jobs, many per request, each by itself; a row that cannot be read is left out."""
         return api.pages("/jobs", self._listed, {}, page_size=api.PAGE)
-
-    def credits(self) -> Call[CreditBalance]:
-        """Ask ``GET /credits``."""
-        return api.get_credits()
-
-    def check(self) -> Call[Any]:
-        """Ask ``GET /me``."""
-        return api.get_me()
 
     # --- steps ----------------------------------------------------------------------------------------------------
 
