@@ -48,8 +48,6 @@ class CinematicAdsHook(AdGenHook):
     """
     An account at CinematicAds (https://cinematicads.studio).
 
-    Every method has an asynchronous twin with the prefix ``a``; lists are iterators.
-
     :param conn_id: the Airflow connection of type ``cinematicads``; its password holds the API key.
     """
 

@@ -60,8 +60,6 @@ class SumeHook(AdGenHook):
     """
     An account at Sume (https://www.sume.so, public API v1).
 
-    Every method has an asynchronous twin with the prefix ``a``; lists are iterators over all pages.
-
     :param conn_id: the Airflow connection of type ``sume``; its password holds the ``sume_live_...`` key.
     """
 

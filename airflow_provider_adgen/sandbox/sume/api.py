@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_adgen.sandbox.engine.answers import Answer, Insufficient, Invalid, Refusal
 from airflow_provider_adgen.sandbox.engine.vendor import Endpoint, Vendor
 from airflow_provider_adgen.sandbox.sume import creates, jobs, uploads
-from airflow_provider_adgen.sandbox.sume.catalogue import AVATARS, BRAND
-from airflow_provider_adgen.sandbox.sume.lists import page
+from airflow_provider_adgen.sandbox.sume.creates import AVATARS, BRAND
+from airflow_provider_adgen.sandbox.sume.jobs import page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

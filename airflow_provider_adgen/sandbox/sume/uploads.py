@@ -15,7 +15,7 @@ from airflow_provider_adgen.sandbox.engine.clock import iso
 from airflow_provider_adgen.sandbox.media.artwork import Blob
 from airflow_provider_adgen.sandbox.media.host import problem
 from airflow_provider_adgen.sandbox.sume.creates import body_of
-from airflow_provider_adgen.sandbox.sume.lists import page
+from airflow_provider_adgen.sandbox.sume.jobs import page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -186,11 +186,6 @@ def list_voices(
     """
     Iterate over voices, all pages. ``GET /voices`` (page Voiceovers).
 
-    :param gender: ``male``, ``female`` or ``other``.
-    :param age_group: ``kid``, ``young_adult``, ``adult`` or ``senior``.
-    :param accent: ``american``, ``british``, ``french``, ``danish``, ``swedish``, ``german``, ``norwegian``,
-        ``spanish`` or ``neutral``.
-    :param style: ``professional``, ``casual``, ``energetic``, ``whisper`` or ``speaker``.
     :param limit: voices per request, 1 to 100.
     :param offset: voices to skip.
     :raises InvalidRequest: a filter is not one of those.

@@ -23,9 +23,6 @@ AVATAR_BLOCK_CHARACTERS = 250
 AVATAR_MOST_CREDITS = 160
 """Talking avatar: 20 credits per 250 characters of script, at least 20, at most 160 (page Videos)."""
 
-SPEECH_CREDITS = 1
-"""Text-to-speech: credits per voiceover (page Voiceovers)."""
-
 
 class AdsumoRequest(GenerationRequest):
     """
@@ -81,7 +78,22 @@ class AiVideo(AdsumoRequest):
     duration: Annotated[Number, Field(gt=0)] | None = None
 
 
-class TextToImage(AdsumoRequest):
+class ImageRequest(AdsumoRequest):
+    """Base of the requests for images."""
+
+    result_kind: ClassVar[Kind] = "image"
+
+    model: Literal["fast", "pro"]
+    aspect_ratio: Ratio
+    quantity: Annotated[Count, Field(ge=1, le=8)] = 1
+    resolution: Literal["1k", "2k", "4k"] = "1k"
+
+    def expected_files(self) -> int | None:
+        """Return ``quantity``."""
+        return self.quantity
+
+
+class TextToImage(ImageRequest):
     """
     Images from a text. ``POST /images/text-to-image``.
 
@@ -89,42 +101,24 @@ class TextToImage(AdsumoRequest):
     """
 
     kind: ClassVar[str] = "text-to-image"
-    result_kind: ClassVar[Kind] = "image"
     path: ClassVar[str] = "/images/text-to-image"
 
     prompt: Text
-    model: Literal["fast", "pro"]
-    aspect_ratio: Ratio
-    quantity: Annotated[Count, Field(ge=1, le=8)] = 1
-    resolution: Literal["1k", "2k", "4k"] = "1k"
 
     def documented_price(self) -> int | None:
         """Return credits per image times quantity."""
         return CREDITS_PER_IMAGE[self.model][self.resolution] * self.quantity
 
-    def expected_files(self) -> int | None:
-        """Return ``quantity``."""
-        return self.quantity
 
-
-class ProductShots(AdsumoRequest):
+class ProductShots(ImageRequest):
     """Product photographs in a style. ``POST /images/product-shots``. Its price is not documented."""
 
     kind: ClassVar[str] = "product-shots"
-    result_kind: ClassVar[Kind] = "image"
     path: ClassVar[str] = "/images/product-shots"
 
     product_id: Text
     style_id: Text
-    model: Literal["fast", "pro"]
-    aspect_ratio: Ratio
-    quantity: Annotated[Count, Field(ge=1, le=8)] = 1
-    resolution: Literal["1k", "2k", "4k"] = "1k"
     additional_prompt: Text | None = None
-
-    def expected_files(self) -> int | None:
-        """Return ``quantity``."""
-        return self.quantity
 
 
 class TemplateVideo(AdsumoRequest):
@@ -153,7 +147,7 @@ class TextToSpeech(AdsumoRequest):
 
     def documented_price(self) -> int | None:
         """Return 1: the documented price of a voiceover."""
-        return SPEECH_CREDITS
+        return 1
 
 
 REQUESTS: tuple[type[AdsumoRequest], ...] = (

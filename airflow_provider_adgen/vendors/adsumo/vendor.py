@@ -186,8 +186,6 @@ class AdsumoVendor(Vendor):
         """
         Iterate over the account's generations, all pages. ``GET /generations``.
 
-        :param type: ``talking-avatar``, ``ai-video`` or ``image``.
-        :param status: ``processing``, ``completed`` or ``failed``.
         :param limit: generations per request, 1 to 100.
         :param offset: generations to skip.
         :raises InvalidRequest: a filter is not one of those.

@@ -133,10 +133,6 @@ class CinematicAdsVendor(Vendor):
         The list is asked first. Whether a stream repeats what happened before it was opened is not documented; if it
         does not, holding it open for a job that is over would be useless. A job that is in neither counts as running,
         never as an error. Either may name one video of several, so both are asked before one video is taken for all.
-
-        :param job_ids: one job.
-        :param kind: kind of the result.
-        :param stream_seconds: seconds for which the stream may be held open; 0 is one quick look.
         """
         job, state = identifier(job_ids[0]), (yield AccountState())
         # Jobs of which a review was told, and whether it still goes on.

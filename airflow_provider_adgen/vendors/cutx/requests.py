@@ -14,11 +14,6 @@ from pydantic.alias_generators import to_camel
 from airflow_provider_adgen.core.requests import GenerationRequest, Text, WebUrl
 from airflow_provider_adgen.core.vocabulary import Kind
 
-COPY_CREDITS = 1
-STATIC_AD_CREDITS = 3
-VIDEO_CREDITS = 40
-"""Credits per generation; the three pages that name prices in credits agree on these."""
-
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -40,7 +35,7 @@ class CutxRequest(GenerationRequest):
     the same request.
 
     :cvar path: the endpoint it is posted to.
-    :cvar credits: its documented price.
+    :cvar credits: its documented price; the three pages that name prices in credits agree on it.
     """
 
     model_config = ConfigDict(
@@ -76,7 +71,7 @@ class Copy(CutxRequest):
     path: ClassVar[str] = "/api/generate/copy"
     synchronous: ClassVar[bool] = True
     askable: ClassVar[bool] = True
-    credits: ClassVar[int] = COPY_CREDITS
+    credits: ClassVar[int] = 1
 
     platform: Literal["meta", "tiktok", "google", "linkedin", "pinterest", "universal"]
     format: Literal["short", "long", "hook", "story"]
@@ -90,7 +85,7 @@ class StaticAd(CutxRequest):
     kind: ClassVar[str] = "static-ad"
     result_kind: ClassVar[Kind] = "image"
     path: ClassVar[str] = "/api/generate/static-ad"
-    credits: ClassVar[int] = STATIC_AD_CREDITS
+    credits: ClassVar[int] = 3
 
     style: Literal["product_hero", "lifestyle", "minimal", "bold", "seasonal", "modern"] | None = None
     aspect_ratio: Literal["1:1", "9:16", "4:5", "16:9"] | None = None
@@ -103,7 +98,7 @@ class Video(CutxRequest):
     kind: ClassVar[str] = "video"
     result_kind: ClassVar[Kind] = "video"
     path: ClassVar[str] = "/api/generate/video"
-    credits: ClassVar[int] = VIDEO_CREDITS
+    credits: ClassVar[int] = 40
 
     script: Annotated[str, Field(min_length=10, max_length=2000)]
     avatar_url: WebUrl | None = None

@@ -122,9 +122,6 @@ class CutxVendor(Vendor):
         """
         Ask ``GET /api/generate/status`` for the job.
 
-        :param job_ids: the job.
-        :param kind: kind of the result, for a job whose type is not known.
-        :param stream_seconds: not used; the vendor has no streams.
         :raises DownloadError: ad copy is completed, and not shown.
         """
         job, value = yield api.job(job_ids[0])

@@ -118,7 +118,6 @@ def list_brands(
 
     :param domain: only that of this web domain.
     :param limit: profiles per request; the vendor's default and most are not documented.
-    :param cursor: where to go on.
     """
     return pages("/brand", row(Brand), checked(list_brands, locals()))
 
@@ -133,7 +132,6 @@ def list_avatars(*, limit: Limit | None = None, cursor: Text | None = None) -> S
     Iterate over the avatars that the key may use, all pages. ``GET /avatars``.
 
     :param limit: avatars per request; the vendor's default and most are not documented.
-    :param cursor: where to go on.
     """
     return pages("/avatars", row(Avatar), checked(list_avatars, locals()))
 
@@ -142,7 +140,6 @@ def get_avatar(avatar_id: str) -> Call[Avatar]:
     """
     Read one avatar. ``GET /avatars/{avatarId}``.
 
-    :param avatar_id: the avatar.
     :raises NotFound: the workspace has no such avatar.
     """
     return endpoint("GET /avatars/{avatarId}").get(Avatar, avatar_id, inside=("avatar",))
@@ -161,7 +158,6 @@ def list_jobs(
     :param type: for example ``video_generation``; the vendor's list of types could not be read.
     :param status: for example ``queued``, ``running``, ``processing``, ``completed``, ``failed``.
     :param limit: jobs per request; the vendor's default and most are not documented.
-    :param cursor: where to go on.
     """
     return pages("/jobs", lambda value, at: read_job(value, at), checked(list_jobs, locals()))
 
@@ -205,7 +201,6 @@ def get_job_result(job_id: str) -> Call[Job]:
 
     What is answered before the job is completed is not documented.
 
-    :param job_id: the job.
     :raises NotFound: the workspace has no such job, or there is no output (yet).
     """
     at = endpoint("GET /jobs/{jobId}/result")
@@ -243,21 +238,12 @@ def list_assets(
     Iterate over the scenes of the Asset Library, all pages. ``GET /assets`` (page Asset Library).
 
     :param q: what to search for.
-    :param search_mode: ``auto`` or ``text``.
     :param source_type: for example ``generated`` or ``upload``.
     :param segment_type: the part of an ad, for example a hook.
-    :param brand: only scenes of this brand.
-    :param product: only scenes of this product.
-    :param tag: only scenes with this tag.
-    :param keyword: only scenes with this keyword.
     :param cta_present: only scenes with, or without, a call to action.
-    :param min_duration_seconds: the shortest.
-    :param max_duration_seconds: the longest.
     :param created_after: ISO 8601, or a datetime.
     :param created_before: ISO 8601, or a datetime.
-    :param sort: ``relevance``, ``created_at_desc``, ``created_at_asc`` or ``duration_desc``.
     :param limit: scenes per request; the vendor's default and most are not documented.
-    :param cursor: where to go on.
     :raises InvalidRequest: a filter is not one of those.
     """
     return pages("/assets", row(Asset), checked(list_assets, locals()))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field
 
 from airflow_provider_adgen.core.requests import Count, GenerationRequest, HttpsUrl, Number, Text, WebUrl
 from airflow_provider_adgen.core.vocabulary import Kind
@@ -34,6 +34,11 @@ def no_owner(fields: dict[str, Any]) -> dict[str, Any]:
     if named:
         raise ValueError(f"must not hold {', '.join(named)}: {_OWNER}")
     return fields
+
+
+def _no_owner_name(name: str) -> str:
+    no_owner({name: None})
+    return name
 
 
 class SumeRequest(GenerationRequest):
@@ -167,13 +172,9 @@ class ReferenceAnalysis(SumeRequest):
     }
 
     url: Annotated[WebUrl, AfterValidator(_social_video)]
-    url_field: Annotated[str, Field(pattern=WIRE_NAME)] = "url"
-
-    @field_validator("url_field")
-    @classmethod
-    def _says_no_owner(cls, value: str) -> str:
-        no_owner({value: None})
-        return value
+    url_field: Annotated[
+        str, Field(pattern=WIRE_NAME), AfterValidator(lambda name: "".join(no_owner({name: None})))
+    ] = "url"
 
     @property
     def overrides(self) -> tuple[str, ...]:

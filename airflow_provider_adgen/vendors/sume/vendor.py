@@ -102,13 +102,7 @@ class SumeVendor(Vendor):
     def fetch(
         self, job_ids: tuple[str, ...], kind: str | None = None, *, stream_seconds: float = 0.0
     ) -> Sequence[Generation]:
-        """
-        Ask ``GET /jobs/{id}`` of every job and, once all are over, ``GET /jobs/{id}/result`` of the completed ones.
-
-        :param job_ids: the jobs of one request.
-        :param kind: kind of the result, for a job whose type is not known.
-        :param stream_seconds: not used; the vendor has no streams.
-        """
+        """Ask ``GET /jobs/{id}`` of every job; once all are over, ``GET /jobs/{id}/result`` of the completed ones."""
         jobs: list[Job] = []
         for job_id in job_ids:
             job = yield api.get_job(job_id)
