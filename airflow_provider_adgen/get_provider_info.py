@@ -101,17 +101,12 @@ _SHARED: dict[str, list[str]] = {
     "triggers": ["base", "credits", "generation", "submit_queue"],
 }
 
-# Modules that serve one vendor.
-_OWN: dict[str, dict[str, list[str]]] = {
-    "adsumo": {"operators": ["adsumo"], "hooks": ["adsumo"]},
-    "cinematicads": {
-        "operators": ["cinematicads"],
-        "sensors": ["cinematicads"],
-        "hooks": ["cinematicads"],
-        "triggers": ["cinematicads"],
-    },
-    "cutx": {"operators": ["cutx"], "hooks": ["cutx"]},
-    "sume": {"operators": ["sume"], "sensors": ["sume"], "hooks": ["sume"], "triggers": ["sume"]},
+# The vendors that have a module of their own, by the kind of thing in it.
+_OWN: dict[str, tuple[str, ...]] = {
+    "operators": tuple(_VENDORS),
+    "sensors": ("cinematicads", "sume"),
+    "hooks": tuple(_VENDORS),
+    "triggers": ("cinematicads", "sume"),
 }
 
 _ANY_VENDOR = "AI ad generation"
@@ -189,11 +184,10 @@ def _own_connection_type(name: str) -> dict[str, Any]:
 
 def _modules(kind: str) -> list[dict[str, Any]]:
     listed = [(_ANY_VENDOR, _SHARED[kind])]
-    listed += [(_VENDORS[name]["title"], _OWN[name].get(kind, [])) for name in _VENDORS]
+    listed += [(_VENDORS[name]["title"], [name]) for name in _OWN[kind]]
     return [
         {"integration-name": title, "python-modules": [f"{_PACKAGE}.{kind}.{module}" for module in modules]}
         for title, modules in listed
-        if modules
     ]
 
 
@@ -233,12 +227,10 @@ def _options() -> dict[str, Any]:
     }
 
 
-def _option(
-    description: str, kind: str, *, default: str | None = None, example: str | None = None, version_added: str = "0.1.0"
-) -> dict[str, Any]:
+def _option(description: str, kind: str, *, default: str | None = None, example: str | None = None) -> dict[str, Any]:
     return {
         "description": description,
-        "version_added": version_added,
+        "version_added": "0.1.0",
         "type": kind,
         "example": example,
         "default": default,

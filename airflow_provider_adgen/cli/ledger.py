@@ -34,25 +34,15 @@ def run(args: argparse.Namespace) -> int:
     try:
         # Airflow 3.0 logs to the standard output, which is meant for the answer.
         with contextlib.redirect_stdout(sys.stderr):
-            match args.verb:
-                case "show":
-                    answer = _show(identity, args)
-                case "attach":
-                    answer = _attach(identity, args)
-                case _:
-                    answer = _dismiss(identity, args)
+            answer = {"show": _show, "attach": _attach, "dismiss": _dismiss}[args.verb](identity, args)
     except (_Refused, AdGenError) as error:
         if args.output == "json":
-            _print(json.dumps({"ok": False, "error": str(error)}))
+            print(json.dumps({"ok": False, "error": str(error)}))
         else:
             print(error, file=sys.stderr)
         return 1
-    _print(answer)
+    print(answer)
     return 0
-
-
-def _print(text: str) -> None:
-    print(text)  # a command's answer
 
 
 def _read(identity: TaskIdentity) -> tuple[Record, bool]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeGuard
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, model_validator
 
 from airflow_provider_adgen.core.scrub import holds_url
 from airflow_provider_adgen.core.vocabulary import Model
@@ -171,6 +171,12 @@ Objects = BeforeValidator(_dictionaries)
 
 class Answered(Model):
     """Base of what a vendor answers: what holds a URL does not show in a repr, under whatever name it came."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: Any) -> Any:
+        # A null under one of two names must not hide the other.
+        return {key: item for key, item in value.items() if item is not None} if isinstance(value, dict) else value
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Leave out what holds a URL."""

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
@@ -237,7 +238,9 @@ def build_request(model: type[GenerationRequest], fields: dict[str, Any]) -> Gen
 class Arguments(BaseModel):
     """Arguments of a call that spends nothing, checked against the vendor's documented rules."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", hide_input_in_errors=True, populate_by_name=True, str_strip_whitespace=True
+    )
 
     @classmethod
     def check(cls, method: str, /, **fields: Any) -> Self:
@@ -255,6 +258,27 @@ class Arguments(BaseModel):
     def body(self) -> dict[str, Any]:
         """Return what was set, in the vendor's own names."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def checked(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Check arguments by the annotations of *function*, and return what was set in the vendor's own names.
+
+    :param function: an endpoint; its signature says what each argument takes.
+    :param given: ``locals()`` of the function, first thing in it.
+    :raises InvalidRequest: a sentence naming every argument that is wrong.
+    """
+    model = _arguments(function)
+    return model.check(function.__name__, **{name: given[name] for name in model.model_fields}).body()
+
+
+@lru_cache(maxsize=128)
+def _arguments(function: Callable[..., Any]) -> type[Arguments]:
+    fields: dict[str, Any] = {}
+    for one in inspect.signature(function, eval_str=True).parameters.values():
+        if one.annotation is not one.empty:
+            fields[one.name] = (one.annotation, ... if one.default is one.empty else one.default)
+    return create_model(function.__name__, __base__=Arguments, **fields)
 
 
 def identifier(value: Any) -> str:

@@ -22,8 +22,6 @@ class AdsumoHook(AdGenHook):
     """
     An account at Adsumo (https://www.adsumo.ai, API v1).
 
-    Every method has an asynchronous twin with the prefix ``a``; lists are iterators over all pages.
-
     :param conn_id: the Airflow connection of type ``adsumo``; its password holds the ``adsumo_sk_...`` key.
     """
 

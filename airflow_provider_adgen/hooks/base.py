@@ -68,8 +68,9 @@ class AdGenHook(BaseHook):
     """
     An account at an AI-ad vendor.
 
-    Each method has an asynchronous twin with the prefix ``a``. Used as a context manager (``with`` or ``async with``)
-    the hook keeps its connections open between calls; otherwise each call opens and closes its own.
+    Each method has an asynchronous twin with the prefix ``a``; lists are iterators over all pages. Used as a context
+    manager (``with`` or ``async with``) the hook keeps its connections open between calls; otherwise each call opens
+    and closes its own.
 
     :param conn_id: the Airflow connection; its type says which vendor, its password holds the key.
     :param vendor: the vendor's name; given, a connection of another type is refused.

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -30,11 +29,24 @@ _NO_METHOD = frozenset({404, 405, 501})
 _NO_FILE = ("application/json", "text/html", "text/plain")
 
 
+def _add_knowledge_file(source: Any) -> Call[KnowledgeItem]:
+    """
+    Add a file to the brand's knowledge base. ``POST /api/user/brand/knowledge/files``.
+
+    Whether it costs credits is not documented.
+
+    :param source: a PDF, DOCX, XLSX, CSV or TXT of at most 10 MB: a path of this machine or of object storage.
+    :raises InvalidRequest: it cannot be read, or is of another kind, empty or too large.
+    """
+    from airflow_provider_adgen.delivery.sources import open_source
+
+    file = open_source(source)
+    return api.add_knowledge_file(file.name, file.body)
+
+
 class CinematicAdsHook(AdGenHook):
     """
     An account at CinematicAds (https://cinematicads.studio).
-
-    Every method has an asynchronous twin with the prefix ``a``; lists are iterators.
 
     :param conn_id: the Airflow connection of type ``cinematicads``; its password holds the API key.
     """
@@ -50,6 +62,7 @@ class CinematicAdsHook(AdGenHook):
     get_brand, aget_brand = calling(api.get_brand)
     update_brand, aupdate_brand = running(api.update_brand)
     add_knowledge_url, aadd_knowledge_url = calling(api.add_knowledge_url)
+    add_knowledge_file, aadd_knowledge_file = calling(_add_knowledge_file, opens=True)
     get_models_status, aget_models_status = calling(api.get_models_status)
     get_health, aget_health = calling(api.get_health)
 
@@ -86,23 +99,6 @@ class CinematicAdsHook(AdGenHook):
 
     # --- files ----------------------------------------------------------------------------------------------------
 
-    def add_knowledge_file(self, source: Any) -> KnowledgeItem:
-        """
-        Add a file to the brand's knowledge base. ``POST /api/user/brand/knowledge/files``.
-
-        Whether it costs credits is not documented.
-
-        :param source: a PDF, DOCX, XLSX, CSV or TXT of at most 10 MB: a path of this machine or of object storage.
-        :raises InvalidRequest: it cannot be read, or is of another kind, empty or too large.
-        """
-        call = _knowledge_call(source)
-        return self.run_blocking(lambda wire: wire.call(call))
-
-    async def aadd_knowledge_file(self, source: Any) -> KnowledgeItem:
-        """Add a file to the brand's knowledge base; see :meth:`add_knowledge_file`."""
-        call = await asyncio.to_thread(_knowledge_call, source)
-        return await self.run_async(lambda wire: wire.call(call))
-
     def export_projects(self, destination: str) -> Creative:
         """
         Store all projects as one ZIP of videos and metadata. ``GET /api/user/projects/export``.
@@ -135,13 +131,13 @@ class CinematicAdsHook(AdGenHook):
         :raises InvalidRequest: the source is not an https URL.
         :raises DownloadError: it could not be stored; a retry fetches it again.
         """
-        calls = api.video_file(source)
+        calls = api.export_video(source)
         self.account()
         return blocking.run(self._store("video", _video_path(source, destination), *calls))
 
     async def aexport_video(self, source: str, destination: str) -> Creative:
         """Store a generated video as MP4; see :meth:`export_video`."""
-        calls = api.video_file(source)
+        calls = api.export_video(source)
         return await self._store("video", _video_path(source, destination), *calls)
 
     async def _store(self, kind: Any, path: str, *calls: Call[None]) -> Creative:
@@ -170,13 +166,6 @@ class CinematicAdsHook(AdGenHook):
                     kind=kind, uri=stored.uri, media_type=media_type, size=stored.size, sha256=stored.sha256
                 )
         raise InvalidRequest("There is nothing to call. Nothing was sent.")
-
-
-def _knowledge_call(source: Any) -> Call[KnowledgeItem]:
-    from airflow_provider_adgen.delivery.sources import open_source
-
-    file = open_source(source)
-    return api.add_knowledge_file(file.name, file.body)
 
 
 def _file_path(destination: str, name: str, suffix: str) -> str:

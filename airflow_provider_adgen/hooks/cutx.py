@@ -16,8 +16,6 @@ class CutxHook(AdGenHook):
     """
     An account at CutX (documented at https://cutx-docs.pages.dev).
 
-    Every method has an asynchronous twin with the prefix ``a``; lists are iterators over all pages.
-
     :param conn_id: the Airflow connection of type ``cutx``. Its host is needed, because CutX documents no address of
         its API. Its password holds the token, a JWT valid for 7 days: the hook warns when its end is near or past.
     """

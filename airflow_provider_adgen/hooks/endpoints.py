@@ -11,7 +11,8 @@ Turns one endpoint definition into a hook's two methods, synchronous and asynchr
 
 from __future__ import annotations
 
-from functools import wraps
+import asyncio
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from airflow_provider_adgen.core import blocking
@@ -30,9 +31,10 @@ R = TypeVar("R")
 class Method(Generic[P, R]):
     """A hook method made from an endpoint definition; behaves as a method for callers, type checkers and docs."""
 
-    def __init__(self, build: Callable[P, Any], act: Callable[[AdGenHook, Any], R]) -> None:
+    def __init__(self, build: Callable[P, Any], act: Callable[[AdGenHook, Any], R], *, in_thread: bool = False) -> None:
         self._build = build
-        self._act = act
+        self._act: Callable[[AdGenHook, Any], Any] = act
+        self._in_thread = in_thread
         self.__doc__ = build.__doc__
         self.__wrapped__ = build
 
@@ -40,31 +42,37 @@ class Method(Generic[P, R]):
         self.__name__ = name
 
     def __get__(self, hook: AdGenHook | None, owner: type | None = None) -> Callable[P, R]:
-        build, act = self._build, self._act
-
-        @wraps(build)
-        def method(*args: P.args, **kwargs: P.kwargs) -> R:
+        @wraps(self._build)
+        def method(*args: P.args, **kwargs: P.kwargs) -> Any:
             if hook is None:
                 raise TypeError(f"{self.__name__} is called on a hook, not on its class")
-            return act(hook, build(*args, **kwargs))
+            make = partial(self._build, *args, **kwargs)
+            return self._later(hook, make) if self._in_thread else self._act(hook, make())
 
         method.__name__ = self.__name__
         return method
 
+    async def _later(self, hook: AdGenHook, make: Callable[[], Any]) -> Any:
+        return await self._act(hook, await asyncio.to_thread(make))
 
-def calling(build: Callable[P, Call[T]]) -> tuple[Method[P, T], Method[P, Awaitable[T]]]:
-    """Return the two methods of an endpoint that is one call."""
+
+def calling(build: Callable[P, Call[T]], *, opens: bool = False) -> tuple[Method[P, T], Method[P, Awaitable[T]]]:
+    """
+    Return the two methods of an endpoint that is one call.
+
+    :param opens: whether *build* opens a file, which must not block the event loop.
+    """
     return (
         Method(build, lambda hook, call: hook.run_blocking(lambda wire: wire.call(call))),
-        Method(build, lambda hook, call: hook.run_async(lambda wire: wire.call(call))),
+        Method(build, lambda hook, call: hook.run_async(lambda wire: wire.call(call)), in_thread=opens),
     )
 
 
-def running(build: Callable[P, Sequence[T]]) -> tuple[Method[P, T], Method[P, Awaitable[T]]]:
-    """Return the two methods of an endpoint that takes several calls and has one result."""
+def running(build: Callable[P, Sequence[T]], *, opens: bool = False) -> tuple[Method[P, T], Method[P, Awaitable[T]]]:
+    """Return the two methods of an endpoint that takes several calls and has one result; see :func:`calling`."""
     return (
         Method(build, lambda hook, steps: hook.run_blocking(lambda wire: wire.run(steps))),
-        Method(build, lambda hook, steps: hook.run_async(lambda wire: wire.run(steps))),
+        Method(build, lambda hook, steps: hook.run_async(lambda wire: wire.run(steps)), in_thread=opens),
     )
 
 

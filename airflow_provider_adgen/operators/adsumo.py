@@ -1,6 +1,11 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Adsumo: paid generations, and the products and avatars they are made of."""
+"""
+Adsumo: paid generations, and the products and avatars they are made of.
+
+The operators of paid generations take all arguments of
+:class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +21,6 @@ class AdsumoTalkingAvatarOperator(GenerateOperator):
 
     Costs 20 credits per 250 characters of script, 20 to 160; with a voiceover the price is not documented.
 
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
-
     :param avatar_id: UUID of the avatar.
     :param avatar_type: ``platform``, ``custom`` or ``product``.
     :param script: the text to speak; with ``voice_id``.
@@ -25,7 +28,6 @@ class AdsumoTalkingAvatarOperator(GenerateOperator):
     :param voiceover_id: UUID of an existing voiceover, in place of script and voice.
     :param lipsync_model: ``heygen-avatar4`` (the vendor's default) or ``lipsync-2.0``.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str | None] = "adsumo"
@@ -52,14 +54,11 @@ class AdsumoVideoOperator(GenerateOperator):
     """
     Generate a video from a text. Its price is not documented.
 
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
-
     :param model: ``sora-2``, ``sora-2-pro``, ``veo-3.1``, ``veo-3.1-fast`` or ``kling-2.6``.
     :param prompt: what the video shows.
-    :param aspect_ratio: for example ``16:9``.
-    :param duration: seconds.
+    :param aspect_ratio: for example ``16:9``; which ones a model takes is not documented.
+    :param duration: seconds; which ones a model takes is not documented.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str | None] = "adsumo"
@@ -84,15 +83,12 @@ class AdsumoTextToImageOperator(GenerateOperator):
     """
     Generate images from a text. Costs 1 to 4 credits per image by model and resolution.
 
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
-
     :param prompt: what the image shows.
     :param model: ``fast`` or ``pro``.
     :param aspect_ratio: for example ``1:1``, ``16:9``, ``9:16``.
     :param quantity: images, 1 to 8 (default 1).
     :param resolution: ``1k`` (default), ``2k`` or ``4k``.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str | None] = "adsumo"
@@ -118,8 +114,6 @@ class AdsumoProductShotOperator(GenerateOperator):
     """
     Generate photographs of a product in a style. Its price is not documented.
 
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
-
     :param product_id: UUID of a product of the account.
     :param style_id: a style template, for example ``lifestyle-outdoor``.
     :param model: ``fast`` or ``pro``.
@@ -128,7 +122,6 @@ class AdsumoProductShotOperator(GenerateOperator):
     :param resolution: ``1k`` (default), ``2k`` or ``4k``.
     :param additional_prompt: guidance appended to the template's prompt.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str | None] = "adsumo"
@@ -156,12 +149,9 @@ class AdsumoTemplateVideoOperator(GenerateOperator):
     """
     Generate a video of a product from a template. Its price is not documented.
 
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
-
     :param template: the template's name, for example ``ugc``.
     :param product_id: a product of the account.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str | None] = "adsumo"
@@ -184,14 +174,11 @@ class AdsumoTextToSpeechOperator(GenerateOperator):
     """
     Generate a voiceover, answered at once. Costs 1 credit.
 
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
-
     :param text: what is spoken.
     :param voice_id: the voice that speaks it.
     :param model: the voice model; the vendor lists none.
-    :param voice_settings: overrides of the voice's settings.
+    :param voice_settings: overrides of the voice's settings; their shape is not documented.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str | None] = "adsumo"
@@ -225,7 +212,6 @@ class AdsumoCreateProductOperator(ResourceOperator):
     :param price: its price.
     :param currency: ISO 4217 (the vendor's default is ``USD``).
     :param link: its page.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str] = "adsumo"
@@ -256,7 +242,6 @@ class AdsumoDeleteProductOperator(ResourceOperator):
     Delete a product. One that is gone already counts as deleted.
 
     :param product_id: UUID of the product.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     :raises AirflowFailException: it has generations; Adsumo documents no endpoint that deletes those.
     """
 
@@ -283,7 +268,6 @@ class AdsumoCreateAvatarOperator(ResourceOperator):
     :param name: at most 50 characters.
     :param image_url: a public image of a face, at most 10 MB.
     :param description: what it is.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     """
 
     vendor_name: ClassVar[str] = "adsumo"
@@ -310,7 +294,6 @@ class AdsumoDeleteAvatarOperator(ResourceOperator):
     Delete a custom avatar. One that is gone already counts as deleted.
 
     :param avatar_id: UUID of the avatar.
-    :param conn_id: the Airflow connection of type ``adsumo``.
     :raises AirflowFailException: a video generation uses it.
     """
 

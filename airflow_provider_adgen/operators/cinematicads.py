@@ -1,6 +1,11 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""CinematicAds: paid workflows, the brand they use, what it knows, and the export of projects."""
+"""
+CinematicAds: paid workflows, the brand they use, what it knows, and the export of projects.
+
+The operators of paid generations take all arguments of
+:class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +22,6 @@ class CinematicAdsWorkflowOperator(GenerateOperator):
     Costs 1 to 25 credits by type and quality; a workflow that fails is refunded, as the vendor documents. The vendor
     has no idempotency keys, so a submission whose answer was lost stops the task.
 
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
-
     :param workflow_type: ``avatar``, ``cinematic``, ``clone``, ``factory``, ``influencer``, ``brand``, ``staticad``,
         ``painpoint`` or ``ad-optimizer`` (the vendor's ``type``).
     :param url: the source; required for ``clone`` and ``factory``.
@@ -31,7 +34,6 @@ class CinematicAdsWorkflowOperator(GenerateOperator):
     :param hitl: pause after art direction until a person has reviewed it at the vendor; see ``on_suspended``.
     :param extra_fields: fields sent along as they are, for the inputs that the vendor does not document; one that has
         the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``cinematicads``.
     """
 
     vendor_name: ClassVar[str | None] = "cinematicads"
@@ -68,7 +70,6 @@ class CinematicAdsBrandOperator(ResourceOperator):
     :param tone: how it speaks.
     :param target_audience: whom it speaks to.
     :param colors: ``{"primary": ..., "secondary": ..., "accent": ...}``.
-    :param conn_id: the Airflow connection of type ``cinematicads``.
     """
 
     vendor_name: ClassVar[str] = "cinematicads"
@@ -101,7 +102,6 @@ class CinematicAdsKnowledgeOperator(ResourceOperator):
 
     :param url: a page that the vendor reads and indexes.
     :param source: a PDF, DOCX, XLSX, CSV or TXT of at most 10 MB: a path of the worker or of object storage.
-    :param conn_id: the Airflow connection of type ``cinematicads``.
     :raises AirflowFailException: neither or both are given, or the file is not one that is taken.
     """
 
@@ -138,7 +138,6 @@ class CinematicAdsExportProjectsOperator(ResourceOperator):
 
     :param destination: the file's own path where it ends in ``.zip``, else the folder in which it becomes
         ``cinematicads-projects.zip``. A file of that name is replaced.
-    :param conn_id: the Airflow connection of type ``cinematicads``.
     :raises DownloadError: it could not be stored; a retry costs nothing.
     """
 

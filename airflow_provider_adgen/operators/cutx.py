@@ -1,6 +1,11 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""CutX: paid generations, and the products they are about."""
+"""
+CutX: paid generations, and the products they are about.
+
+The operators of paid generations take all arguments of
+:class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +26,6 @@ class CutxCopyOperator(GenerateOperator):
     the answer to the submission, and whether CutX shows them again is not documented: when that answer is lost, the
     task stops.
 
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
-
     :param project_id: UUID of the project.
     :param product_id: UUID of the product.
     :param platform: ``meta``, ``tiktok``, ``google``, ``linkedin``, ``pinterest`` or ``universal``.
@@ -30,7 +33,6 @@ class CutxCopyOperator(GenerateOperator):
     :param tone: ``professional``, ``casual``, ``urgent``, ``luxe``, ``playful`` or ``bold``.
     :param custom_instructions: at most 500 characters.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``cutx``.
     """
 
     vendor_name: ClassVar[str | None] = "cutx"
@@ -57,16 +59,13 @@ class CutxStaticAdOperator(GenerateOperator):
     """
     Generate an ad image. Costs 3 credits; a job that failed is refunded, as the vendor documents.
 
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
-
     :param project_id: UUID of the project.
     :param product_id: UUID of the product.
     :param style: ``product_hero``, ``lifestyle``, ``minimal``, ``bold`` or ``seasonal``; also ``modern``, which the
-        vendor's example has and its table has not.
+        vendor's example sends and its table does not list (where it is refused, nothing is started).
     :param aspect_ratio: ``1:1`` (the vendor's default), ``9:16``, ``4:5`` or ``16:9``.
     :param prompt: 5 to 1000 characters.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``cutx``.
     """
 
     vendor_name: ClassVar[str | None] = "cutx"
@@ -95,8 +94,6 @@ class CutxVideoOperator(GenerateOperator):
     Takes 1 to 3 minutes. A submission whose answer was lost is sent again with its own idempotency key within 20
     seconds, while the first job must still run; after that the task stops.
 
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
-
     :param project_id: UUID of the project.
     :param product_id: UUID of the product.
     :param script: 10 to 2000 characters.
@@ -104,7 +101,6 @@ class CutxVideoOperator(GenerateOperator):
     :param voice_id: the voice (the vendor's default is ``male-1``; it lists no others).
     :param aspect_ratio: ``9:16`` (the vendor's default), ``1:1`` or ``16:9``.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``cutx``.
     """
 
     vendor_name: ClassVar[str | None] = "cutx"
@@ -136,7 +132,6 @@ class CutxIngestProductOperator(ResourceOperator):
 
     :param url: the product's page.
     :param project_id: UUID of the project to put it into; whether it can be left out is not documented.
-    :param conn_id: the Airflow connection of type ``cutx``.
     """
 
     vendor_name: ClassVar[str] = "cutx"

@@ -1,6 +1,11 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sume: paid generations, and the uploads they start from."""
+"""
+Sume: paid generations, and the uploads they start from.
+
+The operators of paid generations take all arguments of
+:class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +22,14 @@ class SumeImageOperator(GenerateOperator):
     """
     Generate images from a text. "May reserve or spend credits"; the price is not documented.
 
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
-
     :param prompt: what the image shows.
-    :param aspect_ratio: for example ``1:1``, ``4:5``, ``9:16``.
+    :param aspect_ratio: for example ``1:1``, ``4:5``, ``9:16``; which ones are taken is not documented.
     :param resolution: a preference; its values are not documented.
     :param quality: a preference; its values are not documented.
-    :param image_count: images, at least 1. The vendor recommends one per request as reliable.
+    :param image_count: images, at least 1. The vendor recommends one image per request as reliable.
     :param n: the vendor's other name for ``image_count``; give one of the two.
     :param reference_image_urls: https images, for example ``reference_url`` of a brand's images.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``sume``.
     """
 
     vendor_name: ClassVar[str | None] = "sume"
@@ -55,15 +57,12 @@ class SumeVideoOperator(GenerateOperator):
     """
     Generate a video from a text. "May reserve or spend credits"; the price is not documented.
 
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
-
     :param prompt: what the video shows.
-    :param aspect_ratio: for example ``9:16``.
-    :param duration: seconds.
+    :param aspect_ratio: for example ``9:16``; which ones are taken is not documented.
+    :param duration: seconds; the range is not documented (the vendor's command line takes 4 to 15).
     :param generate_audio: ask for sound, where supported.
     :param resolution: a preference, for example ``480p`` or ``720p``.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``sume``.
     """
 
     vendor_name: ClassVar[str | None] = "sume"
@@ -89,8 +88,6 @@ class SumeAdVideoOperator(GenerateOperator):
     """
     Generate a video ad from a script. Reserves credits before accepting; the price is not documented.
 
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
-
     :param script: 3 to 1800 characters.
     :param ad_format: ``talking_heads`` (the vendor's default), ``ugc_ads`` or ``video``.
     :param avatar_id: the avatar; it or ``avatar_slug`` is needed but for ``ad_format="video"``.
@@ -100,7 +97,6 @@ class SumeAdVideoOperator(GenerateOperator):
     :param reference_image_urls: at most 9 https images.
     :param reference_video_urls: videos, only with ``ad_format="video"``.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``sume``.
     """
 
     vendor_name: ClassVar[str | None] = "sume"
@@ -133,16 +129,13 @@ class SumeFaceSwapOperator(GenerateOperator):
     end without a result and others complete, the task succeeds with those: they are paid for. What became of the
     others is logged as a warning, and is in the result's ``error`` and ``details["jobs"]``.
 
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
-
-    :param source_video_url: ``media_url`` of an upload with purpose ``face_swap_source_video``.
+    :param source_video_url: the ``media_url`` of an upload with purpose ``face_swap_source_video``.
     :param avatar_ids: 1 to 5 avatars; each is paid for.
     :param duration_seconds: seconds, at most 15.
     :param trim_start_seconds: where the source begins.
     :param trim_end_seconds: where the source ends.
     :param aspect_ratio: ``16:9``, ``9:16``, ``1:1``, ``4:3``, ``3:4`` or ``21:9``.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``sume``.
     """
 
     vendor_name: ClassVar[str | None] = "sume"
@@ -172,12 +165,10 @@ class SumeReferenceAnalysisOperator(GenerateOperator):
     The result has no file: it is in the returned ``details``, of which 4 KB go through XCom, and no URLs.
     ``SumeHook.get_job_result`` has all of it.
 
-    Takes all arguments of :class:`~airflow_provider_adgen.operators.generate.GenerateOperator` as well.
-
     :param url: a public TikTok or Instagram Reel URL.
-    :param url_field: the name under which the URL is sent; the vendor's readable pages do not show it.
+    :param url_field: the name under which the URL is sent. The vendor's readable pages do not show it; ``url`` is the
+        likeliest. What the vendor does with a wrong one, and whether it charges for it, is not documented.
     :param extra_fields: fields sent along as they are; one that has the name of an argument replaces it, unvalidated.
-    :param conn_id: the Airflow connection of type ``sume``.
     """
 
     vendor_name: ClassVar[str | None] = "sume"
@@ -212,7 +203,6 @@ class SumeUploadOperator(ResourceOperator):
     :param field_names: other names on the wire for ``file_name``, ``content_type``, ``size`` and ``purpose`` of the
         presign request, which the vendor's readable pages do not show.
     :param asset_fields: fields to send along when the upload is finalised for the Asset Library.
-    :param conn_id: the Airflow connection of type ``sume``.
     :raises AirflowFailException: a retry cannot help: the file cannot be read or is too large, an argument is wrong,
         or the key is refused.
     """

@@ -191,19 +191,8 @@ class SandboxClient:
         :param refund: whether their credits are given back; None: as the vendor documents.
         :param seconds: how long they take; None: as usual.
         """
-        self._ask(
-            "POST",
-            "/fail",
-            {
-                "vendor": vendor,
-                "type": type,
-                "times": times,
-                "message": message,
-                "status": status,
-                "refund": refund,
-                "seconds": seconds,
-            },
-        )
+        given = locals()
+        self._ask("POST", "/fail", {name: value for name, value in given.items() if name != "self"})
 
     def jobs(self, vendor: str | None = None, account: str | None = None) -> list[dict[str, Any]]:
         """List every job, oldest first: id, vendor, type, status, credits, request, created, ends."""

@@ -23,7 +23,6 @@ from airflow_provider_adgen.sandbox.registry import make_vendors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from airflow_provider_adgen.sandbox.engine.sending import Connections
 
@@ -86,9 +85,7 @@ class Sandbox(SandboxClient):
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_exc: object) -> None:
         """Stop."""
         self.stop()
 

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 from pydantic import AfterValidator
 
 from airflow_provider_adgen.core import requests as shared
+from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.core.requests import GenerationRequest
+from airflow_provider_adgen.operators.generate import GenerateOperator
+from tools.docgen.catalogue import operators
 from tools.docgen.text import code, codes, paragraphs, read_doc, sentence, table
 
 if TYPE_CHECKING:
@@ -56,6 +59,10 @@ def _meanings(model: type[GenerationRequest]) -> dict[str, str]:
     for base in reversed(model.__mro__):
         if issubclass(base, GenerationRequest):
             found.update(read_doc(base).params)
+    for _, cls in operators():
+        # The typed operator says what the fields of its request mean.
+        if issubclass(cls, GenerateOperator) and cls.vendor_name and cls.request_kind == model.kind:
+            found.update(read_doc(cls).params if model in get_vendor(cls.vendor_name).requests else {})
     return found
 
 

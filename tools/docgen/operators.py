@@ -48,7 +48,6 @@ def _reference(found: tuple[tuple[str, type[BaseOperator]], ...], *, skip: froze
 
 def _class(cls: type[BaseOperator]) -> str:
     doc = read_doc(cls)
-    shown = [part for part in doc.body if not part.startswith("Takes all arguments of")]
     also = ""
     if issubclass(cls, GenerateOperator):
         also = "And the [arguments of every operator that pays](#arguments-of-every-operator-that-pays)."
@@ -59,7 +58,7 @@ def _class(cls: type[BaseOperator]) -> str:
     return paragraphs(
         f"#### {cls.__name__}",
         f"`from {cls.__module__} import {cls.__name__}`",
-        *shown,
+        *doc.body,
         rows,
         also,
         "Raises:" if raises else "",

@@ -1,5 +1,3 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
 """Adsumo as documented at https://www.adsumo.ai/docs/api/v1."""
-
-from __future__ import annotations

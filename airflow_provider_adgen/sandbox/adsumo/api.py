@@ -8,11 +8,11 @@ import hmac
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_adgen.sandbox.adsumo import costs, generations, resources
+from airflow_provider_adgen.sandbox.adsumo import generations, resources
 from airflow_provider_adgen.sandbox.engine.answers import Answer, Insufficient, Refusal
 from airflow_provider_adgen.sandbox.engine.clock import iso
 from airflow_provider_adgen.sandbox.engine.vendor import Endpoint, Vendor
-from airflow_provider_adgen.sandbox.media.artwork import Artwork, Blob
+from airflow_provider_adgen.sandbox.media.artwork import Artwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,6 +44,9 @@ class Adsumo(Vendor):
     prefix = "/adsumo/api/v1"
     default_key = "adsumo_sk_sandbox"
     idempotency_header = "Idempotency-Key"
+    forbidden = "API access requires a Starter subscription tier or above."
+    seconds = generations.SECONDS
+    drawn = staticmethod(generations.artwork)
     settings: ClassVar[Mapping[str, Any]] = {
         # Status of an accepted submit; not documented.
         "submit_status": 200,
@@ -96,25 +99,14 @@ class Adsumo(Vendor):
         code = refusal.code or CODES.get(refusal.status, "internal_error")
         return {"error": {"code": code, "message": message}}
 
-    def forbidden(self) -> Refusal:
-        """Refuse an account below the Starter tier."""
-        return Refusal(403, "API access requires a Starter subscription tier or above.")
-
-    def seconds(self, kind: str, request: Mapping[str, Any]) -> float:
-        """Return a typical duration."""
-        return costs.SECONDS[kind]
-
     def replayed(self, answer: Answer, same_request: bool, call: Call) -> Answer:
         """Replay the original response; with the ``conflict`` setting only to the same request."""
         if not same_request and call.setting("idempotency_mismatch") == "conflict":
             raise Refusal(409, "This Idempotency-Key was used with another request.")
         return answer
 
-    def artwork(self, state: State, owner: str, name: str) -> Artwork | Blob | None:
-        """Return a result's picture or film, or a voiceover's sound."""
-        job = state.jobs.get(self.name, owner)
-        if job is not None:
-            return generations.artwork(job, name)
+    def kept(self, state: State, owner: str, name: str) -> Artwork | None:
+        """Return a voiceover's sound."""
         voiceover = state.documents.get(self.name, "voiceover", owner)
         if voiceover is None or name != "voiceover.mp3":
             return None

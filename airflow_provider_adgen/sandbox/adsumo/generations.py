@@ -4,16 +4,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.sandbox.adsumo import costs
 from airflow_provider_adgen.sandbox.adsumo.catalogue import AVATARS, VOICES
 from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
 from airflow_provider_adgen.sandbox.engine.checks import is_uuid, query_choice, query_number
 from airflow_provider_adgen.sandbox.engine.clock import iso
-from airflow_provider_adgen.sandbox.media.artwork import Artwork, reading_seconds
+from airflow_provider_adgen.sandbox.media.artwork import Artwork, file_of, reading_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,9 +23,24 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.engine.jobs import Job
     from airflow_provider_adgen.sandbox.engine.state import State
 
+# Documented on the images page: credits per image by model and resolution.
+IMAGE_CREDITS = {
+    "fast": {"1k": 1, "2k": 2, "4k": 2},
+    "pro": {"1k": 2, "2k": 2, "4k": 4},
+}
+# Documented (voiceovers page).
+VOICEOVER_CREDITS = 1
+
+# The sandbox's own choice: the pages that name these prices could not be read.
+AI_VIDEO_CREDITS = {"sora-2": 20, "sora-2-pro": 40, "veo-3.1": 40, "veo-3.1-fast": 20, "kling-2.6": 15}
+TEMPLATE_VIDEO_CREDITS = 30
+
+# The sandbox's own choice of typical seconds, by job type.
+SECONDS = {"image": 15.0, "ai-video": 90.0, "talking-avatar": 120.0}
+
 TYPES = ("talking-avatar", "ai-video", "image")
 STATUSES = ("processing", "completed", "failed")
-VIDEO_MODELS = tuple(costs.AI_VIDEO_CREDITS)
+VIDEO_MODELS = tuple(AI_VIDEO_CREDITS)
 IMAGE_MODELS = ("fast", "pro")
 RESOLUTIONS = ("1k", "2k", "4k")
 AVATAR_TYPES = ("platform", "custom", "product")
@@ -36,6 +51,16 @@ DETAILS = {
     "ai-video": ("prompt", "model", "duration", "aspect_ratio"),
     "image": ("prompt", "model", "aspect_ratio", "resolution", "quantity"),
 }
+
+
+def avatar_price(script: str) -> int:
+    """Return the documented price: 20 credits for each 250 characters begun, from 20 to 160."""
+    return min(160, max(20, 20 * math.ceil(len(script) / 250)))
+
+
+def image_price(model: str, resolution: str, quantity: int) -> int:
+    """Return the documented price of text-to-image. Product shots cost the same: the sandbox's own choice."""
+    return IMAGE_CREDITS[model][resolution] * quantity
 
 
 def _ratio(fields: Fields, *, required: bool) -> str | None:
@@ -66,13 +91,10 @@ def check_voice(voice_id: str) -> None:
 
 
 def _check_avatar(call: Call, avatar_id: str, avatar_type: str) -> None:
-    known = avatar_id in AVATARS
-    if avatar_type == "custom":
-        known = call.state.documents.get(call.vendor.name, "avatar", avatar_id, call.account.id) is not None
-    if avatar_type == "product":
+    if avatar_type != "platform":
         # No page says where product avatars come from; the id of a product is accepted.
-        known = call.state.documents.get(call.vendor.name, "product", avatar_id, call.account.id) is not None
-    if not known:
+        call.document("avatar" if avatar_type == "custom" else "product", avatar_id, "Avatar not found")
+    elif avatar_id not in AVATARS:
         raise Refusal(404, "Avatar not found")
 
 
@@ -112,7 +134,7 @@ def talking_avatar(call: Call) -> Answer:
         "template": None,
         "duration": reading_seconds(spoken),
     }
-    return _submit(call, "talking-avatar", request, costs.talking_avatar(spoken), "talking avatar")
+    return _submit(call, "talking-avatar", request, avatar_price(spoken), "talking avatar")
 
 
 def ai_video(call: Call) -> Answer:
@@ -125,7 +147,7 @@ def ai_video(call: Call) -> Answer:
         "aspect_ratio": _ratio(fields, required=False) or "16:9",
         "duration": fields.number("duration", above=0, most=60) or 8,
     }
-    return _submit(call, "ai-video", request, costs.AI_VIDEO_CREDITS[model], f"ai video, {model}")
+    return _submit(call, "ai-video", request, AI_VIDEO_CREDITS[model], f"ai video, {model}")
 
 
 def template_video(call: Call) -> Answer:
@@ -134,7 +156,7 @@ def template_video(call: Call) -> Answer:
     template = fields.needed("template")
     product_id, product = _product(call, fields, examples=True)
     request = {"template": template, "product_id": product_id, "product": product, "duration": 8}
-    return _submit(call, "talking-avatar", request, costs.TEMPLATE_VIDEO_CREDITS, f"template video, {template}")
+    return _submit(call, "talking-avatar", request, TEMPLATE_VIDEO_CREDITS, f"template video, {template}")
 
 
 def _image_fields(fields: Fields) -> dict[str, Any]:
@@ -150,7 +172,7 @@ def text_to_image(call: Call) -> Answer:
     """POST /images/text-to-image."""
     fields = call.fields()
     request = {"prompt": fields.needed("prompt"), **_image_fields(fields)}
-    price = costs.images(request["model"], request["resolution"], request["quantity"])
+    price = image_price(request["model"], request["resolution"], request["quantity"])
     return _submit(call, "image", request, price, "text to image")
 
 
@@ -164,7 +186,7 @@ def product_shots(call: Call) -> Answer:
     prompt = f"{style}: {extra}" if extra else style
     request = {"prompt": prompt, "product_id": product_id, "product": product, "style_id": style, **image}
     return _submit(
-        call, "image", request, costs.images(image["model"], image["resolution"], image["quantity"]), "product shots"
+        call, "image", request, image_price(image["model"], image["resolution"], image["quantity"]), "product shots"
     )
 
 
@@ -179,7 +201,7 @@ def text_to_speech(call: Call) -> Answer:
     voiceover_id, seconds = str(uuid.uuid4()), reading_seconds(text)
     call.state.ledger.charge(
         call.account,
-        costs.VOICEOVER_CREDITS,
+        VOICEOVER_CREDITS,
         job_id=voiceover_id,
         what="voiceover",
         idempotency_key=call.headers.get("idempotency-key"),
@@ -208,14 +230,7 @@ def artwork(job: Job, name: str) -> Artwork | None:
     if name == "results.zip" and len(names) > 1:
         members = tuple((member, artwork(job, member) or "") for member in names)
         return Artwork("zip", title, text, members=members)
-    if name not in names:
-        return None
-    if name.endswith(".mp4"):
-        return Artwork("mp4", title, text, ratio, product, seed=job.id)
-    number = names.index(name)
-    return Artwork(
-        "png", f"{title} {number + 1} of {len(names)}", text, ratio, product, seed=f"{job.id} {number}", short_side=512
-    )
+    return file_of(job.id, name, names, title, text, ratio, product)
 
 
 def result_url(state: State, job: Job, base_url: str, *, expired: bool = False) -> str | None:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_adgen.sandbox.engine.call import Call
     from airflow_provider_adgen.sandbox.engine.limits import Window
-    from airflow_provider_adgen.sandbox.engine.state import State
-    from airflow_provider_adgen.sandbox.media.artwork import Artwork, Blob
 
 
 class CinematicAds(Vendor):
@@ -25,6 +23,9 @@ class CinematicAds(Vendor):
     name = "cinematicads"
     prefix = "/cinematicads"
     default_key = "ca_sandbox"
+    refunded = frozenset({"failed"})
+    seconds = workflows.SECONDS
+    drawn = staticmethod(workflows.artwork)
     settings: ClassVar[Mapping[str, Any]] = {
         # The readable page has three limits without their names. The sandbox uses them for starting workflows, for
         # streams, and for everything else.
@@ -90,14 +91,6 @@ class CinematicAds(Vendor):
         """Build the body of a refusal as documented: ``{"success": false, "error": "..."}``."""
         return {"success": False, "error": refusal.message}
 
-    def refunds(self, outcome: str) -> bool:
-        """Only a failed workflow is refunded, as documented; other ends are not documented."""
-        return outcome == "failed"
-
-    def seconds(self, kind: str, request: Mapping[str, Any]) -> float:
-        """Return a typical duration."""
-        return workflows.STILL_SECONDS if kind in workflows.STILLS else workflows.SECONDS
-
     def limit_headers(self, window: Window) -> dict[str, str]:
         """Return the documented headers; Reset is in seconds since the epoch."""
         return {
@@ -105,11 +98,6 @@ class CinematicAds(Vendor):
             "X-RateLimit-Remaining": str(window.remaining),
             "X-RateLimit-Reset": str(int(-(-window.ends // 1))),
         }
-
-    def artwork(self, state: State, owner: str, name: str) -> Artwork | Blob | None:
-        """Return a job's film."""
-        job = state.jobs.get(self.name, owner)
-        return None if job is None else workflows.artwork(job, name)
 
     def models(self, call: Call) -> Answer:
         """GET /api/models/status."""

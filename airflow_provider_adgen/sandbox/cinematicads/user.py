@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import re
 import uuid
 from collections import Counter
 from datetime import UTC, date, datetime
@@ -50,12 +50,10 @@ def _day(call: Call, name: str) -> date | None:
     text = call.query.get(name)
     if text is None:
         return None
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-        raise Invalid(name, "must be a date written YYYY-MM-DD")
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise Invalid(name, "must be a date written YYYY-MM-DD") from None
+    with contextlib.suppress(ValueError):
+        if (day := date.fromisoformat(text)).isoformat() == text:
+            return day
+    raise Invalid(name, "must be a date written YYYY-MM-DD")
 
 
 def _date(job: Job) -> date:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
 from airflow_provider_adgen.sandbox.engine.clock import iso
-from airflow_provider_adgen.sandbox.media.artwork import Artwork
+from airflow_provider_adgen.sandbox.media.artwork import Artwork, file_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,8 +35,8 @@ SEASONS = ("ramadan", "eid")
 FRAMEWORKS = ("pas", "aida", "sb7", "cialdini", "uvp", "bant")
 MODELS = ("image", "video", "voice")
 # The sandbox's own choice of typical seconds; a video in the page's example lasts 15.
-SECONDS, STILL_SECONDS = 180.0, 30.0
 STILLS = ("staticad", "painpoint", "ad-optimizer")
+SECONDS = {kind: 30.0 if kind in STILLS else 180.0 for kind in CREDITS}
 # The page shows art_direction at 20 and video_generation at 60; the steps between are the sandbox's own.
 STEPS = (("art_direction", 20), ("storyboard", 40), ("video_generation", 60), ("voice_over", 80), ("assembly", 95))
 VIDEO_SECONDS = 15
@@ -77,7 +77,7 @@ def start(call: Call) -> Answer:
     if call.account.data.get("trial_expired"):
         raise Refusal(402, "Trial expired")
     price = CREDITS[kind][QUALITIES.index(request["quality"])]
-    length = call.state.job_seconds(call.vendor, kind, request)
+    length = call.state.job_seconds(call.vendor, kind)
     job = call.state.start_job(
         call.account,
         call.key,
@@ -158,13 +158,9 @@ def project(call: Call, job: Job) -> dict[str, Any]:
 
 def artwork(job: Job, name: str) -> Artwork | None:
     """Return what a job's file shows."""
-    names, request = file_names(job), job.request
-    if name not in names:
-        return None
-    ratio = request["formats"][names.index(name)]
-    text = str(request["concept"] or request["url"] or job.type)
-    form = name.rpartition(".")[2]
-    return Artwork(form, f"CinematicAds sandbox / {job.type}", text, ratio, seed=job.id)
+    text = str(job.request["concept"] or job.request["url"] or job.type)
+    ratio = name.partition(".")[0].replace("x", ":")
+    return file_of(job.id, name, file_names(job), f"CinematicAds sandbox / {job.type}", text, ratio)
 
 
 def batch(call: Call) -> Answer:

@@ -4,5 +4,3 @@
 
 Left out: campaigns (they spend advertising money, not credits), checkout, the seller suite and logging in.
 """
-
-from __future__ import annotations

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_adgen.sandbox.engine.call import Call
-    from airflow_provider_adgen.sandbox.engine.state import State
-    from airflow_provider_adgen.sandbox.media.artwork import Artwork, Blob
 
 WORDS = {**responses, 402: "Insufficient credits"}
 
@@ -45,6 +43,12 @@ class CutX(Vendor):
     name = "cutx"
     prefix = "/cutx"
     default_key = token("team")
+    forbidden = "Account suspended"
+    refunded = frozenset({"failed"})
+    seconds = generation.SECONDS
+    drawn = staticmethod(generation.artwork)
+    fixtures = staticmethod(products.fixtures)
+    key_of = staticmethod(token)
     settings: ClassVar[Mapping[str, Any]] = {
         # "flat" ({"error", "message"}, the one body any page shows), "bare" ({"error"}) or "nested"
         # ({"error": {"message"}}): the bodies of generation errors are not documented.
@@ -76,10 +80,6 @@ class CutX(Vendor):
             Endpoint("GET", "/api/auth/me", self.me),
         ]
 
-    def key_of(self, account: str) -> str:
-        """Make a token for another account."""
-        return token(account)
-
     def token(self, headers: Mapping[str, str]) -> str | None:
         """Read the token: bearer, or the cookie ``cutx_token``."""
         found = super().token(headers)
@@ -91,35 +91,11 @@ class CutX(Vendor):
     def envelope(self, refusal: Refusal) -> Any:
         """Build the body of a refusal."""
         shape = self.setting("error_shape")
-        word = WORDS.get(refusal.status, "Error")
         if shape == "bare":
             return {"error": refusal.message}
-        return (
-            {"error": {"message": refusal.message}}
-            if shape == "nested"
-            else {"error": word, "message": refusal.message}
-        )
-
-    def forbidden(self) -> Refusal:
-        """Refuse a suspended account."""
-        return Refusal(403, "Account suspended")
-
-    def refunds(self, outcome: str) -> bool:
-        """Only a failed job's refund is documented; refunds of canceled and expired jobs are not documented."""
-        return outcome == "failed"
-
-    def seconds(self, kind: str, request: Mapping[str, Any]) -> float:
-        """Return a typical duration."""
-        return generation.SECONDS[kind]
-
-    def fixtures(self, account: str) -> list[tuple[str, str, dict[str, Any]]]:
-        """Give a new account a project and a product."""
-        return products.fixtures(account)
-
-    def artwork(self, state: State, owner: str, name: str) -> Artwork | Blob | None:
-        """Return a job's picture or film."""
-        job = state.jobs.get(self.name, owner)
-        return None if job is None else generation.artwork(job, name)
+        if shape == "nested":
+            return {"error": {"message": refusal.message}}
+        return {"error": WORDS.get(refusal.status, "Error"), "message": refusal.message}
 
     def balance(self, call: Call) -> Answer:
         """GET /api/credits/balance."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
 from airflow_provider_adgen.sandbox.engine.checks import is_uuid
 from airflow_provider_adgen.sandbox.engine.clock import iso
-from airflow_provider_adgen.sandbox.media.artwork import Artwork
+from airflow_provider_adgen.sandbox.media.artwork import Artwork, file_of
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.engine.call import Call
@@ -173,10 +173,6 @@ def artwork(job: Job, name: str) -> Artwork | None:
     """Return what a job's file shows."""
     request = job.request
     text = str(request.get("script") or request.get("prompt") or request.get("style") or "")
-    form = {"static_ad": "png", "ugc_video": "mp4"}.get(job.type)
-    if form is None or name != f"asset.{form}":
-        return None
-    title, ratio = f"CutX sandbox / {job.type}", str(request["aspectRatio"])
-    return Artwork(
-        form, title, text, ratio, str(request["product"]), seed=job.id, short_side=512 if form == "png" else 360
-    )
+    names = [f"asset.{form}" for kind, form in (("static_ad", "png"), ("ugc_video", "mp4")) if kind == job.type]
+    title, ratio = f"CutX sandbox / {job.type}", str(request.get("aspectRatio"))
+    return file_of(job.id, name, names, title, text, ratio, str(request["product"]))

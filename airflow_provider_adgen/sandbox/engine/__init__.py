@@ -1,5 +1,3 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
 """What the four vendors' sandboxes share: accounts, credits, jobs over time, faults, rate limits, links and storage."""
-
-from __future__ import annotations

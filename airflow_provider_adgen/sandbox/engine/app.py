@@ -222,7 +222,7 @@ class Application:
         if key is None or account is None:
             raise Refusal(401, "Missing or invalid API key")
         if account.status != "active" and not endpoint.public:
-            raise vendor.forbidden()
+            raise Refusal(403, vendor.forbidden)
         return account, key
 
     def _limit(self, vendor: Vendor, endpoint: Endpoint, account: str) -> dict[str, str]:

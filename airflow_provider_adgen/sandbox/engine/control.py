@@ -40,7 +40,9 @@ class Control:
         self._connections = connections
         self._routes: dict[tuple[str, str], Callable[[Body], Any]] = {
             ("GET", "/"): self._overview,
-            ("GET", "/ledger"): self._ledger,
+            ("GET", "/ledger"): lambda body: state.ledger.entries(
+                body.get("vendor"), body.get("kind"), body.get("job_id")
+            ),
             ("GET", "/requests"): self._requests,
             ("GET", "/jobs"): self._jobs,
             ("GET", "/accounts"): self._accounts,
@@ -48,7 +50,7 @@ class Control:
             ("POST", "/credits"): self._credits,
             ("POST", "/keys"): self._key,
             ("GET", "/faults"): lambda body: state.faults.all(),
-            ("POST", "/faults"): self._fault,
+            ("POST", "/faults"): lambda body: {"id": state.faults.add(Fault(**body)).id},
             ("DELETE", "/faults"): self._clear_faults,
             ("POST", "/fail"): self._fail,
             ("POST", "/job"): self._job,
@@ -100,9 +102,6 @@ class Control:
             },
             "fault_kinds": KINDS,
         }
-
-    def _ledger(self, body: Body) -> Any:
-        return self._state.ledger.entries(body.get("vendor"), body.get("kind"), body.get("job_id"))
 
     def _requests(self, body: Body) -> Any:
         since = int(body.get("since", 0))
@@ -171,9 +170,6 @@ class Control:
             raise Refusal(404, "There is no such key")
         row = next(known for known in self._state.accounts.all_keys() if (known.vendor, known.key) == (vendor, key))
         return {"key": key, "status": row.status, "webhook_url": row.webhook_url, "webhook_secret": row.webhook_secret}
-
-    def _fault(self, body: Body) -> Any:
-        return {"id": self._state.faults.add(Fault(**body)).id}
 
     def _clear_faults(self, body: Body) -> Any:
         self._state.faults.clear()

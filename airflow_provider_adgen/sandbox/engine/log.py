@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 import itertools
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 # How much is kept: enough for a long test, limited so that memory does not grow without end.
@@ -49,20 +49,7 @@ class Entry:
             body = self.body.decode()
         except UnicodeDecodeError:
             body = "base64:" + base64.b64encode(self.body).decode()
-        return {
-            "seq": self.seq,
-            "time": self.time,
-            "vendor": self.vendor,
-            "method": self.method,
-            "path": self.path,
-            "query": self.query,
-            "headers": headers,
-            "body": body,
-            "body_size": self.body_size,
-            "account": self.account,
-            "status": self.status,
-            "fault": self.fault,
-        }
+        return {**{field.name: getattr(self, field.name) for field in fields(self)}, "headers": headers, "body": body}
 
 
 class RequestLog:

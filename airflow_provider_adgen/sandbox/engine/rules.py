@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.sandbox.engine.settings import COMMON, MEDIA, Settings
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-class VendorRules(ABC):
+class VendorRules:
     """The name, settings and job rules of one vendor: all that the state and the handlers need."""
 
     name: ClassVar[str]
@@ -21,6 +20,10 @@ class VendorRules(ABC):
     default_key: ClassVar[str]
     # Its own settings and their defaults, besides settings.COMMON.
     settings: ClassVar[Mapping[str, Any]] = {}
+    # How many seconds a job typically takes, by its kind.
+    seconds: ClassVar[Mapping[str, float]]
+    # The ends of a job that give its credits back: only what is documented.
+    refunded: ClassVar[frozenset[str]] = frozenset()
 
     # The settings of the sandbox; set by the state that the vendor is added to.
     current: Settings
@@ -29,17 +32,9 @@ class VendorRules(ABC):
         """Return one of the vendor's settings."""
         return self.current.get(self.name, name)
 
-    @abstractmethod
-    def seconds(self, kind: str, request: Mapping[str, Any]) -> float:
-        """Return how long a job of this kind typically takes, in seconds."""
-
     def key_of(self, account: str) -> str:
         """Make a key for another account."""
         return f"{self.default_key}_{account}"
-
-    def refunds(self, outcome: str) -> bool:
-        """Return whether a job's end gives its credits back. Only what is documented."""
-        return False
 
     def fixtures(self, account: str) -> list[tuple[str, str, dict[str, Any]]]:
         """List the documents (kind, id, data) of a new account: what requests name and no endpoint creates."""

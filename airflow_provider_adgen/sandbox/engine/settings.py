@@ -42,15 +42,20 @@ class Settings:
     """
 
     def __init__(self, defaults: Mapping[str, Mapping[str, Any]]) -> None:
-        self._defaults = {section: dict(values) for section, values in defaults.items()}
-        self._changed: dict[str, dict[str, Any]] = {}
+        self._defaults = defaults
+        self.clear()
+
+    def clear(self) -> None:
+        """Go back to the defaults."""
+        self._values = {section: dict(values) for section, values in self._defaults.items()}
 
     def get(self, section: str, name: str) -> Any:
         """Return one value."""
-        changed = self._changed.get(section)
-        if changed is not None and name in changed:
-            return changed[name]
-        return self._defaults[section][name]
+        return self._values[section][name]
+
+    def all(self) -> dict[str, dict[str, Any]]:
+        """Return every value."""
+        return self._values
 
     def update(self, values: Mapping[str, Mapping[str, Any]]) -> None:
         """Change values. ``rate_limits`` and ``job_seconds`` dictionaries are merged into what was set before.
@@ -58,27 +63,14 @@ class Settings:
         :raises ValueError: for a section or a name that does not exist; nothing is changed then.
         """
         for section, names in values.items():
-            if section not in self._defaults:
-                raise ValueError(f"unknown section {section!r}; known are {', '.join(self._defaults)}")
+            if section not in self._values:
+                raise ValueError(f"unknown section {section!r}; known are {', '.join(self._values)}")
             for name in names:
-                if name not in self._defaults[section]:
-                    known = ", ".join(sorted(self._defaults[section]))
+                if name not in self._values[section]:
+                    known = ", ".join(sorted(self._values[section]))
                     raise ValueError(f"{section} has no setting {name!r}; it has {known}")
         for section, names in values.items():
-            target = self._changed.setdefault(section, {})
             for name, value in names.items():
                 old = self.get(section, name)
                 both = isinstance(old, dict) and isinstance(value, Mapping)
-                target[name] = {**old, **value} if both else value
-
-    def changed(self) -> dict[str, dict[str, Any]]:
-        """Return what differs from the defaults, to be kept over a restart."""
-        return self._changed
-
-    def all(self) -> dict[str, dict[str, Any]]:
-        """Return every value."""
-        return {section: {**names, **self._changed.get(section, {})} for section, names in self._defaults.items()}
-
-    def clear(self) -> None:
-        """Go back to the defaults."""
-        self._changed.clear()
+                self._values[section][name] = {**old, **value} if both else value

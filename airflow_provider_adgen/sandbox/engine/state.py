@@ -125,7 +125,7 @@ class State:
     def change_settings(self, values: Mapping[str, Mapping[str, Any]]) -> None:
         """Change settings and keep them."""
         self.settings.update(values)
-        self.store.set_meta("settings", self.settings.changed())
+        self.store.set_meta("settings", self.settings.all())
 
     def start_job(
         self,
@@ -151,12 +151,12 @@ class State:
         job_id = job_id or str(uuid.uuid4())
         self.ledger.charge(account, price, job_id=job_id, what=what, idempotency_key=idempotency_key)
         ending = self._next_ending(vendor.name, kind)
-        message, refund = None, vendor.refunds(outcome)
+        message, refund = None, outcome in vendor.refunded
         if ending is not None:
             outcome, message = ending.status, ending.message
-            refund = vendor.refunds(outcome) if ending.refund is None else ending.refund
+            refund = outcome in vendor.refunded if ending.refund is None else ending.refund
             seconds = ending.seconds if ending.seconds is not None else seconds
-        length = self.job_seconds(vendor, kind, request) if seconds is None else seconds
+        length = self.job_seconds(vendor, kind) if seconds is None else seconds
         return self.jobs.add(
             id=job_id,
             vendor=vendor.name,
@@ -173,12 +173,12 @@ class State:
             idempotency_key=idempotency_key,
         )
 
-    def job_seconds(self, vendor: VendorRules, kind: str, request: Mapping[str, Any]) -> float:
+    def job_seconds(self, vendor: VendorRules, kind: str) -> float:
         """Return how long a job takes: the setting, or the typical duration divided by the speed."""
         setting = self.settings.get(vendor.name, "job_seconds")
         if isinstance(setting, dict):
             setting = setting.get(kind, setting.get("*"))
-        return float(setting) if setting is not None else vendor.seconds(kind, request) / self.clock.speed
+        return float(setting) if setting is not None else vendor.seconds[kind] / self.clock.speed
 
     def _next_ending(self, vendor: str, kind: str) -> Ending | None:
         for ending in self.endings:
@@ -193,7 +193,7 @@ class State:
         self, job: Job, status: str, *, message: str | None = None, refund: bool | None = None, after: float = 0.0
     ) -> None:
         """Change how a job ends: ``processing`` holds it; any other status is its outcome, *after* seconds from now."""
-        gives_back = self.vendors[job.vendor].refunds(status) if refund is None else refund
+        gives_back = status in self.vendors[job.vendor].refunded if refund is None else refund
         self.jobs.change(
             job,
             ends=HELD if status == "processing" else self.clock.now() + after,

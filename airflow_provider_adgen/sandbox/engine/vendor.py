@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -76,11 +76,13 @@ class Routes:
         raise Refusal(404, "There is no such endpoint")
 
 
-class Vendor(VendorRules):
+class Vendor(VendorRules, ABC):
     """One vendor's API. A subclass is the only place that knows its rules."""
 
     # The documented name of the idempotency header; None where there is none.
     idempotency_header: ClassVar[str | None] = None
+    # What an account is told that may not use the API.
+    forbidden: ClassVar[str] = "This account may not use the API"
 
     def __init__(self) -> None:
         self.routes = Routes(self.endpoints())
@@ -94,17 +96,22 @@ class Vendor(VendorRules):
         """Put the vendor's error envelope around a refusal."""
 
     @abstractmethod
+    def drawn(self, job: Job, name: str) -> Artwork | None:
+        """Return what a job's file shows; None when there is no such file."""
+
+    def kept(self, state: State, owner: str, name: str) -> Artwork | Blob | None:
+        """Return a file that belongs to no job; None when there is no such file."""
+        return None
+
     def artwork(self, state: State, owner: str, name: str) -> Artwork | Blob | None:
         """Return what a media path ``/media/<vendor>/<owner>/<name>`` shows; None when there is no such file."""
+        job = state.jobs.get(self.name, owner)
+        return self.kept(state, owner, name) if job is None else self.drawn(job, name)
 
     def token(self, headers: Mapping[str, str]) -> str | None:
         """Read the credential from a request: a bearer token unless the vendor says otherwise."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
         return token.strip() if scheme.lower() == "bearer" and token.strip() else None
-
-    def forbidden(self) -> Refusal:
-        """Return the refusal of an account that may not use the API."""
-        return Refusal(403, "This account may not use the API")
 
     def limit_headers(self, window: Window) -> dict[str, str]:
         """Return the rate limit headers of every answer; none unless documented."""

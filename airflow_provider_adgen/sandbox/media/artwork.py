@@ -48,6 +48,19 @@ class Blob:
     content_type: str
 
 
+def file_of(
+    job_id: str, name: str, names: list[str], title: str, text: str, ratio: str, product: str = ""
+) -> Artwork | None:
+    """Return what one of a job's files shows: a picture says in its title which of several it is."""
+    if name not in names:
+        return None
+    number, form = names.index(name), name.rpartition(".")[2]
+    if form == "png":
+        title = f"{title} {number + 1} of {len(names)}"
+    side = 512 if form == "png" else 360
+    return Artwork(form, title, text, ratio, product, seed=f"{job_id} {number}", short_side=side)
+
+
 def size_of(ratio: str, short_side: int) -> tuple[int, int]:
     """Return width and height in pixels, both even (H.264 wants that), for a ratio written ``16:9``."""
     left, _, right = ratio.partition(":")

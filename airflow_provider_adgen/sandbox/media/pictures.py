@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import colorsys
 import io
+import textwrap
 import unicodedata
 from functools import lru_cache
 from hashlib import sha256
@@ -49,19 +50,8 @@ def _drawable(text: str) -> str:
 
 
 def _lines(draw: ImageDraw.ImageDraw, text: str, font: FreeTypeFont | BitmapFont, width: int, most: int) -> list[str]:
-    lines, current = list[str](), ""
-    for word in _drawable(text).split():
-        longer = f"{current} {word}".strip()
-        if draw.textlength(longer, font=font) <= width or not current:
-            current = longer
-        else:
-            lines.append(current)
-            current = word
-    lines.append(current)
-    if len(lines) > most:
-        lines = lines[:most]
-        lines[-1] += " ..."
-    return lines
+    columns = max(1, int(width / draw.textlength("n", font=font)))
+    return textwrap.wrap(_drawable(text), columns, max_lines=most, placeholder=" ...")
 
 
 def draw(artwork: Artwork) -> Image.Image:

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_adgen.sandbox.engine.answers import Answer, Insufficient, Invalid, Refusal
 from airflow_provider_adgen.sandbox.engine.vendor import Endpoint, Vendor
 from airflow_provider_adgen.sandbox.sume import creates, jobs, uploads
-from airflow_provider_adgen.sandbox.sume.catalogue import AVATARS, BRAND
-from airflow_provider_adgen.sandbox.sume.lists import page
+from airflow_provider_adgen.sandbox.sume.creates import AVATARS, BRAND
+from airflow_provider_adgen.sandbox.sume.jobs import page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_adgen.sandbox.engine.call import Call
     from airflow_provider_adgen.sandbox.engine.documents import Document
-    from airflow_provider_adgen.sandbox.engine.state import State
-    from airflow_provider_adgen.sandbox.media.artwork import Artwork, Blob
 
 # Only `insufficient_credits` is documented. Codes that are missing here follow the name of the HTTP status.
 CODES = {400: "validation_error", 402: "insufficient_credits", 413: "payload_too_large", 429: "rate_limited"}
@@ -32,6 +30,11 @@ class Sume(Vendor):
     name = "sume"
     prefix = "/sume/api/v1"
     default_key = "sume_live_sandbox"
+    forbidden = "The workspace has no access to the API."
+    seconds = creates.SECONDS
+    kept = staticmethod(uploads.blob)
+    uploaded = staticmethod(uploads.uploaded)
+    drawn = staticmethod(jobs.artwork)
     settings: ClassVar[Mapping[str, Any]] = {
         # Status of an accepted create; not documented.
         "submit_status": 202,
@@ -105,26 +108,9 @@ class Sume(Vendor):
         error = {"code": code, "message": message, "details": details}
         return {"error": error, "request_id": f"req_{uuid.uuid4().hex[:24]}"}
 
-    def forbidden(self) -> Refusal:
-        """Refuse a workspace without access."""
-        return Refusal(403, "The workspace has no access to the API.")
-
-    def seconds(self, kind: str, request: Mapping[str, Any]) -> float:
-        """Return a typical duration."""
-        return creates.SECONDS[kind]
-
     def fixtures(self, account: str) -> list[tuple[str, str, dict[str, Any]]]:
         """Give a new workspace its Brand DNA."""
         return [("brand", f"brand_{account}", BRAND)]
-
-    def artwork(self, state: State, owner: str, name: str) -> Artwork | Blob | None:
-        """Return a job's picture or film, or an uploaded file."""
-        job = state.jobs.get(self.name, owner)
-        return uploads.blob(state, owner) if job is None else jobs.artwork(job, name)
-
-    def uploaded(self, state: State, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Take a presigned upload."""
-        return uploads.uploaded(state, self.name, name, headers, body)
 
     def me(self, call: Call) -> Answer:
         """GET /me."""

@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sume: creating images, videos, ads, face swaps and reference analyses."""
+"""Sume: creating images, videos, ads, face swaps and reference analyses; the avatars and the brand that they use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_adgen.sandbox.engine.answers import Answer, Insufficient, Invalid, Refusal
-from airflow_provider_adgen.sandbox.sume.catalogue import AVATARS
 from airflow_provider_adgen.sandbox.sume.jobs import AD, ANALYSIS, IMAGE, SWAP, VIDEO
 
 if TYPE_CHECKING:
@@ -30,6 +29,37 @@ FORBIDDEN_FIELDS = ("workspace_id", "user_id", "email", "owner")
 # The name of the one field of a reference analysis is not documented.
 REFERENCE_FIELDS = ("url", "reference_url", "source_url", "video_url")
 REFERENCE_HOSTS = ("tiktok.com", "instagram.com")
+
+
+_NAMES = ("Nora", "Idris", "Paula", "Kenji", "Amara", "Luca", "Sofie", "Mateo", "Hana", "Viktor", "Zoe", "Elias")
+
+
+def _avatar(number: int, name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "slug": name.lower(),
+        "visibility": "public",
+        "capabilities": {
+            # Every third avatar cannot swap faces and every fourth cannot be in a UGC ad, so that both occur.
+            "talking_head": True,
+            "ugc_ad_video": number % 4 != 3,
+            "face_swap": number % 3 != 2,
+        },
+    }
+
+
+AVATARS: dict[str, dict[str, Any]] = {
+    f"avatar_{name.lower()}": _avatar(number, name) for number, name in enumerate(_NAMES)
+}
+
+BRAND: dict[str, Any] = {
+    "name": "Northpeak",
+    "domain": "northpeak.example",
+    "tagline": "Made to be worn out",
+    "tone": "warm, plain-spoken",
+    "colors": ["#14342b", "#f2c14e"],
+    "pictures": ["northpeak-logo", "northpeak-trail"],
+}
 
 
 def body_of(call: Call) -> Fields:

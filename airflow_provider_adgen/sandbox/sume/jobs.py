@@ -1,18 +1,20 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Sume: reading jobs and their results."""
+"""Sume: reading jobs and their results; the envelope of lists."""
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.sandbox.engine.answers import Answer, Refusal
-from airflow_provider_adgen.sandbox.engine.checks import query_choice
+from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
+from airflow_provider_adgen.sandbox.engine.checks import query_choice, query_number
 from airflow_provider_adgen.sandbox.engine.clock import iso
-from airflow_provider_adgen.sandbox.media.artwork import Artwork
-from airflow_provider_adgen.sandbox.sume.lists import cursor_of, limit_of, listed
+from airflow_provider_adgen.sandbox.media.artwork import Artwork, file_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow_provider_adgen.sandbox.engine.call import Call
     from airflow_provider_adgen.sandbox.engine.jobs import Job
 
@@ -22,6 +24,37 @@ TYPES = (IMAGE, VIDEO, AD, SWAP, ANALYSIS)
 # Where each running status begins, as a share of the job's time.
 PHASES = {"queued": (0.0, 0.15), "running": (0.15, 0.4), "processing": (0.4, 1.0)}
 ENDED = ("completed", "failed", "canceled", "expired")
+# Default and maximum of ``limit`` are not documented: the sandbox's own choice.
+DEFAULT_LIMIT, LARGEST_LIMIT = 20, 100
+
+
+def limit_of(call: Call) -> int:
+    """Read ``limit``."""
+    return query_number(call.query, "limit", DEFAULT_LIMIT, 1, LARGEST_LIMIT)
+
+
+def cursor_of(call: Call) -> int | None:
+    """Read ``cursor``: a number that this server wrote, opaque to the client."""
+    text = call.query.get("cursor")
+    if text is None:
+        return None
+    try:
+        return int(base64.urlsafe_b64decode(text.encode()).decode().removeprefix("after "))
+    except ValueError:
+        raise Invalid("cursor", "is not a cursor of this list") from None
+
+
+def listed(items: list[dict[str, Any]], next_number: int | None) -> Answer:
+    """Answer one page; ``next_number`` is what the next cursor holds, None on the last page."""
+    cursor = None if next_number is None else base64.urlsafe_b64encode(f"after {next_number}".encode()).decode()
+    return Answer(200, {"object": "list", "data": items, "has_more": cursor is not None, "next_cursor": cursor})
+
+
+def page(call: Call, items: Sequence[dict[str, Any]]) -> Answer:
+    """Answer one page of a complete list."""
+    first, limit = cursor_of(call) or 0, limit_of(call)
+    after = first + limit
+    return listed(list(items[first:after]), after if after < len(items) else None)
 
 
 def status_of(job: Job, now: float) -> str:
@@ -129,15 +162,7 @@ def analysis(job: Job) -> dict[str, Any]:
 
 def artwork(job: Job, name: str) -> Artwork | None:
     """Return what a job's file shows."""
-    names, request = file_names(job), job.request
-    if name not in names:
-        return None
-    title = f"Sume sandbox / {job.type}"
+    request = job.request
     text = str(request.get("prompt") or request.get("script") or f"A face swapped for {request.get('avatar_id')}")
     ratio = str(request.get("aspect_ratio") or ("1:1" if job.type == IMAGE else "9:16"))
-    number = names.index(name)
-    if job.type == IMAGE:
-        return Artwork(
-            "png", f"{title} {number + 1} of {len(names)}", text, ratio, seed=f"{job.id} {number}", short_side=512
-        )
-    return Artwork("mp4", title, text, ratio, seed=job.id)
+    return file_of(job.id, name, file_names(job), f"Sume sandbox / {job.type}", text, ratio)

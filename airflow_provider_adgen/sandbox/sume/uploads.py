@@ -15,7 +15,7 @@ from airflow_provider_adgen.sandbox.engine.clock import iso
 from airflow_provider_adgen.sandbox.media.artwork import Blob
 from airflow_provider_adgen.sandbox.media.host import problem
 from airflow_provider_adgen.sandbox.sume.creates import body_of
-from airflow_provider_adgen.sandbox.sume.lists import page
+from airflow_provider_adgen.sandbox.sume.jobs import page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,10 +70,10 @@ def presign(call: Call) -> Answer:
     return Answer(int(call.setting("presign_status")), shown)
 
 
-def uploaded(state: State, vendor: str, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
+def uploaded(state: State, name: str, headers: Mapping[str, str], body: bytes) -> Answer:
     """Accept the bytes of a presigned upload with exactly the required headers."""
     upload_id, _, _ = name.partition("/")
-    upload = state.documents.get(vendor, "upload", upload_id)
+    upload = state.documents.get("sume", "upload", upload_id)
     if upload is None:
         return problem(404, "NoSuchKey", "There is no such place to upload to")
     for header, value in upload.data["headers"].items():
@@ -84,13 +84,13 @@ def uploaded(state: State, vendor: str, name: str, headers: Mapping[str, str], b
     state.store.run(
         "INSERT OR REPLACE INTO blobs VALUES (?, ?, ?)", (upload_id, upload.data["headers"]["Content-Type"], body)
     )
-    state.documents.put(vendor, upload.account, "upload", upload_id, {**upload.data, "done": True})
+    state.documents.put("sume", upload.account, "upload", upload_id, {**upload.data, "done": True})
     return Answer(200, body=b"", content_type="application/xml")
 
 
-def blob(state: State, upload_id: str) -> Blob | None:
-    """Return an uploaded file."""
-    row = state.store.row("SELECT content_type, data FROM blobs WHERE name = ?", (upload_id,))
+def blob(state: State, owner: str, name: str) -> Blob | None:
+    """Return an uploaded file; *owner* is its upload."""
+    row = state.store.row("SELECT content_type, data FROM blobs WHERE name = ?", (owner,))
     return None if row is None else Blob(row["data"], row["content_type"])
 
 

@@ -1,10 +1,7 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Adsumo (https://www.adsumo.ai, API v1): requests, models, endpoints."""
+"""Adsumo (https://www.adsumo.ai, API v1): its requests."""
 
-from __future__ import annotations
-
-from airflow_provider_adgen.vendors.adsumo.models import Avatar, Product, Voice, WebhookEvent
 from airflow_provider_adgen.vendors.adsumo.requests import (
     AiVideo,
     ProductShots,
@@ -15,16 +12,4 @@ from airflow_provider_adgen.vendors.adsumo.requests import (
 )
 from airflow_provider_adgen.vendors.adsumo.vendor import VENDOR
 
-__all__ = [
-    "VENDOR",
-    "AiVideo",
-    "Avatar",
-    "Product",
-    "ProductShots",
-    "TalkingAvatar",
-    "TemplateVideo",
-    "TextToImage",
-    "TextToSpeech",
-    "Voice",
-    "WebhookEvent",
-]
+__all__ = ["VENDOR", "AiVideo", "ProductShots", "TalkingAvatar", "TemplateVideo", "TextToImage", "TextToSpeech"]

@@ -12,11 +12,10 @@ from pydantic import BeforeValidator, Field
 
 from airflow_provider_adgen.core.calls import Answer, Call, Emit, Sequence, nothing
 from airflow_provider_adgen.core.endpoint import Endpoint
-from airflow_provider_adgen.core.reading import other_fields, unwrapped
-from airflow_provider_adgen.core.requests import Arguments, Number, Text, WebUrl
+from airflow_provider_adgen.core.reading import Answered, other_fields, unwrapped
+from airflow_provider_adgen.core.requests import Number, Text, WebUrl, checked
 from airflow_provider_adgen.core.vocabulary import CreditBalance
 from airflow_provider_adgen.vendors.adsumo.models import (
-    AdsumoModel,
     Avatar,
     Balance,
     GenerationItem,
@@ -33,50 +32,22 @@ endpoint = partial(Endpoint, NAME)
 PAGE = 100
 """The largest page Adsumo answers."""
 
-M = TypeVar("M", bound=AdsumoModel)
+M = TypeVar("M", bound=Answered)
 
 
 def _upper_case(value: Any) -> Any:
     return value.strip().upper() if isinstance(value, str) else value
 
 
-class _Page(Arguments):
-    limit: Annotated[int, Field(ge=1, le=100)] = PAGE
-    offset: Annotated[int, Field(ge=0)] = 0
+Limit = Annotated[int, Field(ge=1, le=100)]
+Offset = Annotated[int, Field(ge=0)]
+Price = Annotated[Number, Field(ge=0)]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$"), BeforeValidator(_upper_case)]
+AvatarName = Annotated[str, Field(min_length=1, max_length=50)]
+Accent = Literal["american", "british", "french", "danish", "swedish", "german", "norwegian", "spanish", "neutral"]
 
 
-class _NewProduct(Arguments):
-    name: Text
-    description: Text
-    category: Text
-    image_url: WebUrl
-    price: Annotated[Number, Field(ge=0)] | None = None
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$"), BeforeValidator(_upper_case)] | None = None
-    link: WebUrl | None = None
-
-
-class _NewAvatar(Arguments):
-    name: Annotated[str, Field(min_length=1, max_length=50)]
-    image_url: WebUrl
-    description: Text | None = None
-
-
-class _VoiceFilter(_Page):
-    gender: Literal["male", "female", "other"] | None = None
-    age_group: Literal["kid", "young_adult", "adult", "senior"] | None = None
-    accent: (
-        Literal["american", "british", "french", "danish", "swedish", "german", "norwegian", "spanish", "neutral"]
-        | None
-    ) = None
-    style: Literal["professional", "casual", "energetic", "whisper", "speaker"] | None = None
-
-
-class _GenerationFilter(_Page):
-    type: Literal["talking-avatar", "ai-video", "image"] | None = None
-    status: Literal["processing", "completed", "failed"] | None = None
-
-
-def _pages(path: str, model: type[M], query: Mapping[str, Any]) -> Sequence[None]:
+def pages(path: str, model: type[M], query: Mapping[str, Any]) -> Sequence[None]:
     """Emit every item of a list, page after page."""
     at, offset = endpoint(f"GET {path}"), query["offset"]
 
@@ -95,25 +66,25 @@ def _pages(path: str, model: type[M], query: Mapping[str, Any]) -> Sequence[None
             return
 
 
-def list_products(*, limit: int = PAGE, offset: int = 0) -> Sequence[None]:
+def list_products(*, limit: Limit = PAGE, offset: Offset = 0) -> Sequence[None]:
     """
     Iterate over the account's products, all pages. ``GET /products``.
 
     :param limit: products per request, 1 to 100.
     :param offset: products to skip.
     """
-    return _pages("/products", Product, _Page.check("list_products", limit=limit, offset=offset).body())
+    return pages("/products", Product, checked(list_products, locals()))
 
 
 def create_product(
     *,
-    name: str,
-    description: str,
-    category: str,
-    image_url: str,
-    price: float | None = None,
-    currency: str | None = None,
-    link: str | None = None,
+    name: Text,
+    description: Text,
+    category: Text,
+    image_url: WebUrl,
+    price: Price | None = None,
+    currency: Currency | None = None,
+    link: WebUrl | None = None,
     idempotency_key: str | None = None,
 ) -> Call[Product]:
     """
@@ -131,21 +102,11 @@ def create_product(
     :param idempotency_key: one that a later call may repeat within 24 hours; by default each call has its own.
     :raises InvalidRequest: a field breaks a documented rule.
     """
-    body = _NewProduct.check(
-        "create_product",
-        name=name,
-        description=description,
-        category=category,
-        image_url=image_url,
-        price=price,
-        currency=currency,
-        link=link,
-    ).body()
-    return _create("/products", body, Product, idempotency_key)
+    return _create("/products", checked(create_product, locals()), Product)
 
 
-def _create(path: str, body: dict[str, Any], model: type[M], key: str | None) -> Call[M]:
-    headers = {"Idempotency-Key": key or str(uuid.uuid4())}
+def _create(path: str, body: dict[str, Any], model: type[M]) -> Call[M]:
+    headers = {"Idempotency-Key": body.pop("idempotency_key", None) or str(uuid.uuid4())}
     return endpoint(f"POST {path}").get(model, body=body, headers=headers, repeatable=True)
 
 
@@ -188,7 +149,7 @@ def list_custom_avatars() -> Sequence[None]:
 
 
 def create_custom_avatar(
-    *, name: str, image_url: str, description: str | None = None, idempotency_key: str | None = None
+    *, name: AvatarName, image_url: WebUrl, description: Text | None = None, idempotency_key: str | None = None
 ) -> Call[Avatar]:
     """
     Create an avatar from a picture of a face. ``POST /avatars/custom``; whether it costs credits is not documented.
@@ -199,8 +160,7 @@ def create_custom_avatar(
     :param idempotency_key: one that a later call may repeat within 24 hours; by default each call has its own.
     :raises InvalidRequest: a field breaks a documented rule.
     """
-    body = _NewAvatar.check("create_custom_avatar", name=name, image_url=image_url, description=description).body()
-    return _create("/avatars/custom", body, Avatar, idempotency_key)
+    return _create("/avatars/custom", checked(create_custom_avatar, locals()), Avatar)
 
 
 def delete_custom_avatar(avatar_id: str) -> Call[None]:
@@ -216,41 +176,21 @@ def delete_custom_avatar(avatar_id: str) -> Call[None]:
 
 def list_voices(
     *,
-    gender: str | None = None,
-    age_group: str | None = None,
-    accent: str | None = None,
-    style: str | None = None,
-    limit: int = PAGE,
-    offset: int = 0,
+    gender: Literal["male", "female", "other"] | None = None,
+    age_group: Literal["kid", "young_adult", "adult", "senior"] | None = None,
+    accent: Accent | None = None,
+    style: Literal["professional", "casual", "energetic", "whisper", "speaker"] | None = None,
+    limit: Limit = PAGE,
+    offset: Offset = 0,
 ) -> Sequence[None]:
     """
     Iterate over voices, all pages. ``GET /voices`` (page Voiceovers).
 
-    :param gender: ``male``, ``female`` or ``other``.
-    :param age_group: ``kid``, ``young_adult``, ``adult`` or ``senior``.
-    :param accent: ``american``, ``british``, ``french``, ``danish``, ``swedish``, ``german``, ``norwegian``,
-        ``spanish`` or ``neutral``.
-    :param style: ``professional``, ``casual``, ``energetic``, ``whisper`` or ``speaker``.
     :param limit: voices per request, 1 to 100.
     :param offset: voices to skip.
     :raises InvalidRequest: a filter is not one of those.
     """
-    query = _VoiceFilter.check(
-        "list_voices", gender=gender, age_group=age_group, accent=accent, style=style, limit=limit, offset=offset
-    ).body()
-    return _pages("/voices", Voice, query)
-
-
-def generation_items(
-    *,
-    type: str | None = None,  # noqa: A002 - the vendor's own name
-    status: str | None = None,
-    limit: int = PAGE,
-    offset: int = 0,
-) -> Sequence[None]:
-    """Emit generations as the vendor lists them. ``GET /generations``."""
-    query = _GenerationFilter.check("list_generations", type=type, status=status, limit=limit, offset=offset).body()
-    return _pages("/generations", GenerationItem, query)
+    return pages("/voices", Voice, checked(list_voices, locals()))
 
 
 def generation_item(generation_id: str) -> Call[GenerationItem]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BeforeValidator, Field, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field
 
 from airflow_provider_adgen.core.reading import (
     Answered,
@@ -21,20 +21,10 @@ from airflow_provider_adgen.core.reading import (
 from airflow_provider_adgen.core.vocabulary import Moment
 
 
-class AdsumoModel(Answered):
-    """Base of Adsumo's answers: a null under one of two names does not hide the other."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, value: Any) -> Any:
-        return {key: item for key, item in value.items() if item is not None} if isinstance(value, dict) else value
-
-
-class Product(AdsumoModel):
+class Product(Answered):
     """
     A product of the account.
 
-    :param id: UUID.
     :param image_url: its picture (the vendor calls it ``image_path`` in the answer to a creation).
     """
 
@@ -49,13 +39,8 @@ class Product(AdsumoModel):
     created_at: Moment = None
 
 
-class Avatar(AdsumoModel):
-    """
-    A face for talking-avatar videos.
-
-    :param id: UUID.
-    :param avatar_type: ``platform`` or ``custom``.
-    """
+class Avatar(Answered):
+    """A face for talking-avatar videos; its type is ``platform`` or ``custom``."""
 
     id: RequiredId
     name: OptionalText = None
@@ -67,12 +52,8 @@ class Avatar(AdsumoModel):
     created_at: Moment = None
 
 
-class Voice(AdsumoModel):
-    """
-    A voice.
-
-    :param id: what ``voice_id`` takes.
-    """
+class Voice(Answered):
+    """A voice; its id is what ``voice_id`` takes."""
 
     id: RequiredId
     name: OptionalText = None
@@ -83,7 +64,7 @@ class Voice(AdsumoModel):
     preview_audio_url: OptionalText = Field(default=None, repr=False)
 
 
-class GenerationItem(AdsumoModel):
+class GenerationItem(Answered):
     """One generation as ``GET /generations`` and ``GET /generations/{id}`` show it."""
 
     id: JobId = Field(validation_alias=AliasChoices("id", "generation_id"))
@@ -95,7 +76,7 @@ class GenerationItem(AdsumoModel):
     details: Any = Field(default=None, repr=False)
 
 
-class Voiceover(AdsumoModel):
+class Voiceover(Answered):
     """The answer to ``POST /voiceovers/text-to-speech``, which has its result in it."""
 
     id: JobId = Field(validation_alias=AliasChoices("id", "voiceover_id", "generation_id"))
@@ -105,15 +86,13 @@ class Voiceover(AdsumoModel):
     completed_at: Moment = None
 
 
-class Pagination(AdsumoModel):
+class Pagination(Answered):
     """Where a page stands in its list."""
 
     total: OptionalInt = None
-    limit: OptionalInt = None
-    offset: OptionalInt = None
 
 
-class Balance(AdsumoModel):
+class Balance(Answered):
     """``GET /account/credits``."""
 
     credits_used: OptionalInt = None
@@ -121,7 +100,7 @@ class Balance(AdsumoModel):
     credits_remaining: Annotated[int, BeforeValidator(as_int)]
 
 
-class WebhookEvent(AdsumoModel):
+class WebhookEvent(Answered):
     """
     A notification that Adsumo sent, its signature verified.
 

@@ -23,13 +23,10 @@ AVATAR_BLOCK_CHARACTERS = 250
 AVATAR_MOST_CREDITS = 160
 """Talking avatar: 20 credits per 250 characters of script, at least 20, at most 160 (page Videos)."""
 
-SPEECH_CREDITS = 1
-"""Text-to-speech: credits per voiceover (page Voiceovers)."""
-
 
 class AdsumoRequest(GenerationRequest):
     """
-    Base of Adsumo's requests.
+    Base of Adsumo's requests; what a field means is said at the operator of the same request.
 
     :cvar path: the endpoint it is posted to.
     """
@@ -42,13 +39,6 @@ class TalkingAvatar(AdsumoRequest):
     A video of an avatar that speaks. ``POST /videos/talking-avatar``.
 
     Needs ``script`` and ``voice_id``, or ``voiceover_id``; where both are given the vendor takes the voiceover.
-
-    :param avatar_id: UUID of the avatar.
-    :param avatar_type: ``platform``, ``custom`` or ``product``.
-    :param script: the text to speak.
-    :param voice_id: the voice that speaks it.
-    :param voiceover_id: UUID of an existing voiceover, in place of script and voice.
-    :param lipsync_model: ``heygen-avatar4`` (the vendor's default) or ``lipsync-2.0``.
     """
 
     kind: ClassVar[str] = "talking-avatar"
@@ -76,14 +66,7 @@ class TalkingAvatar(AdsumoRequest):
 
 
 class AiVideo(AdsumoRequest):
-    """
-    A video from a text. ``POST /videos/ai-video``. Its price is not documented.
-
-    :param model: ``sora-2``, ``sora-2-pro``, ``veo-3.1``, ``veo-3.1-fast`` or ``kling-2.6``.
-    :param prompt: what the video shows.
-    :param aspect_ratio: for example ``16:9``; which ones a model takes is not documented.
-    :param duration: seconds; which ones a model takes is not documented.
-    """
+    """A video from a text. ``POST /videos/ai-video``. Its price is not documented."""
 
     kind: ClassVar[str] = "ai-video"
     result_kind: ClassVar[Kind] = "video"
@@ -95,75 +78,51 @@ class AiVideo(AdsumoRequest):
     duration: Annotated[Number, Field(gt=0)] | None = None
 
 
-class TextToImage(AdsumoRequest):
-    """
-    Images from a text. ``POST /images/text-to-image``.
+class ImageRequest(AdsumoRequest):
+    """Base of the requests for images."""
 
-    ``quantity`` and ``resolution`` are always sent, so that what is quoted is what is asked for.
-
-    :param prompt: what the image shows.
-    :param model: ``fast`` or ``pro``.
-    :param aspect_ratio: for example ``1:1``, ``16:9``, ``9:16``.
-    :param quantity: images, 1 to 8 (default 1).
-    :param resolution: ``1k`` (default), ``2k`` or ``4k``.
-    """
-
-    kind: ClassVar[str] = "text-to-image"
     result_kind: ClassVar[Kind] = "image"
-    path: ClassVar[str] = "/images/text-to-image"
 
-    prompt: Text
     model: Literal["fast", "pro"]
     aspect_ratio: Ratio
     quantity: Annotated[Count, Field(ge=1, le=8)] = 1
     resolution: Literal["1k", "2k", "4k"] = "1k"
+
+    def expected_files(self) -> int | None:
+        """Return ``quantity``."""
+        return self.quantity
+
+
+class TextToImage(ImageRequest):
+    """
+    Images from a text. ``POST /images/text-to-image``.
+
+    ``quantity`` and ``resolution`` are always sent, so that what is quoted is what is asked for.
+    """
+
+    kind: ClassVar[str] = "text-to-image"
+    path: ClassVar[str] = "/images/text-to-image"
+
+    prompt: Text
 
     def documented_price(self) -> int | None:
         """Return credits per image times quantity."""
         return CREDITS_PER_IMAGE[self.model][self.resolution] * self.quantity
 
-    def expected_files(self) -> int | None:
-        """Return ``quantity``."""
-        return self.quantity
 
-
-class ProductShots(AdsumoRequest):
-    """
-    Product photographs in a style. ``POST /images/product-shots``. Its price is not documented.
-
-    :param product_id: UUID of a product of the account.
-    :param style_id: a style template, for example ``lifestyle-outdoor``.
-    :param model: ``fast`` or ``pro``.
-    :param aspect_ratio: for example ``1:1``, ``16:9``, ``9:16``.
-    :param quantity: images, 1 to 8 (default 1).
-    :param resolution: ``1k`` (default), ``2k`` or ``4k``.
-    :param additional_prompt: guidance appended to the template's prompt.
-    """
+class ProductShots(ImageRequest):
+    """Product photographs in a style. ``POST /images/product-shots``. Its price is not documented."""
 
     kind: ClassVar[str] = "product-shots"
-    result_kind: ClassVar[Kind] = "image"
     path: ClassVar[str] = "/images/product-shots"
 
     product_id: Text
     style_id: Text
-    model: Literal["fast", "pro"]
-    aspect_ratio: Ratio
-    quantity: Annotated[Count, Field(ge=1, le=8)] = 1
-    resolution: Literal["1k", "2k", "4k"] = "1k"
     additional_prompt: Text | None = None
-
-    def expected_files(self) -> int | None:
-        """Return ``quantity``."""
-        return self.quantity
 
 
 class TemplateVideo(AdsumoRequest):
-    """
-    A video of a product from a template. ``POST /videos/generate``, known from one example of the Overview page only.
-
-    :param template: the template's name, for example ``ugc``.
-    :param product_id: a product of the account.
-    """
+    """A video of a product from a template. ``POST /videos/generate``, known from one example of the Overview only."""
 
     kind: ClassVar[str] = "template-video"
     result_kind: ClassVar[Kind] = "video"
@@ -174,14 +133,7 @@ class TemplateVideo(AdsumoRequest):
 
 
 class TextToSpeech(AdsumoRequest):
-    """
-    A voiceover, answered at once. ``POST /voiceovers/text-to-speech``, 1 credit.
-
-    :param text: what is spoken.
-    :param voice_id: the voice that speaks it.
-    :param model: the voice model; the vendor lists none.
-    :param voice_settings: overrides of the voice's settings; their shape is not documented.
-    """
+    """A voiceover, answered at once. ``POST /voiceovers/text-to-speech``, 1 credit."""
 
     kind: ClassVar[str] = "text-to-speech"
     result_kind: ClassVar[Kind] = "voice"
@@ -195,7 +147,7 @@ class TextToSpeech(AdsumoRequest):
 
     def documented_price(self) -> int | None:
         """Return 1: the documented price of a voiceover."""
-        return SPEECH_CREDITS
+        return 1
 
 
 REQUESTS: tuple[type[AdsumoRequest], ...] = (

@@ -14,10 +14,10 @@ from airflow_provider_adgen.core.calls import Answer, Call, Emit, Sequence
 from airflow_provider_adgen.core.endpoint import Endpoint
 from airflow_provider_adgen.core.errors import InvalidRequest
 from airflow_provider_adgen.core.reading import as_link, as_links, as_text, file_kind, is_link, other_fields, unwrapped
+from airflow_provider_adgen.core.requests import checked
 from airflow_provider_adgen.core.vendor import Assumption, Idempotency, Problem, Promises, Tracking, Vendor
 from airflow_provider_adgen.core.vocabulary import (
     Creative,
-    CreditBalance,
     Credits,
     Generation,
     GenerationStatus,
@@ -67,6 +67,7 @@ class AdsumoVendor(Vendor):
         "completed": GenerationStatus.COMPLETED,
         "failed": GenerationStatus.FAILED,
     }
+    credits = staticmethod(api.get_credits)
     without: ClassVar[tuple[str, ...]] = ("face swap", "localization", "video edit", "image edit", "speech-to-speech")
     assumptions: ClassVar[tuple[Assumption, ...]] = (
         Assumption(
@@ -177,22 +178,20 @@ class AdsumoVendor(Vendor):
     def list_generations(
         self,
         *,
-        type: str | None = None,  # noqa: A002 - the vendor's own name
-        status: str | None = None,
-        limit: int = api.PAGE,
-        offset: int = 0,
+        type: Literal["talking-avatar", "ai-video", "image"] | None = None,  # noqa: A002 - the vendor's own name
+        status: Literal["processing", "completed", "failed"] | None = None,
+        limit: api.Limit = api.PAGE,
+        offset: api.Offset = 0,
     ) -> Sequence[None]:
         """
         Iterate over the account's generations, all pages. ``GET /generations``.
 
-        :param type: ``talking-avatar``, ``ai-video`` or ``image``.
-        :param status: ``processing``, ``completed`` or ``failed``.
         :param limit: generations per request, 1 to 100.
         :param offset: generations to skip.
         :raises InvalidRequest: a filter is not one of those.
         """
-        items = api.generation_items(type=type, status=status, limit=limit, offset=offset)
-        return self._translated(items)
+        query = checked(AdsumoVendor.list_generations, locals())
+        return self._translated(api.pages("/generations", GenerationItem, query))
 
     def _translated(self, items: Sequence[None]) -> Sequence[None]:
         order = next(items)
@@ -206,10 +205,6 @@ class AdsumoVendor(Vendor):
                     order = items.send(answer)
             except StopIteration:
                 return
-
-    def credits(self) -> Call[CreditBalance]:
-        """Ask ``GET /account/credits``."""
-        return api.get_credits()
 
     # --- translation ----------------------------------------------------------------------------------------------
 

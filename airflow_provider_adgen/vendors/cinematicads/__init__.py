@@ -1,34 +1,8 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""CinematicAds (https://cinematicads.studio): request, models, endpoints."""
+"""CinematicAds (https://cinematicads.studio): its request."""
 
-from __future__ import annotations
-
-from airflow_provider_adgen.vendors.cinematicads.models import (
-    Analytics,
-    BatchStatus,
-    Brand,
-    Health,
-    KnowledgeItem,
-    ModelsStatus,
-    Project,
-    Stats,
-    WorkflowEvent,
-)
-from airflow_provider_adgen.vendors.cinematicads.requests import Models, Workflow
+from airflow_provider_adgen.vendors.cinematicads.requests import Workflow
 from airflow_provider_adgen.vendors.cinematicads.vendor import VENDOR
 
-__all__ = [
-    "VENDOR",
-    "Analytics",
-    "BatchStatus",
-    "Brand",
-    "Health",
-    "KnowledgeItem",
-    "Models",
-    "ModelsStatus",
-    "Project",
-    "Stats",
-    "Workflow",
-    "WorkflowEvent",
-]
+__all__ = ["VENDOR", "Workflow"]

@@ -12,15 +12,15 @@ from __future__ import annotations
 from datetime import date, datetime
 from functools import partial
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from airflow_provider_adgen.core.calls import Answer, Call, Emit, FileBody, Multipart, Sequence, Stream, nothing
 from airflow_provider_adgen.core.endpoint import Endpoint
 from airflow_provider_adgen.core.errors import ApiError, InvalidRequest
 from airflow_provider_adgen.core.reading import as_int, as_number
-from airflow_provider_adgen.core.requests import Arguments, HttpsUrl, Text, WebUrl, identifier
+from airflow_provider_adgen.core.requests import HttpsUrl, Text, WebUrl, checked, identifier
 from airflow_provider_adgen.core.scrub import scrub
 from airflow_provider_adgen.core.vocabulary import CreditBalance, Model
 from airflow_provider_adgen.vendors.cinematicads import models, shapes
@@ -62,48 +62,10 @@ def _calendar_day(value: Any) -> Any:
     return value
 
 
-Day = Annotated[str, BeforeValidator(_calendar_day)]
+Day = Annotated[str | date, BeforeValidator(_calendar_day)]
 
 
-class _StatsFilter(Arguments):
-    start_date: Day | None = Field(default=None, serialization_alias="startDate")
-    end_date: Day | None = Field(default=None, serialization_alias="endDate")
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.start_date and self.end_date and self.start_date > self.end_date:
-            raise ValueError("start_date must not be after end_date")
-        return self
-
-
-class _AnalyticsFilter(Arguments):
-    period: Literal["7d", "30d", "90d"] | None = None
-
-
-class _Colors(BaseModel):
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True)
-
-    primary: Text | None = None
-    secondary: Text | None = None
-    accent: Text | None = None
-
-
-class _BrandProfile(Arguments):
-    model_config = ConfigDict(str_strip_whitespace=True)
-
-    name: Text
-    industry: Text | None = None
-    tone: Text | None = None
-    target_audience: Text | None = Field(default=None, serialization_alias="targetAudience")
-    colors: _Colors | None = None
-
-
-class _KnowledgeUrl(Arguments):
-    url: WebUrl
-
-
-class _ExportSource(Arguments):
-    source: HttpsUrl
+Colors = dict[Literal["primary", "secondary", "accent"], Text]
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
@@ -207,7 +169,11 @@ def check() -> Call[None]:
     return endpoint(_CREDITS).call(nothing)
 
 
-def get_stats(*, start_date: str | date | None = None, end_date: str | date | None = None) -> Call[models.Stats]:
+def get_stats(
+    *,
+    start_date: Annotated[Day | None, Field(serialization_alias="startDate")] = None,
+    end_date: Annotated[Day | None, Field(serialization_alias="endDate")] = None,
+) -> Call[models.Stats]:
     """
     Ask for statistics: projects by type, credits used, success rate. ``GET /api/user/stats``.
 
@@ -215,19 +181,20 @@ def get_stats(*, start_date: str | date | None = None, end_date: str | date | No
     :param end_date: last day, ``YYYY-MM-DD``.
     :raises InvalidRequest: it is not a day, or the first comes after the last.
     """
-    query = _StatsFilter.check("get_stats", start_date=start_date, end_date=end_date).body()
+    query = checked(get_stats, locals())
+    if len(query) == 2 and query["startDate"] > query["endDate"]:
+        raise InvalidRequest("get_stats: start_date must not be after end_date. Nothing was sent.")
     return _ask("GET /api/user/stats", models.Stats, "stats", query=query)
 
 
-def get_analytics(*, period: str | None = None) -> Call[models.Analytics]:
+def get_analytics(*, period: Literal["7d", "30d", "90d"] | None = None) -> Call[models.Analytics]:
     """
     Ask for trends, usage by type, credit distribution and peak hours. ``GET /api/user/analytics``.
 
     :param period: ``7d``, ``30d`` (the vendor's default) or ``90d``.
     :raises InvalidRequest: it is none of those.
     """
-    query = _AnalyticsFilter.check("get_analytics", period=period).body()
-    return _ask("GET /api/user/analytics", models.Analytics, "analytics", query=query)
+    return _ask("GET /api/user/analytics", models.Analytics, "analytics", query=checked(get_analytics, locals()))
 
 
 def raw_projects() -> Call[list[dict[str, Any]]]:
@@ -264,11 +231,11 @@ def get_brand() -> Call[models.Brand]:
 
 def update_brand(
     *,
-    name: str,
-    industry: str | None = None,
-    tone: str | None = None,
-    target_audience: str | None = None,
-    colors: dict[str, str] | None = None,
+    name: Text,
+    industry: Text | None = None,
+    tone: Text | None = None,
+    target_audience: Annotated[Text | None, Field(serialization_alias="targetAudience")] = None,
+    colors: Colors | None = None,
 ) -> Sequence[models.Brand]:
     """
     Create or update the brand profile, which all later generations use. ``POST /api/user/brand``.
@@ -284,9 +251,7 @@ def update_brand(
     :return: the profile, with what was sent where the answer does not say.
     :raises InvalidRequest: a field breaks a documented rule.
     """
-    body = _BrandProfile.check(
-        "update_brand", name=name, industry=industry, tone=tone, target_audience=target_audience, colors=colors
-    ).body()
+    body = checked(update_brand, locals())
 
     def call(method: str) -> Call[models.Brand]:
         at = endpoint(f"{method} {_BRAND}")
@@ -303,7 +268,7 @@ def update_brand(
     return _either(call("POST"), call("PUT"))
 
 
-def add_knowledge_url(url: str) -> Call[models.KnowledgeItem]:
+def add_knowledge_url(url: WebUrl) -> Call[models.KnowledgeItem]:
     """
     Add a page to the brand's knowledge base; the vendor reads and indexes it. ``POST /api/user/brand/knowledge/urls``.
 
@@ -312,8 +277,7 @@ def add_knowledge_url(url: str) -> Call[models.KnowledgeItem]:
     :param url: the page.
     :raises InvalidRequest: it is not an http(s) URL.
     """
-    body = _KnowledgeUrl.check("add_knowledge_url", url=url).body()
-    return _add("POST /api/user/brand/knowledge/urls", body)
+    return _add("POST /api/user/brand/knowledge/urls", checked(add_knowledge_url, locals()))
 
 
 def add_knowledge_file(name: str, file: FileBody) -> Call[models.KnowledgeItem]:
@@ -355,14 +319,14 @@ def projects_archive() -> Call[None]:
     return endpoint("GET /api/user/projects/export").call(nothing, headers={"Accept": "application/zip, */*"})
 
 
-def video_file(source: str) -> tuple[Call[None], Call[None]]:
+def export_video(source: HttpsUrl) -> tuple[Call[None], Call[None]]:
     """
     Ask for a generated video as MP4. ``GET /api/export?source=``, or ``POST`` with a body.
 
     :param source: the video's https URL, on a domain that the vendor allows.
     :raises InvalidRequest: it is not an https URL.
     """
-    fields = _ExportSource.check("export_video", source=source).body()
+    fields = checked(export_video, locals())
     headers = {"Accept": "video/mp4, */*"}
     return (
         endpoint("GET /api/export").call(nothing, headers=headers, query=fields),

@@ -8,23 +8,13 @@ Whatever came is kept: fields that have no place here are in ``model_extra`` und
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import AliasChoices, Field
 
-from airflow_provider_adgen.core.vocabulary import Model, Moment
+from airflow_provider_adgen.core.reading import Answered
+from airflow_provider_adgen.core.vocabulary import Moment
 from airflow_provider_adgen.vendors.cinematicads import shapes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-class Answered(Model):
-    """Base of what the vendor answers: fields that only the vendor knows may hold links and show in no repr."""
-
-    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
-        """Leave the vendor's own fields out."""
-        return ((name, value) for name, value in super().__repr_args__() if name in type(self).model_fields)
 
 
 class WorkflowEvent(Answered):
@@ -123,13 +113,7 @@ class Analytics(Answered):
 
 
 class ModelsStatus(Answered):
-    """
-    Which capabilities are available.
-
-    :param text: for texts.
-    :param image: for images.
-    :param video: for videos.
-    """
+    """Which capabilities are available."""
 
     text: Any = None
     image: Any = None
@@ -137,12 +121,7 @@ class ModelsStatus(Answered):
 
 
 class Health(Answered):
-    """
-    The service's own state.
-
-    :param status: its word.
-    :param version: its version.
-    """
+    """The service's own state."""
 
     status: Any = None
     version: Any = None

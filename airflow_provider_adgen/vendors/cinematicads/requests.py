@@ -60,13 +60,7 @@ Formats = Annotated[
 
 
 class Models(BaseModel):
-    """
-    Which AI models to use; the vendor does not document their names.
-
-    :param image: for images.
-    :param video: for videos.
-    :param voice: for voices.
-    """
+    """Which AI models to use; the vendor does not document their names."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True)
 
@@ -86,18 +80,9 @@ class Workflow(GenerationRequest):
     One workflow of the video studio. ``POST /api/workflow``.
 
     ``quality`` is always sent, so that what is quoted is what is asked for. What avatar, influencer, staticad,
-    painpoint and ad-optimizer take beside these fields is not documented: ``extra_fields`` sends it.
+    painpoint and ad-optimizer take beside these fields is not documented: ``extra_fields`` sends it. What a field means
+    is said at :class:`CinematicAdsWorkflowOperator`; the vendor's name ``type`` is accepted for ``workflow_type``.
 
-    :param workflow_type: ``avatar``, ``cinematic``, ``clone``, ``factory``, ``influencer``, ``brand``, ``staticad``,
-        ``painpoint`` or ``ad-optimizer`` (the vendor's ``type``, which is accepted as well).
-    :param url: the source; required for ``clone`` and ``factory``.
-    :param concept: the creative concept, for ``cinematic`` and ``brand``.
-    :param quality: ``standard`` (default) or ``premium``.
-    :param models: ``{"image": ..., "video": ..., "voice": ...}``.
-    :param formats: any of ``9:16``, ``1:1``, ``16:9``.
-    :param seasonal: ``ramadan`` or ``eid``.
-    :param framework: ``pas``, ``aida``, ``sb7``, ``cialdini``, ``uvp`` or ``bant``.
-    :param hitl: pause after art direction until a person has reviewed it at the vendor.
     :param asynchronous: the vendor's ``async``; always true, because it documents no answer of a workflow waited for.
     """
 

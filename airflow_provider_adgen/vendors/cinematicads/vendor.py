@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_adgen.core.requests import GenerationRequest
     from airflow_provider_adgen.core.vendor import Assumption
-    from airflow_provider_adgen.core.vocabulary import CreditBalance, Kind
+    from airflow_provider_adgen.core.vocabulary import Kind
     from airflow_provider_adgen.vendors.cinematicads.models import WorkflowEvent
 
 log = logging.getLogger(__name__)
@@ -81,6 +81,8 @@ class CinematicAdsVendor(Vendor):
     statuses: ClassVar[dict[str, GenerationStatus]] = STATUSES
     likely_statuses: ClassVar[frozenset[str]] = frozenset(STATUSES) - DOCUMENTED_STATUSES
     without: ClassVar[tuple[str, ...]] = ("Local Audit",)
+    credits = staticmethod(api.get_credits)
+    check = staticmethod(api.check)
     assumptions: ClassVar[tuple[Assumption, ...]] = ASSUMPTIONS
 
     def read_problem(self, fields: dict[str, Any]) -> Problem:
@@ -131,10 +133,6 @@ class CinematicAdsVendor(Vendor):
         The list is asked first. Whether a stream repeats what happened before it was opened is not documented; if it
         does not, holding it open for a job that is over would be useless. A job that is in neither counts as running,
         never as an error. Either may name one video of several, so both are asked before one video is taken for all.
-
-        :param job_ids: one job.
-        :param kind: kind of the result.
-        :param stream_seconds: seconds for which the stream may be held open; 0 is one quick look.
         """
         job, state = identifier(job_ids[0]), (yield AccountState())
         # Jobs of which a review was told, and whether it still goes on.
@@ -231,14 +229,6 @@ class CinematicAdsVendor(Vendor):
 
     def _project(self, job: str, project: Mapping[str, Any]) -> Generation:
         return self._generation(job, None, of_project(project, None, self.status))
-
-    def credits(self) -> Call[CreditBalance]:
-        """Ask ``GET /api/user/credits``."""
-        return api.get_credits()
-
-    def check(self) -> Call[None]:
-        """Ask for the credits and accept any answer: what the number is called is not documented."""
-        return api.check()
 
     def _generation(self, job: str, kind: str | None, told: JobFacts) -> Generation:
         status = told.status if told.status is not None else GenerationStatus.PROCESSING

@@ -13,7 +13,7 @@ from airflow_provider_adgen.core.calls import Answer, Call, Emit, Sequence
 from airflow_provider_adgen.core.endpoint import Endpoint
 from airflow_provider_adgen.core.errors import ApiError, InvalidRequest
 from airflow_provider_adgen.core.reading import unwrapped
-from airflow_provider_adgen.core.requests import Arguments, Count, Text, WebUrl, identifier
+from airflow_provider_adgen.core.requests import Count, Text, WebUrl, checked, identifier
 from airflow_provider_adgen.core.vocabulary import CreditBalance
 from airflow_provider_adgen.vendors.cutx.models import Asset, Balance, Job, Product, Project, User
 from airflow_provider_adgen.vendors.cutx.requests import Uuid
@@ -31,27 +31,10 @@ ASSETS_PAGE = 20
 T = TypeVar("T", Project, Product, Asset)
 
 
-class _Projects(Arguments):
-    limit: Annotated[Count, Field(ge=1)]
-
-
-class _Products(_Projects):
-    project_id: Uuid = Field(serialization_alias="projectId")
-
-
-class _Assets(_Projects):
-    project_id: Uuid | None = Field(default=None, serialization_alias="projectId")
-    type: Text | None = None
-
-
-class _NewProject(Arguments):
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    description: Annotated[str, Field(max_length=1000)] | None = None
-
-
-class _Ingest(Arguments):
-    url: WebUrl
-    project_id: Uuid | None = Field(default=None, serialization_alias="projectId")
+Limit = Annotated[Count, Field(ge=1)]
+_PROJECT = Field(serialization_alias="projectId")
+ProjectId = Annotated[Uuid, _PROJECT]
+OptionalProjectId = Annotated[Uuid | None, _PROJECT]
 
 
 def _pages(path: str, model: type[T], name: str, query: Mapping[str, Any], known: int) -> Sequence[None]:
@@ -102,17 +85,16 @@ def _key(item: Project | Product | Asset) -> str:
     return item.id or str(getattr(item, "url", None)).partition("?")[0]
 
 
-def list_projects(*, limit: int = PROJECTS_PAGE) -> Sequence[None]:
+def list_projects(*, limit: Limit = PROJECTS_PAGE) -> Sequence[None]:
     """
     Iterate over the account's projects, all pages. ``GET /api/products`` without a project.
 
     :param limit: projects per request.
     """
-    query = _Projects.check("list_projects", limit=limit).body()
-    return _pages("/api/products", Project, "projects", query, PROJECTS_PAGE)
+    return _pages("/api/products", Project, "projects", checked(list_projects, locals()), PROJECTS_PAGE)
 
 
-def list_products(project_id: str, *, limit: int = PRODUCTS_PAGE) -> Sequence[None]:
+def list_products(project_id: ProjectId, *, limit: Limit = PRODUCTS_PAGE) -> Sequence[None]:
     """
     Iterate over the products of a project, all pages. ``GET /api/products?projectId=``.
 
@@ -120,15 +102,14 @@ def list_products(project_id: str, *, limit: int = PRODUCTS_PAGE) -> Sequence[No
     :param limit: products per request.
     :raises NotFound: the account has no such project.
     """
-    query = _Products.check("list_products", project_id=identifier(project_id), limit=limit).body()
-    return _pages("/api/products", Product, "products", query, PRODUCTS_PAGE)
+    return _pages("/api/products", Product, "products", checked(list_products, locals()), PRODUCTS_PAGE)
 
 
 def list_assets(
-    project_id: str | None = None,
+    project_id: OptionalProjectId = None,
     *,
-    type: str | None = None,  # noqa: A002 - the vendor's own name
-    limit: int = ASSETS_PAGE,
+    type: Text | None = None,  # noqa: A002 - the vendor's own name
+    limit: Limit = ASSETS_PAGE,
 ) -> Sequence[None]:
     """
     Iterate over the files that were made, all pages. ``GET /api/assets``; what it answers is not documented.
@@ -137,11 +118,14 @@ def list_assets(
     :param type: for example ``image``.
     :param limit: files per request.
     """
-    query = _Assets.check("list_assets", project_id=project_id, type=type, limit=limit).body()
-    return _pages("/api/assets", Asset, "assets", query, ASSETS_PAGE)
+    return _pages("/api/assets", Asset, "assets", checked(list_assets, locals()), ASSETS_PAGE)
 
 
-def create_project(*, name: str, description: str | None = None) -> Call[Project]:
+def create_project(
+    *,
+    name: Annotated[str, Field(min_length=1, max_length=200)],
+    description: Annotated[str, Field(max_length=1000)] | None = None,
+) -> Call[Project]:
     """
     Create a project. ``POST /api/products``, which despite its name makes a project.
 
@@ -152,11 +136,11 @@ def create_project(*, name: str, description: str | None = None) -> Call[Project
     :param description: at most 1000 characters.
     :raises InvalidRequest: a field breaks a documented rule.
     """
-    body = _NewProject.check("create_project", name=name, description=description).body()
+    body = checked(create_project, locals())
     return endpoint("POST /api/products").get(Project, inside=("project",), body=body)
 
 
-def ingest_product(*, url: str, project_id: str | None = None) -> Call[Product]:
+def ingest_product(*, url: WebUrl, project_id: OptionalProjectId = None) -> Call[Product]:
     """
     Make a product of a shop's page, which CutX reads. ``POST /api/products/ingest``; costs no credits.
 
@@ -167,7 +151,7 @@ def ingest_product(*, url: str, project_id: str | None = None) -> Call[Product]:
     :raises InvalidRequest: a field breaks a documented rule.
     :raises NotFound: the account has no such project.
     """
-    body = _Ingest.check("ingest_product", url=url, project_id=project_id).body()
+    body = checked(ingest_product, locals())
     return endpoint("POST /api/products/ingest").get(Product, inside=("product",), body=body)
 
 

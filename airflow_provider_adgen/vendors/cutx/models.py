@@ -121,12 +121,7 @@ class Product(CutxModel):
 
 
 class User(CutxModel):
-    """
-    The user that the token belongs to.
-
-    :param id: UUID.
-    :param role: ``user``, ``admin`` or ``owner``.
-    """
+    """The user that the token belongs to; the role is ``user``, ``admin`` or ``owner``."""
 
     id: RequiredId
     email: OptionalText = Field(default=None, repr=False)
@@ -161,11 +156,7 @@ class Submission(CutxModel):
 
 
 class Asset(CutxModel):
-    """
-    A file that a job made.
-
-    :param type: ``image`` or ``video``.
-    """
+    """A file that a job made; its type is ``image`` or ``video``."""
 
     id: OptionalText = None
     type: OptionalText = None

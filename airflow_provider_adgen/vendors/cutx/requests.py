@@ -14,11 +14,6 @@ from pydantic.alias_generators import to_camel
 from airflow_provider_adgen.core.requests import GenerationRequest, Text, WebUrl
 from airflow_provider_adgen.core.vocabulary import Kind
 
-COPY_CREDITS = 1
-STATIC_AD_CREDITS = 3
-VIDEO_CREDITS = 40
-"""Credits per generation; the three pages that name prices in credits agree on these."""
-
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -36,12 +31,11 @@ class CutxRequest(GenerationRequest):
     """
     Base of CutX's requests: each is about a product of a project.
 
-    The wire has camelCase names; a request in JSON may have those, too.
+    The wire has camelCase names; a request in JSON may have those, too. What a field means is said at the operator of
+    the same request.
 
     :cvar path: the endpoint it is posted to.
-    :cvar credits: its documented price.
-    :param project_id: UUID of the project.
-    :param product_id: UUID of the product.
+    :cvar credits: its documented price; the three pages that name prices in credits agree on it.
     """
 
     model_config = ConfigDict(
@@ -70,11 +64,6 @@ class Copy(CutxRequest):
     Ad copy in five variants, answered at once. ``POST /api/generate/copy``, 1 credit.
 
     The variants come with that answer. Whether they can be asked for again is not documented.
-
-    :param platform: ``meta``, ``tiktok``, ``google``, ``linkedin``, ``pinterest`` or ``universal``.
-    :param format: ``short``, ``long``, ``hook`` or ``story``.
-    :param tone: ``professional``, ``casual``, ``urgent``, ``luxe``, ``playful`` or ``bold``.
-    :param custom_instructions: at most 500 characters.
     """
 
     kind: ClassVar[str] = "copy"
@@ -82,7 +71,7 @@ class Copy(CutxRequest):
     path: ClassVar[str] = "/api/generate/copy"
     synchronous: ClassVar[bool] = True
     askable: ClassVar[bool] = True
-    credits: ClassVar[int] = COPY_CREDITS
+    credits: ClassVar[int] = 1
 
     platform: Literal["meta", "tiktok", "google", "linkedin", "pinterest", "universal"]
     format: Literal["short", "long", "hook", "story"]
@@ -91,19 +80,12 @@ class Copy(CutxRequest):
 
 
 class StaticAd(CutxRequest):
-    """
-    An ad image. ``POST /api/generate/static-ad``, 3 credits.
-
-    :param style: ``product_hero``, ``lifestyle``, ``minimal``, ``bold`` or ``seasonal``; also ``modern``, which the
-        vendor's example sends and its table does not list (where it is refused, nothing is started).
-    :param aspect_ratio: ``1:1`` (the vendor's default), ``9:16``, ``4:5`` or ``16:9``.
-    :param prompt: 5 to 1000 characters.
-    """
+    """An ad image. ``POST /api/generate/static-ad``, 3 credits."""
 
     kind: ClassVar[str] = "static-ad"
     result_kind: ClassVar[Kind] = "image"
     path: ClassVar[str] = "/api/generate/static-ad"
-    credits: ClassVar[int] = STATIC_AD_CREDITS
+    credits: ClassVar[int] = 3
 
     style: Literal["product_hero", "lifestyle", "minimal", "bold", "seasonal", "modern"] | None = None
     aspect_ratio: Literal["1:1", "9:16", "4:5", "16:9"] | None = None
@@ -111,19 +93,12 @@ class StaticAd(CutxRequest):
 
 
 class Video(CutxRequest):
-    """
-    A video of an avatar that speaks. ``POST /api/generate/video``, 40 credits; takes 1 to 3 minutes.
-
-    :param script: 10 to 2000 characters.
-    :param avatar_url: a picture of an avatar of your own.
-    :param voice_id: the voice (the vendor's default is ``male-1``; it lists no others).
-    :param aspect_ratio: ``9:16`` (the vendor's default), ``1:1`` or ``16:9``.
-    """
+    """A video of an avatar that speaks. ``POST /api/generate/video``, 40 credits; takes 1 to 3 minutes."""
 
     kind: ClassVar[str] = "video"
     result_kind: ClassVar[Kind] = "video"
     path: ClassVar[str] = "/api/generate/video"
-    credits: ClassVar[int] = VIDEO_CREDITS
+    credits: ClassVar[int] = 40
 
     script: Annotated[str, Field(min_length=10, max_length=2000)]
     avatar_url: WebUrl | None = None

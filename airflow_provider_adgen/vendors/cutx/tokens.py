@@ -31,14 +31,14 @@ def ends_at(token: str) -> pendulum.DateTime | None:
     return pendulum.from_timestamp(end)
 
 
-def warning(token: str, now: float) -> str | None:
+def warning(key: str, now: float) -> str | None:
     """
     Return a sentence about a token that has ended or soon will.
 
-    :param token: the token.
+    :param key: the token.
     :param now: Unix time.
     """
-    end = ends_at(token)
+    end = ends_at(key)
     if end is None or end.timestamp() - now > SOON:
         return None
     if end.timestamp() <= now:

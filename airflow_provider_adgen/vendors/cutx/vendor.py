@@ -14,7 +14,6 @@ from airflow_provider_adgen.core.vocabulary import (
     FINISHED,
     CopyVariant,
     Creative,
-    CreditBalance,
     Credits,
     Generation,
     GenerationStatus,
@@ -79,13 +78,12 @@ class CutxVendor(Vendor):
         "expired": GenerationStatus.EXPIRED,
     }
     without: ClassVar[tuple[str, ...]] = ("text-to-speech", "image-to-video", "reframe")
+    credits = staticmethod(api.get_credits)
+    check = staticmethod(api.get_me)
+    warn = staticmethod(tokens.warning)
     assumptions: ClassVar[tuple[Assumption, ...]] = ASSUMPTIONS
 
     # --- the token ------------------------------------------------------------------------------------------------
-
-    def warn(self, key: str, now: float) -> str | None:
-        """Warn about a token that has ended, or ends within two days."""
-        return tokens.warning(key, now)
 
     def error(self, answer: Answer, endpoint: str, *secrets: str, retry_after: float | None = None) -> ApiError:
         """
@@ -124,9 +122,6 @@ class CutxVendor(Vendor):
         """
         Ask ``GET /api/generate/status`` for the job.
 
-        :param job_ids: the job.
-        :param kind: kind of the result, for a job whose type is not known.
-        :param stream_seconds: not used; the vendor has no streams.
         :raises DownloadError: ad copy is completed, and not shown.
         """
         job, value = yield api.job(job_ids[0])
@@ -137,14 +132,6 @@ class CutxVendor(Vendor):
                 "the answer to the submission: look in what the task that submitted it returned."
             )
         return generation
-
-    def credits(self) -> Call[CreditBalance]:
-        """Ask ``GET /api/credits/balance``."""
-        return api.get_credits()
-
-    def check(self) -> Call[Any]:
-        """Ask ``GET /api/auth/me``."""
-        return api.get_me()
 
     # --- translation ----------------------------------------------------------------------------------------------
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field
 
 from airflow_provider_adgen.core.calls import Answer, Call, Emit, Sequence
 from airflow_provider_adgen.core.endpoint import Endpoint
 from airflow_provider_adgen.core.errors import ApiError
-from airflow_provider_adgen.core.reading import readable_id, unwrapped
-from airflow_provider_adgen.core.requests import Arguments, Count, Number, Text
+from airflow_provider_adgen.core.reading import Answered, readable_id, unwrapped
+from airflow_provider_adgen.core.requests import Count, Number, Text, checked
 from airflow_provider_adgen.core.vocabulary import CreditBalance, read_time
 from airflow_provider_adgen.vendors.sume import shapes
-from airflow_provider_adgen.vendors.sume.models import Asset, Avatar, Brand, Job, KeyOwner, SumeModel
+from airflow_provider_adgen.vendors.sume.models import Asset, Avatar, Brand, Job, KeyOwner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,48 +27,20 @@ PAGE = 100
 """Jobs asked for at a time where many are wanted; the largest page is not documented."""
 
 T = TypeVar("T")
-M = TypeVar("M", bound=SumeModel)
+M = TypeVar("M", bound=Answered)
 
-_Limit = Annotated[Count, Field(ge=1)]
-
-
-class _Page(Arguments):
-    limit: _Limit | None = None
-    cursor: Text | None = None
+Limit = Annotated[Count, Field(ge=1)]
+Seconds = Annotated[Number, Field(ge=0)]
 
 
-class _BrandFilter(_Page):
-    domain: Text | None = None
+def _a_time(value: Any) -> Any:
+    text = value.isoformat() if hasattr(value, "isoformat") else value
+    if read_time(text if isinstance(text, str) else None) is None:
+        raise ValueError("a time in ISO 8601 is needed")
+    return text
 
 
-class _JobFilter(_Page):
-    type: Text | None = None
-    status: Text | None = None
-
-
-class _AssetFilter(_Page):
-    q: Text | None = None
-    search_mode: Literal["auto", "text"] | None = None
-    source_type: Text | None = None
-    segment_type: Text | None = None
-    brand: Text | None = None
-    product: Text | None = None
-    tag: Text | None = None
-    keyword: Text | None = None
-    cta_present: bool | None = None
-    min_duration_seconds: Annotated[Number, Field(ge=0)] | None = None
-    max_duration_seconds: Annotated[Number, Field(ge=0)] | None = None
-    created_after: Text | None = None
-    created_before: Text | None = None
-    sort: Literal["relevance", "created_at_desc", "created_at_asc", "duration_desc"] | None = None
-
-    @field_validator("created_after", "created_before", mode="before")
-    @classmethod
-    def _a_time(cls, value: Any) -> Any:
-        text = value.isoformat() if hasattr(value, "isoformat") else value
-        if read_time(text if isinstance(text, str) else None) is None:
-            raise ValueError("a time in ISO 8601 is needed")
-        return text
+Time = Annotated[Any, BeforeValidator(_a_time)]
 
 
 def pages(
@@ -138,16 +110,16 @@ def get_credits() -> Call[CreditBalance]:
     return at.call(lambda answer: shapes.balance(at.object(answer)))
 
 
-def list_brands(*, domain: str | None = None, limit: int | None = None, cursor: str | None = None) -> Sequence[None]:
+def list_brands(
+    *, domain: Text | None = None, limit: Limit | None = None, cursor: Text | None = None
+) -> Sequence[None]:
     """
     Iterate over the workspace's brand profiles, all pages. ``GET /brand``.
 
     :param domain: only that of this web domain.
     :param limit: profiles per request; the vendor's default and most are not documented.
-    :param cursor: where to go on.
     """
-    query = _BrandFilter.check("list_brands", domain=domain, limit=limit, cursor=cursor).body()
-    return pages("/brand", row(Brand), query)
+    return pages("/brand", row(Brand), checked(list_brands, locals()))
 
 
 def get_current_brand() -> Call[Brand]:
@@ -155,21 +127,19 @@ def get_current_brand() -> Call[Brand]:
     return endpoint("GET /brand/current").get(Brand, inside=("brand",))
 
 
-def list_avatars(*, limit: int | None = None, cursor: str | None = None) -> Sequence[None]:
+def list_avatars(*, limit: Limit | None = None, cursor: Text | None = None) -> Sequence[None]:
     """
     Iterate over the avatars that the key may use, all pages. ``GET /avatars``.
 
     :param limit: avatars per request; the vendor's default and most are not documented.
-    :param cursor: where to go on.
     """
-    return pages("/avatars", row(Avatar), _Page.check("list_avatars", limit=limit, cursor=cursor).body())
+    return pages("/avatars", row(Avatar), checked(list_avatars, locals()))
 
 
 def get_avatar(avatar_id: str) -> Call[Avatar]:
     """
     Read one avatar. ``GET /avatars/{avatarId}``.
 
-    :param avatar_id: the avatar.
     :raises NotFound: the workspace has no such avatar.
     """
     return endpoint("GET /avatars/{avatarId}").get(Avatar, avatar_id, inside=("avatar",))
@@ -177,10 +147,10 @@ def get_avatar(avatar_id: str) -> Call[Avatar]:
 
 def list_jobs(
     *,
-    type: str | None = None,  # noqa: A002 - the vendor's own name
-    status: str | None = None,
-    limit: int | None = None,
-    cursor: str | None = None,
+    type: Text | None = None,  # noqa: A002 - the vendor's own name
+    status: Text | None = None,
+    limit: Limit | None = None,
+    cursor: Text | None = None,
 ) -> Sequence[None]:
     """
     Iterate over the workspace's jobs, all pages. ``GET /jobs``.
@@ -188,10 +158,8 @@ def list_jobs(
     :param type: for example ``video_generation``; the vendor's list of types could not be read.
     :param status: for example ``queued``, ``running``, ``processing``, ``completed``, ``failed``.
     :param limit: jobs per request; the vendor's default and most are not documented.
-    :param cursor: where to go on.
     """
-    query = _JobFilter.check("list_jobs", type=type, status=status, limit=limit, cursor=cursor).body()
-    return pages("/jobs", lambda value, at: read_job(value, at), query)
+    return pages("/jobs", lambda value, at: read_job(value, at), checked(list_jobs, locals()))
 
 
 def _identity(fields: Mapping[str, Any]) -> str | None:
@@ -233,7 +201,6 @@ def get_job_result(job_id: str) -> Call[Job]:
 
     What is answered before the job is completed is not documented.
 
-    :param job_id: the job.
     :raises NotFound: the workspace has no such job, or there is no output (yet).
     """
     at = endpoint("GET /jobs/{jobId}/result")
@@ -250,64 +217,36 @@ def get_job_result(job_id: str) -> Call[Job]:
 
 def list_assets(
     *,
-    q: str | None = None,
-    search_mode: str | None = None,
-    source_type: str | None = None,
-    segment_type: str | None = None,
-    brand: str | None = None,
-    product: str | None = None,
-    tag: str | None = None,
-    keyword: str | None = None,
+    q: Text | None = None,
+    search_mode: Literal["auto", "text"] | None = None,
+    source_type: Text | None = None,
+    segment_type: Text | None = None,
+    brand: Text | None = None,
+    product: Text | None = None,
+    tag: Text | None = None,
+    keyword: Text | None = None,
     cta_present: bool | None = None,
-    min_duration_seconds: float | None = None,
-    max_duration_seconds: float | None = None,
-    created_after: Any = None,
-    created_before: Any = None,
-    sort: str | None = None,
-    limit: int | None = None,
-    cursor: str | None = None,
+    min_duration_seconds: Seconds | None = None,
+    max_duration_seconds: Seconds | None = None,
+    created_after: Time = None,
+    created_before: Time = None,
+    sort: Literal["relevance", "created_at_desc", "created_at_asc", "duration_desc"] | None = None,
+    limit: Limit | None = None,
+    cursor: Text | None = None,
 ) -> Sequence[None]:
     """
     Iterate over the scenes of the Asset Library, all pages. ``GET /assets`` (page Asset Library).
 
     :param q: what to search for.
-    :param search_mode: ``auto`` or ``text``.
     :param source_type: for example ``generated`` or ``upload``.
     :param segment_type: the part of an ad, for example a hook.
-    :param brand: only scenes of this brand.
-    :param product: only scenes of this product.
-    :param tag: only scenes with this tag.
-    :param keyword: only scenes with this keyword.
     :param cta_present: only scenes with, or without, a call to action.
-    :param min_duration_seconds: the shortest.
-    :param max_duration_seconds: the longest.
     :param created_after: ISO 8601, or a datetime.
     :param created_before: ISO 8601, or a datetime.
-    :param sort: ``relevance``, ``created_at_desc``, ``created_at_asc`` or ``duration_desc``.
     :param limit: scenes per request; the vendor's default and most are not documented.
-    :param cursor: where to go on.
     :raises InvalidRequest: a filter is not one of those.
     """
-    query = _AssetFilter.check(
-        "list_assets",
-        q=q,
-        search_mode=search_mode,
-        source_type=source_type,
-        segment_type=segment_type,
-        brand=brand,
-        product=product,
-        tag=tag,
-        keyword=keyword,
-        cta_present=cta_present,
-        min_duration_seconds=min_duration_seconds,
-        max_duration_seconds=max_duration_seconds,
-        created_after=created_after,
-        created_before=created_before,
-        sort=sort,
-        limit=limit,
-        cursor=cursor,
-    ).body()
-    return pages("/assets", row(Asset), query)
+    return pages("/assets", row(Asset), checked(list_assets, locals()))
 
 
 def get_asset(asset_id: str) -> Call[Asset]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BeforeValidator, Field, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field
 
 from airflow_provider_adgen.core.reading import Answered, Fields, Objects, OptionalNumber, OptionalText, RequiredId
 from airflow_provider_adgen.core.vocabulary import Moment
@@ -25,11 +25,7 @@ def _headers(value: Any) -> dict[str, str]:
     return {str(name): str(text) for name, text in value.items() if name and text is not None}
 
 
-class SumeModel(Answered):
-    """Base of Sume's answers."""
-
-
-class KeyOwner(SumeModel):
+class KeyOwner(Answered):
     """
     Whom a key belongs to.
 
@@ -43,22 +39,14 @@ class KeyOwner(SumeModel):
     api_key: Fields = Field(default_factory=dict, repr=False)
 
 
-class BrandImage(SumeModel):
-    """
-    A picture of a brand.
-
-    :param reference_url: what ``reference_image_urls`` of an image request takes.
-    """
+class BrandImage(Answered):
+    """A picture of a brand; its URL is what ``reference_image_urls`` of an image request takes."""
 
     reference_url: OptionalText = Field(default=None, repr=False)
 
 
-class Brand(SumeModel):
-    """
-    A brand profile ("Brand DNA").
-
-    :param images: its pictures.
-    """
+class Brand(Answered):
+    """A brand profile ("Brand DNA")."""
 
     id: OptionalText = None
     name: OptionalText = None
@@ -66,7 +54,7 @@ class Brand(SumeModel):
     images: Annotated[list[BrandImage], Objects] = Field(default_factory=list)
 
 
-class Avatar(SumeModel):
+class Avatar(Answered):
     """
     A face for ads and face swaps.
 
@@ -80,11 +68,10 @@ class Avatar(SumeModel):
     capabilities: Any = None
 
 
-class Job(SumeModel):
+class Job(Answered):
     """
     One job.
 
-    :param id: the job id.
     :param type: for example ``video_generation``.
     :param status: the vendor's own word.
     :param error: why it failed; a text, or an object with ``code`` and ``message``.
@@ -100,7 +87,7 @@ class Job(SumeModel):
     result: Any = Field(default=None, repr=False)
 
 
-class Upload(SumeModel):
+class Upload(Answered):
     """
     Permission to upload one file. Everything in it is sensitive, as the vendor says.
 
@@ -116,7 +103,7 @@ class Upload(SumeModel):
     required_headers: Annotated[dict[str, str], BeforeValidator(_headers)] = Field(default_factory=dict, repr=False)
 
 
-class AssetUpload(SumeModel):
+class AssetUpload(Answered):
     """
     An uploaded video that the Asset Library takes in.
 
@@ -130,7 +117,7 @@ class AssetUpload(SumeModel):
     status: OptionalText = None
 
 
-class Uploaded(SumeModel):
+class Uploaded(Answered):
     """
     What became of an upload.
 
@@ -153,7 +140,7 @@ class Uploaded(SumeModel):
         return self.asset.asset_id if self.asset is not None else None
 
 
-class Asset(SumeModel):
+class Asset(Answered):
     """
     One scene of the Asset Library.
 
@@ -173,9 +160,3 @@ class Asset(SumeModel):
     end_time_seconds: OptionalNumber = None
     metadata: Fields = Field(default_factory=dict)
     search: Fields = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, value: Any) -> Any:
-        # A null under one of two names must not hide the other.
-        return {key: item for key, item in value.items() if item is not None} if isinstance(value, dict) else value

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field
 
 from airflow_provider_adgen.core.requests import Count, GenerationRequest, HttpsUrl, Number, Text, WebUrl
 from airflow_provider_adgen.core.vocabulary import Kind
@@ -36,9 +36,14 @@ def no_owner(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
+def _no_owner_name(name: str) -> str:
+    no_owner({name: None})
+    return name
+
+
 class SumeRequest(GenerationRequest):
     """
-    Base of Sume's requests.
+    Base of Sume's requests; what a field means is said at the operator of the same request.
 
     :cvar path: the endpoint it is posted to.
     """
@@ -48,17 +53,7 @@ class SumeRequest(GenerationRequest):
 
 
 class Image(SumeRequest):
-    """
-    Images from a text. ``POST /images/generations``. "May reserve or spend credits"; its price is not documented.
-
-    :param prompt: what the image shows.
-    :param aspect_ratio: for example ``1:1``, ``4:5``, ``9:16``; which ones are taken is not documented.
-    :param resolution: a preference; its values are not documented.
-    :param quality: a preference; its values are not documented.
-    :param image_count: images, at least 1. The vendor recommends one image per request as reliable.
-    :param n: the same under the vendor's other name for it; give one of the two.
-    :param reference_image_urls: https images, for example ``reference_url`` of a brand's images.
-    """
+    """Images from a text. ``POST /images/generations``. "May reserve or spend credits"; its price is not documented."""
 
     kind: ClassVar[str] = "image"
     result_kind: ClassVar[Kind] = "image"
@@ -83,15 +78,7 @@ class Image(SumeRequest):
 
 
 class Video(SumeRequest):
-    """
-    A video from a text. ``POST /videos/generations``. "May reserve or spend credits"; its price is not documented.
-
-    :param prompt: what the video shows.
-    :param aspect_ratio: for example ``9:16``; which ones are taken is not documented.
-    :param duration: seconds; the range is not documented (the vendor's command line takes 4 to 15).
-    :param generate_audio: ask for sound, where supported.
-    :param resolution: a preference, for example ``480p`` or ``720p``.
-    """
+    """A video from a text. ``POST /videos/generations``. "May reserve or spend credits"; no price is documented."""
 
     kind: ClassVar[str] = "video"
     result_kind: ClassVar[Kind] = "video"
@@ -105,18 +92,7 @@ class Video(SumeRequest):
 
 
 class AdVideo(SumeRequest):
-    """
-    A video ad from a script. ``POST /ads/videos``. Reserves credits before accepting; its price is not documented.
-
-    :param script: 3 to 1800 characters.
-    :param ad_format: ``talking_heads`` (the vendor's default), ``ugc_ads`` or ``video``.
-    :param avatar_id: the avatar; it or ``avatar_slug`` is needed but for ``ad_format="video"``.
-    :param avatar_slug: the avatar by its slug, in place of ``avatar_id``.
-    :param locale: ``en`` or ``ko``.
-    :param duration_seconds: seconds; the vendor may clamp it to what the format supports.
-    :param reference_image_urls: at most 9 https images.
-    :param reference_video_urls: videos, only with ``ad_format="video"``.
-    """
+    """A video ad from a script. ``POST /ads/videos``. Reserves credits before accepting; no price is documented."""
 
     kind: ClassVar[str] = "ad-video"
     result_kind: ClassVar[Kind] = "video"
@@ -147,13 +123,6 @@ class FaceSwap(SumeRequest):
     A video with other faces. ``POST /face-swap``. Reserves credits per avatar and job; no price is documented.
 
     The vendor may answer with several jobs. All are tracked, and the result has the videos of all of them.
-
-    :param source_video_url: the ``media_url`` of an upload with purpose ``face_swap_source_video``.
-    :param avatar_ids: 1 to 5 avatars; each is paid for.
-    :param duration_seconds: seconds, at most 15.
-    :param trim_start_seconds: where the source begins.
-    :param trim_end_seconds: where the source ends.
-    :param aspect_ratio: ``16:9``, ``9:16``, ``1:1``, ``4:3``, ``3:4`` or ``21:9``.
     """
 
     kind: ClassVar[str] = "face-swap"
@@ -191,10 +160,6 @@ class ReferenceAnalysis(SumeRequest):
     An analysis of a public video. ``POST /reference-analysis``. Requires credits; no price is documented.
 
     The result has no file; it is in the generation's ``details``.
-
-    :param url: a public TikTok or Instagram Reel URL.
-    :param url_field: the name under which the URL is sent. The vendor's readable pages do not show it; ``url`` is the
-        likeliest. What the vendor does with a wrong one, and whether it charges for it, is not documented.
     """
 
     kind: ClassVar[str] = "reference-analysis"
@@ -207,13 +172,9 @@ class ReferenceAnalysis(SumeRequest):
     }
 
     url: Annotated[WebUrl, AfterValidator(_social_video)]
-    url_field: Annotated[str, Field(pattern=WIRE_NAME)] = "url"
-
-    @field_validator("url_field")
-    @classmethod
-    def _says_no_owner(cls, value: str) -> str:
-        no_owner({value: None})
-        return value
+    url_field: Annotated[
+        str, Field(pattern=WIRE_NAME), AfterValidator(lambda name: "".join(no_owner({name: None})))
+    ] = "url"
 
     @property
     def overrides(self) -> tuple[str, ...]:

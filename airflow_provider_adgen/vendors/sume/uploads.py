@@ -4,22 +4,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from airflow_provider_adgen.core.calls import Answer, Call, Sequence, nothing
 from airflow_provider_adgen.core.errors import InvalidRequest, NotFound
 from airflow_provider_adgen.core.reading import readable_id, unwrapped
-from airflow_provider_adgen.core.requests import Arguments, Count, Text
+from airflow_provider_adgen.core.requests import Arguments, Count, Text, checked
 from airflow_provider_adgen.vendors.sume import api, shapes
 from airflow_provider_adgen.vendors.sume.models import Asset, AssetUpload, Upload, Uploaded
 from airflow_provider_adgen.vendors.sume.requests import WIRE_NAME, no_owner
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow_provider_adgen.core.calls import FileBody
 
 ASSET_LIBRARY = "asset_library_video"
@@ -31,37 +30,29 @@ _PRESIGN = api.endpoint("POST /uploads/presign")
 _NOT_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 
 
-class _NewUpload(Arguments):
-    file_name: Text
-    content_type: Annotated[str, Field(pattern=r"^[\w.+-]+/[\w.+-]+$")]
-    size: Annotated[Count, Field(ge=1)]
-    purpose: Literal["asset_library_video", "face_swap_source_video"]
+Purpose = Literal["asset_library_video", "face_swap_source_video"]
+WireName = Annotated[str, Field(pattern=WIRE_NAME)]
 
 
 class _FieldNames(Arguments):
     """Under which names the fields of a presign request are sent."""
 
-    file_name: Annotated[str, Field(pattern=WIRE_NAME)] = "file_name"
-    content_type: Annotated[str, Field(pattern=WIRE_NAME)] = "content_type"
-    size: Annotated[str, Field(pattern=WIRE_NAME)] = "size"
-    purpose: Annotated[str, Field(pattern=WIRE_NAME)] = "purpose"
+    file_name: WireName = "file_name"
+    content_type: WireName = "content_type"
+    size: WireName = "size"
+    purpose: WireName = "purpose"
 
 
 class _NewAsset(Arguments):
     object_key: Text
-    fields: dict[str, Any]
-
-    @field_validator("fields")
-    @classmethod
-    def _says_no_owner(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return no_owner(value)
+    fields: Annotated[dict[str, Any], AfterValidator(no_owner)]
 
 
 def presign_upload(
-    file_name: str,
-    content_type: str,
-    size: int,
-    purpose: str,
+    file_name: Text,
+    content_type: Annotated[str, Field(pattern=r"^[\w.+-]+/[\w.+-]+$")],
+    size: Annotated[Count, Field(ge=1)],
+    purpose: Purpose,
     *,
     field_names: Mapping[str, str] | None = None,
 ) -> Call[Upload]:
@@ -79,10 +70,8 @@ def presign_upload(
     :raises InvalidRequest: an argument is wrong.
     :raises PayloadTooLarge: the file is too large; the most is not documented.
     """
-    given = _NewUpload.check(
-        "presign_upload", file_name=file_name, content_type=content_type, size=size, purpose=purpose
-    ).body()
-    names = _FieldNames.check("presign_upload, field_names", **dict(field_names or {})).body()
+    given = checked(presign_upload, locals())
+    names = _FieldNames.check("presign_upload, field_names", **given.pop("field_names", {})).body()
     if len(set(names.values())) < len(names):
         raise InvalidRequest("presign_upload: field_names gives one name to two fields. Nothing was sent.")
     body = {names[name]: value for name, value in given.items()}
@@ -127,7 +116,7 @@ def upload(
     file_name: str,
     content_type: str,
     body: FileBody,
-    purpose: str,
+    purpose: Purpose,
     *,
     field_names: Mapping[str, str] | None = None,
     asset_fields: Mapping[str, Any] | None = None,

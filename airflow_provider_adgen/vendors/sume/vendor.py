@@ -14,7 +14,6 @@ from airflow_provider_adgen.core.vendor import Assumption, Listed, Problem, Prom
 from airflow_provider_adgen.core.vocabulary import (
     FINISHED,
     Creative,
-    CreditBalance,
     Credits,
     Generation,
     GenerationStatus,
@@ -72,6 +71,8 @@ class SumeVendor(Vendor):
         "canceled": GenerationStatus.CANCELED,
         "expired": GenerationStatus.EXPIRED,
     }
+    credits = staticmethod(api.get_credits)
+    check = staticmethod(api.get_me)
     assumptions: ClassVar[tuple[Assumption, ...]] = ASSUMPTIONS
 
     # --- Vendor ---------------------------------------------------------------------------------------------------
@@ -101,13 +102,7 @@ class SumeVendor(Vendor):
     def fetch(
         self, job_ids: list[str], kind: str | None = None, *, stream_seconds: float = 0.0
     ) -> Sequence[Generation]:
-        """
-        Ask ``GET /jobs/{id}`` of every job and, once all are over, ``GET /jobs/{id}/result`` of the completed ones.
-
-        :param job_ids: the jobs of one request.
-        :param kind: kind of the result, for a job whose type is not known.
-        :param stream_seconds: not used; the vendor has no streams.
-        """
+        """Ask ``GET /jobs/{id}`` of every job; once all are over, ``GET /jobs/{id}/result`` of the completed ones."""
         jobs: list[Job] = []
         for job_id in job_ids:
             job = yield api.get_job(job_id)
@@ -127,14 +122,6 @@ class SumeVendor(Vendor):
     def list_jobs(self) -> Sequence[None]:
         """Emit recent jobs, many per request, each by itself; a row that cannot be read is left out."""
         return api.pages("/jobs", self._listed, {}, page_size=api.PAGE)
-
-    def credits(self) -> Call[CreditBalance]:
-        """Ask ``GET /credits``."""
-        return api.get_credits()
-
-    def check(self) -> Call[Any]:
-        """Ask ``GET /me``."""
-        return api.get_me()
 
     # --- steps ----------------------------------------------------------------------------------------------------
 

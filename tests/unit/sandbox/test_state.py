@@ -162,10 +162,10 @@ class TestState:
 
 def test_job_durations_come_from_the_setting_or_the_speed(state: State) -> None:
     vendor = state.vendors["adsumo"]
-    assert state.job_seconds(vendor, "ai-video", {}) == 90
+    assert state.job_seconds(vendor, "ai-video") == 90
     state.clock.speed = 30
-    assert state.job_seconds(vendor, "ai-video", {}) == 3
+    assert state.job_seconds(vendor, "ai-video") == 3
     state.change_settings({"adsumo": {"job_seconds": {"image": 1}}})
-    assert [state.job_seconds(vendor, kind, {}) for kind in ("image", "ai-video")] == [1, 3]
+    assert [state.job_seconds(vendor, kind) for kind in ("image", "ai-video")] == [1, 3]
     state.change_settings({"adsumo": {"job_seconds": 7}})
-    assert state.job_seconds(vendor, "ai-video", {}) == 7
+    assert state.job_seconds(vendor, "ai-video") == 7

@@ -505,7 +505,7 @@ def test_brand_without_any_method_says_the_first() -> None:
         (lambda: api.update_brand(name=" "), "name"),
         (lambda: api.update_brand(name="N", colors={"border": "#000"}), "colors"),
         (lambda: api.add_knowledge_url("shop.example"), "url"),
-        (lambda: api.video_file("http://cdn.example/a.mp4"), "source"),
+        (lambda: api.export_video("http://cdn.example/a.mp4"), "source"),
         (lambda: api.get_batch_status(" "), "id"),
         (lambda: api.workflow_stream(""), "id"),
     ],
