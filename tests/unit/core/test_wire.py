@@ -393,6 +393,8 @@ def test_a_paid_request_goes_out_at_once_or_is_not_sent(server: RawServer) -> No
         ("999999999", False),
         ("4000000000", False),
     ],
+    # The same names in each of pytest's processes.
+    ids=["0", "date", "unix", "negative", "years", "far"],
 )
 def test_a_paid_request_that_is_refused_again_and_again_waits_ever_longer(
     server: RawServer, told: str, obeyed: bool
