@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from airflow.sdk.serde import serialize
 from airflow.triggers.base import TriggerEvent
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -22,6 +21,11 @@ from airflow_provider_adgen.vendors import adsumo, cinematicads, cutx, sume
 from tests.support.raw import RawServer
 from tests.support.scripted import SECRET, get, send
 from tests.support.sequences import drive
+
+try:
+    from airflow.sdk.serde import serialize
+except ImportError:  # its place before Airflow 3.2
+    from airflow.serialization.serde import serialize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
