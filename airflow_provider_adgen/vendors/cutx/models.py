@@ -139,7 +139,7 @@ class Balance(CutxModel):
     lifetime_used: OptionalInt = None
 
 
-class Submission(CutxModel):
+class SubmitAnswer(CutxModel):
     """
     The answer to a paid request.
 

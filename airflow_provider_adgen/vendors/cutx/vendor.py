@@ -21,7 +21,7 @@ from airflow_provider_adgen.core.vocabulary import (
 )
 from airflow_provider_adgen.vendors.cutx import api, tokens
 from airflow_provider_adgen.vendors.cutx.assumptions import ASSUMPTIONS
-from airflow_provider_adgen.vendors.cutx.models import Asset, Job, Submission, variants
+from airflow_provider_adgen.vendors.cutx.models import Asset, Job, SubmitAnswer, variants
 from airflow_provider_adgen.vendors.cutx.requests import REQUESTS, CutxRequest
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class CutxVendor(Vendor):
 
     def _submitted(self, value: dict[str, Any], request: CutxRequest, at: Endpoint) -> Generation:
         value = unwrapped(value, "job")
-        told = at.model(Submission, value)
+        told = at.model(SubmitAnswer, value)
         found = variants(value) if request.synchronous else []
         status = self.status(told.status) if told.status else GenerationStatus.QUEUED
         if found and status not in FINISHED - {GenerationStatus.COMPLETED}:
