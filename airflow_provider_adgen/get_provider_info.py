@@ -95,10 +95,10 @@ _OWN_FIELDS: dict[str, dict[str, dict[str, Any]]] = {
 
 # Modules that serve every vendor, by the kind of thing in them.
 _SHARED: dict[str, list[str]] = {
-    "operators": ["credits", "download", "generate", "resource"],
+    "operators": ["batch", "credits", "download", "generate", "resource"],
     "sensors": ["base", "credits", "generation"],
     "hooks": ["base"],
-    "triggers": ["base", "credits", "generation", "submit_queue"],
+    "triggers": ["base", "batch", "credits", "generation", "submit_queue"],
 }
 
 # The vendors that have a module of their own, by the kind of thing in it.
@@ -217,6 +217,12 @@ def _options() -> dict[str, Any]:
             "freed if they become garbage in a reference cycle.",
             "boolean",
             default="False",
+        ),
+        "batch_collect_seconds": _option(
+            "Seconds after a batch's first job is over at which its task resumes to store results, if nothing else "
+            "resumed it before.",
+            "float",
+            default="300.0",
         ),
         "first_fire_delay": _option(
             "Seconds that a deferred task waits at least before it resumes. Airflow's scheduler can mistake a task for "

@@ -29,6 +29,11 @@ def freeze_heap() -> bool:
     return bool(compat.conf.getboolean(SECTION, "freeze_heap", fallback=False))
 
 
+def batch_collect_seconds() -> float:
+    """Return ``batch_collect_seconds``: seconds after a batch's first job is over (default 300)."""
+    return float(compat.conf.getfloat(SECTION, "batch_collect_seconds", fallback=300.0))
+
+
 def ledger_path() -> str | None:
     """Return ``ledger_path``: an object-storage path for records of paid jobs (no default)."""
     path = (compat.conf.get(SECTION, "ledger_path", fallback="") or "").strip()

@@ -1,3 +1,9 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Helpers for a campaign over a product catalogue: reading the catalogue, writing the manifest."""
+"""Campaigns: many creatives for many products."""
+
+from __future__ import annotations
+
+from airflow_provider_adgen.campaigns.results import read_results
+
+__all__ = ["read_results"]

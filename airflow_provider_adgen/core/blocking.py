@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 _END = object()
@@ -49,12 +50,17 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
     An exception raised in the waiting thread meanwhile (a signal handler's) cancels the coroutine.
     """
-    future = asyncio.run_coroutine_threadsafe(coroutine, _running_loop())
+    future = start(coroutine)
     try:
         return future.result()
     except BaseException:
         future.cancel()
         raise
+
+
+def start(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+    """Start *coroutine* and return its future; it goes on while the caller does something else."""
+    return asyncio.run_coroutine_threadsafe(coroutine, _running_loop())
 
 
 def iterate(items: AsyncIterator[T]) -> Iterator[T]:

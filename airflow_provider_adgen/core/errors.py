@@ -85,6 +85,7 @@ class ApiError(AdGenError):
     :param code: the vendor's machine-readable word, if it sent one.
     :param request_id: the vendor's id of this request, if it sent one.
     :param retry_after: seconds the vendor asks to wait, if it said so.
+    :param own_words: the answer had the shape of this vendor's errors: it was not some proxy that answered.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class ApiError(AdGenError):
         code: str | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,
+        own_words: bool = False,
     ) -> None:
         super().__init__(message)
         self.vendor = vendor
@@ -105,6 +107,7 @@ class ApiError(AdGenError):
         self.code = code
         self.request_id = request_id
         self.retry_after = retry_after
+        self.own_words = own_words
         if 400 <= status < 500 and status not in TEMPORARY:
             self.retry_helps = False
 

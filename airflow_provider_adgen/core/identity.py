@@ -26,6 +26,7 @@ class TaskIdentity:
     :param map_index: position of a mapped task, -1 otherwise.
     :param region: loop iteration of a task in a looping group (Airflow 3.4), None otherwise.
     :param slot: more than 0 where one task owns several jobs.
+    :param item: the item's key in a batch, None otherwise; it stands where the slot stands.
     """
 
     dag_id: str
@@ -34,10 +35,12 @@ class TaskIdentity:
     map_index: int = -1
     region: str | None = None
     slot: int = 0
+    item: str | None = None
 
     def __str__(self) -> str:
         mapped = f"[{self.map_index}]" if self.map_index >= 0 else ""
-        return f"{self.dag_id}.{self.task_id}{mapped} in run {self.run_id}"
+        which = f", item {self.item!r}" if self.item is not None else ""
+        return f"{self.dag_id}.{self.task_id}{mapped} in run {self.run_id}{which}"
 
 
 def canonical(value: Any) -> Any:
@@ -90,6 +93,6 @@ def idempotency_key(
     :param seed: the user's own word in place of DAG, run and task; mapped tasks still differ.
     """
     who = [seed] if seed is not None else [identity.dag_id, identity.run_id, identity.task_id]
-    place = [identity.map_index, identity.region, identity.slot]
+    place = [identity.map_index, identity.region, identity.slot if identity.item is None else identity.item]
     text = json.dumps([who, place, epoch, fingerprint, answered], separators=(",", ":"))
     return str(uuid.uuid5(_NAMESPACE, text))

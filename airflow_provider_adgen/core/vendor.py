@@ -90,11 +90,19 @@ class Promises:
 
 @dataclass(frozen=True)
 class Problem:
-    """What an error answer says, in the vendor's own words."""
+    """
+    What an error answer says, in the vendor's own words.
+
+    :param message: the text.
+    :param code: the machine-readable word.
+    :param request_id: the vendor's id of the request.
+    :param own_words: the answer had the shape of this vendor's errors; :meth:`Vendor.problem` sets it.
+    """
 
     message: str = ""
     code: str | None = None
     request_id: str | None = None
+    own_words: bool = False
 
 
 @dataclass(frozen=True)
@@ -140,6 +148,9 @@ class Vendor(abc.ABC):
     rate_limits: ClassVar[Mapping[RateClass, RateLimit]] = {}
     """Limits we keep by ourselves, because running into them costs more than a 429 (rationed streams)."""
 
+    submit_ration: ClassVar[RateLimit | None] = None
+    """How many submissions it lets through, where its pages say so; only to tell how long many of them need."""
+
     statuses: ClassVar[Mapping[str, GenerationStatus]]
     likely_statuses: ClassVar[frozenset[str]] = frozenset()
     """Words of :attr:`statuses` that are on no page: likely, because other APIs have them."""
@@ -179,7 +190,9 @@ class Vendor(abc.ABC):
         problem = (
             self.read_problem(value) if isinstance(value, dict) else Problem(value if isinstance(value, str) else "")
         )
-        return replace(problem, request_id=problem.request_id or answer.headers.get("x-request-id"))
+        own_words = isinstance(value, dict) and bool(problem.message or problem.code)
+        request_id = problem.request_id or answer.headers.get("x-request-id")
+        return replace(problem, request_id=request_id, own_words=own_words)
 
     @abc.abstractmethod
     def read_problem(self, fields: dict[str, Any]) -> Problem:
@@ -279,6 +292,7 @@ class Vendor(abc.ABC):
             "code": scrub(problem.code, *secrets, longest=80) if problem.code else None,
             "request_id": scrub(problem.request_id, *secrets, longest=120) if problem.request_id else None,
             "retry_after": retry_after,
+            "own_words": problem.own_words,
         }
         text = f"{self.title} answered {answer.status} to {endpoint}"
         if fields["code"]:

@@ -79,14 +79,14 @@ class DownloadItem:
     :param index: the position among the generation's creatives.
     :param kind: ``image``, ``video``, ``audio`` or ``archive``.
     :param label: its name in messages.
-    :param name: the name of its file, without the extension.
+    :param file_name: returns the name of its file, from an extension.
     :param place: the destination.
     """
 
     index: int
     kind: str
     label: str
-    name: str
+    file_name: Callable[[str], str]
     place: Place
 
 
@@ -270,7 +270,7 @@ class Download:
         fitting = [one for one in types_of(head) if fits(one, kind)]
         found = self._header_type if self._header_type in fitting or not fitting else fitting[0]
         extension, self._media_type = describe(found, url, kind)
-        self._file_name = f"{self._item.name}.{extension}"
+        self._file_name = self._item.file_name(extension)
 
     async def _receive(self, opened: Opened, writer: AtomicWriter, end: int | None, url: str) -> None:
         broken = await write_body(opened, writer, lambda head: self._recognize(head, url))

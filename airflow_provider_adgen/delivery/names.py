@@ -6,9 +6,16 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_adgen.delivery.signatures import fits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_adgen.core.vocabulary import Generation
 
 _LONGEST = 80
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -88,9 +95,37 @@ def safe(text: str) -> str:
     return f"{cleaned[: _LONGEST - 9] or 'x'}-{mark}"
 
 
-def stem(vendor: str, job_id: str) -> str:
-    """Return what the names of all files of one generation begin with."""
-    return f"{safe(vendor)}-{safe(job_id)}"
+@dataclass(frozen=True)
+class FileNames:
+    """
+    How the files of one generation are named, below the destination.
+
+    :param template: a path with ``{field}`` for each field; each part of the path is made safe. It must hold ``{id}``
+        and ``{n}``, or a later file would take the place of one that is paid for.
+    :param fields: values of fields of the user's own.
+    """
+
+    template: str = "{vendor}-{id}-{n}.{ext}"
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    def name(self, generation: Generation, n: int | str, extension: str, kind: str) -> str:
+        """
+        Return the name of one file.
+
+        :param generation: whose file it is.
+        :param n: its number, from 0; ``copy`` or ``analysis`` for a text.
+        :param extension: without the dot.
+        :param kind: ``image``, ``video``, ``audio`` or ``archive``.
+        """
+        own = {"vendor": generation.vendor, "id": generation.id, "n": n, "ext": extension, "kind": kind}
+        values = {name: safe(str(value)) for name, value in {**self.fields, **own}.items()}
+        # The key of an item may hold slashes: each of its parts becomes a folder.
+        if "key" in self.fields:
+            values["key"] = "/".join(safe(part) for part in str(self.fields["key"]).split("/"))
+        return "/".join(part for part in self.template.format_map(values).split("/") if part)
+
+
+USUAL_NAMES = FileNames()
 
 
 def media_type(content_type: str) -> str:

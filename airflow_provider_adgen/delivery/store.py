@@ -9,6 +9,7 @@ Blocking callers use ``core.blocking.run(store_generation(...))``.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,7 +22,7 @@ from airflow_provider_adgen.core.vocabulary import Creative, Generation
 from airflow_provider_adgen.delivery.atomic_writer import AtomicWriter, NotStored
 from airflow_provider_adgen.delivery.download import Download, DownloadItem, download_error, storage_error, write_body
 from airflow_provider_adgen.delivery.links import Links
-from airflow_provider_adgen.delivery.names import media_type, stem
+from airflow_provider_adgen.delivery.names import USUAL_NAMES, FileNames, media_type
 from airflow_provider_adgen.delivery.places import Place, resolve, resolve_file
 from airflow_provider_adgen.delivery.ranges import content_length, decodable, encoding
 from airflow_provider_adgen.delivery.signatures import misfit
@@ -56,6 +57,7 @@ async def store_generation(
     destination: str,
     *,
     refetch: Callable[[], Awaitable[Generation]],
+    names: FileNames = USUAL_NAMES,
     verify: bool | str = True,
     clock: Clock = SYSTEM,
     timeout: float = 60.0,  # noqa: ASYNC109 - a host's longest silence, not a deadline for the whole
@@ -63,14 +65,15 @@ async def store_generation(
     """
     Store every creative below *destination*, and ad copy and analyses as JSON. It costs nothing and may be repeated.
 
-    Files are named ``<vendor>-<job id>-<n>.<extension>``, ``<vendor>-<job id>-copy.json`` and ``...-analysis.json``,
-    the same on every try. The file of an earlier try stays until the new one is complete. A creative that is already
-    stored (``uri``, no link) is not stored again. When one cannot be stored, the others are stored before the error is
-    raised.
+    Files are named ``<vendor>-<job id>-<n>.<extension>``, ``<vendor>-<job id>-copy.json`` and ``...-analysis.json``
+    unless *names* says otherwise, the same on every try. The file of an earlier try stays until the new one is
+    complete. A creative that is already stored (``uri``, no link) is not stored again. When one cannot be stored, the
+    others are stored before the error is raised.
 
     :param generation: the vendor's latest answer; its links may have expired.
     :param destination: anything that Airflow's ``ObjectStoragePath`` takes, or a plain path of this machine.
     :param refetch: asks the vendor for the generation again, for fresh links.
+    :param names: how files are named.
     :param verify: how to verify the storage hosts' certificates: True, False, or the path of a CA bundle.
     :param clock: time, injected.
     :param timeout: the longest silence of a storage host, in seconds.
@@ -82,9 +85,8 @@ async def store_generation(
     if not generation.creatives and not generation.variants and generation.kind in {"video", "image", "voice"}:
         generation = await _asked_again(generation, refetch, label)
     place = await asyncio.to_thread(resolve, destination)
-    name = stem(generation.vendor, generation.id)
-    copy = await _store_text(generation, place, name, label)
-    media = await _store_creatives(generation, place, name, label, refetch, verify, clock, timeout)
+    copy = await _store_text(generation, place, names, label)
+    media = await _store_creatives(generation, place, names, label, refetch, verify, clock, timeout)
     if copy is not None:
         media = [creative for creative in media if creative.uri != copy.uri] + [copy]
     return generation.model_copy(update={"creatives": media})
@@ -145,7 +147,7 @@ async def _asked_again(generation: Generation, refetch: Callable[[], Awaitable[G
 async def _store_creatives(
     generation: Generation,
     place: Place,
-    name: str,
+    names: FileNames,
     label: str,
     refetch: Callable[[], Awaitable[Generation]],
     verify: bool | str,
@@ -161,7 +163,9 @@ async def _store_creatives(
     links, slots = Links(generation, refetch), asyncio.Semaphore(AT_A_TIME)
 
     async def one(index: int) -> None:
-        item = DownloadItem(index, media[index].kind, f"Creative {index} of {label}", f"{name}-{index}", place)
+        kind = media[index].kind
+        named = functools.partial(names.name, generation, index, kind=kind)
+        item = DownloadItem(index, kind, f"Creative {index} of {label}", named, place)
         async with slots:
             media[index] = await Download(item, links, client, clock, timeout).run()
 
@@ -184,7 +188,7 @@ async def _store_creatives(
     return media
 
 
-async def _store_text(generation: Generation, place: Place, base: str, label: str) -> Creative | None:
+async def _store_text(generation: Generation, place: Place, names: FileNames, label: str) -> Creative | None:
     """Store ad copy or an analysis as JSON; None where the generation has neither."""
     content: dict[str, Any] = {"vendor": generation.vendor, "id": generation.id}
     if generation.variants:
@@ -194,7 +198,7 @@ async def _store_text(generation: Generation, place: Place, base: str, label: st
         word, content["details"] = "analysis", without_urls(generation.details)
     else:
         return None
-    name = f"{base}-{word}.json"
+    name = names.name(generation, word, "json", "archive")
     writer = AtomicWriter(lambda: place.sink(name, _JSON))
     try:
         await writer.write(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.calls import Sequence
     from airflow_provider_adgen.core.vendor import Vendor
     from airflow_provider_adgen.core.vocabulary import CreditBalance, Generation
+    from airflow_provider_adgen.delivery.names import FileNames
 
 T = TypeVar("T")
 
@@ -283,20 +284,24 @@ class AdGenHook(BaseHook):
             lambda wire: wire.run(self.vendor.fetch(job_ids(id), kind, stream_seconds=stream_seconds))
         )
 
-    def download(self, generation: Generation | str, destination: str) -> Generation:
+    def download(self, generation: Generation | str, destination: str, *, names: FileNames | None = None) -> Generation:
         """
         Store a finished generation's creatives; costs nothing.
 
         :param generation: the generation, or its id.
         :param destination: an object-storage path.
+        :param names: how the files are named; None for ``<vendor>-<job id>-<n>.<extension>``.
         :return: the generation, its creatives with ``uri``, ``size`` and ``sha256`` and without links.
         :raises DownloadError: a creative could not be fetched or stored.
         """
         self.account()
-        return blocking.run(self.adownload(generation, destination))
+        return blocking.run(self.adownload(generation, destination, names=names))
 
-    async def adownload(self, generation: Generation | str, destination: str) -> Generation:
+    async def adownload(
+        self, generation: Generation | str, destination: str, *, names: FileNames | None = None
+    ) -> Generation:
         """Store a finished generation's creatives; see :meth:`download`."""
+        from airflow_provider_adgen.delivery.names import USUAL_NAMES
         from airflow_provider_adgen.delivery.store import store_generation
 
         if isinstance(generation, str):
@@ -307,6 +312,7 @@ class AdGenHook(BaseHook):
             generation,
             destination,
             refetch=lambda: self._refetch(account, ids, kind),
+            names=names or USUAL_NAMES,
             verify=account.verify,
             timeout=account.timeout,
         )

@@ -26,17 +26,13 @@ class Ledger:
 
     :param stores: an empty list: nothing is kept.
     :param clock: time, injected.
+    :param record: what the stores hold, where that was just read; :meth:`newcomers` tells what was written since.
     """
 
-    def __init__(
-        self,
-        stores: list[Store],
-        *,
-        clock: Clock = SYSTEM,
-    ) -> None:
+    def __init__(self, stores: list[Store], *, clock: Clock = SYSTEM, record: Record | None = None) -> None:
         self._stores = stores
         self._clock = clock
-        self._record: Record | None = None
+        self._record = record
         self.process = uuid.uuid4().hex[:8]
         """Tells this process from others of the same task."""
 

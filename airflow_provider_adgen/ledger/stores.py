@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import abc
+import hashlib
 import json
 import logging
 import os
@@ -98,6 +99,11 @@ class ObjectStore(Store):
             parts.append(f"slot-{identity.slot}")
         self._base = base
         self._parts = [quote(part, safe="").replace(".", "%2E") for part in parts]
+        if identity.item is not None:
+            self._parts.append(item_folder(identity.item))
+        # Objects never change, so each is read once. None stands for one that a snapshot includes; the snapshot's
+        # record is kept under an empty name.
+        self._known: dict[str, Record | None] = {}
 
     def _place(self) -> tuple[Any, str]:
         """Return the file system, and the path of the task's folder in it."""
@@ -119,13 +125,33 @@ class ObjectStore(Store):
                 "(airflow-provider-adgen[s3] or [gcs]), the path, and the Airflow connection it names."
             ) from None
         try:
-            texts = _texts(fs, folder)
+            names = self._read_new(fs, folder)
+        except RecordUnreadable:
+            raise
         except Exception as error:
             raise RecordUnreadable(
                 f"The ledger of paid generations under [adgen] ledger_path could not be read ({type(error).__name__}). "
                 "Nothing was sent, because a job may already be paid for. Retry when the storage is available again."
             ) from None
-        return Record.merged(self._parse(name, text) for name, text in texts)
+        return Record.merged(record for name in ("", *names) if (record := self._known.get(name)) is not None)
+
+    def _read_new(self, fs: Any, folder: str) -> list[str]:
+        """Read the objects that were not read before; return the names of all there are."""
+        for left in reversed(range(_LISTINGS)):
+            fs.invalidate_cache(folder)  # another process may have written since this one listed it
+            paths = _objects(fs, folder)
+            try:
+                for path in paths:
+                    name = path.rpartition("/")[2]
+                    if name not in self._known:
+                        self._known[name] = self._parse(name, fs.cat_file(path))
+            except FileNotFoundError:
+                # Another process has replaced a refused attempt between the listing and the reading.
+                if not left:
+                    raise
+            else:
+                return [path.rpartition("/")[2] for path in paths]
+        return []
 
     def _parse(self, name: str, text: bytes) -> Record:
         where = f"[adgen] ledger_path (object {'/'.join(self._parts)}/{name})"
@@ -137,13 +163,15 @@ class ObjectStore(Store):
 
     def write(self, attempt: Attempt, record: Record) -> None:
         """Create one object with this version of the attempt."""
-        text = json.dumps(Record(attempts=[attempt]).to_json(), separators=(",", ":")).encode()
+        version = Record(attempts=[attempt])
+        text = json.dumps(version.to_json(), separators=(",", ":")).encode()
         fs, folder = self._place()
-        name = f"{attempt.intended_at:014.3f}-{attempt.uid}-{attempt.phase}-{uuid.uuid4().hex[:8]}"
-        if "file" in ({fs.protocol} if isinstance(fs.protocol, str) else fs.protocol):
-            _write_file(Path(folder), name, text)
-        else:
-            _write_object(fs, folder, f"{name}.json", text)
+        name = f"{attempt.intended_at:014.3f}-{attempt.uid}-{attempt.phase}-{uuid.uuid4().hex[:8]}.json"
+        create_object(fs, folder, name, text)
+        self._wrote(name, version)
+
+    def _wrote(self, name: str, version: Record) -> None:
+        """Take in what was written. It is read again: what is posted for must be what the storage holds."""
 
     def forget(self, attempt: Attempt) -> None:
         """Remove the objects of a refused attempt; where that is not allowed they stay, and say what they said."""
@@ -153,23 +181,18 @@ class ObjectStore(Store):
             if any("-intent-" not in name and "-withdrawn-" not in name for name in mine):
                 return  # another process made a job of it
             # The intent first: alone it would look like a submission that nobody can vouch for.
-            for name in sorted(mine, key=lambda one: "-intent-" not in one):
-                fs.rm_file(name)
+            for path in sorted(mine, key=lambda one: "-intent-" not in one):
+                fs.rm_file(path)
+                self._known.pop(path.rpartition("/")[2], None)
+            if (included := self._known.get("")) is not None:
+                self._known[""] = included.without(attempt.uid)
         except Exception as error:  # it says that nothing was started, and so does what remains
             log.debug("A refused attempt could not be removed from the ledger (%s).", type(error).__name__)
 
 
-def _texts(fs: Any, folder: str) -> list[tuple[str, bytes]]:
-    """Return the names and contents of a folder's objects."""
-    for left in reversed(range(_LISTINGS)):
-        fs.invalidate_cache(folder)  # another process may have written since this one listed it
-        try:
-            return [(name.rpartition("/")[2], fs.cat_file(name)) for name in _objects(fs, folder)]
-        except FileNotFoundError:
-            # Another process has replaced a refused attempt between the listing and the reading.
-            if not left:
-                raise
-    return []
+def item_folder(key: str) -> str:
+    """Return the name of the folder of a batch's item."""
+    return f"item-{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def _objects(fs: Any, folder: str) -> list[str]:
@@ -183,7 +206,18 @@ def _objects(fs: Any, folder: str) -> list[str]:
     return [name for name in names if name.endswith(".json")]
 
 
-def _write_object(fs: Any, folder: str, name: str, text: bytes) -> None:
+def create_object(fs: Any, folder: str, name: str, text: bytes) -> None:
+    """
+    Create one object, which appears complete and under a name that nothing else has.
+
+    :param fs: the fsspec file system.
+    :param folder: its folder there.
+    :param name: its name in it.
+    :param text: what it holds.
+    """
+    if "file" in ({fs.protocol} if isinstance(fs.protocol, str) else fs.protocol):
+        _write_file(Path(folder), name, text)
+        return
     try:
         fs.pipe_file(f"{folder}/{name}", text)
     except FileNotFoundError:  # not an object store, but a file system that needs the folder first
@@ -200,4 +234,4 @@ def _write_file(folder: Path, name: str, text: bytes) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    scratch.rename(folder / f"{name}.json")
+    scratch.rename(folder / name)

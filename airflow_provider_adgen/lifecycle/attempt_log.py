@@ -94,7 +94,10 @@ class AttemptLog:
         return [
             one
             for one in record.attempts
-            if one.uid != last.uid and one.epoch == last.epoch and one.phase in {"submitted", "done"}
+            if one.uid != last.uid
+            and one.epoch == last.epoch
+            and one.phase in {"submitted", "done"}
+            and one.conn_id == last.conn_id  # credits of two accounts are never added up
         ]
 
     # --- before the submission ------------------------------------------------------------------------------------
@@ -334,15 +337,12 @@ class AttemptLog:
             "retry_at": None if asked is None else self._now() + asked,
         }
 
-    def closed(self, attempt: Attempt) -> None:
-        """Write the refund of a job that ended badly, where one is documented, before another is submitted."""
-        cost = attempt.charged if attempt.charged is not None else attempt.price
-        if attempt.ended in self._vendor.promises.refunded and cost is not None:
-            self._ledger.write(attempt.model_copy(update={"refunded": cost}), retrying=True)
-
     def ended(self, attempt: Attempt, generation: Generation) -> None:
-        """Write that the job ended without a result."""
-        changes = {"ended": str(generation.status), "reason": generation.error}
+        """Write that the job ended without a result, and its refund where one is documented."""
+        cost = attempt.charged if attempt.charged is not None else attempt.price
+        changes: dict[str, Any] = {"ended": str(generation.status), "reason": generation.error}
+        if generation.status in self._vendor.promises.refunded and cost is not None:
+            changes["refunded"] = cost
         self._ledger.write(attempt.model_copy(update=changes), retrying=True)
 
     def gone(self, attempt: Attempt) -> None:

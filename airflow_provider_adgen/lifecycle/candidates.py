@@ -44,9 +44,37 @@ def find_candidates(hook: AdGenHook, attempt: Attempt) -> Candidates:
     :param attempt: the unresolved attempt.
     """
     try:
-        found, looked = hook.run_blocking(lambda wire: _recent(wire, attempt))
+        found, looked = list_recent(hook, attempt.intended_at)
     except AdGenError as error:
         return Candidates(f"The vendor's jobs could not be listed to look for it ({error.message})")
+    return name_candidates(found, looked, attempt)
+
+
+def list_recent(hook: AdGenHook, since: float) -> tuple[list[Generation], int]:
+    """
+    List the vendor's jobs; return those created since a time, and how many there were.
+
+    :param hook: the account.
+    :param since: Unix time.
+    :raises AdGenError: they cannot be listed.
+    """
+    return hook.run_blocking(lambda wire: _recent(wire, since - CLOCKS_DIFFER))
+
+
+def name_candidates(jobs: list[Generation], looked: int, attempt: Attempt) -> Candidates:
+    """
+    Return those of the listed jobs that an attempt could have started.
+
+    :param jobs: jobs of the list.
+    :param looked: how many the list had.
+    :param attempt: the unresolved attempt.
+    """
+    since, kind = attempt.intended_at - CLOCKS_DIFFER, attempt.result_kind
+    found = [
+        job
+        for job in jobs
+        if (job.created_at is None or job.created_at.timestamp() >= since) and (kind is None or job.kind == kind)
+    ]
     if not found:
         return Candidates(f"None of the vendor's {looked} most recently listed jobs was created since then.")
     names = ", ".join(
@@ -57,8 +85,7 @@ def find_candidates(hook: AdGenHook, attempt: Attempt) -> Candidates:
     return Candidates(f"Jobs created since then that could be it: {names}{more}.", tuple(job.id for job in found))
 
 
-async def _recent(wire: Wire, attempt: Attempt) -> tuple[list[Generation], int]:
-    since = attempt.intended_at - CLOCKS_DIFFER
+async def _recent(wire: Wire, since: float) -> tuple[list[Generation], int]:
     found: list[Generation] = []
     looked = 0
     steps = wire.vendor.list_jobs()
@@ -66,10 +93,7 @@ async def _recent(wire: Wire, attempt: Attempt) -> tuple[list[Generation], int]:
         return found, looked
     async for listed in wire.iterate(steps):
         job, looked = read_listed(listed), looked + 1
-        if job is None:
-            continue
-        created = job.created_at.timestamp() if job.created_at is not None else None
-        if (created is None or created >= since) and (attempt.result_kind is None or job.kind == attempt.result_kind):
+        if job is not None and (job.created_at is None or job.created_at.timestamp() >= since):
             found.append(job)
         if looked >= _LOOK_AT:
             break

@@ -94,7 +94,7 @@ class GenerationLeg:
         generation = self._submission.with_credits(generation)
         if self._options.destination:
             failpoint("before-store")
-            stored = self._hook.download(generation, self._options.destination)
+            stored = self._hook.download(generation, self._options.destination, names=self._options.file_names)
             generation = self._submission.with_credits(stored)
         elif generation.kind in {"video", "image", "voice"} and not generation.creatives:
             raise DownloadError(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from airflow_provider_adgen.core.decisions.polling import TIMEOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -41,6 +41,8 @@ class WaitForJob:
     :param job_ids: all jobs of the generation.
     :param kind: kind of the result.
     :param stop_suspended: the wait is over when the job is suspended for a person's review, too.
+    :param since: Unix time of its submission, where that is not the time of the whole wait.
+    :param until: Unix time at which this job is no longer waited for, where that is not the end of the whole wait.
     """
 
     conn_id: str
@@ -48,6 +50,8 @@ class WaitForJob:
     job_ids: list[str]
     kind: str
     stop_suspended: bool = False
+    since: float = 0.0
+    until: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ class Wait:
     :param jobs: jobs to wait for.
     :param submit: submissions to wait for.
     :param remember: what the next leg needs and nothing else keeps; pushed as an XCom where the task defers.
+    :param collect_at: the wait is over when so many of the jobs are; 0 for all.
     """
 
     since: float
@@ -90,6 +95,7 @@ class Wait:
     jobs: tuple[WaitForJob, ...] = ()
     submit: tuple[SubmitLater, ...] = ()
     remember: Mapping[str, Any] = field(default_factory=dict)
+    collect_at: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,7 @@ class Resumed:
     :param sealed: the result, where the vendor may tell it only once; readable with the account's key.
     :param trigger_failed: the trigger ended without an event.
     :param remembered: what an earlier leg of this try had remembered.
+    :param over: of a batch, the connection, the ids, the status and the sealed result of each job that is over.
     :param waited: seconds for which a worker waited, where that ended before the task's own deadline.
     """
 
@@ -110,6 +117,7 @@ class Resumed:
     sealed: str = field(default="", repr=False)
     trigger_failed: bool = False
     remembered: Mapping[str, Any] = field(default_factory=dict)
+    over: Sequence[Sequence[str]] = field(default=(), repr=False)
     waited: float | None = None
 
     @property

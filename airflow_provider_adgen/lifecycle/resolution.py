@@ -51,6 +51,8 @@ def command(verb: str, identity: TaskIdentity, *words: str) -> str:
     parts = ["ledger", verb, identity.dag_id, identity.run_id, identity.task_id]
     if identity.map_index >= 0:
         parts += ["--map-index", str(identity.map_index)]
+    if identity.item is not None:
+        parts += ["--key", identity.item]
     # A job id is the vendor's word, or a placeholder for the reader.
     said = [word if word.startswith("<") else shlex.quote(word) for word in words]
     return " ".join([command_line(), *(shlex.quote(part) for part in parts), *said])

@@ -51,6 +51,7 @@ def refusal(error: AdGenError) -> AdGenError:
         code=error.code,
         request_id=error.request_id,
         retry_after=error.retry_after,
+        own_words=error.own_words,
     )
 
 

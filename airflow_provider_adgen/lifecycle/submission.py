@@ -9,13 +9,10 @@ The order is fixed: write *intent*, post, write *submitted* (or *withdrawn*). Wh
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen import metrics
-from airflow_provider_adgen.core.decisions.polling import PollAction, Schedule, judge_poll
 from airflow_provider_adgen.core.decisions.posting import classify_submit_error
-from airflow_provider_adgen.core.decisions.rates import NEAR
 from airflow_provider_adgen.core.decisions.submission import (
     LOST,
     MISSING,
@@ -37,12 +34,13 @@ from airflow_provider_adgen.core.errors import (
 )
 from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.core.vocabulary import Generation, GenerationStatus
+from airflow_provider_adgen.lifecycle.asking import ask_for_job
 from airflow_provider_adgen.lifecycle.attempt_log import AttemptLog
-from airflow_provider_adgen.lifecycle.candidates import find_candidates
 from airflow_provider_adgen.lifecycle.costs import put_costs
 from airflow_provider_adgen.lifecycle.resolution import GONE, apply_resolution, read_resolution
 from airflow_provider_adgen.lifecycle.sigalrm import sigalrm_deferred
 from airflow_provider_adgen.lifecycle.stop_messages import refusal, stop_error
+from airflow_provider_adgen.lifecycle.submit_options import ALONE, Surroundings
 from airflow_provider_adgen.lifecycle.submit_window import SubmitWindow
 
 if TYPE_CHECKING:
@@ -59,9 +57,6 @@ MOST_LOST = 2
 """Submissions of one try of which nobody knows, at most, also where ``on_unknown_submission`` is ``resubmit``."""
 
 
-_ASKS, _ASK_PAUSE = 3, 5.0
-
-
 class Submission:
     """
     One task's intended generation.
@@ -73,6 +68,7 @@ class Submission:
     :param options: what the DAG's author allows.
     :param clock: time, injected.
     :param log: where to say what happened.
+    :param surroundings: what it shares with the other submissions of the same task.
     """
 
     def __init__(
@@ -85,6 +81,7 @@ class Submission:
         options: SubmitOptions,
         clock: Clock,
         log: Any,
+        surroundings: Surroundings = ALONE,
     ) -> None:
         self.hook = hook
         self.vendor = hook.vendor
@@ -105,8 +102,15 @@ class Submission:
         )
         self._clock = clock
         self._log = log
+        self._surroundings = surroundings
         self.window = SubmitWindow(
-            hook=hook, attempt_log=self.attempt_log, facts=facts, timeout=options.submit_timeout, clock=clock, log=log
+            hook=hook,
+            attempt_log=self.attempt_log,
+            facts=facts,
+            timeout=options.submit_timeout,
+            near=surroundings.near,
+            clock=clock,
+            log=log,
         )
         self._reread = False
         # Attempts whose posting by this process is over: another process may still be posting the others.
@@ -158,6 +162,8 @@ class Submission:
             match decision.action:
                 case Action.SUBMIT if closed is not None:
                     raise self.window.closed(closed)
+                case Action.SUBMIT if (stopped := self._surroundings.stopped()) is not None:
+                    raise stopped
                 case Action.SUBMIT:
                     done = self._submit(decision.attempt)
                 case Action.REPEAT:
@@ -185,7 +191,8 @@ class Submission:
         if decision.why != Why.UNKNOWN_RESUBMIT or record is None:
             return decision
         lost = [one for one in record.attempts if one.phase == "intent" and one.try_number == self.facts.try_number]
-        return decision if len(lost) < MOST_LOST else Decision(Action.STOP, Why.UNRESOLVED, decision.attempt)
+        accepted = len(lost) < MOST_LOST and self._surroundings.accepts_risk()
+        return decision if accepted else Decision(Action.STOP, Why.UNRESOLVED, decision.attempt)
 
     def _situation(self, record: Record | None, *, resumed: bool, says: str | None) -> Situation:
         counting = record.counting if record is not None else None
@@ -203,14 +210,13 @@ class Submission:
             now=self._clock.now(),
             resumed=resumed,
             own=counting is not None and counting.uid in self._posted,
+            moved=self._surroundings.moved,
             says=says,
         )
 
     # --- spending -------------------------------------------------------------------------------------------------
 
     def _submit(self, before: Attempt | None) -> Generation | SubmitLater | None:
-        if before is not None and before.phase == "submitted":
-            self.attempt_log.closed(before)
         self.attempt_log.check_budget()
         if self.request.overrides:
             self._log.warning(
@@ -337,27 +343,8 @@ class Submission:
         return seen, str(seen.status)
 
     def ask(self, job_ids: list[str], kind: str | None, submitted_at: float | None) -> Generation | None:
-        """
-        Ask the vendor for a job; None where it cannot answer just now, or does not know the job yet.
-
-        :param submitted_at: Unix time of the submission, if known.
-        :raises AdGenError: asking again does not help.
-        """
-        rng = random.Random()  # noqa: S311 - jitter, not a secret
-        for failures in range(_ASKS):
-            try:
-                return self.hook.with_current_key(lambda: self.hook.get_generation(",".join(job_ids), kind=kind))
-            except AdGenError as error:
-                age = self._clock.now() - (submitted_at or 0.0)
-                schedule = Schedule(_ASK_PAUSE)
-                verdict = judge_poll(error, schedule=schedule, age=age, failures=failures, rng=rng, reread=True)
-                if verdict.action != PollAction.AGAIN:
-                    raise
-                self._log.warning("%s The job is asked for again.", error.message)
-                if isinstance(error, NotFound) or verdict.pause > NEAR or failures + 1 == _ASKS:
-                    break
-                self._clock.sleep_blocking(verdict.pause)
-        return None
+        """Ask the vendor for a job; see :func:`ask_for_job`."""
+        return ask_for_job(self.hook, job_ids, kind, submitted_at, clock=self._clock, log=self._log)
 
     def missing_job(self, error: NotFound) -> AdGenError:
         """Return the error for a job that the vendor does not know, with what a person can do about it."""
@@ -369,7 +356,7 @@ class Submission:
     def _stop(self, decision: Decision) -> AdGenError:
         found = None
         if decision.attempt is not None and decision.attempt.phase == "intent" and self.vendor.promises.lists_jobs:
-            found = find_candidates(self.hook, decision.attempt)
+            found = self._surroundings.candidates(self.hook, decision.attempt)
         return stop_error(decision, self.vendor, self.facts, candidates=found, outlives_clear=self._outlives_clear)
 
     def awaited(self) -> list[str]:

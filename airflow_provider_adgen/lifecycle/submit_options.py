@@ -5,9 +5,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from airflow_provider_adgen.core.decisions.rates import NEAR
 from airflow_provider_adgen.core.decisions.submission import Policy
+from airflow_provider_adgen.lifecycle.candidates import find_candidates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_adgen.core.errors import AdGenError
+    from airflow_provider_adgen.core.record import Attempt
+    from airflow_provider_adgen.delivery.names import FileNames
+    from airflow_provider_adgen.hooks.base import AdGenHook
+    from airflow_provider_adgen.lifecycle.candidates import Candidates
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,30 @@ class SubmitOptions:
 
 
 @dataclass(frozen=True)
+class Surroundings:
+    """
+    What a submission shares with others of the same task; the defaults are those of a task with one generation.
+
+    :param near: seconds up to which it waits where it is, instead of saying when to come back.
+    :param stopped: returns the error to raise where nothing may be submitted any more; asked before each intent.
+    :param accepts_risk: whether another submission may be made whose predecessor nobody knows about; asked where
+        ``on_unknown_submission`` is ``resubmit``.
+    :param candidates: finds the vendor's jobs that a lost submission could have started.
+    :param moved: the recorded job was another choice's of the same item, and its refund is documented.
+    """
+
+    near: float = NEAR
+    stopped: Callable[[], AdGenError | None] = lambda: None
+    accepts_risk: Callable[[], bool] = lambda: True
+    candidates: Callable[[AdGenHook, Attempt], Candidates] = find_candidates
+    moved: bool = False
+
+
+ALONE = Surroundings()
+"""Those of a task with one generation."""
+
+
+@dataclass(frozen=True)
 class GenerateOptions:
     """
     All that the author of a generating task chose.
@@ -42,9 +77,11 @@ class GenerateOptions:
     :param destination: where the creatives are stored; None for nowhere.
     :param wait_for_completion: wait for the result.
     :param on_suspended: ``wait``, ``fail`` or ``skip``.
+    :param file_names: how the creatives' files are named; None for the usual names.
     """
 
     submit: SubmitOptions = field(default_factory=SubmitOptions)
     destination: str | None = None
     wait_for_completion: bool = True
     on_suspended: Literal["wait", "fail", "skip"] = "wait"
+    file_names: FileNames | None = None

@@ -33,12 +33,21 @@ class SubmitWindow:
     :param attempt_log: the task's attempts.
     :param facts: the task.
     :param timeout: seconds for which a try waits to be allowed to submit.
+    :param near: seconds up to which it waits here.
     :param clock: time, injected.
     :param log: where to say what is waited for.
     """
 
     def __init__(
-        self, *, hook: AdGenHook, attempt_log: AttemptLog, facts: TaskFacts, timeout: float, clock: Clock, log: Any
+        self,
+        *,
+        hook: AdGenHook,
+        attempt_log: AttemptLog,
+        facts: TaskFacts,
+        timeout: float,
+        near: float = NEAR,
+        clock: Clock,
+        log: Any,
     ) -> None:
         self.began_at: float | None = None
         """Unix time at which this try first wanted to submit, where nothing is recorded of it."""
@@ -47,6 +56,7 @@ class SubmitWindow:
         self._attempt_log = attempt_log
         self._facts = facts
         self._timeout = timeout
+        self._near = near
         self._clock = clock
         self._log = log
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret
@@ -71,7 +81,7 @@ class SubmitWindow:
         :raises GenerationTimeout: the try would not wait for so long.
         """
         self._check(seconds, reason)
-        if seconds > NEAR:
+        if seconds > self._near:
             return self._later(seconds * self._spread(), reason)
         self._sleep(seconds, reason)
         return None
@@ -84,7 +94,7 @@ class SubmitWindow:
         """
         reason = "rate limit"
         self._check(seconds, reason)
-        if seconds > NEAR:
+        if seconds > self._near:
             return self._later(seconds, reason, queue=str(self._facts.identity))
         self._sleep(seconds * self._spread(), reason)
         return None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_provider_adgen.core.failpoints import failpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from airflow.sdk import BaseOperator, Context
 
@@ -51,6 +51,7 @@ class LegRunner:
     :param poll_interval: seconds between polls.
     :param make_trigger: returns the trigger for a wait, from the keywords that all triggers have; None for
         :func:`trigger_for`.
+    :param hooks: of a batch, returns its accounts, open; None for the one account.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class LegRunner:
         deferrable: bool,
         poll_interval: float,
         make_trigger: Callable[..., Any] | None = None,
+        hooks: Callable[[], Iterable[AdGenHook]] | None = None,
     ) -> None:
         from airflow_provider_adgen.core.clock import SYSTEM
 
@@ -71,8 +73,10 @@ class LegRunner:
         self._deferrable = deferrable
         self._poll_interval = poll_interval
         self._make_trigger = make_trigger or trigger_for
+        self._hooks = hooks or (lambda: (hook,))
         self._clock: Clock = SYSTEM
-        self._stop_at = self._worker_deadline()
+        self.stop_at = self._worker_deadline()
+        """Unix time at which the worker must be done, so that the reason is ours to tell."""
 
     def resumed(self, event: Mapping[str, Any] | None) -> Resumed:
         """
@@ -91,6 +95,7 @@ class LegRunner:
             sealed=str(told.get("sealed") or ""),
             trigger_failed=event is None,
             remembered=kept if isinstance(kept, dict) else {},
+            over=told.get("over") or (),
         )
 
     def run(self, leg: Callable[[Resumed | None], Finished[T] | Wait], resumed: Resumed | None) -> T:
@@ -125,7 +130,7 @@ class LegRunner:
                 self._task.log.warning("Waiting on the worker for up to %.0f s before deferring again.", patience)
                 until = min(wait.until, now + patience)
                 ended = self._wait_here(trigger, wait, until)
-                if not ended.timed_out or until >= min(wait.until, self._stop_at):
+                if not ended.timed_out or until >= min(wait.until, self.stop_at):
                     return ended
         self._defer(trigger, wait)
         raise AssertionError("defer returns never")
@@ -152,13 +157,19 @@ class LegRunner:
 
     def _wait_here(self, trigger: Any, wait: Wait, until: float) -> Resumed:
         """Wait as the trigger would, on this worker, until the wait is over or the time is."""
+        from airflow_provider_adgen.core import blocking
         from airflow_provider_adgen.core.decisions.polling import TIMEOUT
         from airflow_provider_adgen.lifecycle.legs import Resumed
         from airflow_provider_adgen.triggers.base import WAITED, PollTrigger
+        from airflow_provider_adgen.triggers.batch import COLLECT, BatchTrigger, wait_on_worker
 
-        until, began = min(until, self._stop_at), self._clock.now()
+        until, began = min(until, self.stop_at), self._clock.now()
         rng = random.Random()  # noqa: S311 - jitter, not a secret
-        if isinstance(trigger, PollTrigger):
+        over: Sequence[Sequence[str]] = ()
+        if isinstance(trigger, BatchTrigger):
+            trigger.until = min(trigger.until, until)
+            over, status, sealed = blocking.run(wait_on_worker(trigger, self._hooks())), COLLECT, ""
+        elif isinstance(trigger, PollTrigger):
             result = self._poll(trigger.target(), until)
             if wait.submit and self._clock.now() >= until:
                 result = None  # nothing is submitted at the last moment: nobody would wait for it
@@ -175,7 +186,8 @@ class LegRunner:
             job_ids=[one for job in wait.jobs for one in job.job_ids],
             sealed=sealed,
             remembered=wait.remember,
-            waited=round(self._stop_at - began) if until == self._stop_at else None,
+            over=over,
+            waited=round(self.stop_at - began) if until == self.stop_at else None,
         )
 
     def _poll(self, target: PollTarget, until: float) -> PollResult | None:

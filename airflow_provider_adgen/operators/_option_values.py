@@ -78,3 +78,46 @@ def one_of(name: str, value: Any, allowed: Collection[Any]) -> Any:
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(repr(one) for one in allowed)}")
     return value
+
+
+def whole_number(name: str, value: Any, least: int, most: int) -> int:
+    """
+    Return a whole number.
+
+    :raises ValueError: it is none, or not within the limits.
+    """
+    try:
+        number = int(str(value))
+    except ValueError:
+        raise ValueError(f"{name} must be a whole number") from None
+    if not least <= number <= most:
+        raise ValueError(f"{name} must be between {least} and {most}")
+    return number
+
+
+def share_or_word(name: str, value: Any, words: Collection[str]) -> str | float:
+    """
+    Return one of *words*, or a share between 0 and 1.
+
+    :raises ValueError: it is neither.
+    """
+    if value in words:
+        return str(value)
+    try:
+        share = float(value)
+    except (TypeError, ValueError):
+        share = -1.0
+    if isinstance(value, bool) or not 0 <= share <= 1:
+        raise ValueError(f"{name} must be one of {', '.join(repr(one) for one in words)}, or a share between 0 and 1")
+    return share
+
+
+def credits_by_account(name: str, value: Any) -> Any:
+    """
+    Return whole credits, or a dictionary of them by connection, whose values may be dictionaries by kind.
+
+    :raises ValueError: a value is not a whole number of at least 0.
+    """
+    if isinstance(value, dict):
+        return {key: credits_by_account(f"{name}[{key!r}]", one) for key, one in value.items()}
+    return whole_credits(name, value)

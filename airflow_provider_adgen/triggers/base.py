@@ -86,16 +86,19 @@ class PollTrigger(AdGenTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then yield one event."""
         began = SYSTEM.monotonic()
-        status, sealed = await self._wait()
-        delay = self.first_fire_delay - (SYSTEM.monotonic() - began)
-        if status == UNREACHABLE:
-            now = SYSTEM.now()
-            delay = max(delay, min(retry_delay(now - self.since), self.until - now))
-        await SYSTEM.sleep(delay)
+        status, sealed = await self.wait_for_end()
+        await SYSTEM.sleep(self.first_fire_delay - (SYSTEM.monotonic() - began))
         yield event(self.subject(), status, sealed)
 
+    async def wait_for_end(self) -> tuple[str, str]:
+        """Wait until the target is over, the time is, or the vendor cannot be asked; return a status and a result."""
+        status, sealed = await self._wait()
+        if status == UNREACHABLE:
+            now = SYSTEM.now()
+            await SYSTEM.sleep(min(retry_delay(now - self.since), self.until - now))
+        return status, sealed
+
     async def _wait(self) -> tuple[str, str]:
-        """Return the status and the sealed result of the event."""
         limit = asyncio.timeout(max(0.0, self.until - SYSTEM.now()))
         try:
             async with limit:

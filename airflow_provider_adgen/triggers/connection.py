@@ -68,6 +68,12 @@ class LiveConnection:
                     raise
             await SYSTEM.sleep(pause)
 
+    async def provide(self, hook: AdGenHook) -> None:
+        """Take the account of a hook that has read the connection already, on a worker."""
+        async with self._lock:
+            self._read_at = SYSTEM.monotonic()
+            await self._adopt(hook, hook.account(), None)
+
     async def look_up_for(self, request: PollUpdate) -> None:
         """
         Do what a waiter was asked to do through its inbox.

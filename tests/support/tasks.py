@@ -10,7 +10,7 @@ import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.compat import TaskDeferred
+from airflow_provider_adgen.compat import TRIGGER_FAILED, TaskDeferred
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,21 +79,33 @@ async def first_event(trigger: Any) -> Any:
     return events[0].payload
 
 
-def run_task(operator: Any, context: dict[str, Any], *, passing: Callable[[float], None] | None = None) -> Any:
+def run_task(
+    operator: Any,
+    context: dict[str, Any],
+    *,
+    passing: Callable[[float], None] | None = None,
+    resumed: bool = False,
+) -> Any:
     """
     Execute an operator, following every deferral through its trigger.
 
     :param passing: lets so many seconds pass; given, a trigger that only waits for a moment is not run.
+    :param resumed: begin with a leg after a deferral, whose trigger died.
     """
     act, kwargs = operator.execute, {}
+    if resumed:
+        act = lambda ctx: operator.resume_execution(TRIGGER_FAILED, {}, ctx)  # noqa: E731
     for _ in range(MOST_LEGS):
         try:
             return act(context, **kwargs)
         except TaskDeferred as deferral:
             moment = getattr(deferral.trigger, "moment", None)
+            if passing is not None and not getattr(deferral.trigger, "jobs", True):
+                # A batch without a job under way waits for the first account that takes something again.
+                moment = min((one[1] for one in deferral.trigger.resume if one[2] is None), default=None)
             if moment is not None and passing is not None:
                 passing(moment - time.time())
-                event: Any = {"id": "", "status": "waited"}
+                event: Any = {"id": "", "status": "waited", "over": []}
             else:
                 event = asyncio.run(asyncio.wait_for(first_event(deferral.trigger), 60))
             act = lambda ctx, name=deferral.method_name, **kw: operator.resume_execution(name, kw, ctx)  # noqa: E731

@@ -295,6 +295,12 @@ def _delivered(cleared: str, changed: str, stored: str) -> Outcome:
     return _outcome(_of_job(make, cleared, changed, synchronous=once, promises=Promises(idempotency=rule)))
 
 
+def _moved(cleared: str) -> Outcome:
+    epoch = _EPOCH if cleared == NO else _EPOCH - 1
+    attempt = _job(epoch=epoch, fingerprint="other", ended="failed")
+    return _outcome(*(_situation(Record(attempts=[attempt]), moved=True, resumed=one) for one in (False, True)))
+
+
 _EARLIER = Factor("The record", ("is empty", "says that the earlier attempt started nothing (`withdrawn`)"))
 _LEG = Factor(
     "The result",
@@ -341,6 +347,12 @@ SECTIONS = (
         "the record at once.",
         (_CLEARED, _CHANGED, _RESULT),
         _once,
+    ),
+    Section(
+        "An item of a batch goes to its next choice",
+        "The recorded job was submitted for another choice of the same item. It failed, and its refund is documented.",
+        (Factor("The task was cleared since", (NO, YES)),),
+        _moved,
     ),
     Section(
         "The result was delivered (`done`): a new try",

@@ -76,6 +76,7 @@ class Why(StrEnum):
     CHANGED_FRESH = "the input changed and a fresh generation was asked for"
     FAILED_REFUNDED = "the earlier job failed and its refund is documented"
     FAILED_RESUBMIT = "the earlier job failed and on_failed asks to submit again"
+    MOVED = "the job of another choice failed and its refund is documented"
     UNKNOWN_RESUBMIT = "nobody knows about the earlier submission and on_unknown_submission accepts the risk"
     NO_RECORD_KEYED = "there is no record, and the vendor knows the key"
     NO_RECORD_FIRST = "there is no record, and this is the first try"
@@ -132,6 +133,8 @@ class Situation:
     :param now: Unix time.
     :param resumed: this is a later leg of the try that submitted.
     :param own: this process made the last attempt and knows that its posting is over.
+    :param moved: the recorded job was another choice's of the same item, and its refund is documented: this submission
+        takes its place.
     :param says: the status of the recorded job at the vendor, :data:`MISSING`, :data:`LOST`, or None while not asked.
     """
 
@@ -148,6 +151,7 @@ class Situation:
     try_number: int = 1
     resumed: bool = False
     own: bool = False
+    moved: bool = False
     says: str | None = None
 
 
@@ -260,6 +264,8 @@ def refusal_delay(refusals: int, asked: float | None = None) -> float:
 
 
 def _submitted(situation: Situation, last: Attempt) -> Decision:
+    if situation.moved:
+        return Decision(Action.SUBMIT, Why.MOVED, last)
     if situation.resumed:
         # A try has one input. Templates that render differently by the minute must not matter.
         return _collect(situation, last)

@@ -78,6 +78,8 @@ class CinematicAdsVendor(Vendor):
         RateClass.STREAM: RateLimit(10, 3600.0),
         RateClass.READ: RateLimit(100, 60.0),
     }
+    # The page gives "10 requests/hour" without its label; the order of its lines says that it is meant for these.
+    submit_ration: ClassVar[RateLimit | None] = RateLimit(10, 3600.0)
     statuses: ClassVar[dict[str, GenerationStatus]] = STATUSES
     likely_statuses: ClassVar[frozenset[str]] = frozenset(STATUSES) - DOCUMENTED_STATUSES
     without: ClassVar[tuple[str, ...]] = ("Local Audit",)

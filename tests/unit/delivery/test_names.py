@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from airflow_provider_adgen.delivery.names import describe, media_type, safe, stem
+from airflow_provider_adgen.core.vocabulary import Generation
+from airflow_provider_adgen.delivery.names import FileNames, describe, media_type, safe
 
 
 @pytest.mark.parametrize("text", ["gen_1", "6f1c9c3e-1b2d-4d0c-9a41-0d7f3c2b1a00", "A.b", "x" * 80])
@@ -28,7 +29,18 @@ def test_anything_else_is_made_harmless(text):
 def test_different_ids_never_share_a_name():
     ids = ["a/b", "a-b", "a\\b", "a b", "../a/b", "x" * 81, "x" * 82, "ä", "ö", ".", ".."]
     assert len({safe(text) for text in ids}) == len(ids)
-    assert stem("adsumo", "gen_1") == "adsumo-gen_1"
+
+
+def test_the_usual_name_of_a_file():
+    made = Generation(vendor="adsumo", id="gen_1", kind="video", status="completed")
+    assert FileNames().name(made, 0, "mp4", "video") == "adsumo-gen_1-0.mp4"
+
+
+def test_names_of_a_users_own():
+    made = Generation(vendor="adsumo", id="a/../b", kind="video", status="completed")
+    names = FileNames("{market}/{key}-{id}-{n}.{ext}", {"key": "LMP-014/hero/1x1", "market": "../d e"})
+    name = names.name(made, "copy", "json", "archive")
+    assert re.fullmatch(r"d-e-[0-9a-f]{8}/LMP-014/hero/1x1-a-\.\.-b-[0-9a-f]{8}-copy\.json", name)
 
 
 @pytest.mark.parametrize(

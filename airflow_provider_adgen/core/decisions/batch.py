@@ -1,0 +1,194 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What follows for one item of a batch, by its record: pure functions, no I/O.
+
+What a submission does is :func:`.decide`'s to say, as for one generation. Here is decided which of an item's choices it
+is about, and what the item is called at the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+from airflow_provider_adgen.core.errors import (
+    AdGenError,
+    ApiError,
+    AuthenticationError,
+    InsufficientCredits,
+    PermissionDenied,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from airflow_provider_adgen.core.record import Record
+    from airflow_provider_adgen.core.vendor import Promises
+
+MOVING = frozenset({400, 404, 413, 422})
+"""Refusals after which the same item may be sent to its next choice: they blame the request."""
+
+EQUAL_REFUSALS = 5
+"""So many equal refusals before an account has accepted anything are not about the items."""
+
+
+class ItemStatus(StrEnum):
+    """What became of an item."""
+
+    COMPLETED = "completed"
+    REUSED = "reused"
+    FAILED = "failed"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+    REMOVED = "removed"
+    SUBMITTED = "submitted"
+    WAITING = "waiting"
+
+
+WITH_RESULT = frozenset({ItemStatus.COMPLETED, ItemStatus.REUSED})
+NOT_COUNTED = frozenset({ItemStatus.SKIPPED, ItemStatus.REMOVED})
+ALWAYS_FAIL = frozenset({ItemStatus.UNKNOWN, ItemStatus.SUBMITTED})
+
+
+class Do(StrEnum):
+    """What to do about an item."""
+
+    SUBMIT = "submit"
+    """Submit it, or go on with a submission whose outcome is open."""
+
+    COLLECT = "collect"
+    """A job is under way: wait for it, then store its result."""
+
+    RETURN = "return"
+    """Its result is delivered."""
+
+    FAIL = "fail"
+    """Its job failed, and this try submits nothing for it."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """
+    What to do about an item.
+
+    :param do: what.
+    :param choice: of which choice; None where the record is of a request that is none of them any more.
+    :param anew: a generation that is over is not taken, although it is this item's: another one is paid for.
+    :param moved: the recorded job was another choice's, and its refund is documented.
+    """
+
+    do: Do
+    choice: int | None = 0
+    anew: bool = False
+    moved: bool = False
+
+
+def next_step(
+    record: Record,
+    fingerprints: Sequence[str],
+    *,
+    try_number: int,
+    epoch: int,
+    on_clear: Literal["missing", "fresh", "reattach"],
+    on_failed: Literal["fail", "resubmit"] | None,
+    promises: Callable[[str], Promises],
+) -> Step:
+    """
+    Return what to do about an item.
+
+    :param record: what is recorded of it.
+    :param fingerprints: of the requests of its choices, in their order.
+    :param try_number: this try.
+    :param epoch: Airflow's ``max_tries``, which changes when a user clears the task.
+    :param on_clear: what the author chose.
+    :param on_failed: what the author chose.
+    :param promises: returns what a vendor documents, by its name.
+    """
+    last = record.counting
+    if last is None or last.phase == "withdrawn":
+        return Step(Do.SUBMIT, 0)
+    where = fingerprints.index(last.fingerprint) if last.fingerprint in fingerprints else None
+    cleared = last.epoch != epoch
+    match last.phase:
+        case "intent":
+            return Step(Do.SUBMIT, where)
+        case "done":
+            return Step(Do.SUBMIT, 0, anew=True) if cleared and on_clear == "fresh" else Step(Do.RETURN, where)
+        case _ if last.ended is None:
+            return Step(Do.COLLECT, where)
+    if cleared and on_clear != "reattach":
+        return Step(Do.SUBMIT, 0, anew=True)
+    if where is None:
+        return Step(Do.FAIL, None)
+    before = last.try_number != try_number and last.wait_try != try_number
+    if on_failed is None and last.ended in promises(last.vendor).refunded:
+        tried = {one.fingerprint for one in record.attempts if one.epoch == last.epoch}
+        untried = [index for index, one in enumerate(fingerprints) if one not in tried]
+        if untried:
+            return Step(Do.SUBMIT, untried[0], moved=True)
+        return Step(Do.SUBMIT if before else Do.FAIL, where)
+    return Step(Do.SUBMIT if before and on_failed == "resubmit" else Do.FAIL, where)
+
+
+def may_move(error: AdGenError, promises: Promises) -> bool:
+    """
+    Return whether an item may go to its next choice after a refusal that started nothing.
+
+    :param error: the refusal of a submission whose key was never posted before.
+    :param promises: what the vendor that refused it documents.
+    """
+    return (
+        isinstance(error, ApiError)
+        and error.status in MOVING
+        and error.status in promises.nothing_started
+        and error.own_words
+    )
+
+
+def stops_account(error: AdGenError, vendor: str) -> bool:
+    """Whether a refusal is about the account and not about the item: then nothing more is sent to it in this try."""
+    if isinstance(error, PermissionDenied):
+        # CinematicAds answers 403 where a project or a brand is somebody else's, which is the item's fault.
+        return vendor != "cinematicads"
+    return isinstance(error, AuthenticationError | InsufficientCredits)
+
+
+def fate(record: Record | None, error: Exception) -> ItemStatus:
+    """
+    Return what an item is called whose leg ended with an error: what is recorded of it counts first.
+
+    :param record: what is recorded of it; None where that cannot be read.
+    :param error: what stopped it.
+    """
+    if record is None:
+        return ItemStatus.UNKNOWN
+    last = record.counting
+    if last is None or last.phase == "withdrawn":
+        helps = not isinstance(error, AdGenError) or error.retry_helps
+        return ItemStatus.WAITING if helps else ItemStatus.REFUSED
+    if last.phase == "intent":
+        return ItemStatus.UNKNOWN
+    if last.phase == "submitted" and last.ended is None:
+        return ItemStatus.SUBMITTED
+    return ItemStatus.FAILED
+
+
+def batch_fails(statuses: Collection[ItemStatus], fail_when: str | float) -> bool:
+    """
+    Return whether a batch fails.
+
+    :param statuses: of all its items.
+    :param fail_when: ``any``, ``all``, or the share of items without a result that must not be exceeded.
+    """
+    counted = [one for one in statuses if one not in NOT_COUNTED]
+    if not statuses or any(one in ALWAYS_FAIL for one in counted):
+        return True
+    without = sum(1 for one in counted if one not in WITH_RESULT)
+    if fail_when == "any":
+        return without > 0
+    if fail_when == "all":
+        return without == len(counted) > 0
+    return without > float(fail_when) * len(counted)

@@ -1,0 +1,122 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a batch knows of each of its accounts while a leg runs: whether it takes submissions, and what it may cost."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from airflow_provider_adgen.core.decisions.batch import EQUAL_REFUSALS
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.errors import AdGenError, ApiError
+    from airflow_provider_adgen.hooks.base import AdGenHook
+    from airflow_provider_adgen.lifecycle.legs import SubmitLater
+
+UNPROTECTED, PROTECTED = 4, 16
+"""Submissions to one account at the same time: where no idempotency key protects them, and where one does."""
+
+LOWERED = 300.0
+"""Seconds for which an account is given no more jobs than it had when it refused another one."""
+
+_TOO_MANY_JOBS = re.compile(r"active|in.?flight|concurren|simultaneous|at once|running|parallel", re.IGNORECASE)
+
+
+class BatchAccount:
+    """
+    One account of a batch.
+
+    :param hook: the account.
+    :param max_credits: the most that the batch may cost there; None for no limit.
+    """
+
+    def __init__(self, hook: AdGenHook, max_credits: int | None) -> None:
+        self.hook = hook
+        self.conn_id = hook.conn_id
+        self.vendor = hook.vendor
+        self.max_credits = max_credits
+        self.in_flight_limit: int | None = None
+        self.committed = 0
+        """Credits that are spent, under way or about to be spent."""
+
+        self.in_flight = 0
+        """Jobs under way, and submissions that are being made."""
+
+        self.posting = 0
+        """Submissions that are being made."""
+
+        self.accepted = False
+        """It has accepted something, so its refusals are about the items."""
+
+        self.stopped: str | None = None
+        """Why nothing more is sent to it in this try."""
+
+        self.later: SubmitLater | None = None
+        """Why it takes nothing just now, and until when."""
+
+        self._refusals: Counter[tuple[int, str | None]] = Counter()
+        self._lowered_to: int | None = None
+        self._lowered_until = 0.0
+
+    def delay(self, now: float) -> float:
+        """Return the seconds until something may be submitted to it, as far as that is known."""
+        held = self.hook.submit_delay()
+        return max(held, self.later.not_before - now if self.later is not None else 0.0)
+
+    def limit(self, now: float) -> int | None:
+        """Return how many jobs it may have under way; None for any number."""
+        limits = [one for one in (self.in_flight_limit, self._lowered_to if now < self._lowered_until else None) if one]
+        return min(limits, default=None)
+
+    def has_room(self, kind: str, now: float) -> bool:
+        """Whether another submission may be made now, as far as this account is concerned."""
+        rule = self.vendor.promises.idempotency
+        width = PROTECTED if rule is not None and rule.covers(kind) else UNPROTECTED
+        limit = self.limit(now)
+        return self.posting < width and (limit is None or self.in_flight < limit)
+
+    def affords(self, price: int | None) -> bool:
+        """Whether a submission stays within ``max_credits``."""
+        return self.max_credits is None or (price is not None and self.committed + price <= self.max_credits)
+
+    def wait(self, later: SubmitLater, said: str | None, now: float) -> None:
+        """
+        Take in that it takes nothing just now.
+
+        :param later: until when.
+        :param said: what it said, if it refused something.
+        """
+        if said and _TOO_MANY_JOBS.search(said) and self.in_flight > self.posting:
+            # Not the pace is too high: there is room again when a job is over.
+            self._lowered_to, self._lowered_until = max(1, self.in_flight - self.posting), now + LOWERED
+            return
+        if self.later is None or later.not_before > self.later.not_before:
+            self.later = later
+
+    def reopened(self, now: float) -> None:
+        """Forget a wait that is over."""
+        if self.later is not None and self.later.not_before <= now:
+            self.later = None
+
+    def refused(self, error: ApiError) -> bool:
+        """
+        Take in that it refused an item for what it asks; return whether that stops the account.
+
+        A wrong base URL answers 404 to everything: that says nothing about the items.
+        """
+        if self.accepted:
+            return False
+        self._refusals[error.status, error.code] += 1
+        if max(self._refusals.values()) < EQUAL_REFUSALS:
+            return False
+        self.stop(
+            f"{self.vendor.title} refused {EQUAL_REFUSALS} submissions of connection {self.conn_id!r} equally and has "
+            f"accepted none, the last with: {error.message} Is its host right? Nothing was moved to another account."
+        )
+        return True
+
+    def stop(self, reason: AdGenError | str) -> None:
+        """Send nothing more to it in this try."""
+        self.stopped = self.stopped or (reason if isinstance(reason, str) else reason.message)

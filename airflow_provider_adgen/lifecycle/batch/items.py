@@ -1,0 +1,197 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""The items of a batch: read, checked all together, and written down as they were when their try began."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
+from airflow_provider_adgen.core.identity import digest
+from airflow_provider_adgen.core.scrub import reason
+
+LONGEST_KEY = 200
+LARGEST_META = 8192
+SHOWN = 20
+"""Problems, and items without a result, that a message names."""
+
+_ITEM_FIELDS = frozenset({"key", "request", "conn_id", "choices", "meta"})
+
+
+@dataclass(frozen=True)
+class Choice:
+    """
+    One way of making an item.
+
+    :param conn_id: the account's connection.
+    :param request: ``{"kind": ..., ...}``.
+    """
+
+    conn_id: str
+    request: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class BatchItem:
+    """
+    One intended generation of a batch.
+
+    :param key: its identity, in the record and in idempotency keys.
+    :param choices: ways of making it, in the order of preference.
+    :param meta: what the author wants to find in the results.
+    :param generated: nobody gave it a key: it was made from the request.
+    :param problem: why nothing can be made of it; it is skipped.
+    """
+
+    key: str
+    choices: tuple[Choice, ...]
+    meta: dict[str, Any] = field(default_factory=dict, repr=False)
+    generated: bool = False
+    problem: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the item as it is frozen."""
+        choices = [{"conn_id": one.conn_id, "request": one.request} for one in self.choices]
+        marks = {name: value for name in ("generated", "problem") if (value := getattr(self, name))}
+        return {"key": self.key, "choices": choices, "meta": self.meta, **marks}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> BatchItem:
+        """Read a frozen item."""
+        choices = tuple(Choice(one["conn_id"], one["request"]) for one in value["choices"])
+        return cls(
+            value["key"],
+            choices,
+            value.get("meta") or {},
+            generated=bool(value.get("generated")),
+            problem=value.get("problem") or "",
+        )
+
+
+class Problems:
+    """What is wrong with the items of a batch, collected so that one error names all of it."""
+
+    def __init__(self) -> None:
+        self._told: list[str] = []
+
+    def add(self, where: str, what: str) -> None:
+        """Take in one problem of an item."""
+        self._told.append(f"{where}: {what}")
+
+    def __len__(self) -> int:
+        return len(self._told)
+
+    def error(self) -> InvalidRequest:
+        """Return the error that names the first of them, and how many there are."""
+        more = f"\n... and {len(self) - SHOWN} more" if len(self) > SHOWN else ""
+        return InvalidRequest(
+            f"{len(self)} problem(s) with the items of this batch. Nothing was sent.\n"
+            + "\n".join(self._told[:SHOWN])
+            + more
+        )
+
+
+def read_items(value: Any, *, conn_id: str | None) -> tuple[list[BatchItem], Problems]:
+    """
+    Return the items, and what is wrong with those that are not returned.
+
+    :param value: a list of dictionaries, or the path of a file with one JSON object per line.
+    :param conn_id: the account of items that name none.
+    :raises InvalidRequest: it is neither, or the file cannot be read.
+    """
+    if isinstance(value, str):
+        value = _lines(value)
+    elif not isinstance(value, Iterable) or isinstance(value, Mapping | bytes):
+        raise InvalidRequest(
+            f"items must be a list of dictionaries or the path of a JSONL file, not {type(value).__name__}. Nothing "
+            "was sent."
+        )
+    items: list[BatchItem] = []
+    problems, seen = Problems(), dict[str, int]()
+    for number, one in enumerate(value):
+        where = f"item {number}"
+        try:
+            item = _item(one, conn_id)
+        except ValueError as error:
+            key = one.get("key") if isinstance(one, Mapping) else None
+            problems.add(f"{where} ({key!r})" if isinstance(key, str) else where, str(error))
+            continue
+        if item.key in seen:
+            same = "has the same request" if item.generated else "has the same key"
+            problems.add(f"{where} ({item.key!r})", f"{same} as item {seen[item.key]}; give each item a key of its own")
+            continue
+        seen[item.key] = number
+        items.append(item)
+    return items, problems
+
+
+def _lines(path: str) -> Iterable[Any]:
+    from airflow.sdk import ObjectStoragePath
+
+    text = path.strip()
+    if not text or text.lower() in {"none", "null"}:
+        raise InvalidRequest(f"items is {path!r}, which is no list and no path. Nothing was sent.")
+    try:
+        content = ObjectStoragePath(text).read_bytes().decode("utf-8-sig")
+    except Exception as error:  # whatever the storage or its connection raises
+        raise InvalidRequest(f"The items in {text} cannot be read ({reason(error)}). Nothing was sent.") from None
+    found = []
+    for number, line in enumerate(content.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            raise InvalidRequest(f"Line {number} of {text} is not a JSON object. Nothing was sent.") from None
+    return found
+
+
+def _item(value: Any, conn_id: str | None) -> BatchItem:
+    if not isinstance(value, Mapping):
+        raise ValueError("an item is a dictionary with a request or choices")
+    if unknown := sorted(str(one) for one in set(value) - _ITEM_FIELDS):
+        raise ValueError(f"{', '.join(unknown)} is no field of an item; it has {', '.join(sorted(_ITEM_FIELDS))}")
+    if ("request" in value) == ("choices" in value):
+        raise ValueError("an item has either a request or choices")
+    if "choices" in value:
+        told = value["choices"]
+        if not isinstance(told, list | tuple) or not told or "conn_id" in value:
+            raise ValueError("choices is a list of {conn_id, request}, each with its own conn_id")
+    else:
+        told = [{"conn_id": value.get("conn_id"), "request": value["request"]}]
+    choices = tuple(_choice(one, conn_id) for one in told)
+    meta = value.get("meta") or {}
+    if not isinstance(meta, Mapping):
+        raise ValueError("meta is a dictionary")
+    try:
+        size = len(json.dumps(meta, allow_nan=False))
+    except (TypeError, ValueError):
+        raise ValueError("meta holds something that JSON does not have") from None
+    if size > LARGEST_META:
+        raise ValueError(f"meta takes {size} bytes; it may take {LARGEST_META}")
+    key = value.get("key")
+    if key is None:
+        made = digest([{"conn_id": one.conn_id, "request": one.request} for one in choices])[:20]
+        return BatchItem(made, choices, dict(meta), generated=True)
+    if not isinstance(key, str) or not 0 < len(key) <= LONGEST_KEY or not key.strip():
+        raise ValueError(f"a key is a text of 1 to {LONGEST_KEY} characters")
+    return BatchItem(key, choices, dict(meta))
+
+
+def _choice(value: Any, conn_id: str | None) -> Choice:
+    if not isinstance(value, Mapping) or not isinstance(value.get("request"), Mapping):
+        raise ValueError('a request is a dictionary {"kind": ..., ...}')
+    if unknown := sorted(str(one) for one in set(value) - {"conn_id", "request"}):
+        raise ValueError(f"{', '.join(unknown)} is no field of a choice; it has conn_id and request")
+    account = value.get("conn_id") or conn_id
+    if not isinstance(account, str) or not account:
+        raise ValueError("no conn_id: neither the item nor the task names an account")
+    return Choice(account, dict(value["request"]))
+
+
+def trouble(error: Exception) -> str:
+    """Return the sentence of an error for the results."""
+    return error.message if isinstance(error, AdGenError) else f"{type(error).__name__}: {reason(error)}"

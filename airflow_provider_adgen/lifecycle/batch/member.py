@@ -1,0 +1,160 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""One item's part in a batch's leg: the same leg as a task with one generation runs, with what the items share."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen.core.errors import AdGenError
+from airflow_provider_adgen.delivery.names import FileNames
+from airflow_provider_adgen.lifecycle.candidates import Candidates, list_recent, name_candidates
+from airflow_provider_adgen.lifecycle.generation import GenerationLeg
+from airflow_provider_adgen.lifecycle.submission import Submission
+from airflow_provider_adgen.lifecycle.submit_options import GenerateOptions, Surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from airflow_provider_adgen.core.clock import Clock
+    from airflow_provider_adgen.core.record import Attempt
+    from airflow_provider_adgen.core.vocabulary import Generation
+    from airflow_provider_adgen.hooks.base import AdGenHook
+    from airflow_provider_adgen.lifecycle.batch.opening import Opening
+    from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
+    from airflow_provider_adgen.lifecycle.batch.state import ItemState
+    from airflow_provider_adgen.lifecycle.legs import Finished, Resumed, Wait
+    from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
+
+NEAR = 3.0
+"""Seconds up to which an item waits where it is, so that a repeat which a key protects for seconds only is in time."""
+
+
+class Held(AdGenError):
+    """Nothing was submitted for an item, because nothing more may be submitted now. A retry goes on; costs nothing."""
+
+
+class Members:
+    """
+    Runs the legs of a batch's items; many at a time, each in a thread.
+
+    :param opening: accounts, and requests.
+    :param facts: the task.
+    :param options: what the author chose.
+    :param items: how many items there are.
+    :param clock: time, injected.
+    :param log: where to say what happened to which item.
+    """
+
+    def __init__(
+        self, *, opening: Opening, facts: TaskFacts, options: BatchOptions, items: int, clock: Clock, log: Any
+    ) -> None:
+        self._opening = opening
+        self._facts = facts
+        self._options = options
+        self._clock = clock
+        self._log = log
+        self.closed: str | None = None
+        """Why nothing more may be submitted; set from outside, also by a signal handler."""
+
+        self.taken: Callable[[], Iterable[str]] = lambda: ()
+        """Returns the jobs that the batch's own records name."""
+
+        self._risks = max(1, int(items * options.resubmit_share))
+        self._lock = threading.Lock()
+        self._recent: dict[str, tuple[list[Generation], int] | AdGenError] = {}
+
+    def run(self, state: ItemState, resumed: Resumed | None) -> Finished[Generation] | Wait:
+        """
+        Run one leg of an item.
+
+        :param state: the item; its choice and step say what is wanted.
+        :param resumed: how the wait for its job ended; None where it is to be submitted.
+        :raises AdGenError: it stops, and says why.
+        """
+        return GenerationLeg(
+            self.submission(state), self._generate_options(state), clock=self._clock, log=self._said(state)
+        ).run(resumed)
+
+    def submission(self, state: ItemState) -> Submission:
+        """Return the submission of an item's choice."""
+        choice, step = state.choice, state.step
+        assert choice is not None and step is not None  # noqa: S101 - for the type checker
+        account = self._opening.account(choice.conn_id)
+        policy = self._options.submit.policy
+        submission = Submission(
+            hook=account.hook,
+            request=self._opening.request(choice),
+            ledger=state.ledger,
+            facts=replace(self._facts, identity=replace(self._facts.identity, item=state.key)),
+            options=replace(
+                self._options.submit,
+                policy=replace(policy, on_clear="fresh" if step.anew else "reattach"),
+                assume_credits=self._options.assume_credits.of(choice.conn_id, choice.request.get("kind", "")),
+            ),
+            clock=self._clock,
+            log=self._said(state),
+            surroundings=Surroundings(
+                near=NEAR,
+                stopped=lambda: self._stopped(choice.conn_id),
+                accepts_risk=self._accepts_risk,
+                candidates=self._candidates,
+                moved=step.moved,
+            ),
+        )
+        submission.window.began_at = self._opening.began
+        return submission
+
+    def _generate_options(self, state: ItemState) -> GenerateOptions:
+        return GenerateOptions(
+            submit=self._options.submit,
+            destination=self._options.destination,
+            on_suspended=self._options.on_suspended,
+            file_names=FileNames(self._options.filename, {**state.item.meta, "key": state.key}),
+        )
+
+    def _stopped(self, conn_id: str) -> AdGenError | None:
+        reason = self.closed or self._opening.account(conn_id).stopped
+        return Held(f"Nothing was submitted: {reason}") if reason else None
+
+    def _accepts_risk(self) -> bool:
+        with self._lock:
+            self._risks -= 1
+            return self._risks >= 0
+
+    def _candidates(self, hook: AdGenHook, attempt: Attempt) -> Candidates:
+        """Look for a lost submission in one listing per account, which all items of the leg share."""
+        with self._lock:
+            if hook.conn_id not in self._recent:
+                try:
+                    self._recent[hook.conn_id] = list_recent(hook, self._opening.began - 86400.0)
+                except AdGenError as error:
+                    self._recent[hook.conn_id] = error
+            found = self._recent[hook.conn_id]
+        if isinstance(found, AdGenError):
+            return Candidates(f"The vendor's jobs could not be listed to look for it ({found.message})")
+        taken = set(self.taken())
+        jobs = [job for job in found[0] if not taken & set(job.job_ids)]
+        return name_candidates(jobs, found[1], attempt)
+
+    def _said(self, state: ItemState) -> _ItemLog:
+        return _ItemLog(self._log, state.key)
+
+
+class _ItemLog:
+    """Names the item in warnings and errors; a batch has one line for what goes well."""
+
+    def __init__(self, log: Any, key: str) -> None:
+        self._log = log
+        self._key = key
+
+    def info(self, message: str, *args: Any) -> None:
+        self._log.debug(f"%s: {message}", self._key, *args)
+
+    def warning(self, message: str, *args: Any) -> None:
+        self._log.warning(f"%s: {message}", self._key, *args)
+
+    def error(self, message: str, *args: Any) -> None:
+        self._log.error(f"%s: {message}", self._key, *args)

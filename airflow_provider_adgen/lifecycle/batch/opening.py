@@ -1,0 +1,259 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""The beginning of a batch's leg: what is recorded, and what is wanted, checked and frozen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
+from airflow_provider_adgen.core.identity import fingerprint
+from airflow_provider_adgen.core.record import Record, RecordUnreadable
+from airflow_provider_adgen.ledger.stores import item_folder
+from airflow_provider_adgen.lifecycle.batch.accounts import BatchAccount
+from airflow_provider_adgen.lifecycle.batch.items import BatchItem, Choice, Problems, read_items, trouble
+from airflow_provider_adgen.lifecycle.batch.options import check_filename
+from airflow_provider_adgen.lifecycle.batch.state import ItemState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from airflow_provider_adgen.core.clock import Clock
+    from airflow_provider_adgen.core.requests import GenerationRequest
+    from airflow_provider_adgen.hooks.base import AdGenHook
+    from airflow_provider_adgen.ledger.batch import BatchStore
+    from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
+    from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
+
+
+class Opening:
+    """
+    Reads what is recorded of a batch, and its items.
+
+    :param store: the batch's record.
+    :param facts: the task.
+    :param options: what the author chose.
+    :param open_hook: returns the open hook of a connection.
+    :param clock: time, injected.
+    :param log: where to say what happened.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: BatchStore,
+        facts: TaskFacts,
+        options: BatchOptions,
+        open_hook: Callable[[str], AdGenHook],
+        clock: Clock,
+        log: Any,
+    ) -> None:
+        self._store = store
+        self._facts = facts
+        self._options = options
+        self._open_hook = open_hook
+        self._clock = clock
+        self._log = log
+        self.accounts: dict[str, BatchAccount] = {}
+        self.began = 0.0
+        """Unix time at which this try began."""
+
+        self._earlier: dict[str, list[BatchItem]] | None = None
+
+    # --- accounts and requests --------------------------------------------------------------------------------------
+
+    def account(self, conn_id: str) -> BatchAccount:
+        """
+        Return an account.
+
+        :raises InvalidRequest: its connection cannot be used.
+        """
+        if conn_id not in self.accounts:
+            hook = self._open_hook(conn_id)
+            self.accounts[conn_id] = BatchAccount(hook, self._options.max_credits.of(conn_id))
+        return self.accounts[conn_id]
+
+    def request(self, choice: Choice) -> GenerationRequest:
+        """
+        Return a choice's request, validated.
+
+        :raises InvalidRequest: it is wrong.
+        """
+        return self.account(choice.conn_id).vendor.parse_request(choice.request)
+
+    def price(self, choice: Choice, request: GenerationRequest) -> int | None:
+        """Return the credits that a choice counts for."""
+        documented = request.price()
+        return documented if documented is not None else self._options.assume_credits.of(choice.conn_id, request.kind)
+
+    def fingerprint(self, choice: Choice) -> str:
+        """Return the hash of a choice's request and account."""
+        request, account = self.request(choice), self.account(choice.conn_id)
+        host = account.hook.account().host
+        return fingerprint(request.kind, request.body(), account.vendor.name, host, choice.conn_id)
+
+    # --- items ------------------------------------------------------------------------------------------------------
+
+    def items(self, given: Callable[[], Any], *, resumed: bool) -> tuple[list[ItemState], bool]:
+        """
+        Return the items of this try, those that left the list included; and whether they were frozen just now.
+
+        :param given: returns what the author gives, on the first leg of a try.
+        :param resumed: this is a later leg, for which they were frozen before.
+        :raises InvalidRequest: items are wrong; nothing was sent.
+        :raises RecordUnreadable: the record cannot be read.
+        """
+        records = self._store.load()
+        frozen, first = self._store.frozen(self._facts.try_number), False
+        if frozen is None:
+            if resumed:
+                raise RecordUnreadable(
+                    "The items of this try are not found under [adgen] ledger_path, where an earlier leg of it wrote "
+                    "them. Nothing was sent, because jobs may already be paid for. Put them back, then retry."
+                )
+            first = True
+            wanted = self._checked(given(), records)
+            frozen = self._store.freeze(self._facts.try_number, self._clock.now(), (one.to_json() for one in wanted))
+        self.began = frozen.began
+        wanted = [BatchItem.from_json(line) for line in frozen.lines()]
+        states = [self._state(one, records) for one in wanted]
+        known = {item_folder(one.key) for one in wanted}
+        left = [name for name, record in records.items() if name not in known and bought(record)]
+        if left:
+            earlier = {item_folder(key): items[-1] for key, items in self.earlier().items()}
+            for name in left:
+                if name in earlier:
+                    states.append(self._state(earlier[name], records, removed=True))
+                else:
+                    self._log.error(
+                        "The record holds a paid item in folder %s, whose key is in no list of items. Its files are "
+                        "only at the vendor.",
+                        name,
+                    )
+        return states, first
+
+    def _state(self, item: BatchItem, records: dict[str, Record], *, removed: bool = False) -> ItemState:
+        record = records.get(item_folder(item.key))
+        return ItemState(item, self._store.ledger(item.key, record, self._clock), removed=removed)
+
+    def earlier(self) -> dict[str, list[BatchItem]]:
+        """Return the items of earlier tries by their keys, the latest last."""
+        if self._earlier is None:
+            self._earlier = {}
+            for frozen in self._store.all_frozen():
+                for line in frozen.lines():
+                    item = BatchItem.from_json(line)
+                    self._earlier.setdefault(item.key, []).append(item)
+        return self._earlier
+
+    def recorded_choice(self, state: ItemState) -> Choice | None:
+        """Return the choice that an item's recorded job was submitted for, which is not in the list any more."""
+        record = state.ledger.record()
+        last = record.counting if record is not None else None
+        if last is None:
+            return None
+        for item in reversed(self.earlier().get(state.key, [])):
+            for choice in item.choices:
+                if choice.conn_id == last.conn_id and self.fingerprint(choice) == last.fingerprint:
+                    return choice
+        return None
+
+    # --- checks, before anything is sent ----------------------------------------------------------------------------
+
+    def _checked(self, given: Any, records: dict[str, Record]) -> list[BatchItem]:
+        items, problems = read_items(given, conn_id=self._options.conn_id)
+        skip = self._options.on_invalid == "skip"
+        told, wanted = Problems(), []
+        for item in items:
+            left: list[Choice] = []
+            for number, choice in enumerate(item.choices):
+                try:
+                    self._check(item, choice)
+                except AdGenError as error:
+                    which = f"{item.key!r}, choice {number}" if len(item.choices) > 1 else repr(item.key)
+                    told.add(which, error.message.partition(" Nothing was sent")[0])
+                    if not left and number == len(item.choices) - 1:
+                        item = replace(item, problem=error.message.partition(" Nothing was sent")[0])
+                else:
+                    left.append(choice)
+            wanted.append(replace(item, choices=tuple(left), problem="" if left else item.problem))
+        if len(problems):
+            raise problems.error()
+        if len(told) and not skip:
+            raise told.error()
+        if len(told):
+            self._log.warning("%s", told.error().message.replace("Nothing was sent.", "They are left out."))
+        accounts = {choice.conn_id for one in wanted for choice in one.choices}
+        self._options.max_credits.check(accounts)
+        self._options.assume_credits.check(accounts if isinstance(self._options.assume_credits.value, dict) else ())
+        self._check_credits(wanted, records)
+        self._check_rations(wanted, records)
+        return wanted
+
+    def _check(self, item: BatchItem, choice: Choice) -> None:
+        account, request = self.account(choice.conn_id), self.request(choice)
+        # The body is built and encoded: what cannot be sent is found now.
+        account.vendor.submit(request, None)
+        try:
+            check_filename(self._options.filename, item.meta)
+        except ValueError as error:
+            raise InvalidRequest(str(error)) from None
+        if account.max_credits is not None and self.price(choice, request) is None:
+            raise InvalidRequest(
+                f"{account.vendor.title} documents no price of {request.kind} requests, so max_credits cannot be kept. "
+                "Say with assume_credits what to count"
+            )
+
+    def _check_credits(self, items: Iterable[BatchItem], records: dict[str, Record]) -> None:
+        """Refuse a batch whole whose known price is too much, as long as nothing of it was bought."""
+        if any(bought(record) for record in records.values()):
+            return
+        planned: dict[str, int] = {}
+        for item in items:
+            for choice in item.choices[:1]:
+                planned[choice.conn_id] = planned.get(choice.conn_id, 0) + (
+                    self.price(choice, self.request(choice)) or 0
+                )
+        for conn_id, price in planned.items():
+            limit = self.account(conn_id).max_credits
+            if limit is not None and price > limit:
+                raise InvalidRequest(
+                    f"This batch costs {price} credits of connection {conn_id!r}, more than its max_credits of "
+                    f"{limit}. Nothing was sent."
+                )
+
+    def _check_rations(self, items: Iterable[BatchItem], records: dict[str, Record]) -> None:
+        """Refuse a batch that a vendor's documented rations do not let through in time."""
+        wanted: dict[str, int] = {}
+        for item in items:
+            if item.choices and not bought(records.get(item_folder(item.key), Record())):
+                wanted[item.choices[0].conn_id] = wanted.get(item.choices[0].conn_id, 0) + 1
+        for conn_id, number in wanted.items():
+            ration = self.account(conn_id).vendor.submit_ration
+            if ration is None:
+                continue
+            seconds = -(-number // ration.requests) * ration.seconds
+            if number <= ration.requests:
+                continue
+            if seconds > self._options.submit.submit_timeout:
+                raise InvalidRequest(
+                    f"{self.account(conn_id).vendor.title} takes {ration.requests} submissions in "
+                    f"{ration.seconds:g} s: {number} items need {seconds:.0f} s, more than the submit_timeout of "
+                    f"{self._options.submit.submit_timeout:.0f} s. Nothing was sent. Raise it, or send fewer."
+                )
+
+
+def bought(record: Record) -> bool:
+    """Whether a record is of something that was bought, or may have been."""
+    last = record.counting
+    return last is not None and last.phase != "withdrawn"
+
+
+def readable(state: ItemState) -> Record | None:
+    """Return the record of an item; None where it cannot be read, which is that item's reason."""
+    try:
+        return state.ledger.record()
+    except RecordUnreadable as error:
+        state.reason = trouble(error)
+        return None

@@ -1,0 +1,32 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""A batch from its items to its files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.batch import items
+
+if TYPE_CHECKING:
+    from tests.support.batch import BatchRig
+
+
+@pytest.mark.parametrize("deferrable", [True, False], ids=["deferrable", "on the worker"])
+def test_each_item_is_made_once_and_stored(batch: BatchRig, deferrable: bool) -> None:
+    told = batch.run(batch.batch(items(12), deferrable=deferrable))
+    assert told["items"] == 12
+    assert told["counts"]["completed"] == 12
+    assert told["failures"] == []
+    assert told["credits"] == {"adsumo_default": {"quoted": 12, "charged": 12, "refunded": 0}}
+    assert batch.spent == 12
+    lines = batch.lines()
+    assert list(lines) == [f"product-{number:04d}/hero" for number in range(12)], "in the order of the items"
+    assert len(batch.files()) == 12
+    for key, line in lines.items():
+        (creative,) = line["generation"]["creatives"]
+        assert creative["uri"].startswith(f"{batch.destination}/{key}-{line['generation']['id']}-0.")
+        assert creative["url"] is None
+        assert (line["choice"], line["conn_id"], line["reason"]) == (0, "adsumo_default", None)

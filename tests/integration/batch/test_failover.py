@@ -1,0 +1,124 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Items that go to their next choice, and accounts that take nothing more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_adgen.compat import AirflowFailException
+from airflow_provider_adgen.core.errors import AdGenError
+from tests.support.batch import items
+
+if TYPE_CHECKING:
+    from tests.support.batch import BatchRig
+
+
+def fails(batch: BatchRig, given: Any, **fields: Any) -> str:
+    with pytest.raises((AirflowFailException, AdGenError)) as stopped:
+        batch.run(batch.batch(given, **fields))
+    return str(stopped.value)
+
+
+def test_a_refused_item_goes_to_the_next_choice(batch: BatchRig) -> None:
+    batch.sandbox.fault("status", "adsumo", method="POST", status=400, times=3, message="This prompt is not allowed")
+    told = batch.run(batch.batch(items(8, "adsumo", "sume")))
+    assert told["counts"]["completed"] == 8
+    choices = [line["choice"] for line in batch.lines().values()]
+    assert choices.count(1) == 3
+    assert sorted(told["credits"]) == ["adsumo_default", "sume_default"]
+
+
+def test_the_last_choice_refuses(batch: BatchRig) -> None:
+    batch.sandbox.fault("status", "adsumo", method="POST", status=400, times=-1, message="This is not allowed")
+    batch.sandbox.fault("status", "sume", method="POST", status=400, times=-1, message="Nor here")
+    text = fails(batch, items(2, "adsumo", "sume"))
+    assert "2 refused" in text
+    assert "Nor here" in text
+    assert batch.charges == []
+
+
+@pytest.mark.parametrize("body", [None, "<html>no such page</html>"])
+def test_an_account_that_refuses_everything(batch: BatchRig, body: str | None) -> None:
+    rules = {"message": "Not found"} if body is None else {"body": body}
+    batch.sandbox.fault("status", "adsumo", method="POST", status=404, times=-1, **rules)
+    text = fails(batch, items(12, "adsumo", "sume"))
+    assert batch.sandbox.requests("sume", method="POST") == [], "nothing moves"
+    assert batch.charges == []
+    if body is None:
+        assert "12 waiting" in text
+        assert "Is its host right?" in text
+    else:
+        assert "12 refused" in text
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+def test_an_account_that_is_out(batch: BatchRig, status: int) -> None:
+    batch.sandbox.fault("status", "adsumo", method="POST", status=status, times=-1, skip=3)
+    given = [*items(12, "adsumo", "sume"), *({**one, "key": f"sume/{one['key']}"} for one in items(3, "sume"))]
+    text = fails(batch, given)
+    assert "Nothing more was sent to connection 'adsumo_default'" in text
+    statuses = list(batch.statuses().values())
+    assert statuses.count("completed") == 6, "what it took, and what is another account's"
+    assert statuses.count("waiting") == 9
+    assert len(batch.files()) == 6
+    batch.sandbox.clear_faults()
+    batch.retry()
+    assert batch.run(batch.batch(given))["counts"]["completed"] == 15
+    assert len(batch.charges) == 15
+
+
+def test_a_refunded_failure_goes_to_the_next_choice(batch: BatchRig) -> None:
+    given = [
+        {
+            "key": f"k{number}",
+            "choices": [
+                {
+                    "conn_id": "cinematicads_default",
+                    "request": {"kind": "workflow", "workflow_type": "cinematic", "concept": f"An ad {number}"},
+                },
+                {"conn_id": "sume_default", "request": {"kind": "image", "prompt": f"An ad {number}"}},
+            ],
+        }
+        for number in range(3)
+    ]
+    batch.sandbox.fail_next("cinematicads", times=1)
+    told = batch.run(batch.batch(given))
+    assert told["counts"]["completed"] == 3
+    assert sorted(line["choice"] for line in batch.lines().values()) == [0, 0, 1]
+    refunded = told["credits"]["cinematicads_default"]["refunded"]
+    assert refunded == sum(one["credits"] for one in batch.sandbox.refunds) > 0
+
+
+def test_a_failure_without_a_refund_stays(batch: BatchRig) -> None:
+    batch.sandbox.fail_next("adsumo", times=1)
+    text = fails(batch, items(3, "adsumo", "sume"))
+    assert "1 failed" in text
+    assert batch.sandbox.requests("sume", method="POST") == []
+
+
+def test_a_rate_limit_is_waited_for(batch: BatchRig) -> None:
+    batch.sandbox.fault("status", "adsumo", method="POST", status=429, times=4, retry_after=200)
+    told = batch.run(batch.batch(items(9)))
+    assert told["counts"]["completed"] == 9
+    assert len(batch.charges) == 9
+
+
+def test_stop_at_the_first_failure(batch: BatchRig) -> None:
+    batch.sandbox.fault("status", "adsumo", method="POST", status=400, times=1, message="This is not allowed", skip=1)
+    text = fails(batch, items(40), on_item_failure="stop", max_in_flight=2)
+    assert "1 refused" in text
+    assert len(batch.charges) < 40
+    assert batch.files()
+
+
+@pytest.mark.parametrize(("fail_when", "passes"), [("any", False), ("all", True), (0.5, True), (0.1, False)])
+def test_when_the_task_fails(batch: BatchRig, fail_when: Any, passes: bool) -> None:
+    batch.sandbox.fail_next("adsumo", times=1)
+    if passes:
+        assert batch.run(batch.batch(items(4), fail_when=fail_when))["counts"]["failed"] == 1
+    else:
+        assert "1 failed" in fails(batch, items(4), fail_when=fail_when)
+    assert len(batch.files()) == 3
