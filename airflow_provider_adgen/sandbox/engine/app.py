@@ -195,11 +195,12 @@ class Application:
         try:
             endpoint, params = vendor.routes.find(scope["method"], path)
             with self.state.store.transaction():
-                self.state.settle()
+                now = self.state.settle()
                 account, key = self._authenticated(vendor, endpoint, headers)
             query, base_url = QueryParams(scope["query_string"]), f"http://{headers.get('host') or '127.0.0.1'}"
+            method = scope["method"]
             call = Call(
-                self.state, vendor, scope["method"], path, params, query, headers, body, base_url, account, key, fault
+                self.state, vendor, method, path, params, query, headers, body, base_url, account, key, now, fault
             )
             entry.account = account.id
             if not endpoint.public:

@@ -49,7 +49,10 @@ class Entry:
             body = self.body.decode()
         except UnicodeDecodeError:
             body = "base64:" + base64.b64encode(self.body).decode()
-        return {**{field.name: getattr(self, field.name) for field in fields(self)}, "headers": headers, "body": body}
+        return {**{name: getattr(self, name) for name in NAMES}, "headers": headers, "body": body}
+
+
+NAMES = tuple(field.name for field in fields(Entry))
 
 
 class RequestLog:
@@ -68,9 +71,10 @@ class RequestLog:
         self._entries.append(entry)
         return entry
 
-    def all(self) -> list[Entry]:
-        """List what is kept."""
-        return list(self._entries)
+    def since(self, number: int) -> list[Entry]:
+        """List what is kept of the requests after one, by its ``seq``."""
+        known = number + 1 - self._entries[0].seq if self._entries else 0
+        return list(itertools.islice(self._entries, max(0, known), None))
 
     def clear(self) -> None:
         """Delete everything."""

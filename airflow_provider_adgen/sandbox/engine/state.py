@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_adgen.sandbox.engine.accounts import Accounts, Ledger
+from airflow_provider_adgen.sandbox.engine.accounts import Accounts
 from airflow_provider_adgen.sandbox.engine.clock import Clock
 from airflow_provider_adgen.sandbox.engine.documents import Documents
 from airflow_provider_adgen.sandbox.engine.faults import Faults
 from airflow_provider_adgen.sandbox.engine.jobs import HELD, Job, Jobs
+from airflow_provider_adgen.sandbox.engine.ledger import Ledger
 from airflow_provider_adgen.sandbox.engine.limits import Limits
 from airflow_provider_adgen.sandbox.engine.links import Links
 from airflow_provider_adgen.sandbox.engine.log import RequestLog
@@ -202,13 +203,16 @@ class State:
             refund=job.credits if gives_back else 0,
         )
 
-    def settle(self) -> None:
-        """Settle jobs that have ended: refunds and webhooks. It is called before anything is read."""
-        due = self.jobs.due()
-        if not due:
-            return
+    def settle(self) -> float:
+        """Settle jobs that have ended: refunds and webhooks. It is called before anything is read.
+
+        :return: the moment up to which ends are settled.
+        """
+        now = self.clock.now()
+        if not self.jobs.any_due(now):
+            return now
         with self.store.transaction():
-            for job in due:
+            for job in self.jobs.due(now):
                 account = self.accounts.find(job.vendor, job.account)
                 if job.refund and account is not None:
                     self.ledger.refund(account, job.refund, job_id=job.id, what=job.outcome, moment=job.ends)
@@ -216,9 +220,10 @@ class State:
                 if key is not None and key.webhook_url and job.outcome != "suspended":
                     self.store.run(
                         "INSERT INTO deliveries (vendor, job_id, url, secret, next) VALUES (?, ?, ?, ?, ?)",
-                        (job.vendor, job.id, key.webhook_url, key.webhook_secret, self.clock.now()),
+                        (job.vendor, job.id, key.webhook_url, key.webhook_secret, now),
                     )
-                self.jobs.settled(job)
+            self.jobs.settled(now)
+        return now
 
     def media_base(self, base_url: str) -> str:
         """Return the base URL of media links for a client that reaches the sandbox under ``base_url``."""

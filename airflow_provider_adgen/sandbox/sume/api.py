@@ -156,13 +156,13 @@ class Sume(Vendor):
 
     def brands(self, call: Call) -> Answer:
         """GET /brand."""
-        found, _ = call.documents("brand")
+        found = call.documents("brand")
         domain = call.query.get("domain")
         return page(call, [self._brand(call, brand) for brand in found if domain in (None, brand.data["domain"])])
 
     def current_brand(self, call: Call) -> Answer:
         """GET /brand/current."""
-        found, _ = call.documents("brand", limit=1)
+        found = call.documents("brand", limit=1)
         if not found:
             raise Refusal(404, "The workspace has no brand.")
         return Answer(200, self._brand(call, found[0]))
