@@ -42,9 +42,8 @@ class Control:
         self._connections = connections
         self._routes: dict[tuple[str, str], Callable[[Body], Any]] = {
             ("GET", "/"): self._overview,
-            ("GET", "/ledger"): lambda body: state.ledger.entries(
-                body.get("vendor"), body.get("kind"), body.get("job_id")
-            ),
+            ("GET", "/ledger"): lambda body: state.ledger.entries(**self._known(body)),
+            ("GET", "/ledger/sums"): lambda body: state.ledger.sums(**self._known(body)),
             ("GET", "/requests"): self._requests,
             ("GET", "/jobs"): self._jobs,
             ("GET", "/accounts"): self._accounts,
@@ -93,6 +92,16 @@ class Control:
         if vendor is None:
             raise Refusal(400, f"unknown vendor {body.get('vendor')!r}; there are {', '.join(self._state.vendors)}")
         return vendor
+
+    def _known(self, body: Body) -> Body:
+        """Refuse what there is not: a misspelt name must not look like a ledger without entries."""
+        vendor = None if body.get("vendor") is None else self._vendor(body).name
+        keys = [key for key in self._state.accounts.all_keys() if vendor in (None, key.vendor)]
+        if body.get("key") not in (None, *(key.key for key in keys)):
+            raise Refusal(404, "There is no such key")
+        if body.get("account") not in (None, *(key.account for key in keys)):
+            raise Refusal(404, f"There is no account {body['account']!r}")
+        return body
 
     def _overview(self, body: Body) -> Any:
         state = self._state

@@ -4,15 +4,21 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.sandbox.engine.answers import Insufficient
-from airflow_provider_adgen.sandbox.engine.clock import iso
+from airflow_provider_adgen.sandbox.engine.clock import iso, moment_of
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.engine.accounts import Account
     from airflow_provider_adgen.sandbox.engine.clock import Clock
     from airflow_provider_adgen.sandbox.engine.store import Store
+
+DAY = 86_400
+KINDS = ("charge", "refund", "grant")
+# What sums can be divided by, and the number or text that each part has in the store.
+SUMS_BY = {"day": f"CAST(time / {DAY} AS INTEGER)", "job_id": "job_id", "idempotency_key": "idempotency_key"}
 
 
 class Ledger:
@@ -85,14 +91,13 @@ class Ledger:
             )
         return balance
 
-    def entries(
-        self, vendor: str | None = None, kind: str | None = None, job_id: str | None = None
-    ) -> list[dict[str, Any]]:
-        """Read the ledger. Credits of charges and of refunds are positive; ``kind`` distinguishes them."""
-        asked = {"vendor": vendor, "kind": kind, "job_id": job_id}
-        values = {name: value for name, value in asked.items() if value is not None}
-        where = " AND ".join(["1", *(f"{name} = ?" for name in values)])
-        rows = self._store.rows(f"SELECT * FROM ledger WHERE {where} ORDER BY seq", list(values.values()))  # noqa: S608 - built of constants
+    def entries(self, **wanted: str | None) -> list[dict[str, Any]]:
+        """Read the ledger. Credits of charges and of refunds are positive; ``kind`` distinguishes them.
+
+        :param wanted: see :meth:`_where`.
+        """
+        where, values = self._where(**wanted)
+        rows = self._store.rows(f"SELECT * FROM ledger WHERE {where} ORDER BY seq", values)  # noqa: S608 - built of constants
         return [
             {
                 **dict(row),
@@ -101,3 +106,57 @@ class Ledger:
             }
             for row in rows
         ]
+
+    def sums(self, by: str | None = None, **wanted: str | None) -> list[dict[str, Any]]:
+        """Sum up charges and refunds, each account for itself: credits of two accounts are not comparable.
+
+        :param by: one of :data:`SUMS_BY`, to sum up each of its values for itself.
+        :param wanted: see :meth:`_where`.
+        """
+        if by is not None and by not in SUMS_BY:
+            raise ValueError(f"sums can be by {', '.join(SUMS_BY)}, not by {by!r}")
+        where, values = self._where(**wanted)
+        part = "NULL" if by is None else SUMS_BY[by]
+        rows = self._store.rows(
+            f"SELECT vendor, account, {part} AS part, count(CASE kind WHEN 'charge' THEN 1 END),"  # noqa: S608 - built of constants
+            " -total(CASE kind WHEN 'charge' THEN credits END), count(CASE kind WHEN 'refund' THEN 1 END),"
+            f" total(CASE kind WHEN 'refund' THEN credits END) FROM ledger WHERE {where} AND kind != 'grant'"
+            " GROUP BY 1, 2, 3 ORDER BY min(seq)",
+            values,
+        )
+        return [
+            {"vendor": vendor, "account": account}
+            | ({} if by is None else {by: iso(part * DAY)[:10] if by == "day" else part})
+            | {"charges": charges, "charged": int(charged), "refunds": refunds, "refunded": int(refunded)}
+            for vendor, account, part, charges, charged, refunds, refunded in rows
+        ]
+
+    def _where(
+        self, *, day: str | None = None, since: str | None = None, until: str | None = None, **equal: str | None
+    ) -> tuple[str, list[Any]]:
+        """Return the condition for entries, and its values.
+
+        :param day: a UTC day, as ``2026-01-15``.
+        :param since: a moment with its offset from UTC; entries of that moment count.
+        :param until: a moment; entries of that moment do not count.
+        :param equal: vendor, account, key (an API key: its account's), kind, job_id or idempotency_key.
+        """
+        where, values = ["1"], list[Any]()
+        for name, value in equal.items():
+            if name not in ("vendor", "account", "key", "kind", "job_id", "idempotency_key"):
+                raise ValueError(f"the ledger cannot be asked for {name!r}")
+            if name == "kind" and value not in (None, *KINDS):
+                raise ValueError(f"entries are of the kinds {', '.join(KINDS)}, not {value!r}")
+            if value is not None:
+                of_key = "(vendor, account) IN (SELECT vendor, account FROM keys WHERE key = ?)"
+                where.append(of_key if name == "key" else f"{name} = ?")
+                values.append(value)
+        if day is not None:
+            begins = moment_of(f"{date.fromisoformat(day)}T00:00:00Z")
+            where.append("time >= ? AND time < ?")
+            values += [begins, begins + DAY]
+        for name, text in ((">=", since), ("<", until)):
+            if text is not None:
+                where.append(f"time {name} ?")
+                values.append(moment_of(text))
+        return " AND ".join(where), values

@@ -26,6 +26,8 @@ CREATE TABLE ledger (
     credits INTEGER NOT NULL, job_id TEXT, what TEXT NOT NULL, idempotency_key TEXT, time REAL NOT NULL,
     balance_after INTEGER NOT NULL);
 CREATE INDEX ledger_by_job ON ledger (job_id);
+CREATE INDEX ledger_by_account ON ledger (vendor, account, time);
+CREATE INDEX ledger_by_key ON ledger (idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, vendor TEXT NOT NULL, account TEXT NOT NULL,
     key TEXT NOT NULL, type TEXT NOT NULL, request TEXT NOT NULL, created REAL NOT NULL, ends REAL NOT NULL,

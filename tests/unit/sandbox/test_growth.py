@@ -143,6 +143,7 @@ STEADY: list[tuple[str, str, str, dict[str, Any] | None]] = [
     ("cutx", "GET", "/api/credits/balance", None),
     ("cinematicads", "GET", "/api/user/credits", None),
     ("", "GET", "/_sandbox/ledger?job_id={newest}", None),
+    ("", "GET", "/_sandbox/ledger?idempotency_key=a", None),
     ("", "GET", "/_sandbox/accounts", None),
     ("", "GET", "/_sandbox/requests?since=1000000", None),
 ]

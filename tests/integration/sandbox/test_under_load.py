@@ -1,0 +1,141 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_adgen.sandbox.client import SandboxError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx
+
+    from airflow_provider_adgen.sandbox import Sandbox
+
+VIDEO = {"prompt": "White sneakers", "model": "sora-2"}
+
+
+def seconds_between(first: str, second: str) -> float:
+    return (datetime.fromisoformat(second) - datetime.fromisoformat(first)).total_seconds()
+
+
+class TestLedgerQueries:
+    DAYS = ("2030-01-01", "2030-01-02", "2030-01-03")
+
+    @pytest.fixture
+    def entries(self, sandbox: Sandbox, client_for: Callable[..., httpx.Client]) -> list[dict[str, Any]]:
+        """Two accounts of Adsumo on two days, and a CutX job that fails after midnight."""
+        now = sandbox.overview()["time"]
+        second = sandbox.add_account("adsumo", "second", key="adsumo_sk_second")
+        team, other = client_for("adsumo"), client_for("adsumo", second)
+        cutx = client_for("cutx")
+        sandbox.advance(seconds_between(now, "2030-01-01T23:59:00Z"))
+        team.post("/videos/ai-video", json=VIDEO, headers={"Idempotency-Key": "a"})
+        other.post("/videos/ai-video", json=VIDEO, headers={"Idempotency-Key": "b"})
+        project = cutx.get("/api/products").json()["projects"][0]["id"]
+        product = cutx.get("/api/products", params={"projectId": project}).json()["products"][0]["id"]
+        sandbox.fail_next("cutx", seconds=600)
+        body = {"projectId": project, "productId": product, "idempotencyKey": "a"}
+        assert cutx.post("/api/generate/static-ad", json=body).status_code == 200
+        sandbox.advance(86_400)
+        team.post("/images/text-to-image", json={"prompt": "x", "model": "fast", "aspect_ratio": "1:1"})
+        return sandbox.ledger()
+
+    def test_an_entry_says_everything(self, sandbox: Sandbox, entries: list[dict[str, Any]]) -> None:
+        refund = entries[3]
+        job = sandbox.jobs("cutx")[0]
+        assert {name: refund[name] for name in ("vendor", "account", "kind", "credits", "job_id")} == {
+            "vendor": "cutx",
+            "account": "team",
+            "kind": "refund",
+            "credits": 3,
+            "job_id": job["id"],
+        }
+        assert refund["idempotency_key"] == "a"
+        # The day of the job's end, although nobody asked before a day later.
+        assert refund["time"][:16] == "2030-01-02T00:09"
+
+    @pytest.mark.parametrize(
+        ("asked", "found"),
+        [
+            ({"day": DAYS[0]}, [0, 1, 2]),
+            ({"day": DAYS[1]}, [3, 4]),
+            ({"day": DAYS[2]}, []),
+            ({"since": "2030-01-02T00:00:00Z"}, [3, 4]),
+            ({"until": "2030-01-02T01:00:00+01:00"}, [0, 1, 2]),
+            ({"since": "2030-01-02T00:00:00Z", "until": "2030-01-02T12:00:00Z"}, [3]),
+            ({"idempotency_key": "a"}, [0, 2, 3]),
+            ({"idempotency_key": "a", "vendor": "adsumo"}, [0]),
+            ({"account": "second"}, [1]),
+            ({"account": "team", "kind": "charge"}, [0, 2, 4]),
+            ({"key": "adsumo_sk_second"}, [1]),
+            ({"key": "adsumo_sk_sandbox", "day": DAYS[1]}, [4]),
+            ({"vendor": "cutx"}, [2, 3]),
+            ({"vendor": "sume"}, []),
+        ],
+        ids=lambda value: " ".join(value.values()) if isinstance(value, dict) else None,
+    )
+    def test_it_can_be_asked_for_a_part(
+        self, sandbox: Sandbox, entries: list[dict[str, Any]], asked: dict[str, str], found: list[int]
+    ) -> None:
+        assert len(entries) == 5
+        assert sandbox.ledger(**asked) == [entries[number] for number in found]
+
+    def test_sums_are_of_each_account(self, sandbox: Sandbox, entries: list[dict[str, Any]]) -> None:
+        def row(vendor: str, account: str, charges: int, charged: int, refunds: int = 0, refunded: int = 0) -> Any:
+            return {
+                "vendor": vendor,
+                "account": account,
+                "charges": charges,
+                "charged": charged,
+                "refunds": refunds,
+                "refunded": refunded,
+            }
+
+        sandbox.set_credits("adsumo", 5)
+        assert sandbox.ledger_sums() == [
+            row("adsumo", "team", 2, 21),
+            row("adsumo", "second", 1, 20),
+            row("cutx", "team", 1, 3, 1, 3),
+        ]
+        assert sandbox.ledger_sums("cutx", by="day") == [
+            row("cutx", "team", 1, 3) | {"day": self.DAYS[0]},
+            row("cutx", "team", 0, 0, 1, 3) | {"day": self.DAYS[1]},
+        ]
+        assert sandbox.ledger_sums(by="idempotency_key", account="team", vendor="adsumo") == [
+            row("adsumo", "team", 1, 20) | {"idempotency_key": "a"},
+            row("adsumo", "team", 1, 1) | {"idempotency_key": None},
+        ]
+        (of_job,) = sandbox.ledger_sums(by="job_id", day=self.DAYS[1], kind="charge")
+        assert of_job == row("adsumo", "team", 1, 1) | {"job_id": entries[4]["job_id"]}
+        for account in sandbox.accounts():
+            spent = [entry for entry in sandbox.ledger_sums(account["vendor"], account=account["account"])]
+            assert account["used"] == sum(entry["charged"] - entry["refunded"] for entry in spent)
+
+    @pytest.mark.parametrize(
+        ("asked", "said"),
+        [
+            ({"since": "2030-01-02T00:00:00"}, "no time zone"),
+            ({"day": "yesterday"}, "yesterday"),
+            ({"vendor": "nobody"}, "unknown vendor"),
+            ({"kind": "charges"}, "not 'charges'"),
+            ({"account": "nobody"}, "no account 'nobody'"),
+            ({"key": "nobody"}, "no such key"),
+            ({"vendor": "sume", "key": "adsumo_sk_sandbox"}, "no such key"),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, dict) else None,
+    )
+    def test_a_mistake_is_not_an_empty_ledger(self, sandbox: Sandbox, asked: dict[str, str], said: str) -> None:
+        for ask in (sandbox.ledger, sandbox.ledger_sums):
+            with pytest.raises(SandboxError, match=said):
+                ask(**asked)
+
+    def test_unknown_questions_are_refused(self, sandbox: Sandbox) -> None:
+        with pytest.raises(SandboxError, match="by 'hour'"):
+            sandbox.ledger_sums(by="hour")
+        with pytest.raises(SandboxError, match="cannot be asked for 'what'"):
+            sandbox.ledger_sums(what="image")
