@@ -16,6 +16,11 @@ COMMON: dict[str, Any] = {
     "rate_limits": {},
     # The Retry-After of a rate limit: "seconds", "date" or "none".
     "retry_after": "seconds",
+    # How many jobs an account may have running at once (429 beyond): a number, or a dictionary by account ("*" for the
+    # rest). None: any number. Only Sume documents such a limit; at the others it is the sandbox's own.
+    "active_limit": None,
+    # The Retry-After of that 429 in seconds; None: none.
+    "active_retry_after": None,
     # How many seconds a signed media link is valid; None for ever.
     "link_seconds": 3600,
     # Whether a body with a field that is not documented is refused (else it is ignored).
@@ -58,7 +63,7 @@ class Settings:
         return self._values
 
     def update(self, values: Mapping[str, Mapping[str, Any]]) -> None:
-        """Change values. ``rate_limits`` and ``job_seconds`` dictionaries are merged into what was set before.
+        """Change values. A dictionary is merged into the dictionary that was set before.
 
         :raises ValueError: for a section or a name that does not exist; nothing is changed then.
         """

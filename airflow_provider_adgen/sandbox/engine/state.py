@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_adgen.sandbox.engine.accounts import Accounts
+from airflow_provider_adgen.sandbox.engine.answers import Refusal
 from airflow_provider_adgen.sandbox.engine.clock import Clock
 from airflow_provider_adgen.sandbox.engine.documents import Documents
 from airflow_provider_adgen.sandbox.engine.faults import Faults
@@ -149,6 +150,7 @@ class State:
         :raises Insufficient: when there are too few credits; nothing was started.
         """
         vendor, now = self.vendors[account.vendor], self.clock.now()
+        self.admit(account)
         job_id = job_id or str(uuid.uuid4())
         self.ledger.charge(account, price, job_id=job_id, what=what, idempotency_key=idempotency_key)
         ending = self._next_ending(vendor.name, kind)
@@ -176,10 +178,32 @@ class State:
 
     def job_seconds(self, vendor: VendorRules, kind: str) -> float:
         """Return how long a job takes: the setting, or the typical duration divided by the speed."""
-        setting = self.settings.get(vendor.name, "job_seconds")
-        if isinstance(setting, dict):
-            setting = setting.get(kind, setting.get("*"))
+        setting = self._setting_for(vendor.name, "job_seconds", kind)
         return float(setting) if setting is not None else vendor.seconds[kind] / self.clock.speed
+
+    def _setting_for(self, vendor: str, name: str, word: str) -> Any:
+        """Return a setting that may be a dictionary, with ``*`` for the words that it does not name."""
+        value = self.settings.get(vendor, name)
+        return value.get(word, value.get("*")) if isinstance(value, dict) else value
+
+    def active_limit(self, account: Account) -> int | None:
+        """Return how many jobs an account may have running at once; None for any number."""
+        limit = self._setting_for(account.vendor, "active_limit", account.id)
+        return None if limit is None else int(limit)
+
+    def admit(self, account: Account, jobs: int = 1) -> None:
+        """Check that an account may start so many jobs more.
+
+        :raises Refusal: 429 when too many would be running at once.
+        """
+        limit = self.active_limit(account)
+        if limit is None or self.jobs.running(account.vendor, account.id, most=limit) + jobs <= limit:
+            return
+        vendor = self.vendors[account.vendor]
+        wait = vendor.setting("active_retry_after")
+        headers = {} if wait is None else {"Retry-After": str(wait)}
+        message = f"Too many active generations: this account may have {limit} running at once. Nothing was started."
+        raise Refusal(429, message, vendor.active_code, headers)
 
     def _next_ending(self, vendor: str, kind: str) -> Ending | None:
         for ending in self.endings:

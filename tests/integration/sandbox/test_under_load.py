@@ -17,10 +17,116 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox import Sandbox
 
 VIDEO = {"prompt": "White sneakers", "model": "sora-2"}
+REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "adsumo": ("/videos/ai-video", VIDEO),
+    "cutx": ("/api/generate/static-ad", {}),
+    "sume": ("/videos/generations", {"prompt": "White sneakers"}),
+    "cinematicads": ("/api/workflow", {"type": "staticad", "concept": "White sneakers"}),
+}
+
+
+@pytest.fixture
+def submit_to(client_for: Callable[..., httpx.Client]) -> Callable[..., Callable[[], httpx.Response]]:
+    """Make a function that submits one generation to a vendor."""
+
+    def make(vendor: str, key: str = "default") -> Callable[[], httpx.Response]:
+        client = client_for(vendor, key)
+        path, body = REQUESTS[vendor]
+        if vendor == "cutx":
+            project = client.get("/api/products").json()["projects"][0]["id"]
+            product = client.get("/api/products", params={"projectId": project}).json()["products"][0]["id"]
+            body = {"projectId": project, "productId": product}
+        return lambda: client.post(path, json=body)
+
+    return make
+
+
+@pytest.fixture
+def adsumo(client_for: Callable[..., httpx.Client]) -> httpx.Client:
+    return client_for("adsumo")
+
+
+def message(answer: httpx.Response) -> str:
+    """Read the message of an error in whichever envelope."""
+    data = answer.json()
+    error = data["error"]
+    return str(data.get("message") or (error["message"] if isinstance(error, dict) else error))
 
 
 def seconds_between(first: str, second: str) -> float:
     return (datetime.fromisoformat(second) - datetime.fromisoformat(first)).total_seconds()
+
+
+class TestActiveLimit:
+    @pytest.mark.parametrize("vendor", sorted(REQUESTS))
+    def test_one_more_is_refused_until_one_ends(
+        self, sandbox: Sandbox, submit_to: Callable[..., Callable[[], httpx.Response]], vendor: str
+    ) -> None:
+        sandbox.settings({vendor: {"active_limit": 2}})
+        submit = submit_to(vendor)
+        answers = [submit() for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [*[answers[0].status_code] * 2, 429]
+        assert message(answers[2]) == (
+            "Too many active generations: this account may have 2 running at once. Nothing was started."
+        )
+        assert len(sandbox.jobs()) == len(sandbox.charges) == 2
+        sandbox.set_job(sandbox.jobs()[0]["id"], "failed")
+        assert [submit().status_code for _ in range(2)] == [answers[0].status_code, 429]
+        sandbox.advance(1_000)
+        assert submit().status_code == answers[0].status_code
+
+    def test_it_is_told_from_a_rate_limit(
+        self, sandbox: Sandbox, submit_to: Callable[..., Callable[[], httpx.Response]]
+    ) -> None:
+        refusals = {}
+        rates = {"submit": [1, 60], "workflow": [1, 60]}
+        for kind, limit in (("active", {"active_limit": 1}), ("rate", {"active_limit": None, "rate_limits": rates})):
+            for vendor in REQUESTS:
+                submit = submit_to(vendor)
+                sandbox.settings({vendor: limit})
+                refusals[vendor, kind] = [submit() for _ in range(2)][1]
+        assert {answer.status_code for answer in refusals.values()} == {429}
+        for vendor in REQUESTS:
+            active, rate = refusals[vendor, "active"], refusals[vendor, "rate"]
+            assert set(active.json()) == set(rate.json())
+            assert "active generations" in message(active)
+            assert message(rate) == "Rate limit exceeded"
+        codes = {kind: refusals["sume", kind].json()["error"]["code"] for kind in ("active", "rate")}
+        assert codes == {"active": "active_generation_limit", "rate": "rate_limited"}
+        # The one code that Adsumo documents for a 429.
+        assert refusals["adsumo", "active"].json()["error"]["code"] == "rate_limited"
+        told = {vendor for vendor in REQUESTS if "retry-after" in refusals[vendor, "active"].headers}
+        assert told == {"adsumo"}
+
+    def test_each_account_has_its_own(
+        self, sandbox: Sandbox, submit_to: Callable[..., Callable[[], httpx.Response]]
+    ) -> None:
+        sandbox.settings(adsumo={"active_limit": {"team": 1, "*": 2}})
+        team, other = submit_to("adsumo"), submit_to("adsumo", sandbox.add_account("adsumo", "other"))
+        assert [team().status_code for _ in range(2)] == [200, 429]
+        assert [other().status_code for _ in range(3)] == [200, 200, 429]
+        sandbox.settings(adsumo={"active_limit": {"*": None}})
+        assert [other().status_code, team().status_code] == [200, 429]
+
+    def test_it_is_off_where_none_is_documented(self, sandbox: Sandbox) -> None:
+        limits = {vendor: values["active_limit"] for vendor, values in sandbox.settings().items() if vendor in REQUESTS}
+        assert limits == {"adsumo": None, "cutx": None, "sume": 100, "cinematicads": None}
+
+    def test_a_repeated_key_is_answered_at_the_limit(self, sandbox: Sandbox, adsumo: httpx.Client) -> None:
+        sandbox.settings(adsumo={"active_limit": 1})
+        answers = [adsumo.post("/videos/ai-video", json=VIDEO, headers={"Idempotency-Key": "a"}) for _ in range(2)]
+        assert answers[0].json() == answers[1].json()
+        refused = adsumo.post("/videos/ai-video", json=VIDEO, headers={"Idempotency-Key": "b"})
+        assert refused.status_code == 429
+        # The refused key is not used up.
+        sandbox.advance(1_000)
+        assert adsumo.post("/videos/ai-video", json=VIDEO, headers={"Idempotency-Key": "b"}).status_code == 200
+
+    def test_the_wait_it_asks_for_can_be_chosen(self, sandbox: Sandbox, adsumo: httpx.Client) -> None:
+        sandbox.settings(adsumo={"active_limit": 0, "active_retry_after": 7})
+        assert adsumo.post("/videos/ai-video", json=VIDEO).headers["retry-after"] == "7"
+        sandbox.settings(adsumo={"active_retry_after": None})
+        assert "retry-after" not in adsumo.post("/videos/ai-video", json=VIDEO).headers
 
 
 class TestLedgerQueries:

@@ -41,7 +41,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.vendors = {vendor.name: vendor for vendor in make_vendors()}
-        settings = {name: {"rate_limits": {"workflow": None, "*": None}} for name in JOBS}
+        settings = {name: {"active_limit": 100, "rate_limits": {"workflow": None, "*": None}} for name in JOBS}
         self.state = State(self.vendors.values(), credits=10**6, settings=settings)
         self.media = MediaHost(self.state, self.vendors)
         self.app = Application(self.state, self.vendors, self.media)
