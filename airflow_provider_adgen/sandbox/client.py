@@ -243,6 +243,8 @@ class SandboxClient:
     ) -> list[dict[str, Any]]:
         """List received requests: seq, time, vendor, method, path, query, headers (lower-case names), body, status.
 
+        ``late`` is how many seconds the settings ``slow_...`` kept the answer back.
+
         :param path: only those whose path contains this.
         :param since: only those after this seq.
         """

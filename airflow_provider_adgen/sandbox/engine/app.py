@@ -205,7 +205,8 @@ class Application:
             entry.account = account.id
             if not endpoint.public:
                 shown = self._limit(vendor, endpoint, account.id)
-            answer = await self._run(call, vendor, endpoint)
+            entry.late = self.state.late(vendor.name)
+            answer = await self._run(call, vendor, endpoint, entry.late)
         except Refusal as refusal:
             answer = self._refused(vendor, refusal)
         for name, value in shown.items():
@@ -244,7 +245,7 @@ class Application:
             return {}
         return {"Retry-After": retry_after_header(window.ends - self.state.clock.now(), form == "date")}
 
-    async def _run(self, call: Call, vendor: Vendor, endpoint: Endpoint) -> Answer:
+    async def _run(self, call: Call, vendor: Vendor, endpoint: Endpoint, late: float) -> Answer:
         header = vendor.idempotency_header
         key = call.headers.get(header) if header and call.method == "POST" else None
         async with self._replays.turn(vendor.name, call.account.id, key):
@@ -253,6 +254,8 @@ class Application:
             finally:
                 # Accepted and charged. Other requests with the same key wait until this one is answered.
                 await slow(call.fault, "after")
+                if late:
+                    await asyncio.sleep(late)
 
     async def _handled(self, call: Call, vendor: Vendor, endpoint: Endpoint, key: str | None) -> Answer:
         """Run the handler, or replay its first answer. Charge, job and kept answer are one transaction."""

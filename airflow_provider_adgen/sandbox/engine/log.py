@@ -19,7 +19,10 @@ KEPT_UPLOAD_BYTES = 1_024
 
 @dataclass(slots=True)
 class Entry:
-    """One request. ``status`` is None while it has no answer, or was dropped without one."""
+    """One request. ``status`` is None while it has no answer, or was dropped without one.
+
+    ``late`` is how many real seconds the settings ``slow_...`` kept its answer back.
+    """
 
     seq: int
     time: float
@@ -33,6 +36,7 @@ class Entry:
     account: str | None = None
     status: int | None = None
     fault: str | None = None
+    late: float = 0.0
 
     def keep_body(self, body: bytes, most: int = KEPT_BODY_BYTES) -> None:
         """Keep the body, or its beginning."""

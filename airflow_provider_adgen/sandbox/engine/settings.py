@@ -21,6 +21,13 @@ COMMON: dict[str, Any] = {
     "active_limit": None,
     # The Retry-After of that 429 in seconds; None: none.
     "active_retry_after": None,
+    # Real seconds that an answer is late for each request of the second before. Requests that are refused for their key
+    # or their rate neither count nor wait.
+    "slow_per_request": 0,
+    # Real seconds that an answer is late for each job that the vendor has running, over all accounts.
+    "slow_per_job": 0,
+    # The most real seconds that these two together make an answer late.
+    "slow_at_most": 10,
     # How many seconds a signed media link is valid; None for ever.
     "link_seconds": 3600,
     # Whether a body with a field that is not documented is refused (else it is ignored).

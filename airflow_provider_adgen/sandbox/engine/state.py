@@ -17,7 +17,7 @@ from airflow_provider_adgen.sandbox.engine.documents import Documents
 from airflow_provider_adgen.sandbox.engine.faults import Faults
 from airflow_provider_adgen.sandbox.engine.jobs import HELD, Job, Jobs
 from airflow_provider_adgen.sandbox.engine.ledger import Ledger
-from airflow_provider_adgen.sandbox.engine.limits import Limits
+from airflow_provider_adgen.sandbox.engine.limits import Limits, Load
 from airflow_provider_adgen.sandbox.engine.links import Links
 from airflow_provider_adgen.sandbox.engine.log import RequestLog
 from airflow_provider_adgen.sandbox.engine.rules import VendorRules, default_settings
@@ -79,6 +79,7 @@ class State:
         self.documents = Documents(self.store, self.clock)
         self.faults = Faults()
         self.limits = Limits(self.clock)
+        self.load = Load()
         self.log = RequestLog()
         self.endings: list[Ending] = []
         self.base_url = ""
@@ -114,6 +115,7 @@ class State:
         self.clock.offset = 0.0
         self.faults.clear()
         self.limits.clear()
+        self.load = Load()
         self.log.clear()
         self.endings.clear()
         self._begin()
@@ -204,6 +206,16 @@ class State:
         headers = {} if wait is None else {"Retry-After": str(wait)}
         message = f"Too many active generations: this account may have {limit} running at once. Nothing was started."
         raise Refusal(429, message, vendor.active_code, headers)
+
+    def late(self, vendor: str) -> float:
+        """Count a request.
+
+        :return: how many real seconds its answer is late, by the settings ``slow_...``.
+        """
+        requests, setting = self.load.add(vendor), self.vendors[vendor].setting
+        per_job, most = float(setting("slow_per_job")), float(setting("slow_at_most"))
+        jobs = self.jobs.running(vendor, most=int(most / per_job) + 1) if per_job else 0
+        return min(most, float(setting("slow_per_request")) * requests + per_job * jobs)
 
     def _next_ending(self, vendor: str, kind: str) -> Ending | None:
         for ending in self.endings:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from airflow_provider_adgen.sandbox.client import SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import httpx
 
     from airflow_provider_adgen.sandbox import Sandbox
 
@@ -127,6 +126,37 @@ class TestActiveLimit:
         assert adsumo.post("/videos/ai-video", json=VIDEO).headers["retry-after"] == "7"
         sandbox.settings(adsumo={"active_retry_after": None})
         assert "retry-after" not in adsumo.post("/videos/ai-video", json=VIDEO).headers
+
+
+class TestSlowUnderLoad:
+    def test_answers_are_at_once_until_set(self, sandbox: Sandbox, adsumo: httpx.Client) -> None:
+        for _ in range(3):
+            adsumo.post("/videos/ai-video", json=VIDEO)
+        assert [entry["late"] for entry in sandbox.requests()] == [0, 0, 0]
+
+    def test_each_running_job_makes_answers_later(self, sandbox: Sandbox, adsumo: httpx.Client) -> None:
+        sandbox.settings(adsumo={"slow_per_job": 0.01, "slow_at_most": 0.025})
+        answers = [adsumo.post("/videos/ai-video", json=VIDEO) for _ in range(4)]
+        assert [entry["late"] for entry in sandbox.requests()] == pytest.approx([0, 0.01, 0.02, 0.025])
+        assert all(answer.elapsed.total_seconds() > 0.01 * number for number, answer in enumerate(answers[:3]))
+        sandbox.advance(1_000)
+        adsumo.get("/voices")
+        assert sandbox.requests()[-1]["late"] == 0
+
+    def test_who_gives_up_has_paid(self, sandbox: Sandbox, adsumo: httpx.Client) -> None:
+        adsumo.post("/videos/ai-video", json=VIDEO)
+        sandbox.settings(adsumo={"slow_per_job": 5})
+        with pytest.raises(httpx.ReadTimeout):
+            adsumo.post("/videos/ai-video", json=VIDEO, timeout=0.1)
+        assert len(sandbox.charges) == 2
+
+    def test_another_vendor_is_not_slower(
+        self, sandbox: Sandbox, submit_to: Callable[..., Callable[[], httpx.Response]]
+    ) -> None:
+        sandbox.settings({vendor: {"slow_per_job": 0.01} for vendor in REQUESTS})
+        for vendor in ("adsumo", "sume", "cinematicads"):
+            submit_to(vendor)()
+        assert [entry["late"] for entry in sandbox.requests(method="POST")] == [0, 0, 0]
 
 
 class TestLedgerQueries:

@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_adgen.sandbox.engine.answers import Insufficient
 from airflow_provider_adgen.sandbox.engine.clock import Clock, iso
 from airflow_provider_adgen.sandbox.engine.jobs import HELD, Which
+from airflow_provider_adgen.sandbox.engine.limits import Load
 from airflow_provider_adgen.sandbox.engine.state import DEFAULT_ACCOUNT, State
 from airflow_provider_adgen.sandbox.engine.store import Store
 from airflow_provider_adgen.sandbox.registry import make_vendors
@@ -142,6 +143,25 @@ class TestJobs:
         state.clock.advance(1e6)
         state.settle()
         assert state.jobs.page(Which("cutx", status="processing"))[0].id == job.id
+
+
+class TestLoad:
+    def test_the_requests_of_the_last_second_count(self) -> None:
+        moments = iter([0.0, 0.5, 0.75, 1.25, 1.5, 9.0])
+        load = Load(wall=lambda: next(moments))
+        assert [load.add("adsumo") for _ in range(5)] == [0, 1, 2, 2, 2]
+        assert load.add("adsumo") == 0
+
+    def test_lateness_grows_with_requests_and_jobs(self, state: State) -> None:
+        state.load = Load(wall=lambda: 1.0)
+        assert [state.late("cutx") for _ in range(3)] == [0, 0, 0]
+        state.change_settings({"cutx": {"slow_per_request": 0.5, "slow_per_job": 2, "slow_at_most": 6}})
+        assert [state.late("cutx") for _ in range(2)] == [1.5, 2.0]
+        start(state)
+        assert state.late("cutx") == 4.5
+        start(state)
+        assert state.late("cutx") == 6
+        assert state.late("adsumo") == 0
 
 
 class TestState:
