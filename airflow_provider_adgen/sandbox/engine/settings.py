@@ -42,6 +42,8 @@ MEDIA: dict[str, Any] = {
     "ranges": True,
     # Whether an ETag is sent.
     "etag": True,
+    # Whether all files of one form and ratio are the same: thousands of downloads then take no time to draw.
+    "shared": False,
     # The minimum size of a file in bytes, to test large downloads.
     "min_bytes": 0,
 }
