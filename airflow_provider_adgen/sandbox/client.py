@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date, datetime
 
 
 class SandboxError(RuntimeError):
@@ -83,13 +84,42 @@ class SandboxClient:
         return json.dumps(self.connection(vendor, **extra))
 
     def ledger(
-        self, vendor: str | None = None, *, kind: str | None = None, job_id: str | None = None
+        self,
+        vendor: str | None = None,
+        *,
+        kind: str | None = None,
+        job_id: str | None = None,
+        account: str | None = None,
+        key: str | None = None,
+        idempotency_key: str | None = None,
+        day: date | str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
     ) -> list[dict[str, Any]]:
-        """List charges, refunds and grants in order.
+        """List charges, refunds and grants in order: all, or those that match every argument.
 
-        Each has vendor, account, kind, credits, job_id, what, idempotency_key, time and balance_after.
+        Each has vendor, account, kind, credits (positive; ``kind`` says which way), job_id, what, idempotency_key (of
+        a refund: its charge's), time and balance_after. A refund's time is the end of its job.
+
+        :param kind: ``charge``, ``refund`` or ``grant``.
+        :param key: an API key, for the account that it belongs to.
+        :param day: a UTC day of the sandbox's time, such as ``2026-01-15``.
+        :param since: a moment with its time zone; entries of that moment count.
+        :param until: a moment with its time zone; entries of that moment do not count.
+        :raises SandboxError: for an unknown vendor or key, and for a moment without a time zone.
         """
-        return list(self._ask("GET", "/ledger", vendor=vendor, kind=kind, job_id=job_id))
+        given = locals()
+        return list(self._ask("GET", "/ledger", **{name: value for name, value in given.items() if name != "self"}))
+
+    def ledger_sums(self, vendor: str | None = None, *, by: str | None = None, **which: Any) -> list[dict[str, Any]]:
+        """Sum up charges and refunds of each account: charges, charged, refunds, refunded.
+
+        The first and the third are numbers of entries, the others credits. Credits of two accounts are never added up.
+
+        :param by: ``day``, ``job_id`` or ``idempotency_key``, to sum up each of its values for itself.
+        :param which: which entries count, as for :meth:`ledger`.
+        """
+        return list(self._ask("GET", "/ledger/sums", vendor=vendor, by=by, **which))
 
     @property
     def charges(self) -> list[dict[str, Any]]:
@@ -212,6 +242,8 @@ class SandboxClient:
         self, vendor: str | None = None, *, method: str | None = None, path: str | None = None, since: int = 0
     ) -> list[dict[str, Any]]:
         """List received requests: seq, time, vendor, method, path, query, headers (lower-case names), body, status.
+
+        ``late`` is how many seconds the settings ``slow_...`` kept the answer back.
 
         :param path: only those whose path contains this.
         :param since: only those after this seq.

@@ -48,6 +48,8 @@ class Adsumo(Vendor):
     seconds = generations.SECONDS
     drawn = staticmethod(generations.artwork)
     settings: ClassVar[Mapping[str, Any]] = {
+        # The page has a Retry-After in every 429; the number is the sandbox's own.
+        "active_retry_after": 5,
         # Status of an accepted submit; not documented.
         "submit_status": 200,
         # Status of an accepted voiceover; not documented.

@@ -233,10 +233,8 @@ def artwork(job: Job, name: str) -> Artwork | None:
     return file_of(job.id, name, names, title, text, ratio, product)
 
 
-def result_url(state: State, job: Job, base_url: str, *, expired: bool = False) -> str | None:
-    """Make a fresh link to a job's result; None until it is completed."""
-    if job.status(state.clock.now()) != "completed":
-        return None
+def result_url(state: State, job: Job, base_url: str, *, expired: bool = False) -> str:
+    """Make a fresh link to a completed job's result."""
     names = result_names(job)
     several = len(names) > 1 and state.settings.get("adsumo", "multiple_results") == "zip"
     return state.link("adsumo", job.id, "results.zip" if several else names[0], base_url, expired=expired)
@@ -254,27 +252,23 @@ def _shown(call: Call, job: Job) -> dict[str, Any]:
         "type": job.type,
         "status": status_of(job, call.now),
         "created_at": iso(job.created),
-        "result_url": result_url(call.state, job, call.base_url, expired=call.expired_links),
+        "result_url": None,
     }
-    names = result_names(job)
-    if shown["result_url"] and len(names) > 1 and call.setting("multiple_results") == "list":
-        shown["result_urls"] = call.links(job.id, names)
+    if shown["status"] == "completed":
+        shown["result_url"] = result_url(call.state, job, call.base_url, expired=call.expired_links)
+        names = result_names(job)
+        if len(names) > 1 and call.setting("multiple_results") == "list":
+            shown["result_urls"] = call.links(job.id, names)
     return shown
 
 
 def list_generations(call: Call) -> Answer:
     """GET /generations."""
     limit, offset = page_of(call.query)
-    jobs, total = call.state.jobs.page(
-        call.vendor.name,
-        call.account.id,
-        kind=query_choice(call.query, "type", TYPES),
-        status=query_choice(call.query, "status", STATUSES),
-        order=str(call.setting("generations_order")),
-        limit=limit,
-        offset=offset,
-    )
-    return listed([_shown(call, job) for job in jobs], total, limit, offset)
+    kind, status = query_choice(call.query, "type", TYPES), query_choice(call.query, "status", STATUSES)
+    which, order = call.which(kinds=[kind] if kind else (), status=status), str(call.setting("generations_order"))
+    jobs = call.state.jobs.page(which, order=order, limit=limit, offset=offset)
+    return listed([_shown(call, job) for job in jobs], call.state.jobs.count(which), limit, offset)
 
 
 def get_generation(call: Call) -> Answer:

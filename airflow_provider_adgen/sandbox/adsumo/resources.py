@@ -40,7 +40,8 @@ def _product(call: Call, document: Document, image_field: str) -> dict[str, Any]
 def list_products(call: Call) -> Answer:
     """GET /products: the image is in ``image_url``."""
     limit, offset = page_of(call.query)
-    found, total = call.documents("product", limit=limit, offset=offset)
+    found = call.documents("product", limit=limit, offset=offset)
+    total = call.state.documents.count(call.vendor.name, call.account.id, "product")
     return listed([_product(call, product, "image_url") for product in found], total, limit, offset)
 
 
@@ -119,7 +120,7 @@ def _custom_avatar(call: Call, document: Document) -> dict[str, Any]:
 
 def list_custom_avatars(call: Call) -> Answer:
     """GET /avatars/custom: "an array", bare or in ``data`` as a setting decides."""
-    found, _ = call.documents("avatar")
+    found = call.documents("avatar")
     shown = [{**_custom_avatar(call, avatar), "gender": "female", "age_group": "adult"} for avatar in found]
     return Answer(200, shown if call.setting("custom_avatars_shape") == "array" else {"data": shown})
 

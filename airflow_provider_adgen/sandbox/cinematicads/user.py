@@ -18,14 +18,15 @@ from airflow_provider_adgen.sandbox.cinematicads.workflows import artwork, envel
 from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid, Refusal
 from airflow_provider_adgen.sandbox.engine.checks import query_choice
 from airflow_provider_adgen.sandbox.engine.clock import iso
+from airflow_provider_adgen.sandbox.engine.jobs import HELD
 from airflow_provider_adgen.sandbox.media.artwork import Artwork
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.engine.call import Call
-    from airflow_provider_adgen.sandbox.engine.jobs import Job
 
 KNOWLEDGE_FORMS = ("pdf", "docx", "xlsx", "csv", "txt")
 LARGEST_KNOWLEDGE = 10 * 1024 * 1024
+DAY = 86_400
 PERIODS = {"7d": 7, "30d": 30, "90d": 90}
 
 
@@ -34,11 +35,6 @@ def answered(call: Call, data: Any) -> Answer:
     if isinstance(data, dict):
         return Answer(200, enveloped(data, call.setting("response_shape")))
     return Answer(200, {"success": True, "data": data})
-
-
-def _jobs(call: Call) -> list[Job]:
-    found, _ = call.state.jobs.page(call.vendor.name, call.account.id)
-    return found
 
 
 def get_credits(call: Call) -> Answer:
@@ -56,22 +52,25 @@ def _day(call: Call, name: str) -> date | None:
     raise Invalid(name, "must be a date written YYYY-MM-DD")
 
 
-def _date(job: Job) -> date:
-    return datetime.fromtimestamp(job.created, UTC).date()
+def _begin(day: date) -> float:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
 
 
 def stats(call: Call) -> Answer:
     """GET /api/user/stats."""
     first, last = _day(call, "startDate"), _day(call, "endDate")
-    jobs = [
-        job for job in _jobs(call) if (first is None or _date(job) >= first) and (last is None or _date(job) <= last)
-    ]
-    words = Counter(status_of(job, call.now) for job in jobs)
+    since = 0.0 if first is None else _begin(first)
+    until = HELD if last is None else _begin(last) + DAY
+    made = call.state.jobs.tally(call.which(), since, until)
+    words, types = Counter[str](), Counter[str]()
+    for kind, status, _, count, _ in made:
+        words[status] += count
+        types[kind] += count
     ended = words["completed"] + words["failed"]
     shown = {
-        "totalProjects": len(jobs),
-        "projectsByType": dict(Counter(job.type for job in jobs)),
-        "creditsUsed": sum(job.credits for job in jobs),
+        "totalProjects": sum(types.values()),
+        "projectsByType": dict(types),
+        "creditsUsed": sum(spent for *_, spent in made),
         "successRate": round(words["completed"] / ended, 3) if ended else None,
     }
     return answered(call, shown)
@@ -80,24 +79,27 @@ def stats(call: Call) -> Answer:
 def analytics(call: Call) -> Answer:
     """GET /api/user/analytics."""
     period = query_choice(call.query, "period", tuple(PERIODS)) or "30d"
-    since = call.now - PERIODS[period] * 86_400
-    jobs = [job for job in _jobs(call) if job.created >= since]
-    spent: Counter[str] = Counter()
-    for job in jobs:
-        spent[job.type] += job.credits
+    days, types, spent, hours = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    since = call.now - PERIODS[period] * DAY
+    for kind, _, hour, count, price in call.state.jobs.tally(call.which(), since):
+        begun = iso(hour * 3600)
+        days[begun[:10]] += count
+        hours[begun[11:13]] += count
+        types[kind] += count
+        spent[kind] += price
     shown = {
         "period": period,
-        "trends": [{"date": str(day), "count": count} for day, count in sorted(Counter(map(_date, jobs)).items())],
-        "usageByType": dict(Counter(job.type for job in jobs)),
+        "trends": [{"date": day, "count": count} for day, count in sorted(days.items())],
+        "usageByType": dict(types),
         "creditDistribution": dict(spent),
-        "peakHours": dict(Counter(datetime.fromtimestamp(job.created, UTC).strftime("%H") for job in jobs)),
+        "peakHours": dict(hours),
     }
     return answered(call, shown)
 
 
 def projects(call: Call) -> Answer:
     """GET /api/user/projects: all, newest first, without pages."""
-    shown = [project(call, job) for job in _jobs(call)]
+    shown = [project(call, job) for job in call.state.jobs.page(call.which())]
     return answered(call, {"projects": shown} if call.setting("projects_shape") == "named" else shown)
 
 
@@ -105,7 +107,7 @@ def export_projects(call: Call) -> Answer:
     """GET /api/user/projects/export: a ZIP of videos and metadata."""
     members: list[tuple[str, Artwork | str]] = []
     exported = []
-    for job in _jobs(call):
+    for job in call.state.jobs.page(call.which()):
         exported.append({**project(call, job), "videoUrl": None})
         if status_of(job, call.now) == "completed":
             for name in file_names(job):

@@ -168,8 +168,8 @@ def batch(call: Call) -> Answer:
     name = call.query.get("batchId")
     if not name:
         raise Invalid("batchId", "is required")
-    jobs, _ = call.state.jobs.page(call.vendor.name, call.account.id)
-    words = [status_of(job, call.now) for job in jobs if job.request["batchId"] == name]
+    jobs = call.state.jobs.page(call.which(field=("batchId", name)))
+    words = [status_of(job, call.now) for job in jobs]
     if not words:
         raise Refusal(404, "Batch not found")
     counts = {

@@ -99,14 +99,10 @@ class CutX(Vendor):
 
     def balance(self, call: Call) -> Answer:
         """GET /api/credits/balance."""
-        used = call.state.store.number(
-            "SELECT -sum(credits) FROM ledger WHERE vendor = ? AND account = ? AND kind IN ('charge', 'refund')",
-            (self.name, call.account.id),
-        )
         shown = {
             "balance": call.account.balance,
             "lifetime_purchased": call.account.credit_limit,
-            "lifetime_used": used,
+            "lifetime_used": call.account.used,
         }
         return Answer(200, shown)
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 CREDITS = {"copy": 1, "static_ad": 3, "ugc_video": 40}
 # Typical seconds: a static ad took 25 s in the page's example, a video takes "1 to 3 minutes".
 SECONDS = {"copy": 0.0, "static_ad": 25.0, "ugc_video": 120.0}
+# The form and the file of what each type makes; copy makes no file.
+ASSETS = {"static_ad": ("image", "asset.png"), "ugc_video": ("video", "asset.mp4")}
 
 PLATFORMS = ("meta", "tiktok", "google", "linkedin", "pinterest", "universal")
 FORMATS = ("short", "long", "hook", "story")
@@ -152,8 +154,8 @@ def status(call: Call) -> Answer:
     if word == "processing":
         word = "queued" if job.progress(call.now) < 0.15 else "processing"
     assets = []
-    if word == "completed" and job.type != "copy":
-        form, file = ("image", "asset.png") if job.type == "static_ad" else ("video", "asset.mp4")
+    if word == "completed" and job.type in ASSETS:
+        form, file = ASSETS[job.type]
         assets = [{"id": str(uuid.uuid5(uuid.UUID(job.id), file)), "type": form, "url": call.link(job.id, file)}]
     shown = {
         "id": job.id,
@@ -173,6 +175,6 @@ def artwork(job: Job, name: str) -> Artwork | None:
     """Return what a job's file shows."""
     request = job.request
     text = str(request.get("script") or request.get("prompt") or request.get("style") or "")
-    names = [f"asset.{form}" for kind, form in (("static_ad", "png"), ("ugc_video", "mp4")) if kind == job.type]
+    names = [ASSETS[job.type][1]] if job.type in ASSETS else []
     title, ratio = f"CutX sandbox / {job.type}", str(request.get("aspectRatio"))
     return file_of(job.id, name, names, title, text, ratio, str(request["product"]))

@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from airflow_provider_adgen.sandbox.cutx.generation import ASSETS
 from airflow_provider_adgen.sandbox.engine.answers import Answer, Invalid
 from airflow_provider_adgen.sandbox.engine.checks import is_uuid, query_choice, query_number
 from airflow_provider_adgen.sandbox.engine.clock import iso
@@ -15,6 +16,7 @@ from airflow_provider_adgen.sandbox.engine.clock import iso
 if TYPE_CHECKING:
     from airflow_provider_adgen.sandbox.engine.call import Call
     from airflow_provider_adgen.sandbox.engine.documents import Document
+    from airflow_provider_adgen.sandbox.engine.jobs import Which
 
 _SPACE = uuid.UUID("c07f0000-0000-4000-8000-000000000000")
 # The longest list: the sandbox's own choice. The pages show 20 and 50 and name no maximum.
@@ -49,11 +51,6 @@ def scraped(url: str) -> dict[str, Any]:
     }
 
 
-def _of_project(call: Call, project: str) -> list[Document]:
-    found, _ = call.documents("product")
-    return [product for product in found if product.data["project"] == project]
-
-
 def _picture(call: Call, product: Document) -> str:
     return call.picture("product", f"{product.data['name'].replace(' ', '-')}.png")
 
@@ -63,7 +60,7 @@ def list_products(call: Call) -> Answer:
     project = call.query.get("projectId")
     if project is None:
         limit = query_number(call.query, "limit", 20, 1, LONGEST_LIST)
-        found, _ = call.documents("project", limit=limit)
+        found = call.documents("project", limit=limit)
         return Answer(200, {"projects": [_project(call, item) for item in found]})
     if not is_uuid(project):
         raise Invalid("projectId", "must be a UUID")
@@ -77,27 +74,29 @@ def list_products(call: Call) -> Answer:
             "image_url": _picture(call, product),
             "created_at": iso(product.created),
         }
-        for product in _of_project(call, project)[:limit]
+        for product in call.documents("product", project=project, limit=limit)
     ]
     return Answer(200, {"products": shown})
 
 
 def _project(call: Call, project: Document) -> dict[str, Any]:
-    jobs = call.state.store.number(
-        "SELECT count(*) FROM jobs WHERE vendor = ? AND account = ? AND json_extract(request, '$.projectId') = ?"
-        " AND outcome = 'completed' AND ends <= ? AND type != 'copy'",
-        (call.vendor.name, call.account.id, project.id, call.now),
-    )
+    products = call.state.documents.count(call.vendor.name, call.account.id, "product", project=project.id)
     return {
         "id": project.id,
         "name": project.data["name"],
         "description": project.data["description"],
         # Counts are strings in the page's example.
-        "product_count": str(len(_of_project(call, project.id))),
-        "asset_count": str(jobs),
+        "product_count": str(products),
+        "asset_count": str(call.state.jobs.count(_with_assets(call, project.id))),
         "created_at": iso(project.created),
         "updated_at": iso(project.created),
     }
+
+
+def _with_assets(call: Call, project: str | None, form: str | None = None) -> Which:
+    """Say which jobs have an asset: of a project, and of a form (image or video)."""
+    kinds = [kind for kind, (made, _) in ASSETS.items() if form in (None, made)]
+    return call.which(kinds=kinds, status="completed", field=None if project is None else ("projectId", project))
 
 
 def create_project(call: Call) -> Answer:
@@ -136,16 +135,14 @@ def list_assets(call: Call) -> Answer:
     wanted = query_choice(call.query, "type", ("image", "video"))
     limit = query_number(call.query, "limit", 20, 1, LONGEST_LIST)
     offset = query_number(call.query, "offset", 0, 0)
-    jobs, _ = call.state.jobs.page(call.vendor.name, call.account.id, status="completed")
+    jobs = call.state.jobs.page(_with_assets(call, project, wanted), limit=limit, offset=offset)
     shown = [
         {
             "id": str(uuid.uuid5(_SPACE, job.id)),
-            "type": form,
-            "url": call.link(job.id, name),
+            "type": ASSETS[job.type][0],
+            "url": call.link(job.id, ASSETS[job.type][1]),
             "created_at": iso(job.ends),
         }
         for job in jobs
-        for form, name in (("image", "asset.png") if job.type == "static_ad" else ("video", "asset.mp4"),)
-        if job.type != "copy" and project in (None, job.request["projectId"]) and wanted in (None, form)
     ]
-    return Answer(200, {"assets": shown[offset : offset + limit]})
+    return Answer(200, {"assets": shown})

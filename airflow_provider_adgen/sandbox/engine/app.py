@@ -195,16 +195,18 @@ class Application:
         try:
             endpoint, params = vendor.routes.find(scope["method"], path)
             with self.state.store.transaction():
-                self.state.settle()
+                now = self.state.settle()
                 account, key = self._authenticated(vendor, endpoint, headers)
             query, base_url = QueryParams(scope["query_string"]), f"http://{headers.get('host') or '127.0.0.1'}"
+            method = scope["method"]
             call = Call(
-                self.state, vendor, scope["method"], path, params, query, headers, body, base_url, account, key, fault
+                self.state, vendor, method, path, params, query, headers, body, base_url, account, key, now, fault
             )
             entry.account = account.id
             if not endpoint.public:
                 shown = self._limit(vendor, endpoint, account.id)
-            answer = await self._run(call, vendor, endpoint)
+            entry.late = self.state.late(vendor.name)
+            answer = await self._run(call, vendor, endpoint, entry.late)
         except Refusal as refusal:
             answer = self._refused(vendor, refusal)
         for name, value in shown.items():
@@ -243,7 +245,7 @@ class Application:
             return {}
         return {"Retry-After": retry_after_header(window.ends - self.state.clock.now(), form == "date")}
 
-    async def _run(self, call: Call, vendor: Vendor, endpoint: Endpoint) -> Answer:
+    async def _run(self, call: Call, vendor: Vendor, endpoint: Endpoint, late: float) -> Answer:
         header = vendor.idempotency_header
         key = call.headers.get(header) if header and call.method == "POST" else None
         async with self._replays.turn(vendor.name, call.account.id, key):
@@ -252,6 +254,8 @@ class Application:
             finally:
                 # Accepted and charged. Other requests with the same key wait until this one is answered.
                 await slow(call.fault, "after")
+                if late:
+                    await asyncio.sleep(late)
 
     async def _handled(self, call: Call, vendor: Vendor, endpoint: Endpoint, key: str | None) -> Answer:
         """Run the handler, or replay its first answer. Charge, job and kept answer are one transaction."""

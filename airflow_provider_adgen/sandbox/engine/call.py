@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.sandbox.engine.answers import Invalid, Refusal
 from airflow_provider_adgen.sandbox.engine.checks import Fields, read_object
+from airflow_provider_adgen.sandbox.engine.jobs import Which
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Call:
-    """A request that was routed and authenticated. ``account`` and ``key`` are those of its credential."""
+    """A request that was routed and authenticated. ``account`` and ``key`` are those of its credential.
+
+    ``now`` is the moment up to which jobs were settled when it came: every status in its answer is of that moment.
+    """
 
     state: State
     vendor: VendorRules
@@ -36,14 +40,10 @@ class Call:
     base_url: str
     account: Account
     key: Key
+    now: float
     # The fault that strikes this request.
     fault: Fault | None = None
     _fields: Fields | None = field(default=None)
-
-    @property
-    def now(self) -> float:
-        """The current moment."""
-        return self.state.clock.now()
 
     def setting(self, name: str) -> Any:
         """Return one of the vendor's settings."""
@@ -86,9 +86,15 @@ class Call:
             raise Refusal(404, missing)
         return document
 
-    def documents(self, kind: str, *, limit: int = -1, offset: int = 0) -> tuple[list[Document], int]:
-        """List documents of the account: one page, and how many there are in total."""
-        return self.state.documents.page(self.vendor.name, self.account.id, kind, limit=limit, offset=offset)
+    def documents(self, kind: str, *, project: str | None = None, limit: int = -1, offset: int = 0) -> list[Document]:
+        """List documents of the account, or of one of its projects."""
+        return self.state.documents.page(
+            self.vendor.name, self.account.id, kind, project=project, limit=limit, offset=offset
+        )
+
+    def which(self, **wanted: Any) -> Which:
+        """Say which of the account's jobs are meant."""
+        return Which(self.vendor.name, self.account.id, **wanted)
 
     def store(self, kind: str, name: str, data: dict[str, Any]) -> Document:
         """Store a new document of the account, or replace the data of an existing one."""

@@ -18,6 +18,18 @@ def iso(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def moment_of(text: str) -> float:
+    """Read an ISO 8601 moment.
+
+    :return: seconds since the epoch.
+    :raises ValueError: when it is none, or has no offset from UTC.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone; write it as 2026-01-15T12:00:00Z")
+    return moment.timestamp()
+
+
 class Clock:
     """The sandbox's time: the machine's time plus what :meth:`advance` added.
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import QueryParams
@@ -14,17 +14,19 @@ from starlette.datastructures import QueryParams
 from airflow_provider_adgen.sandbox.engine.answers import Answer, Refusal
 from airflow_provider_adgen.sandbox.engine.clock import iso
 from airflow_provider_adgen.sandbox.engine.faults import KINDS, Fault
-from airflow_provider_adgen.sandbox.engine.jobs import HELD, Job
+from airflow_provider_adgen.sandbox.engine.jobs import HELD, Job, Which
 from airflow_provider_adgen.sandbox.engine.state import DEFAULT_ACCOUNT, Ending
 
 if TYPE_CHECKING:
     from starlette.types import Scope
 
     from airflow_provider_adgen.sandbox.engine.accounts import Account
+    from airflow_provider_adgen.sandbox.engine.rules import VendorRules
     from airflow_provider_adgen.sandbox.engine.sending import Connections
     from airflow_provider_adgen.sandbox.engine.state import State
 
 Body = Mapping[str, Any]
+JOB_FIELDS = tuple(field.name for field in fields(Job))
 ENDINGS = ("completed", "failed", "canceled", "expired", "suspended", "processing")
 
 
@@ -40,9 +42,8 @@ class Control:
         self._connections = connections
         self._routes: dict[tuple[str, str], Callable[[Body], Any]] = {
             ("GET", "/"): self._overview,
-            ("GET", "/ledger"): lambda body: state.ledger.entries(
-                body.get("vendor"), body.get("kind"), body.get("job_id")
-            ),
+            ("GET", "/ledger"): lambda body: state.ledger.entries(**self._known(body)),
+            ("GET", "/ledger/sums"): lambda body: state.ledger.sums(**self._known(body)),
             ("GET", "/requests"): self._requests,
             ("GET", "/jobs"): self._jobs,
             ("GET", "/accounts"): self._accounts,
@@ -80,13 +81,27 @@ class Control:
             return Answer(400, {"error": f"{type(error).__name__}: {error}"})
 
     def _account(self, body: Body) -> Account:
-        vendor, name = body.get("vendor"), body.get("account") or DEFAULT_ACCOUNT
-        if vendor not in self._state.vendors:
-            raise Refusal(400, f"unknown vendor {vendor!r}; there are {', '.join(self._state.vendors)}")
+        vendor, name = self._vendor(body).name, body.get("account") or DEFAULT_ACCOUNT
         account = self._state.accounts.find(vendor, name)
         if account is None:
             raise Refusal(404, f"{vendor} has no account {name!r}")
         return account
+
+    def _vendor(self, body: Body) -> VendorRules:
+        vendor = self._state.vendors.get(str(body.get("vendor")))
+        if vendor is None:
+            raise Refusal(400, f"unknown vendor {body.get('vendor')!r}; there are {', '.join(self._state.vendors)}")
+        return vendor
+
+    def _known(self, body: Body) -> Body:
+        """Refuse what there is not: a misspelt name must not look like a ledger without entries."""
+        vendor = None if body.get("vendor") is None else self._vendor(body).name
+        keys = [key for key in self._state.accounts.all_keys() if vendor in (None, key.vendor)]
+        if body.get("key") not in (None, *(key.key for key in keys)):
+            raise Refusal(404, "There is no such key")
+        if body.get("account") not in (None, *(key.account for key in keys)):
+            raise Refusal(404, f"There is no account {body['account']!r}")
+        return body
 
     def _overview(self, body: Body) -> Any:
         state = self._state
@@ -108,9 +123,8 @@ class Control:
         keys = {key.key for key in self._state.accounts.all_keys()}
         return [
             entry.plain(keys)
-            for entry in self._state.log.all()
-            if entry.seq > since
-            and body.get("vendor") in (None, entry.vendor)
+            for entry in self._state.log.since(since)
+            if body.get("vendor") in (None, entry.vendor)
             and body.get("method") in (None, entry.method)
             and (body.get("path") is None or body["path"] in entry.path)
         ]
@@ -118,14 +132,14 @@ class Control:
     def _show(self, job: Job) -> dict[str, Any]:
         now = self._state.clock.now()
         return {
-            **asdict(job),
+            **{name: getattr(job, name) for name in JOB_FIELDS},
             "status": job.status(now),
             "progress": round(job.progress(now), 3),
             "ends": None if job.ends >= HELD else job.ends,
         }
 
     def _jobs(self, body: Body) -> Any:
-        jobs, _ = self._state.jobs.page(body.get("vendor"), body.get("account"), order="oldest")
+        jobs = self._state.jobs.page(Which(body.get("vendor"), body.get("account")), order="oldest")
         return [self._show(job) for job in jobs]
 
     def _accounts(self, body: Body) -> Any:
@@ -141,9 +155,7 @@ class Control:
 
     def _add_account(self, body: Body) -> Any:
         """Create an account, add a key to one, or change one (``status`` forbidden answers 403)."""
-        vendor = self._state.vendors.get(str(body.get("vendor")))
-        if vendor is None:
-            raise Refusal(400, f"unknown vendor {body.get('vendor')!r}")
+        vendor = self._vendor(body)
         name = str(body.get("account") or DEFAULT_ACCOUNT)
         key = body.get("key")
         if key is not None or self._state.accounts.find(vendor.name, name) is None:
@@ -163,7 +175,7 @@ class Control:
         }
 
     def _key(self, body: Body) -> Any:
-        vendor = str(body["vendor"])
+        vendor = self._vendor(body).name
         key = body.get("key") or self._state.vendors[vendor].default_key
         values = {name: body[name] for name in ("status", "expires", "webhook_url", "webhook_secret") if name in body}
         if not self._state.accounts.change_key(vendor, key, **values):

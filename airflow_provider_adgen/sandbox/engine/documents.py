@@ -54,21 +54,28 @@ class Documents:
         return Document(**{**dict(row), "data": json.loads(row["data"])})
 
     def page(
-        self, vendor: str, account: str, kind: str, *, limit: int = -1, offset: int = 0
-    ) -> tuple[list[Document], int]:
-        """List an account's documents of one kind, oldest first.
-
-        :return: one page, and how many there are in total.
-        """
-        total = self._store.number(
-            "SELECT count(*) FROM documents WHERE vendor = ? AND account = ? AND kind = ?", (vendor, account, kind)
-        )
+        self, vendor: str, account: str, kind: str, *, project: str | None = None, limit: int = -1, offset: int = 0
+    ) -> list[Document]:
+        """List an account's documents of one kind, oldest first; with a project, only that project's."""
+        where, values = self._where(vendor, account, kind, project)
         rows = self._store.rows(
-            "SELECT seq, id, account, created, data FROM documents WHERE vendor = ? AND account = ? AND kind = ?"
-            " ORDER BY seq LIMIT ? OFFSET ?",
-            (vendor, account, kind, limit, offset),
+            f"SELECT seq, id, account, created, data FROM documents WHERE {where} ORDER BY seq LIMIT ? OFFSET ?",  # noqa: S608 - built of constants
+            [*values, limit, offset],
         )
-        return [Document(**{**dict(row), "data": json.loads(row["data"])}) for row in rows], total
+        return [Document(**{**dict(row), "data": json.loads(row["data"])}) for row in rows]
+
+    def count(self, vendor: str, account: str, kind: str, *, project: str | None = None) -> int:
+        """Count the documents that :meth:`page` lists."""
+        where, values = self._where(vendor, account, kind, project)
+        return self._store.number(f"SELECT count(*) FROM documents WHERE {where}", values)  # noqa: S608 - built of constants
+
+    @staticmethod
+    def _where(vendor: str, account: str, kind: str, project: str | None) -> tuple[str, list[Any]]:
+        where, values = "vendor = ? AND account = ? AND kind = ?", list[Any]([vendor, account, kind])
+        if project is not None:
+            where += " AND json_extract(data, '$.project') = ?"
+            values.append(project)
+        return where, values
 
     def delete(self, vendor: str, kind: str, name: str) -> None:
         """Delete a document."""

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
     from airflow_provider_adgen.sandbox.engine.clock import Clock
     from airflow_provider_adgen.sandbox.engine.store import Store
@@ -61,14 +62,55 @@ class Job:
         return self.outcome if self.over(now) else "processing"
 
 
-COLUMNS = (
-    "seq, id, vendor, account, key, type, request, created, ends, outcome, message, credits, refund, idempotency_key"
-)
+COLUMNS = ", ".join(field.name for field in fields(Job))
+_REQUEST = [field.name for field in fields(Job)].index("request")
 
 
 def _read(row: sqlite3.Row) -> Job:
-    values = dict(row)
-    return Job(**{**values, "request": json.loads(values["request"])})
+    values = list(row)
+    values[_REQUEST] = json.loads(values[_REQUEST])
+    return Job(*values)
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Which jobs to list or to count. Statuses are those of the last :meth:`State.settle`.
+
+    :param kinds: only jobs of these types; of any when empty.
+    :param status: ``processing`` or an outcome.
+    :param progress: only jobs whose progress (0 to 1) is within a range: the moment, from, and below.
+    :param field: only jobs whose request has this value: the name and the value.
+    """
+
+    vendor: str | None = None
+    account: str | None = None
+    kinds: Sequence[str] = ()
+    status: str | None = None
+    progress: tuple[float, float, float] | None = None
+    field: tuple[str, str] | None = None
+
+    def sql(self) -> tuple[str, list[Any]]:
+        """Return the condition and its values. The indexes of the store answer each combination that occurs."""
+        where, values = ["1"], list[Any]()
+        for column, value in (("vendor", self.vendor), ("account", self.account)):
+            if value is not None:
+                where.append(f"{column} = ?")
+                values.append(value)
+        if self.field is not None:
+            where.append(f"json_extract(request, '$.{self.field[0]}') = ?")
+            values.append(self.field[1])
+        if self.kinds:
+            where.append(f"type IN ({', '.join('?' * len(self.kinds))})")
+            values += self.kinds
+        if self.status == "processing":
+            where.append("due IS NOT NULL")
+        elif self.status is not None:
+            where.append("due IS NULL AND outcome = ?")
+            values.append(self.status)
+        if self.progress is not None:
+            where.append(f"(CASE WHEN due >= {HELD} THEN 0.5 ELSE (? - created) / (due - created) END) BETWEEN ? AND ?")
+            values += [self.progress[0], self.progress[1], self.progress[2] - 1e-9]
+        return " AND ".join(where), values
 
 
 class Jobs:
@@ -108,17 +150,25 @@ class Jobs:
         )
         self._clock.wake()
 
-    def due(self) -> list[Job]:
-        """List the jobs that have ended and are not settled yet, in the order of their ends."""
+    def any_due(self, now: float) -> bool:
+        """Return whether a job has ended and is not settled yet."""
+        return self._store.row("SELECT 1 FROM jobs WHERE due <= ? LIMIT 1", (now,)) is not None
+
+    def due(self, now: float) -> list[Job]:
+        """List the ended jobs whose settling takes more than a mark, in the order of their ends.
+
+        They have a refund, or a key with a webhook.
+        """
         rows = self._store.rows(
-            f"SELECT {COLUMNS} FROM jobs WHERE due IS NOT NULL AND due <= ? ORDER BY due, seq",  # noqa: S608 - the constant above
-            (self._clock.now(),),
+            f"SELECT {COLUMNS} FROM jobs WHERE due <= ? AND (refund > 0 OR EXISTS (SELECT 1 FROM keys"  # noqa: S608 - the constant above
+            " WHERE keys.vendor = jobs.vendor AND keys.key = jobs.key AND webhook_url IS NOT NULL)) ORDER BY due, seq",
+            (now,),
         )
         return [_read(row) for row in rows]
 
-    def settled(self, job: Job) -> None:
-        """Mark a job's end as settled."""
-        self._store.run("UPDATE jobs SET due = NULL WHERE id = ?", (job.id,))
+    def settled(self, now: float) -> None:
+        """Mark every end up to now as settled."""
+        self._store.run("UPDATE jobs SET due = NULL WHERE due <= ?", (now,))
 
     def running_with_key(self, vendor: str, account: str, idempotency_key: str) -> Job | None:
         """Find the newest job of an account with this key that has not ended."""
@@ -129,58 +179,49 @@ class Jobs:
         )
         return None if row is None else _read(row)
 
-    def running(self, vendor: str, account: str) -> int:
-        """Count an account's jobs that have not ended."""
+    def running(self, vendor: str, account: str | None = None, *, most: int = -1) -> int:
+        """Count the jobs of a vendor, or of one account, that have not ended.
+
+        :param most: where to stop counting; -1 for nowhere.
+        """
+        where, values = Which(vendor, account, status="processing").sql()
         return self._store.number(
-            "SELECT count(*) FROM jobs WHERE vendor = ? AND account = ? AND ends > ?",
-            (vendor, account, self._clock.now()),
+            f"SELECT count(*) FROM (SELECT 1 FROM jobs WHERE {where} AND due > ? LIMIT ?)",  # noqa: S608 - built of constants
+            [*values, self._clock.now(), most],
         )
 
     def page(
-        self,
-        vendor: str | None = None,
-        account: str | None = None,
-        *,
-        kind: str | None = None,
-        status: str | None = None,
-        progress: tuple[float, float] | None = None,
-        order: str = "newest",
-        after: int | None = None,
-        limit: int = -1,
-        offset: int = 0,
-    ) -> tuple[list[Job], int]:
+        self, which: Which, *, order: str = "newest", after: int | None = None, limit: int = -1, offset: int = 0
+    ) -> list[Job]:
         """List jobs.
 
-        :param kind: only jobs of this type.
-        :param status: ``processing`` or an outcome.
-        :param progress: with ``processing``, only jobs whose progress (0 to 1) is within this range.
         :param order: newest, oldest or random (stable).
         :param after: the number of the last job already listed (newest and oldest only).
-        :return: one page, and how many there are in total.
         """
-        now = self._clock.now()
-        where, values = ["1"], list[Any]()
-        for column, value in (("vendor", vendor), ("account", account), ("type", kind)):
-            if value is not None:
-                where.append(f"{column} = ?")
-                values.append(value)
-        if status == "processing":
-            where.append("ends > ?")
-            values.append(now)
-        elif status is not None:
-            where.append("outcome = ? AND ends <= ?")
-            values += [status, now]
-        if progress is not None:
-            where.append(
-                f"(CASE WHEN ends >= {HELD} THEN 0.5 ELSE (? - created) / (ends - created) END) BETWEEN ? AND ?"
-            )
-            values += [now, progress[0], progress[1] - 1e-9]
-        total = self._store.number(f"SELECT count(*) FROM jobs WHERE {' AND '.join(where)}", values)  # noqa: S608 - built of constants
+        where, values = which.sql()
         if after is not None:
-            where.append("seq < ?" if order == "newest" else "seq > ?")
+            where += " AND seq < ?" if order == "newest" else " AND seq > ?"
             values.append(after)
         rows = self._store.rows(
-            f"SELECT {COLUMNS} FROM jobs WHERE {' AND '.join(where)} ORDER BY {ORDERS[order]} LIMIT ? OFFSET ?",  # noqa: S608 - built of constants
+            f"SELECT {COLUMNS} FROM jobs WHERE {where} ORDER BY {ORDERS[order]} LIMIT ? OFFSET ?",  # noqa: S608 - built of constants
             [*values, limit, offset],
         )
-        return [_read(row) for row in rows], total
+        return [_read(row) for row in rows]
+
+    def count(self, which: Which) -> int:
+        """Count jobs."""
+        where, values = which.sql()
+        return self._store.number(f"SELECT count(*) FROM jobs WHERE {where}", values)  # noqa: S608 - built of constants
+
+    def tally(self, which: Which, since: float, until: float = HELD) -> list[tuple[str, str, int, int, int]]:
+        """Sum up the jobs that were made in a period.
+
+        :return: type, status, hour (since the epoch), how many, and their credits.
+        """
+        where, values = which.sql()
+        rows = self._store.rows(
+            "SELECT type, CASE WHEN due IS NULL THEN outcome ELSE 'processing' END, CAST(created / 3600 AS INTEGER),"  # noqa: S608 - built of constants
+            f" count(*), sum(credits) FROM jobs WHERE {where} AND created >= ? AND created < ? GROUP BY 1, 2, 3",
+            [*values, since, until],
+        )
+        return [tuple(row) for row in rows]

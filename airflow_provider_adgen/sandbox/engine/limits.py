@@ -1,13 +1,17 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rate limits: so many requests of a class per window and account."""
+"""Rate limits (so many requests of a class per window and account), and the load that makes a vendor slow."""
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_adgen.sandbox.engine.clock import Clock
 
 
@@ -51,3 +55,25 @@ class Limits:
     def clear(self) -> None:
         """Start every window again."""
         self._windows.clear()
+
+
+class Load:
+    """The requests of the last second, for each vendor. Kept in memory.
+
+    :param wall: the machine's time in seconds: answers are late in real time, however the sandbox's clock was moved.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.monotonic) -> None:
+        self._wall = wall
+        self._moments: dict[str, deque[float]] = {}
+
+    def add(self, vendor: str) -> int:
+        """Count a request.
+
+        :return: how many came in the second before it.
+        """
+        now, moments = self._wall(), self._moments.setdefault(vendor, deque())
+        while moments and moments[0] <= now - 1.0:
+            moments.popleft()
+        moments.append(now)
+        return len(moments) - 1

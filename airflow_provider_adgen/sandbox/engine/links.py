@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hmac
 import itertools
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class Links:
 
     def _signature(self, method: str, path: str, expires: int, number: str) -> str:
         text = f"{method}\n{path}\n{expires}\n{number}".encode()
-        return hmac.new(self._secret, text, sha256).hexdigest()
+        return hmac.digest(self._secret, text, "sha256").hex()
 
     def sign(self, path: str, seconds: float, method: str = "GET") -> str:
         """Return the path with a query that allows this method for a number of seconds."""

@@ -19,7 +19,10 @@ KEPT_UPLOAD_BYTES = 1_024
 
 @dataclass(slots=True)
 class Entry:
-    """One request. ``status`` is None while it has no answer, or was dropped without one."""
+    """One request. ``status`` is None while it has no answer, or was dropped without one.
+
+    ``late`` is how many real seconds the settings ``slow_...`` kept its answer back.
+    """
 
     seq: int
     time: float
@@ -33,6 +36,7 @@ class Entry:
     account: str | None = None
     status: int | None = None
     fault: str | None = None
+    late: float = 0.0
 
     def keep_body(self, body: bytes, most: int = KEPT_BODY_BYTES) -> None:
         """Keep the body, or its beginning."""
@@ -49,7 +53,10 @@ class Entry:
             body = self.body.decode()
         except UnicodeDecodeError:
             body = "base64:" + base64.b64encode(self.body).decode()
-        return {**{field.name: getattr(self, field.name) for field in fields(self)}, "headers": headers, "body": body}
+        return {**{name: getattr(self, name) for name in NAMES}, "headers": headers, "body": body}
+
+
+NAMES = tuple(field.name for field in fields(Entry))
 
 
 class RequestLog:
@@ -68,9 +75,10 @@ class RequestLog:
         self._entries.append(entry)
         return entry
 
-    def all(self) -> list[Entry]:
-        """List what is kept."""
-        return list(self._entries)
+    def since(self, number: int) -> list[Entry]:
+        """List what is kept of the requests after one, by its ``seq``."""
+        known = number + 1 - self._entries[0].seq if self._entries else 0
+        return list(itertools.islice(self._entries, max(0, known), None))
 
     def clear(self) -> None:
         """Delete everything."""

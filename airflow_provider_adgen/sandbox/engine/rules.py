@@ -25,6 +25,9 @@ class VendorRules:
     # The ends of a job that give its credits back: only what is documented.
     refunded: ClassVar[frozenset[str]] = frozenset()
 
+    # The code of a 429 for too many running jobs; None: that of any 429.
+    active_code: ClassVar[str | None] = None
+
     # The settings of the sandbox; set by the state that the vendor is added to.
     current: Settings
 

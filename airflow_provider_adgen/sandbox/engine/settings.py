@@ -16,6 +16,18 @@ COMMON: dict[str, Any] = {
     "rate_limits": {},
     # The Retry-After of a rate limit: "seconds", "date" or "none".
     "retry_after": "seconds",
+    # How many jobs an account may have running at once (429 beyond): a number, or a dictionary by account ("*" for the
+    # rest). None: any number. Only Sume documents such a limit; at the others it is the sandbox's own.
+    "active_limit": None,
+    # The Retry-After of that 429 in seconds; None: none.
+    "active_retry_after": None,
+    # Real seconds that an answer is late for each request of the second before. Requests that are refused for their key
+    # or their rate neither count nor wait.
+    "slow_per_request": 0,
+    # Real seconds that an answer is late for each job that the vendor has running, over all accounts.
+    "slow_per_job": 0,
+    # The most real seconds that these two together make an answer late.
+    "slow_at_most": 10,
     # How many seconds a signed media link is valid; None for ever.
     "link_seconds": 3600,
     # Whether a body with a field that is not documented is refused (else it is ignored).
@@ -30,6 +42,8 @@ MEDIA: dict[str, Any] = {
     "ranges": True,
     # Whether an ETag is sent.
     "etag": True,
+    # Whether all files of one form and ratio are the same: thousands of downloads then take no time to draw.
+    "shared": False,
     # The minimum size of a file in bytes, to test large downloads.
     "min_bytes": 0,
 }
@@ -58,7 +72,7 @@ class Settings:
         return self._values
 
     def update(self, values: Mapping[str, Mapping[str, Any]]) -> None:
-        """Change values. ``rate_limits`` and ``job_seconds`` dictionaries are merged into what was set before.
+        """Change values. A dictionary is merged into the dictionary that was set before.
 
         :raises ValueError: for a section or a name that does not exist; nothing is changed then.
         """

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_adgen.sandbox.engine.accounts import Accounts, Ledger
+from airflow_provider_adgen.sandbox.engine.accounts import Accounts
+from airflow_provider_adgen.sandbox.engine.answers import Refusal
 from airflow_provider_adgen.sandbox.engine.clock import Clock
 from airflow_provider_adgen.sandbox.engine.documents import Documents
 from airflow_provider_adgen.sandbox.engine.faults import Faults
 from airflow_provider_adgen.sandbox.engine.jobs import HELD, Job, Jobs
-from airflow_provider_adgen.sandbox.engine.limits import Limits
+from airflow_provider_adgen.sandbox.engine.ledger import Ledger
+from airflow_provider_adgen.sandbox.engine.limits import Limits, Load
 from airflow_provider_adgen.sandbox.engine.links import Links
 from airflow_provider_adgen.sandbox.engine.log import RequestLog
 from airflow_provider_adgen.sandbox.engine.rules import VendorRules, default_settings
@@ -77,6 +79,7 @@ class State:
         self.documents = Documents(self.store, self.clock)
         self.faults = Faults()
         self.limits = Limits(self.clock)
+        self.load = Load()
         self.log = RequestLog()
         self.endings: list[Ending] = []
         self.base_url = ""
@@ -112,6 +115,7 @@ class State:
         self.clock.offset = 0.0
         self.faults.clear()
         self.limits.clear()
+        self.load = Load()
         self.log.clear()
         self.endings.clear()
         self._begin()
@@ -148,6 +152,7 @@ class State:
         :raises Insufficient: when there are too few credits; nothing was started.
         """
         vendor, now = self.vendors[account.vendor], self.clock.now()
+        self.admit(account)
         job_id = job_id or str(uuid.uuid4())
         self.ledger.charge(account, price, job_id=job_id, what=what, idempotency_key=idempotency_key)
         ending = self._next_ending(vendor.name, kind)
@@ -175,10 +180,42 @@ class State:
 
     def job_seconds(self, vendor: VendorRules, kind: str) -> float:
         """Return how long a job takes: the setting, or the typical duration divided by the speed."""
-        setting = self.settings.get(vendor.name, "job_seconds")
-        if isinstance(setting, dict):
-            setting = setting.get(kind, setting.get("*"))
+        setting = self._setting_for(vendor.name, "job_seconds", kind)
         return float(setting) if setting is not None else vendor.seconds[kind] / self.clock.speed
+
+    def _setting_for(self, vendor: str, name: str, word: str) -> Any:
+        """Return a setting that may be a dictionary, with ``*`` for the words that it does not name."""
+        value = self.settings.get(vendor, name)
+        return value.get(word, value.get("*")) if isinstance(value, dict) else value
+
+    def active_limit(self, account: Account) -> int | None:
+        """Return how many jobs an account may have running at once; None for any number."""
+        limit = self._setting_for(account.vendor, "active_limit", account.id)
+        return None if limit is None else int(limit)
+
+    def admit(self, account: Account, jobs: int = 1) -> None:
+        """Check that an account may start so many jobs more.
+
+        :raises Refusal: 429 when too many would be running at once.
+        """
+        limit = self.active_limit(account)
+        if limit is None or self.jobs.running(account.vendor, account.id, most=limit) + jobs <= limit:
+            return
+        vendor = self.vendors[account.vendor]
+        wait = vendor.setting("active_retry_after")
+        headers = {} if wait is None else {"Retry-After": str(wait)}
+        message = f"Too many active generations: this account may have {limit} running at once. Nothing was started."
+        raise Refusal(429, message, vendor.active_code, headers)
+
+    def late(self, vendor: str) -> float:
+        """Count a request.
+
+        :return: how many real seconds its answer is late, by the settings ``slow_...``.
+        """
+        requests, setting = self.load.add(vendor), self.vendors[vendor].setting
+        per_job, most = float(setting("slow_per_job")), float(setting("slow_at_most"))
+        jobs = self.jobs.running(vendor, most=int(most / per_job) + 1) if per_job else 0
+        return min(most, float(setting("slow_per_request")) * requests + per_job * jobs)
 
     def _next_ending(self, vendor: str, kind: str) -> Ending | None:
         for ending in self.endings:
@@ -202,13 +239,16 @@ class State:
             refund=job.credits if gives_back else 0,
         )
 
-    def settle(self) -> None:
-        """Settle jobs that have ended: refunds and webhooks. It is called before anything is read."""
-        due = self.jobs.due()
-        if not due:
-            return
+    def settle(self) -> float:
+        """Settle jobs that have ended: refunds and webhooks. It is called before anything is read.
+
+        :return: the moment up to which ends are settled.
+        """
+        now = self.clock.now()
+        if not self.jobs.any_due(now):
+            return now
         with self.store.transaction():
-            for job in due:
+            for job in self.jobs.due(now):
                 account = self.accounts.find(job.vendor, job.account)
                 if job.refund and account is not None:
                     self.ledger.refund(account, job.refund, job_id=job.id, what=job.outcome, moment=job.ends)
@@ -216,9 +256,10 @@ class State:
                 if key is not None and key.webhook_url and job.outcome != "suspended":
                     self.store.run(
                         "INSERT INTO deliveries (vendor, job_id, url, secret, next) VALUES (?, ?, ?, ?, ?)",
-                        (job.vendor, job.id, key.webhook_url, key.webhook_secret, self.clock.now()),
+                        (job.vendor, job.id, key.webhook_url, key.webhook_secret, now),
                     )
-                self.jobs.settled(job)
+            self.jobs.settled(now)
+        return now
 
     def media_base(self, base_url: str) -> str:
         """Return the base URL of media links for a client that reaches the sandbox under ``base_url``."""

@@ -13,40 +13,53 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS accounts (
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE accounts (
     vendor TEXT NOT NULL, id TEXT NOT NULL, credit_limit INTEGER NOT NULL, balance INTEGER NOT NULL,
-    status TEXT NOT NULL DEFAULT 'active', data TEXT NOT NULL DEFAULT '{}', PRIMARY KEY (vendor, id));
-CREATE TABLE IF NOT EXISTS keys (
+    used INTEGER NOT NULL DEFAULT 0, status TEXT NOT NULL DEFAULT 'active', data TEXT NOT NULL DEFAULT '{}',
+    PRIMARY KEY (vendor, id));
+CREATE TABLE keys (
     key TEXT NOT NULL, vendor TEXT NOT NULL, account TEXT NOT NULL, status TEXT NOT NULL DEFAULT 'active',
     expires REAL, webhook_url TEXT, webhook_secret TEXT NOT NULL, PRIMARY KEY (vendor, key));
-CREATE TABLE IF NOT EXISTS ledger (
+CREATE TABLE ledger (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, vendor TEXT NOT NULL, account TEXT NOT NULL, kind TEXT NOT NULL,
     credits INTEGER NOT NULL, job_id TEXT, what TEXT NOT NULL, idempotency_key TEXT, time REAL NOT NULL,
     balance_after INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS ledger_by_job ON ledger (job_id);
-CREATE TABLE IF NOT EXISTS jobs (
+CREATE INDEX ledger_by_job ON ledger (job_id);
+CREATE INDEX ledger_by_account ON ledger (vendor, account, time);
+CREATE INDEX ledger_by_key ON ledger (idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE TABLE jobs (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, vendor TEXT NOT NULL, account TEXT NOT NULL,
     key TEXT NOT NULL, type TEXT NOT NULL, request TEXT NOT NULL, created REAL NOT NULL, ends REAL NOT NULL,
     outcome TEXT NOT NULL, message TEXT, credits INTEGER NOT NULL, refund INTEGER NOT NULL, idempotency_key TEXT,
     due REAL, shuffle INTEGER NOT NULL);
-CREATE INDEX IF NOT EXISTS jobs_by_account ON jobs (vendor, account, type, outcome, ends);
-CREATE INDEX IF NOT EXISTS jobs_in_order ON jobs (vendor, account, seq);
-CREATE INDEX IF NOT EXISTS jobs_shuffled ON jobs (vendor, account, shuffle);
-CREATE INDEX IF NOT EXISTS jobs_by_key ON jobs (vendor, account, idempotency_key) WHERE idempotency_key IS NOT NULL;
-CREATE INDEX IF NOT EXISTS jobs_due ON jobs (due) WHERE due IS NOT NULL;
-CREATE TABLE IF NOT EXISTS documents (
+CREATE INDEX jobs_in_order ON jobs (vendor, account, seq, type);
+CREATE INDEX jobs_running ON jobs (vendor, account, seq, type, due) WHERE due IS NOT NULL;
+CREATE INDEX jobs_ended ON jobs (vendor, account, outcome, seq, type, due) WHERE due IS NULL;
+CREATE INDEX jobs_of_project ON jobs
+    (vendor, account, json_extract(request, '$.projectId'), outcome, seq, type, due) WHERE due IS NULL;
+CREATE INDEX jobs_of_batch ON jobs (vendor, account, json_extract(request, '$.batchId'));
+CREATE INDEX jobs_shuffled ON jobs (vendor, account, shuffle);
+CREATE INDEX jobs_by_key ON jobs (vendor, account, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX jobs_due ON jobs (due) WHERE due IS NOT NULL;
+CREATE TABLE documents (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, vendor TEXT NOT NULL, account TEXT NOT NULL, kind TEXT NOT NULL,
     id TEXT NOT NULL, created REAL NOT NULL, data TEXT NOT NULL, UNIQUE (vendor, kind, id));
-CREATE INDEX IF NOT EXISTS documents_in_order ON documents (vendor, account, kind, seq);
-CREATE TABLE IF NOT EXISTS blobs (name TEXT PRIMARY KEY, content_type TEXT NOT NULL, data BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS idempotency (
+CREATE INDEX documents_in_order ON documents (vendor, account, kind, seq);
+CREATE INDEX documents_of_project ON documents
+    (vendor, account, kind, json_extract(data, '$.project'), seq);
+CREATE TABLE blobs (name TEXT PRIMARY KEY, content_type TEXT NOT NULL, data BLOB NOT NULL);
+CREATE TABLE idempotency (
     vendor TEXT NOT NULL, account TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL, time REAL NOT NULL,
     status INTEGER NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (vendor, account, key));
-CREATE TABLE IF NOT EXISTS deliveries (
+CREATE TABLE deliveries (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, vendor TEXT NOT NULL, job_id TEXT NOT NULL, url TEXT NOT NULL,
     secret TEXT NOT NULL, next REAL, attempts INTEGER NOT NULL DEFAULT 0, status INTEGER, error TEXT, body TEXT);
+CREATE INDEX deliveries_pending ON deliveries (seq) WHERE next IS NOT NULL;
 """
+
+# Changes with the schema, so that a state file of another version is told and not misread.
+VERSION = 1
 
 TABLES = ("meta", "accounts", "keys", "ledger", "jobs", "documents", "blobs", "idempotency", "deliveries")
 
@@ -57,6 +70,7 @@ class Store:
     A transaction is committed before its answer is sent, so a sandbox that is killed loses nothing it answered.
 
     :param path: the file to keep the state in; in memory when None.
+    :raises ValueError: when another version of the sandbox wrote the file.
     """
 
     def __init__(self, path: str | None = None) -> None:
@@ -67,7 +81,12 @@ class Store:
         # WAL with NORMAL survives the process being killed (not a power cut), and costs microseconds per commit.
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(SCHEMA)
+        if self.number("SELECT count(*) FROM sqlite_master"):
+            if self.number("PRAGMA user_version") != VERSION:
+                self.close()
+                raise ValueError(f"another version of the sandbox wrote {path}; name a new state file")
+        else:
+            self._db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -72,6 +73,8 @@ class MediaHost:
         if artwork is None:
             return problem(404, "NoSuchKey", "There is no such file")
         settings = self._state.settings
+        if settings.get("media", "shared") and isinstance(artwork, Artwork) and artwork.form != "zip":
+            artwork = replace(artwork, title="Shared", text="", product="", seed="")
         file = await self.gallery.file(artwork, int(settings.get("media", "min_bytes")))
         return download(
             file, headers, ranges=bool(settings.get("media", "ranges")), etag=bool(settings.get("media", "etag"))

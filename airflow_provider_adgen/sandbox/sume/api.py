@@ -31,6 +31,7 @@ class Sume(Vendor):
     prefix = "/sume/api/v1"
     default_key = "sume_live_sandbox"
     forbidden = "The workspace has no access to the API."
+    active_code = "active_generation_limit"
     seconds = creates.SECONDS
     kept = staticmethod(uploads.blob)
     uploaded = staticmethod(uploads.uploaded)
@@ -56,7 +57,7 @@ class Sume(Vendor):
         "scene_url": "media_url",
         # "flat", "short" or "nested"; the keys are not documented.
         "credits_shape": "flat",
-        # How many jobs may run at once in a workspace (429 beyond); None for any number.
+        # A limit is documented; how high it is, and the code of its 429, are the sandbox's own.
         "active_limit": 100,
         # Seconds until an uploaded video is searchable; None: 30 divided by the speed.
         "ingest_seconds": None,
@@ -132,7 +133,7 @@ class Sume(Vendor):
         """
         monthly, remaining = call.account.credit_limit, call.account.balance
         plan, bonus = call.account.data.get("plan", "pro"), call.account.data.get("bonus", 0)
-        active, limit = call.state.jobs.running(self.name, call.account.id), call.setting("active_limit")
+        active, limit = call.state.jobs.running(self.name, call.account.id), call.state.active_limit(call.account)
         shape = call.setting("credits_shape")
         if shape == "nested":
             amounts = {"monthly": monthly, "bonus": bonus, "remaining": remaining}
@@ -156,13 +157,13 @@ class Sume(Vendor):
 
     def brands(self, call: Call) -> Answer:
         """GET /brand."""
-        found, _ = call.documents("brand")
+        found = call.documents("brand")
         domain = call.query.get("domain")
         return page(call, [self._brand(call, brand) for brand in found if domain in (None, brand.data["domain"])])
 
     def current_brand(self, call: Call) -> Answer:
         """GET /brand/current."""
-        found, _ = call.documents("brand", limit=1)
+        found = call.documents("brand", limit=1)
         if not found:
             raise Refusal(404, "The workspace has no brand.")
         return Answer(200, self._brand(call, found[0]))

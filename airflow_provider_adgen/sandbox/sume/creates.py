@@ -78,9 +78,7 @@ def _start(call: Call, kind: str, requests: list[dict[str, Any]], price: int) ->
     """Start one job per request, all or none."""
     call.checked()
     state, name = call.state, call.vendor.name
-    limit = call.setting("active_limit")
-    if limit is not None and state.jobs.running(name, call.account.id) + len(requests) > int(limit):
-        raise Refusal(429, "Too many generations are active in this workspace.", "active_generation_limit")
+    state.admit(call.account, len(requests))
     balance = state.ledger.balance(name, call.account.id)
     if price * len(requests) > balance:
         raise Insufficient(price * len(requests), balance)

@@ -101,15 +101,12 @@ def list_jobs(call: Call) -> Answer:
     status = query_choice(call.query, "status", (*PHASES, *ENDED))
     limit = limit_of(call)
     running = status in PHASES
-    jobs, _ = call.state.jobs.page(
-        call.vendor.name,
-        call.account.id,
-        kind=kind,
+    which = call.which(
+        kinds=[kind] if kind else (),
         status="processing" if running else status,
-        progress=PHASES[status] if status is not None and running else None,
-        after=cursor_of(call),
-        limit=limit + 1,
+        progress=(call.now, *PHASES[status]) if status is not None and running else None,
     )
+    jobs = call.state.jobs.page(which, after=cursor_of(call), limit=limit + 1)
     return listed([shown(call, job) for job in jobs[:limit]], jobs[limit - 1].seq if len(jobs) > limit else None)
 
 

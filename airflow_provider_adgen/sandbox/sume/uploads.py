@@ -169,7 +169,7 @@ def list_assets(call: Call) -> Answer:
     query = call.query
     text, mode = query.get("q"), query_choice(query, "search_mode", SEARCH_MODES) or "text"
     sort = query_choice(query, "sort", SORTS) or ("relevance" if text else "created_at_desc")
-    found, _ = call.documents("asset")
+    found = call.documents("asset")
     scenes = [_scene(call, asset.id, asset.created, asset.data) for asset in found if call.now >= asset.data["ready"]]
     kept = []
     for scene in scenes:

@@ -109,6 +109,21 @@ class TestFiles:
             with av.open(io.BytesIO(content)) as film:
                 assert len(list(film.decode(video=0))) == 24
 
+    def test_jobs_can_share_a_file(self, sandbox: Sandbox, adsumo: httpx.Client, media: httpx.Client) -> None:
+        sandbox.settings(adsumo={"job_seconds": 0})
+        links = []
+        for ratio in ("1:1", "1:1", "9:16"):
+            body = {"prompt": ratio, "model": "fast", "aspect_ratio": ratio}
+            made = adsumo.post("/images/text-to-image", json=body).json()["generation_id"]
+            links.append(adsumo.get(f"/generations/{made}").json()["result_url"])
+        own = [media.get(link).content for link in links]
+        sandbox.settings(media={"shared": True})
+        shared = [media.get(link).content for link in links]
+        assert (len(set(own)), len(set(shared))) == (3, 2)
+        assert shared[0] == shared[1]
+        sizes = [[Image.open(io.BytesIO(content)).size for content in contents] for contents in (own, shared)]
+        assert sizes[0] == sizes[1]
+
     def test_making_a_film_does_not_hold_up_other_requests(self, sandbox: Sandbox, adsumo: httpx.Client) -> None:
         sandbox.settings(adsumo={"job_seconds": 0})
         made = [
