@@ -52,7 +52,7 @@ class WorkerWatch:
             since=job.since,
             until=job.until,
         )
-        over(*await trigger.wait_for_end())
+        over(*await trigger.wait_for_end(quiet=True))
 
     def close(self) -> None:
         """Watch nothing any more."""

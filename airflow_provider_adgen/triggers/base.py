@@ -7,6 +7,7 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
+import logging
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -90,15 +91,19 @@ class PollTrigger(AdGenTrigger):
         await SYSTEM.sleep(self.first_fire_delay - (SYSTEM.monotonic() - began))
         yield event(self.subject(), status, sealed)
 
-    async def wait_for_end(self) -> tuple[str, str]:
-        """Wait until the target is over, the time is, or the vendor cannot be asked; return a status and a result."""
-        status, sealed = await self._wait()
+    async def wait_for_end(self, *, quiet: bool = False) -> tuple[str, str]:
+        """
+        Wait until the target is over, the time is, or the vendor cannot be asked; return a status and a result.
+
+        :param quiet: log no changes of the status.
+        """
+        status, sealed = await self._wait(logging.DEBUG if quiet else logging.INFO)
         if status == UNREACHABLE:
             now = SYSTEM.now()
             await SYSTEM.sleep(min(retry_delay(now - self.since), self.until - now))
         return status, sealed
 
-    async def _wait(self) -> tuple[str, str]:
+    async def _wait(self, level: int) -> tuple[str, str]:
         limit = asyncio.timeout(max(0.0, self.until - SYSTEM.now()))
         try:
             async with limit:
@@ -111,7 +116,7 @@ class PollTrigger(AdGenTrigger):
                         if update.kind == UpdateKind.UNREACHABLE:
                             self.log.warning("%s", update.text)
                             return UNREACHABLE, ""
-                        self.log.info("%s is %s.", self.subject() or self.conn_id, update.text)
+                        self.log.log(level, "%s is %s.", self.subject() or self.conn_id, update.text)
         except Exception as error:  # whatever a secrets backend raises; the worker may be able to read it
             if limit.expired():
                 return TIMEOUT, ""

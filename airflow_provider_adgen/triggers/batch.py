@@ -103,7 +103,7 @@ class BatchTrigger(AdGenTrigger):
             since=since,
             until=until,
         )
-        return [conn_id, ids, *await trigger.wait_for_end()]
+        return [conn_id, ids, *await trigger.wait_for_end(quiet=True)]
 
     async def _resumed(self, account: Sequence[Any]) -> None:
         conn_id, moment, required = account

@@ -16,7 +16,7 @@ from airflow_provider_adgen.lifecycle.batch.opening import readable
 from airflow_provider_adgen.lifecycle.legs import Finished, Resumed, Wait, WaitForJob
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from airflow_provider_adgen.core.clock import Clock
     from airflow_provider_adgen.core.record import Attempt, Record
@@ -63,6 +63,9 @@ class Board:
         self.over: deque[ItemState] = deque()
         """Items whose job is over, to be collected."""
 
+        self.unwatched: list[ItemState] = []
+        """Items whose job has begun to be waited for."""
+
         self._held: list[ItemState] = []
         self._opening = opening
         self._members = members
@@ -76,10 +79,6 @@ class Board:
     def account(self, state: ItemState) -> BatchAccount:
         """Return the account of an item's present choice."""
         return self._opening.account(chosen(state).conn_id)
-
-    def under_way(self) -> Iterator[ItemState]:
-        """Yield the items whose jobs are waited for."""
-        return (one for one in self.states if one.job is not None and one.ended is None)
 
     def records(self) -> dict[str, Record]:
         """Return the records that can be read, by the items' folders."""
@@ -243,6 +242,7 @@ class Board:
             until=until,
         )
         account.in_flight += 1
+        self.unwatched.append(state)
 
     def is_over(self, state: ItemState, status: str, sealed: str) -> None:
         """Take in that an item's job is over."""
@@ -314,6 +314,8 @@ class Board:
 
     def settle_held(self, running: Iterable[ItemState]) -> None:
         """Let items whose move was held back go on, once it is known whether their account refuses everything."""
+        if not self._held:
+            return
         held, self._held = self._held, []
         busy = {chosen(one).conn_id for one in running} | {one for one, waiting in self.ready.items() if waiting}
         for state in held:

@@ -104,7 +104,6 @@ class BatchLeg:
         self._inbox: queue.SimpleQueue[tuple[ItemState, Any]] = queue.SimpleQueue()
         # What each running item does: True for collecting.
         self._running: dict[ItemState, bool] = {}
-        self._watched: set[ItemState] = set()
         self._closed: str | None = None
         self._results = ""
 
@@ -138,7 +137,7 @@ class BatchLeg:
             raise
         finally:
             self._watch.close()
-            self._watched.clear()
+            self._board.unwatched = [one for one in self._board.states if one.job is not None]
             pool.shutdown(wait=True)
         self._write()
         if all(state.status is not None for state in self._board.states):
@@ -213,9 +212,9 @@ class BatchLeg:
         return self._clock.monotonic() - progress < LINGER
 
     def _watch_all(self) -> None:
-        for state in self._board.under_way():
-            if state not in self._watched and state not in self._running and state.job is not None:
-                self._watched.add(state)
+        while self._board.unwatched:
+            state = self._board.unwatched.pop()
+            if state.job is not None and state.ended is None and state not in self._running:
                 self._watch.start(state.job, lambda *told, state=state: self._inbox.put((state, told)))
 
     def _start(self, pool: ThreadPoolExecutor, now: float) -> None:
@@ -266,7 +265,6 @@ class BatchLeg:
             return
         if not self._running.pop(state):
             self._board.account(state).posting -= 1
-        self._watched.discard(state)
         if isinstance(came, Exception) and not isinstance(came, AdGenError):
             self._log.error("Item %r: %s", state.key, trouble(came), exc_info=came)
         self._board.ended(state, came)
