@@ -7,15 +7,14 @@ from __future__ import annotations
 import abc
 import json
 import logging
-import os
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_provider_adgen import compat
 from airflow_provider_adgen.core.record import Attempt, Record, RecordUnreadable
 from airflow_provider_adgen.core.scrub import reason
+from airflow_provider_adgen.ledger.objects import create_object, list_objects
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.identity import TaskIdentity
@@ -99,6 +98,10 @@ class ObjectStore(Store):
         self._base = base
         self._parts = [quote(part, safe="").replace(".", "%2E") for part in parts]
 
+    def enter(self, part: str) -> None:
+        """Go on with the record in a folder below this one."""
+        self._parts.append(quote(part, safe="").replace(".", "%2E"))
+
     def _place(self) -> tuple[Any, str]:
         """Return the file system, and the path of the task's folder in it."""
         from airflow.sdk import ObjectStoragePath
@@ -140,10 +143,7 @@ class ObjectStore(Store):
         text = json.dumps(Record(attempts=[attempt]).to_json(), separators=(",", ":")).encode()
         fs, folder = self._place()
         name = f"{attempt.intended_at:014.3f}-{attempt.uid}-{attempt.phase}-{uuid.uuid4().hex[:8]}"
-        if "file" in ({fs.protocol} if isinstance(fs.protocol, str) else fs.protocol):
-            _write_file(Path(folder), name, text)
-        else:
-            _write_object(fs, folder, f"{name}.json", text)
+        create_object(fs, folder, f"{name}.json", text)
 
     def forget(self, attempt: Attempt) -> None:
         """Remove the objects of a refused attempt; where that is not allowed they stay, and say what they said."""
@@ -162,7 +162,6 @@ class ObjectStore(Store):
 def _texts(fs: Any, folder: str) -> list[tuple[str, bytes]]:
     """Return the names and contents of a folder's objects."""
     for left in reversed(range(_LISTINGS)):
-        fs.invalidate_cache(folder)  # another process may have written since this one listed it
         try:
             return [(name.rpartition("/")[2], fs.cat_file(name)) for name in _objects(fs, folder)]
         except FileNotFoundError:
@@ -173,31 +172,4 @@ def _texts(fs: Any, folder: str) -> list[tuple[str, bytes]]:
 
 
 def _objects(fs: Any, folder: str) -> list[str]:
-    try:
-        # Not exists(): it answers False for a storage that cannot be read.
-        names = fs.ls(folder, detail=False)
-    except FileNotFoundError:
-        return []
-    if folder in names:
-        raise NotADirectoryError
-    return [name for name in names if name.endswith(".json")]
-
-
-def _write_object(fs: Any, folder: str, name: str, text: bytes) -> None:
-    try:
-        fs.pipe_file(f"{folder}/{name}", text)
-    except FileNotFoundError:  # not an object store, but a file system that needs the folder first
-        fs.makedirs(folder, exist_ok=True)
-        fs.pipe_file(f"{folder}/{name}", text)
-
-
-def _write_file(folder: Path, name: str, text: bytes) -> None:
-    # The file appears only when it is complete, and it is on the disk before anything is paid for. An object store
-    # guarantees both by itself.
-    folder.mkdir(parents=True, exist_ok=True)
-    scratch = folder / f".{name}.tmp"
-    with scratch.open("wb") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.rename(folder / f"{name}.json")
+    return [name for name in list_objects(fs, folder) if name.endswith(".json")]
