@@ -70,13 +70,13 @@ class Claim:
 
     :param wanted: its identity.
     :param uid: the claim's id; the attempt that is submitted under it says it (``Attempt.claim``).
-    :param path: its object.
+    :param name: its object.
     :param swept: objects of claims that it found void.
     """
 
     wanted: CreativeIdentity
     uid: str
-    path: str
+    name: str
     swept: tuple[str, ...] = ()
 
 
@@ -97,7 +97,7 @@ class ClaimedElsewhere:
 class _Other:
     """Another record's claim, as its name and its text say."""
 
-    path: str
+    name: str
     uid: str
     claimed_at: float
     given_up: bool
@@ -145,7 +145,7 @@ class Claims:
             if isinstance(found, tuple):
                 made = self._made(wanted)
                 if made is None:
-                    return Claim(wanted, mine.uid, mine.path, found)
+                    return Claim(wanted, mine.uid, mine.name, found)
                 found = made
         except BaseException:
             self.withdraw(mine)
@@ -162,8 +162,8 @@ class Claims:
 
         :raises LibraryUnavailable: it could not be found out: withdraw the intent, too.
         """
-        paths = self._listed(claim.wanted)
-        return claim.path in paths and _void(claim.path) not in paths
+        names = self._listed(claim.wanted)
+        return claim.name in names and _void(claim.name) not in names
 
     def withdraw(self, claim: Claim) -> None:
         """
@@ -171,9 +171,9 @@ class Claims:
 
         Whoever waits for anything holds no claim.
         """
-        self._remove(claim.wanted, claim.path)
-        for path in claim.swept:
-            self._remove(claim.wanted, path, marked=True)
+        self._remove(claim.wanted, claim.name)
+        for name in claim.swept:
+            self._remove(claim.wanted, name, marked=True)
 
     def release(self, wanted: CreativeIdentity, record: RecordRef) -> None:
         """
@@ -183,14 +183,14 @@ class Claims:
         without a result.
         """
         try:
-            paths = self._listed(wanted)
+            names = self._listed(wanted)
         except LibraryUnavailable as error:
             log.warning("%s The claim on %s stays; it stops nobody, because its job is over.", error, wanted.key)
             return
-        for path in paths:
-            name = _name(path)
-            if name is not None and name["record"] == _record_tag(record):
-                self._remove(wanted, path, marked=_void(path) in paths)
+        for name in names:
+            parts = _NAME.fullmatch(name)
+            if parts is not None and parts["record"] == _record_tag(record):
+                self._remove(wanted, name, marked=_void(name) in names)
 
     # --- what others have claimed ---------------------------------------------------------------------------------
 
@@ -207,19 +207,19 @@ class Claims:
             work = self._work_of(other.record, other.uid)
             standing = self._judge(other, work)
             if standing == Standing.VOID and settle and not other.given_up:
-                self._mark(wanted, other.path)
+                self._mark(wanted, other.name)
                 work = self._work_of(other.record, other.uid)
                 standing = self._judge(other, work, given_up=True)
             match standing:
                 case Standing.VOID:
-                    void.append(other.path)
+                    void.append(other.name)
                 case Standing.HOLDS:
                     return self._elsewhere(wanted, other, work)
                 case Standing.MADE:
                     made = self._adopted(wanted, other, work)
                     if made is not None:
                         return made
-                    void.append(other.path)  # it cannot be used any more
+                    void.append(other.name)  # it cannot be used any more
                 case Standing.UNKNOWN:
                     made = self._made(wanted)
                     if made is None:
@@ -254,21 +254,21 @@ class Claims:
     def _listed(self, wanted: CreativeIdentity) -> set[str]:
         fs, folder = self._library.folder("claims", wanted.digest)
         with reading("The claims of the library"):
-            paths = list_objects(fs, folder)
-        return {path for path in paths if path.rpartition("/")[2].startswith(wanted.digest)}
+            names = (path.rpartition("/")[2] for path in list_objects(fs, folder))
+        return {name for name in names if name.startswith(wanted.digest)}
 
     def _read(self, wanted: CreativeIdentity, record: RecordRef) -> list[_Other]:
         """Return the claims of other records, in the order of their names."""
-        paths, mine = self._listed(wanted), _record_tag(record)
-        fs, _ = self._library.folder("claims", wanted.digest)
+        names, mine = self._listed(wanted), _record_tag(record)
+        fs, folder = self._library.folder("claims", wanted.digest)
         found = []
-        for path in sorted(paths):
-            name = _name(path)
-            if name is None:
-                if not path.endswith(_VOID):
-                    raise LibraryUnavailable(cannot_read(path, "its name is not one that this version writes"))
+        for name in sorted(names):
+            if name.endswith(_VOID):
                 continue
-            if name["record"] == mine:
+            path, parts = f"{folder}/{name}", _NAME.fullmatch(name)
+            if parts is None:
+                raise LibraryUnavailable(cannot_read(path, "its name is not one that this version writes"))
+            if parts["record"] == mine:
                 continue
             with reading(f"Library object {path}"):
                 try:
@@ -279,7 +279,7 @@ class Claims:
                 by = RecordRef.from_json(json.loads(text)["record"])
             except (ValueError, KeyError, TypeError) as error:
                 raise LibraryUnavailable(cannot_read(path, type(error).__name__)) from None
-            found.append(_Other(path, name["uid"], int(name["at"]) / 1000, _void(path) in paths, by))
+            found.append(_Other(name, parts["uid"], int(parts["at"]) / 1000, _void(name) in names, by))
         return found
 
     def _write(self, wanted: CreativeIdentity, record: RecordRef) -> Claim:
@@ -289,39 +289,35 @@ class Claims:
         value: dict[str, Any] = {"v": 1, "key": wanted.key, "claimed_at": now, "record": record.to_json()}
         with reading("A claim in the library", "written"):
             create_object(fs, folder, name, json.dumps(value, separators=(",", ":")).encode())
-        return Claim(wanted, uid, f"{folder}/{name}")
+        return Claim(wanted, uid, name)
 
-    def _mark(self, wanted: CreativeIdentity, path: str) -> None:
+    def _mark(self, wanted: CreativeIdentity, name: str) -> None:
         fs, folder = self._library.folder("claims", wanted.digest)
         with reading("A claim in the library", "written"):
-            create_object(fs, folder, _void(path).rpartition("/")[2], b"{}")
+            create_object(fs, folder, _void(name), b"{}")
 
-    def _remove(self, wanted: CreativeIdentity, path: str, *, marked: bool = False) -> None:
-        fs, _ = self._library.folder("claims", wanted.digest)
+    def _remove(self, wanted: CreativeIdentity, name: str, *, marked: bool = False) -> None:
+        fs, folder = self._library.folder("claims", wanted.digest)
         try:
             with suppress(FileNotFoundError):
-                fs.rm_file(path)
+                fs.rm_file(f"{folder}/{name}")
             if marked:  # the claim first: without its mark it would stand again
                 with suppress(FileNotFoundError):
-                    fs.rm_file(_void(path))
+                    fs.rm_file(f"{folder}/{_void(name)}")
         except Exception as error:  # deleting may not be allowed; an object that says the same will do
             log.debug("A claim could not be removed (%s).", type(error).__name__)
             if not marked:
-                self._mark_instead(wanted, path)
+                self._mark_instead(wanted, name)
 
-    def _mark_instead(self, wanted: CreativeIdentity, path: str) -> None:
+    def _mark_instead(self, wanted: CreativeIdentity, name: str) -> None:
         try:
-            self._mark(wanted, path)
+            self._mark(wanted, name)
         except LibraryUnavailable as error:
             log.warning("%s The claim on %s stays until its age makes it void.", error, wanted.key)
 
 
-def _name(path: str) -> re.Match[str] | None:
-    return _NAME.fullmatch(path, path.rfind("/") + 1)
-
-
-def _void(path: str) -> str:
-    return f"{path.removesuffix('.json')}{_VOID}"
+def _void(name: str) -> str:
+    return f"{name.removesuffix('.json')}{_VOID}"
 
 
 def _record_tag(record: RecordRef) -> str:

@@ -73,11 +73,12 @@ class Library:
         self.clock = clock
         self._opened: tuple[Any, str] | None = None
 
-    def folder(self, part: str, digest: str) -> tuple[Any, str]:
+    def open(self) -> tuple[Any, str]:
         """
-        Return the file system, and the folder of a digest in it.
+        Return the file system, and the library's path in it.
 
-        :param part: ``entries`` or ``claims``.
+        The first call looks up an Airflow connection: make it in the task's own thread.
+
         :raises LibraryUnavailable: there is no such file system or connection.
         """
         if self._opened is None:
@@ -86,7 +87,16 @@ class Library:
             with reading(f"The library {scrub(self._base)}"):
                 place = ObjectStoragePath(self._base)
                 self._opened = (place.fs, str(place.path).rstrip("/"))
-        fs, path = self._opened
+        return self._opened
+
+    def folder(self, part: str, digest: str) -> tuple[Any, str]:
+        """
+        Return the file system, and the folder of a digest in it.
+
+        :param part: ``entries`` or ``claims``.
+        :raises LibraryUnavailable: there is no such file system or connection.
+        """
+        fs, path = self.open()
         return fs, f"{path}/{part}/{digest[:2]}"
 
     # --- reading --------------------------------------------------------------------------------------------------
@@ -155,8 +165,7 @@ class Library:
         shards: dict[str, list[str]] = {}
         for digest in digests:
             shards.setdefault(digest[:2], []).append(digest)
-        for shard in shards:
-            self.folder("entries", shard)  # in this thread: it may look up an Airflow connection
+        self.open()  # in this thread
         found: dict[str, Held | LibraryUnavailable] = {}
         for some in in_parallel(self._listed, shards.values()):
             found |= some

@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -81,12 +81,13 @@ class Lookup:
     :param state: ``usable``, or why there is nothing to use.
     :param why: the same as a sentence, where there is more to say.
     :param made_at: Unix time of the newest entry's submission; None where there is no entry.
+    :param stored: the newest entry as it was read, usable or not.
     """
 
     state: State
     why: str = ""
     made_at: float | None = None
-    stored: Entry | None = None
+    stored: Entry | None = field(default=None, repr=False)
 
     @property
     def usable(self) -> bool:
