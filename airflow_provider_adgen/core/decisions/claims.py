@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 NO_INTENT_SECONDS = 600.0
 """A claim without an intent is void after so long: its process died before it wrote one."""
 
-YOUNG_SECONDS = 600.0
-"""So long after the latest sign of life of an intent, its process may still settle it: pauses between repeats are
-shorter."""
+YOUNG_SECONDS = 900.0
+"""So long after an intent's latest sign of life, its process may still settle it: repeats follow sooner than that."""
 
 _BADLY = frozenset({GenerationStatus.FAILED, GenerationStatus.CANCELED, GenerationStatus.EXPIRED})
 
@@ -91,7 +90,8 @@ def _work(attempt: Attempt) -> ClaimedWork:
         case "intent" if attempt.unknown:
             return ClaimedWork("unknown")
         case "intent":
-            return ClaimedWork("intent", at=max(attempt.began_at + attempt.post_seconds, attempt.sent_at or 0.0))
+            deadline = attempt.began_at + attempt.post_seconds
+            return ClaimedWork("intent", at=max(deadline, attempt.sent_at or 0.0, attempt.retry_at or 0.0))
         case "submitted" if attempt.ended in _BADLY:
             return ClaimedWork("failed")
         case "submitted":

@@ -19,6 +19,7 @@ from airflow_provider_adgen.core.decisions.claims import (
     is_stored,
     judge_claim,
 )
+from airflow_provider_adgen.core.decisions.submission import repeat_delay
 from airflow_provider_adgen.core.record import Attempt, Record
 
 STORED = {"id": "j", "creatives": [{"uri": "file:///a.png"}]}
@@ -68,6 +69,7 @@ class TestTheRecord:
         assert work(attempt("intent")).at == 160.0
         assert work(attempt("intent", clock_at=90.0)).at == 150.0
         assert work(attempt("intent", sent_at=700.0)).at == 700.0
+        assert work(attempt("intent", sent_at=700.0, retry_at=4300.0)).at == 4300.0
 
     def test_what_was_delivered(self) -> None:
         found = work(attempt("done", result=STORED, submitted_at=101.5))
@@ -75,6 +77,9 @@ class TestTheRecord:
 
 
 class TestTheClaim:
+    def test_an_intent_is_young_for_longer_than_any_pause_between_repeats(self) -> None:
+        assert max(repeat_delay(sends) for sends in range(100)) + 60 < YOUNG_SECONDS
+
     def test_without_an_intent_it_holds_for_ten_minutes(self) -> None:
         assert NO_INTENT_SECONDS == 600
         assert judge("none", after=599.9) == Standing.HOLDS

@@ -225,7 +225,7 @@ class TestWhatTheRecordSays:
     def test_an_unknown_submission_stops(self, world: World, unknown: bool) -> None:
         first = world.claimed("A")
         world.record("A", "intent", first, unknown=unknown)
-        world.clock.time += 0 if unknown else 660
+        world.clock.time += 0 if unknown else 960
         with pytest.raises(
             ClaimUnknown, match=r"run A.*Nothing was sent from here.*ledger show spring A generate"
         ) as caught:
