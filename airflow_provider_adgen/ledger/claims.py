@@ -167,9 +167,10 @@ class Claims:
 
     def withdraw(self, claim: Claim) -> None:
         """
-        Give a claim up. Call it only where nothing was started under it; it raises nothing.
+        Give a claim up, and remove those that it found void. It raises nothing.
 
-        Whoever waits for anything holds no claim.
+        Call it only where nothing is under way under the claim, and its intent, if there was one, is withdrawn: whoever
+        waits for anything holds no claim.
         """
         self._remove(claim.wanted, claim.name)
         for name in claim.swept:
