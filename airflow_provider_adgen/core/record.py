@@ -54,6 +54,7 @@ class Attempt(BaseModel):
     :param first_intended_at: Unix time at which this try first wanted to submit, where refused attempts were replaced.
     :param refusals: refused attempts that this one replaced, one after the other.
     :param answered_before: of those, the ones that the vendor answered.
+    :param claim: the claim on a library under which it was submitted.
     :param posters: the processes that may have posted it.
     :param withdrawn_by: of those, the ones that know that their posting started nothing.
     :param statuses: what each posting came to: an HTTP status, 0 where no answer arrived.
@@ -97,6 +98,7 @@ class Attempt(BaseModel):
     first_intended_at: float | None = None
     refusals: int = 0
     answered_before: int = 0
+    claim: str | None = None
     posters: list[str] = Field(default_factory=list)
     withdrawn_by: list[str] = Field(default_factory=list)
     statuses: list[int] = Field(default_factory=list)

@@ -21,7 +21,8 @@ from airflow_provider_adgen.core.clock import SYSTEM, Clock
 from airflow_provider_adgen.core.record import Record, RecordUnreadable
 from airflow_provider_adgen.core.scrub import reason
 from airflow_provider_adgen.ledger.ledger import Ledger
-from airflow_provider_adgen.ledger.stores import ObjectStore, create_object, item_folder
+from airflow_provider_adgen.ledger.objects import create_object, list_objects
+from airflow_provider_adgen.ledger.stores import ObjectStore, item_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -182,12 +183,7 @@ class BatchStore(ObjectStore):
     def all_frozen(self) -> list[Frozen]:
         """Return the frozen items of all tries, the oldest first."""
         fs, folder = self.place()
-        fs.invalidate_cache(f"{folder}/{_FOLDER}")
-        try:
-            paths = fs.ls(f"{folder}/{_FOLDER}", detail=False)
-        except FileNotFoundError:
-            return []
-        names = sorted(path.rpartition("/")[2] for path in paths)
+        names = sorted(path.rpartition("/")[2] for path in list_objects(fs, f"{folder}/{_FOLDER}"))
         return [Frozen(self, name) for name in names if name.startswith("items-") and name.endswith(".jsonl")]
 
     def read_lines(self, name: str) -> Iterator[dict[str, Any]]:

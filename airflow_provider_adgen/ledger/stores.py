@@ -8,15 +8,14 @@ import abc
 import hashlib
 import json
 import logging
-import os
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_provider_adgen import compat
 from airflow_provider_adgen.core.record import Attempt, Record, RecordUnreadable
 from airflow_provider_adgen.core.scrub import reason
+from airflow_provider_adgen.ledger.objects import create_object, list_objects
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.identity import TaskIdentity
@@ -138,7 +137,6 @@ class ObjectStore(Store):
     def _read_new(self, fs: Any, folder: str) -> list[str]:
         """Read the objects that were not read before; return the names of all there are."""
         for left in reversed(range(_LISTINGS)):
-            fs.invalidate_cache(folder)  # another process may have written since this one listed it
             paths = _objects(fs, folder)
             try:
                 for path in paths:
@@ -196,42 +194,4 @@ def item_folder(key: str) -> str:
 
 
 def _objects(fs: Any, folder: str) -> list[str]:
-    try:
-        # Not exists(): it answers False for a storage that cannot be read.
-        names = fs.ls(folder, detail=False)
-    except FileNotFoundError:
-        return []
-    if folder in names:
-        raise NotADirectoryError
-    return [name for name in names if name.endswith(".json")]
-
-
-def create_object(fs: Any, folder: str, name: str, text: bytes) -> None:
-    """
-    Create one object, which appears complete and under a name that nothing else has.
-
-    :param fs: the fsspec file system.
-    :param folder: its folder there.
-    :param name: its name in it.
-    :param text: what it holds.
-    """
-    if "file" in ({fs.protocol} if isinstance(fs.protocol, str) else fs.protocol):
-        _write_file(Path(folder), name, text)
-        return
-    try:
-        fs.pipe_file(f"{folder}/{name}", text)
-    except FileNotFoundError:  # not an object store, but a file system that needs the folder first
-        fs.makedirs(folder, exist_ok=True)
-        fs.pipe_file(f"{folder}/{name}", text)
-
-
-def _write_file(folder: Path, name: str, text: bytes) -> None:
-    # The file appears only when it is complete, and it is on the disk before anything is paid for. An object store
-    # guarantees both by itself.
-    folder.mkdir(parents=True, exist_ok=True)
-    scratch = folder / f".{name}.tmp"
-    with scratch.open("wb") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.rename(folder / name)
+    return [name for name in list_objects(fs, folder) if name.endswith(".json")]
