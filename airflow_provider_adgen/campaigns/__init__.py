@@ -1,3 +1,35 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Helpers for a campaign over a product catalogue: reading the catalogue, writing the manifest."""
+"""
+Campaigns over a product catalogue: the catalogue, the briefs and the plan that is made of them, the manifest.
+
+What this package exports is imported when it is first used: Airflow imports DAG files often, and most parses need none
+of it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.campaigns.briefs import Brief
+    from airflow_provider_adgen.campaigns.plan import Plan, plan_campaign
+
+__all__ = ["Brief", "Plan", "plan_campaign"]
+
+_MODULES = {
+    "Brief": "campaigns.briefs",
+    "Plan": "campaigns.plan",
+    "plan_campaign": "campaigns.plan",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"airflow_provider_adgen.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

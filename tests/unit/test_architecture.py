@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"compat"},
     "vendors": {"core"},
     "delivery": {"core"},
-    "campaigns": {"core", "delivery"},
+    "campaigns": {"core", "delivery", "hooks"},
     "ledger": {"core", "compat", "settings"},
     "hooks": {"core", "vendors", "delivery", "compat", "get_provider_info"},
     "lifecycle": {"core", "hooks", "ledger", "compat", "metrics"},
