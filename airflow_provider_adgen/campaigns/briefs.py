@@ -102,9 +102,10 @@ class Brief:
             self._need(text is None or (isinstance(text, str) and text.strip()), f"{one} must be a text")
         self._set("formats", self._words("formats", _FORMAT, "1:1"))
         self._set("locales", self._words("locales", _LOCALE, "de"))
-        if isinstance(self.duration, timedelta):
-            self._set("duration", self.duration.total_seconds())
-        self._need(self.duration is None or _positive(self.duration), "duration must be seconds, more than 0")
+        seconds = self.duration.total_seconds() if isinstance(self.duration, timedelta) else self.duration
+        self._need(seconds is None or _positive(seconds), "duration must be seconds, more than 0")
+        # However the same length is written, it makes the same request.
+        self._set("duration", int(seconds) if seconds is not None and seconds == int(seconds) else seconds)
         whole = isinstance(count, int) and _positive(count) and count <= MOST
         self._need(whole, f"count must be a whole number from 1 to {MOST}")
         self._need(given["product_image"] in PRODUCT_IMAGE, f"product_image must be one of {', '.join(PRODUCT_IMAGE)}")

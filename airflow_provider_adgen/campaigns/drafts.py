@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -89,12 +89,13 @@ class _NoColumn(LookupError):
 class _Values(dict[str, str]):
     """The values of a row as texts, read when they are asked for."""
 
-    def __init__(self, product: Row) -> None:
+    def __init__(self, product: Row, columns: Collection[str]) -> None:
         super().__init__()
         self._product = product
+        self._columns = columns
 
     def __missing__(self, name: str) -> str:
-        if name in COLUMNS:
+        if name in self._columns:
             value = getattr(self._product, name)
         elif name in self._product.extra:
             value = self._product.extra[name]
@@ -216,23 +217,31 @@ class DraftMaker:
     :param briefs: what is to be made.
     :param accounts: who may make it, in order of preference.
     :param assumed: what to count where no price is documented.
+    :param columns: those of :data:`COLUMNS` that the catalogue has; None means all.
     :raises InvalidRequest: two briefs have one name, or options name a field that the vendor does not have.
     """
 
-    def __init__(self, briefs: Sequence[Brief], accounts: Sequence[Account], assumed: Assumed) -> None:
+    def __init__(
+        self,
+        briefs: Sequence[Brief],
+        accounts: Sequence[Account],
+        assumed: Assumed,
+        columns: Collection[str] | None = None,
+    ) -> None:
         names = [brief.name for brief in briefs]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InvalidRequest(f"Two briefs are named {', '.join(twice)}; a name must be unique. Nothing was sent.")
         self._writers = [_BriefWriter(brief, accounts) for brief in briefs]
         self._assumed = assumed
+        self._columns = frozenset(COLUMNS if columns is None else {"id", "title", *columns} & {*COLUMNS})
         self.problems = Problems()
         self.passed_over: dict[tuple[str, str, str], int] = {}
         """How many creatives an account cannot make although another can, by brief, account and reason."""
 
     def drafts(self, product: Row) -> list[Draft]:
         """Return what could be made of a product; what nobody can make goes to the problems."""
-        values = _Values(product)
+        values = _Values(product, self._columns)
         found: list[Draft] = []
         for writer in self._writers:
             try:

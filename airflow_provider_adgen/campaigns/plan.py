@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -128,6 +128,7 @@ def plan_campaign(
     on_over_budget: str = "fail",
     limit: int | str | None = None,
     library: Library | None = None,
+    columns: Collection[str] | None = None,
     vendors: Mapping[str, Vendor] | None = None,
 ) -> Plan:
     """
@@ -149,6 +150,8 @@ def plan_campaign(
         lowest priority is left out first.
     :param limit: plan only so many products: the first for which there is a brief.
     :param library: knows what was made before.
+    :param columns: the columns that the catalogue has: a text that uses another one is refused. By default only what is
+        in no row's ``extra`` is missing, because a product has the others in any case, if only empty.
     :param vendors: the vendor of each account, where it is known already; by default the connection's type tells it.
     :raises InvalidRequest: an argument is wrong, a creative can be made by no account, a text uses a column that a row
         does not have, a key is not unique or too long, a price is not known, or it does not fit into ``max_credits``.
@@ -158,7 +161,7 @@ def plan_campaign(
         raise InvalidRequest(f"on_over_budget must be one of {', '.join(_OVER_BUDGET)}. Nothing was sent.")
     known = _accounts(accounts, vendors)
     limits = read_max_credits(max_credits, known)
-    maker = DraftMaker(briefs, known, read_assumed(assume_credits, known))
+    maker = DraftMaker(briefs, known, read_assumed(assume_credits, known), columns)
     drafts, rows = _all_drafts(maker, products, _read_limit(limit))
     maker.problems.raise_if_any()
     drafts.sort(key=lambda draft: -draft.priority)  # stable: the catalogue's order within a priority

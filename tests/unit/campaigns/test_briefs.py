@@ -78,7 +78,8 @@ def test_columns_are_named_in_order() -> None:
 
 def test_what_is_stated_is_kept() -> None:
     brief = Brief("reel", "video", "A {title}", formats=["9:16", "1:1"], duration=timedelta(seconds=8), locales=["de"])
-    assert (brief.formats, brief.locales, brief.duration) == (("9:16", "1:1"), ("de",), 8.0)
+    assert (brief.formats, brief.locales, repr(brief.duration)) == (("9:16", "1:1"), ("de",), "8")
+    assert [repr(Brief("a", "video", duration=one).duration) for one in (8, 8.0, 7.5)] == ["8", "8", "7.5"]
     assert (brief.count, brief.product_image, brief.priority) == (1, "no", 0)
 
 
