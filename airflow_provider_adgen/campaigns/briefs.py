@@ -29,7 +29,7 @@ _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _SPACES = re.compile(r"[ \t]{2,}")
 _LOOSE = re.compile(r"[ \t]+(?=[.,;:!?])")
 
-Parts = tuple[tuple[str, str | None], ...]
+TextParts = tuple[tuple[str, str | None], ...]
 """A text, taken apart: pairs of what stands as it is, and the name of the column that follows it (None at the end)."""
 
 
@@ -171,7 +171,7 @@ def _positive(value: Any) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def parse_text(text: str) -> Parts:
+def parse_text(text: str) -> TextParts:
     """
     Take a text apart.
 
@@ -200,12 +200,12 @@ def _around(text: str, position: int) -> str:
     return repr(text[max(0, position - 20) : position + 20])
 
 
-def columns_of(parts: Parts) -> list[str]:
+def columns_of(parts: TextParts) -> list[str]:
     """Return the columns that a text names."""
     return [name for _, name in parts if name is not None]
 
 
-def fill_text(parts: Parts, value_of: Callable[[str], str]) -> str:
+def fill_text(parts: TextParts, value_of: Callable[[str], str]) -> str:
     """
     Fill a text in.
 

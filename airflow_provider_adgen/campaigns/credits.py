@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Account:
+class CampaignAccount:
     """
     An account that takes part in a campaign.
 
@@ -36,7 +36,7 @@ Assumed = Mapping[str, Mapping[str, int] | int]
 """What to count for one generation without a documented price, by connection, or by connection and kind."""
 
 
-def read_max_credits(value: Any, accounts: Sequence[Account]) -> dict[str, int] | None:
+def read_max_credits(value: Any, accounts: Sequence[CampaignAccount]) -> dict[str, int] | None:
     """
     Return the most credits by connection; None where there is no limit.
 
@@ -55,7 +55,7 @@ def read_max_credits(value: Any, accounts: Sequence[Account]) -> dict[str, int] 
     return {_only("max_credits", accounts): _whole("max_credits", value)}
 
 
-def read_assumed(value: Any, accounts: Sequence[Account]) -> Assumed:
+def read_assumed(value: Any, accounts: Sequence[CampaignAccount]) -> Assumed:
     """
     Return what to count where no price is documented, by connection; an account that is not in it has nothing.
 
@@ -85,7 +85,7 @@ def assumed_for(assumed: Assumed, conn_id: str, kind: str) -> int | None:
     return value.get(kind) if isinstance(value, Mapping) else value
 
 
-def _only(name: str, accounts: Sequence[Account]) -> str:
+def _only(name: str, accounts: Sequence[CampaignAccount]) -> str:
     if len(accounts) > 1:
         raise InvalidRequest(
             f"{name} must name the accounts, because there are several: {{conn_id: number}}. Credits of two accounts "

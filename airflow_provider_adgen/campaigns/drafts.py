@@ -10,8 +10,8 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_adgen.campaigns.briefs import Parts, columns_of, fill_text, parse_text, texts_in
-from airflow_provider_adgen.campaigns.credits import Account, Assumed, assumed_for
+from airflow_provider_adgen.campaigns.briefs import TextParts, columns_of, fill_text, parse_text, texts_in
+from airflow_provider_adgen.campaigns.credits import Assumed, CampaignAccount, assumed_for
 from airflow_provider_adgen.core.briefs import (
     CannotMake,
     FilledBrief,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.campaigns.briefs import Brief
 
 LONGEST_KEY = 200
-LONGEST_TITLE = 500
+LONGEST_TITLE = 300
 """Characters of a product's title that go into ``meta``; a longer one ends with an ellipsis there."""
 
 COLUMNS = ("id", "title", "description", "link", "image_link", "price", "currency", "brand", "product_type")
@@ -34,7 +34,7 @@ COLUMNS = ("id", "title", "description", "link", "image_link", "price", "currenc
 _SHOWN = 20
 
 
-class Row(ShopProduct, Protocol):
+class CatalogueRow(ShopProduct, Protocol):
     """A product as a plan needs it: the attributes of :data:`COLUMNS`, its line, and all other columns."""
 
     @property
@@ -47,7 +47,7 @@ class Row(ShopProduct, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class DraftChoice:
     """
     One account that can make a creative.
 
@@ -78,7 +78,7 @@ class Draft:
 
     key: str
     priority: int
-    choices: tuple[Choice, ...]
+    choices: tuple[DraftChoice, ...]
     meta: dict[str, Any]
 
 
@@ -89,7 +89,7 @@ class _NoColumn(LookupError):
 class _Values(dict[str, str]):
     """The values of a row as texts, read when they are asked for."""
 
-    def __init__(self, product: Row, columns: Collection[str]) -> None:
+    def __init__(self, product: CatalogueRow, columns: Collection[str]) -> None:
         super().__init__()
         self._product = product
         self._columns = columns
@@ -114,7 +114,7 @@ def _as_text(value: Any) -> str:
 
 
 @dataclass
-class Problems:
+class PlanProblems:
     """What is wrong with a plan, gathered, so that one error names it all; what is alike is counted."""
 
     found: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -147,7 +147,7 @@ class _Text:
     """A text of a brief for one locale."""
 
     def __init__(self, text: str | None) -> None:
-        self.parts: Parts | None = None if text is None else parse_text(text)
+        self.parts: TextParts | None = None if text is None else parse_text(text)
 
     @property
     def says_locale(self) -> bool:
@@ -160,7 +160,7 @@ class _Text:
 class _Options:
     """The fields that a brief names for one account."""
 
-    def __init__(self, brief: Brief, account: Account) -> None:
+    def __init__(self, brief: Brief, account: CampaignAccount) -> None:
         self._given = {
             **brief.options.get(account.vendor.name, {}),
             **brief.options.get(account.conn_id, {}),
@@ -195,7 +195,7 @@ def _filled(value: Any, values: Mapping[str, str]) -> Any:
 class _BriefWriter:
     """One brief, read once for all products."""
 
-    def __init__(self, brief: Brief, accounts: Sequence[Account]) -> None:
+    def __init__(self, brief: Brief, accounts: Sequence[CampaignAccount]) -> None:
         self.brief = brief
         self.accounts = [(account, _Options(brief, account)) for account in accounts]
         self.locales: list[tuple[str | None, _Text, _Text, bool]] = []
@@ -224,7 +224,7 @@ class DraftMaker:
     def __init__(
         self,
         briefs: Sequence[Brief],
-        accounts: Sequence[Account],
+        accounts: Sequence[CampaignAccount],
         assumed: Assumed,
         columns: Collection[str] | None = None,
     ) -> None:
@@ -235,11 +235,11 @@ class DraftMaker:
         self._writers = [_BriefWriter(brief, accounts) for brief in briefs]
         self._assumed = assumed
         self._columns = frozenset(COLUMNS if columns is None else {"id", "title", *columns} & {*COLUMNS})
-        self.problems = Problems()
+        self.problems = PlanProblems()
         self.passed_over: dict[tuple[str, str, str], int] = {}
         """How many creatives an account cannot make although another can, by brief, account and reason."""
 
-    def drafts(self, product: Row) -> list[Draft]:
+    def drafts(self, product: CatalogueRow) -> list[Draft]:
         """Return what could be made of a product; what nobody can make goes to the problems."""
         values = _Values(product, self._columns)
         found: list[Draft] = []
@@ -257,7 +257,7 @@ class DraftMaker:
             values.pop("format", None)
         return found
 
-    def _of_brief(self, writer: _BriefWriter, product: Row, values: _Values) -> Iterator[Draft]:
+    def _of_brief(self, writer: _BriefWriter, product: CatalogueRow, values: _Values) -> Iterator[Draft]:
         brief = writer.brief
         for locale, prompt, script, in_locale in writer.locales:
             if locale is not None:
@@ -296,10 +296,10 @@ class DraftMaker:
                     yield Draft(own, brief.priority, choices, meta)
 
     def _choices(
-        self, writer: _BriefWriter, product: Row, values: _Values, stated: dict[str, Any], key: str
-    ) -> tuple[Choice, ...]:
-        choices: list[Choice] = []
-        reasons: list[tuple[Account, str]] = []
+        self, writer: _BriefWriter, product: CatalogueRow, values: _Values, stated: dict[str, Any], key: str
+    ) -> tuple[DraftChoice, ...]:
+        choices: list[DraftChoice] = []
+        reasons: list[tuple[CampaignAccount, str]] = []
         for account, options in writer.accounts:
             brief = FilledBrief(**stated, options=options.filled(values))
             made = account.vendor.request_for(brief, product)
@@ -313,7 +313,7 @@ class DraftMaker:
                 continue
             if price is None:
                 price = assumed_for(self._assumed, account.conn_id, made["kind"])
-            choices.append(Choice(account.conn_id, made, price))
+            choices.append(DraftChoice(account.conn_id, made, price))
         name = writer.brief.name
         if not choices:
             why = "".join(f"\n    {account}: {reason}" for account, reason in reasons)
@@ -325,7 +325,7 @@ class DraftMaker:
         return tuple(choices)
 
 
-def _key(product: Row, brief: Brief, locale: str | None, shape: str | None) -> str:
+def _key(product: CatalogueRow, brief: Brief, locale: str | None, shape: str | None) -> str:
     parts = [product.id, brief.name]
     if locale is not None:
         parts.append(locale)
@@ -334,7 +334,7 @@ def _key(product: Row, brief: Brief, locale: str | None, shape: str | None) -> s
     return "/".join(parts)
 
 
-def _meta(product: Row, brief: Brief, locale: str | None, shape: str | None) -> dict[str, Any]:
+def _meta(product: CatalogueRow, brief: Brief, locale: str | None, shape: str | None) -> dict[str, Any]:
     title = product.title
     meta = {
         "product_id": product.id,

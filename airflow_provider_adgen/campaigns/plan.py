@@ -9,13 +9,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_adgen.campaigns.credits import Account, read_assumed, read_max_credits
-from airflow_provider_adgen.campaigns.drafts import Draft, DraftMaker, Row
+from airflow_provider_adgen.campaigns.briefs import Brief
+from airflow_provider_adgen.campaigns.credits import CampaignAccount, read_assumed, read_max_credits
+from airflow_provider_adgen.campaigns.drafts import CatalogueRow, Draft, DraftMaker
 from airflow_provider_adgen.core.briefs import PRODUCT_ARGUMENTS, products_of
 from airflow_provider_adgen.core.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from airflow_provider_adgen.campaigns.briefs import Brief
     from airflow_provider_adgen.core.vendor import Vendor
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ _OVER_BUDGET = ("fail", "trim")
 _SHOWN = 5
 
 
-class Library(Protocol):
+class LibraryLookup(Protocol):
     """What was made before and is still there."""
 
     def lookup(self, items: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
@@ -119,7 +119,7 @@ class Plan:
 
 
 def plan_campaign(
-    products: Iterable[Row],
+    products: Iterable[CatalogueRow],
     briefs: Sequence[Brief],
     accounts: Sequence[str],
     *,
@@ -127,7 +127,7 @@ def plan_campaign(
     assume_credits: Any = None,
     on_over_budget: str = "fail",
     limit: int | str | None = None,
-    library: Library | None = None,
+    library: LibraryLookup | None = None,
     columns: Collection[str] | None = None,
     vendors: Mapping[str, Vendor] | None = None,
 ) -> Plan:
@@ -159,6 +159,8 @@ def plan_campaign(
     """
     if on_over_budget not in _OVER_BUDGET:
         raise InvalidRequest(f"on_over_budget must be one of {', '.join(_OVER_BUDGET)}. Nothing was sent.")
+    if isinstance(briefs, Brief) or not briefs:
+        raise InvalidRequest("briefs must be a list of briefs, and hold at least one. Nothing was sent.")
     known = _accounts(accounts, vendors)
     limits = read_max_credits(max_credits, known)
     maker = DraftMaker(briefs, known, read_assumed(assume_credits, known), columns)
@@ -193,13 +195,15 @@ def plan_campaign(
     return plan
 
 
-def _accounts(accounts: Sequence[str], vendors: Mapping[str, Vendor] | None) -> list[Account]:
+def _accounts(accounts: Sequence[str], vendors: Mapping[str, Vendor] | None) -> list[CampaignAccount]:
     if isinstance(accounts, str) or not accounts:
         raise InvalidRequest('accounts must be a list of connections: ["adsumo_default"]. Nothing was sent.')
     if len(set(accounts)) < len(accounts):
         raise InvalidRequest("accounts names a connection twice. Nothing was sent.")
     given = vendors or {}
-    return [Account(conn_id, given[conn_id] if conn_id in given else _vendor_of(conn_id)) for conn_id in accounts]
+    return [
+        CampaignAccount(conn_id, given[conn_id] if conn_id in given else _vendor_of(conn_id)) for conn_id in accounts
+    ]
 
 
 def _vendor_of(conn_id: str) -> Vendor:
@@ -217,10 +221,12 @@ def _read_limit(limit: int | str | None) -> int | None:
     return number
 
 
-def _all_drafts(maker: DraftMaker, products: Iterable[Row], limit: int | None) -> tuple[list[Draft], dict[str, Row]]:
+def _all_drafts(
+    maker: DraftMaker, products: Iterable[CatalogueRow], limit: int | None
+) -> tuple[list[Draft], dict[str, CatalogueRow]]:
     """Return all drafts, and the products that they are of, by id."""
     found: list[Draft] = []
-    rows: dict[str, Row] = {}
+    rows: dict[str, CatalogueRow] = {}
     keys: set[str] = set()
     for product in products:
         if limit is not None and len(rows) >= limit:
@@ -303,7 +309,7 @@ def _over_budget(plan: Plan) -> str:
     )
 
 
-def _add_vendor_products(plan: Plan, rows: Mapping[str, Row]) -> None:
+def _add_vendor_products(plan: Plan, rows: Mapping[str, CatalogueRow]) -> None:
     for item in plan.items:
         if item["key"] in plan.reused:
             continue

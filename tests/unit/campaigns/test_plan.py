@@ -209,7 +209,8 @@ def test_keys_are_unique_and_not_too_long() -> None:
 
 def test_meta_stays_small() -> None:
     (item, _) = plan([ShopRow(id="x" * 180, title="é" * 9000)], [HERO]).items
-    assert item["meta"]["title"] == "é" * 499 + "…"
+    assert item["meta"]["title"] == "é" * 299 + "…"
+    (item, _) = plan([ShopRow(id="😀" * 180, title="😀" * 9000)], [HERO]).items
     assert len(json.dumps(item["meta"])) < 8192
 
 
@@ -277,6 +278,11 @@ def test_a_locale_is_honoured_by_the_text_or_not_at_all() -> None:
     assert "it has no field for a locale" in refused([LAMP], [silent])
     half = Brief("d", "image", "Lamp", formats=["1:1"], locales=["de", "en"], prompts={"de": "Lampe"}, options=FAST)
     assert "LMP-014/d/en/1x1: no account can make" in refused([LAMP], [half])
+
+
+@pytest.mark.parametrize("briefs", [[], HERO])
+def test_briefs_that_are_none(briefs: Any) -> None:
+    assert "briefs must be a list" in refused([LAMP], briefs)
 
 
 @pytest.mark.parametrize(
