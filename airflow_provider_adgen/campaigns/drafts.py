@@ -31,6 +31,7 @@ LONGEST_TITLE = 300
 COLUMNS = ("id", "title", "description", "link", "image_link", "price", "currency", "brand", "product_type")
 """The columns that every product has; others are in ``extra``."""
 
+_LOCALE, _FORMAT = "locale", "format"
 _SHOWN = 20
 
 
@@ -144,17 +145,18 @@ class PlanProblems:
 
 
 class _Text:
-    """A text of a brief for one locale."""
+    """
+    A text of a brief for one locale.
 
-    def __init__(self, text: str | None) -> None:
-        self.parts: TextParts | None = None if text is None else parse_text(text)
+    :param own: it was written for that locale.
+    """
 
-    @property
-    def says_locale(self) -> bool:
-        return self.parts is not None and "locale" in columns_of(self.parts)
+    def __init__(self, text: str | None, *, own: bool) -> None:
+        self._parts: TextParts | None = None if text is None else parse_text(text)
+        self.in_locale = own or (self._parts is not None and _LOCALE in columns_of(self._parts))
 
     def filled(self, values: _Values) -> str | None:
-        return None if self.parts is None else fill_text(self.parts, values.__getitem__) or None
+        return None if self._parts is None else fill_text(self._parts, values.__getitem__) or None
 
 
 class _Options:
@@ -172,8 +174,9 @@ class _Options:
                 f"Brief {brief.name!r}: options name {', '.join(unknown)} for {account}, which has no such field in a "
                 f"request that makes {brief.kind}; there are: {', '.join(sorted(known))}. Nothing was sent."
             )
-        varies = any(columns_of(parse_text(text)) for text in texts_in(self._given))
-        self._constant = None if varies else self._of({})
+        columns = [name for text in texts_in(self._given) for name in columns_of(parse_text(text))]
+        self.in_locale = _LOCALE in columns
+        self._constant = None if columns else self._of({})
 
     def filled(self, values: Mapping[str, str]) -> Mapping[str, Any]:
         return self._constant if self._constant is not None else self._of(values)
@@ -198,11 +201,10 @@ class _BriefWriter:
     def __init__(self, brief: Brief, accounts: Sequence[CampaignAccount]) -> None:
         self.brief = brief
         self.accounts = [(account, _Options(brief, account)) for account in accounts]
-        self.locales: list[tuple[str | None, _Text, _Text, bool]] = []
+        self.locales: list[tuple[str | None, _Text, _Text]] = []
         for locale in brief.locales or (None,):
-            prompt, script = (_Text(text) for text in brief.texts(locale))
-            in_locale = locale in brief.prompts or prompt.says_locale or script.says_locale
-            self.locales.append((locale, prompt, script, in_locale))
+            prompt, script = (_Text(text, own=locale in brief.prompts) for text in brief.texts(locale))
+            self.locales.append((locale, prompt, script))
         self.formats: Sequence[str | None] = brief.formats or (None,)
 
     def wants(self, values: _Values) -> bool:
@@ -253,23 +255,24 @@ class DraftMaker:
                     f"brief {writer.brief.name!r} uses {column}, a column that this row does not have",
                     f"line {product.line} (product {product.id})",
                 )
-            values.pop("locale", None)
-            values.pop("format", None)
+            values.pop(_LOCALE, None)
+            values.pop(_FORMAT, None)
         return found
 
     def _of_brief(self, writer: _BriefWriter, product: CatalogueRow, values: _Values) -> Iterator[Draft]:
         brief = writer.brief
-        for locale, prompt, script, in_locale in writer.locales:
+        for locale, prompt, script in writer.locales:
             if locale is not None:
-                values["locale"] = locale
+                values[_LOCALE] = locale
             for shape in writer.formats:
                 if shape is not None:
-                    values["format"] = shape
+                    values[_FORMAT] = shape
                 key = _key(product, brief, locale, shape)
+                shown, said = prompt.filled(values), script.filled(values)
                 stated = {
                     "kind": brief.kind,
-                    "prompt": prompt.filled(values),
-                    "script": script.filled(values),
+                    "prompt": shown,
+                    "script": said,
                     "format": shape,
                     "locale": locale,
                     "duration": brief.duration,
@@ -278,7 +281,8 @@ class DraftMaker:
                     "voice": brief.voice,
                     "avatar": brief.avatar,
                     "product_image": brief.product_image,
-                    "text_in_locale": in_locale,
+                    # A text that is empty for this product says nothing in any language.
+                    "text_in_locale": (shown and prompt.in_locale) or (said and script.in_locale) or False,
                 }
                 choices = self._choices(writer, product, values, stated, key)
                 if not choices:
@@ -301,7 +305,8 @@ class DraftMaker:
         choices: list[DraftChoice] = []
         reasons: list[tuple[CampaignAccount, str]] = []
         for account, options in writer.accounts:
-            brief = FilledBrief(**stated, options=options.filled(values))
+            own = {"options": options.filled(values), "text_in_locale": stated["text_in_locale"] or options.in_locale}
+            brief = FilledBrief(**{**stated, **own})
             made = account.vendor.request_for(brief, product)
             if isinstance(made, CannotMake):
                 reasons.append((account, made.reason))

@@ -159,7 +159,7 @@ def plan_campaign(
     """
     if on_over_budget not in _OVER_BUDGET:
         raise InvalidRequest(f"on_over_budget must be one of {', '.join(_OVER_BUDGET)}. Nothing was sent.")
-    if isinstance(briefs, Brief) or not briefs:
+    if not isinstance(briefs, list | tuple) or not briefs or not all(isinstance(one, Brief) for one in briefs):
         raise InvalidRequest("briefs must be a list of briefs, and hold at least one. Nothing was sent.")
     known = _accounts(accounts, vendors)
     limits = read_max_credits(max_credits, known)

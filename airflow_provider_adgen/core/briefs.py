@@ -214,7 +214,7 @@ def _follow(title: str, recipe: Recipe, brief: FilledBrief, product: ShopProduct
         if unknown:
             unable.append(f"it has no field {', '.join(unknown)} (options)")
         decided = recipe.takes.get("format")
-        if brief.format is not None and decided in options:
+        if brief.format is not None and (decided in options or decided in (options.get("extra_fields") or ())):
             unable.append(f"options name {decided}, which formats decides")
     if unable:
         return False, ", ".join(unable)

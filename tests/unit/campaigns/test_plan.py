@@ -280,6 +280,22 @@ def test_a_locale_is_honoured_by_the_text_or_not_at_all() -> None:
     assert "LMP-014/d/en/1x1: no account can make" in refused([LAMP], [half])
 
 
+def test_a_text_that_is_empty_says_no_locale() -> None:
+    own = Brief("own", "image", locales=["de"], prompts={"de": "{text_de}"}, formats=["1:1"])
+    said = plan([ShopRow(extra={"text_de": "Lampe"})], [own], "cutx_default")
+    assert said.items[0]["choices"][0]["request"]["prompt"] == "Lampe"
+    # CutX would make an ad without a prompt, in whatever language.
+    assert "it has no field for a locale" in refused([ShopRow(extra={"text_de": ""})], [own], "cutx_default")
+
+
+def test_an_option_may_say_the_locale() -> None:
+    options = {"cinematicads": {"workflow_type": "staticad", "concept": "{title} for {locale}"}}
+    brief = Brief("static", "image", locales=["de"], options=options)
+    (item,) = plan([LAMP], [brief], "cinematicads_default").items
+    assert item["choices"][0]["request"]["concept"] == "Desk lamp for de"
+    assert "it has no field for a locale" in refused([LAMP], [brief], "cutx_default")
+
+
 @pytest.mark.parametrize("briefs", [[], HERO])
 def test_briefs_that_are_none(briefs: Any) -> None:
     assert "briefs must be a list" in refused([LAMP], briefs)

@@ -295,6 +295,12 @@ def test_every_field_stated_is_honoured_or_a_reason(vendor: str, kind: str) -> N
             {"prompt": "A", "format": "1:1", "options": {"aspect_ratio": "4:5"}},
             "options name aspect_ratio, which formats decides",
         ),
+        (
+            "adsumo",
+            "video",
+            {"prompt": "A", "format": "1:1", "options": {"model": "sora-2", "extra_fields": {"aspect_ratio": "2:1"}}},
+            "options name aspect_ratio, which formats decides",
+        ),
         ("cinematicads", "video", {"prompt": "A"}, "options must name workflow_type (avatar, "),
         (
             "cinematicads",
