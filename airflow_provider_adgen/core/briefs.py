@@ -196,6 +196,7 @@ def _follow(title: str, recipe: Recipe, brief: FilledBrief, product: ShopProduct
     """Return the request; else whether the recipe fits the brief, and the reason."""
     options = brief.options
     fields: dict[str, Any] = {"kind": recipe.request.kind, **recipe.always}
+    without: list[str] = []
     unable: list[str] = []
     for name in STATED:
         value = getattr(brief, name)
@@ -204,8 +205,12 @@ def _follow(title: str, recipe: Recipe, brief: FilledBrief, product: ShopProduct
         target = recipe.takes.get(name)
         if target is not None:
             fields[target] = [value] if target in recipe.lists else value
-        elif name != "locale" or not brief.text_in_locale:
-            unable.append(_unable(name))
+        elif name != "locale":
+            without.append(name)
+        elif not brief.text_in_locale:
+            unable.append("it has no field for a locale: say {locale} in the text, or give prompts")
+    if without:
+        unable.insert(0, f"it has no field for {' and '.join(without)}")
     if brief.product_image == "required" and not recipe.has_picture:
         unable.append('it takes no picture of the product (product_image="required")')
     if options:
@@ -224,12 +229,6 @@ def _follow(title: str, recipe: Recipe, brief: FilledBrief, product: ShopProduct
     if not lacking and recipe.objection is not None and (objection := recipe.objection(brief, fields)):
         lacking.append(objection)
     return (True, ", ".join(lacking)) if lacking else fields
-
-
-def _unable(name: str) -> str:
-    if name == "locale":
-        return "it has no field for a locale: say {locale} in the text, or give prompts"
-    return f"it has no field for {name}"
 
 
 def _add_product(

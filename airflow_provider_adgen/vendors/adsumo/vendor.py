@@ -121,6 +121,11 @@ class AdsumoVendor(Vendor):
             "Either name is read everywhere, as image_url.",
         ),
         Assumption(
+            "picture of a product shot",
+            "That the product's image is used is not said in so many words.",
+            "It is: a brief that requires the product's picture may be made as a product shot.",
+        ),
+        Assumption(
             "voice_id",
             "GET /voices says to send its id, a UUID; the fields of requests say 'ElevenLabs voice ID'.",
             "Any text is sent as it is.",

@@ -59,7 +59,8 @@ def ensure_product(
 
     ``GET /api/products``, ``POST /api/products/ingest``. It is found by its link; by its name, where the list or the
     caller has no link. CutX makes a product of the shop's page and of nothing else: name, description, category and
-    image are those of the page. Making it is sent once; a call after a lost answer finds what was made.
+    image are those of the page. Making it is sent once; a call after a lost answer finds what was made. Two calls at
+    the same time may make two, because CutX documents no key for it; later calls find the first.
 
     :param name: its name, to find it by.
     :param link: its page; needed to make one.

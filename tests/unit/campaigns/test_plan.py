@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airflow_provider_adgen.campaigns import Brief, Plan, plan_campaign
 from airflow_provider_adgen.core.errors import InvalidRequest
@@ -488,6 +490,47 @@ def test_a_plan_says_what_would_be_made_by_whom_and_for_how_much() -> None:
         }
     ]
     assert told["trimmed"] == told["passed_over"] == []
+
+
+@settings(deadline=None, derandomize=True)
+@given(
+    priorities=st.lists(st.integers(-2, 2), min_size=1, max_size=6),
+    counts=st.lists(st.integers(1, 3), min_size=6, max_size=6),
+    limits=st.tuples(*[st.integers(0, 9)] * 3),
+    cost=st.integers(0, 4),
+)
+def test_no_account_is_planned_beyond_its_credits(
+    priorities: list[int], counts: list[int], limits: tuple[int, int, int], cost: int
+) -> None:
+    """Whatever the priorities, the limits and the prices: what is planned fits, what is left out fits nowhere."""
+    accounts = ["adsumo_default", "adsumo_eu", "sume_default"]
+    briefs = [
+        Brief(f"b{number}", "image", "A", formats=["1:1"], count=count, priority=priority, options=FAST)
+        for number, (priority, count) in enumerate(zip(priorities, counts, strict=False))
+    ]
+    money = {
+        "max_credits": dict(zip(accounts, limits, strict=True)),
+        "assume_credits": {"sume_default": cost},
+        "on_over_budget": "trim",
+    }
+    made = plan([LAMP, CHAIR], briefs, *accounts, **money)
+    spent = dict.fromkeys(accounts, 0)
+    for item in made.items:
+        spent[item["choices"][0]["conn_id"]] += made.credits[item["key"]] or 0
+    assert spent == {name: account.credits for name, account in made.accounts.items()}
+    assert all(spent[name] <= limit for name, limit in zip(accounts, limits, strict=True))
+    if made.trimmed:
+        room = [limit - spent[name] for name, limit in zip(accounts, limits, strict=True)]
+        assert room[:2] == [0, 0]
+        assert room[2] < cost
+    of = {brief.name: brief.priority for brief in briefs}
+    order = [of[item["meta"]["brief"]] for item in made.items]
+    assert order == sorted(order, reverse=True)
+    # All items of a kind cost the same here, so what is left out is never more important than what is made.
+    assert all(of[one["key"].split("/")[1]] <= order[-1] for one in made.trimmed if order)
+    everything = {item["key"] for item in made.items} | {one["key"] for one in made.trimmed}
+    assert len(everything) == len(made.items) + len(made.trimmed) == 2 * sum(counts[: len(briefs)])
+    assert plan([LAMP, CHAIR], briefs, *accounts, **money) == made
 
 
 # --- products that the vendor must know -------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pytest
 from airflow_provider_adgen.campaigns import Brief, plan_campaign
 from airflow_provider_adgen.campaigns.vendor_products import ensure_vendor_products
 from airflow_provider_adgen.core.briefs import with_vendor_ids
+from airflow_provider_adgen.core.errors import InvalidRequest
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.hooks.base import typed_hook
 from airflow_provider_adgen.operators.generate import GenerateOperator
@@ -89,6 +90,14 @@ def test_each_vendors_product_is_made_once_over_two_runs(accounts: Sandbox) -> N
     hook: Any = typed_hook("cutx", "cutx_default")
     project = first["cutx_default"]["LMP-014"]["project_id"]
     assert len(list(hook.list_products(project))) == 1
+
+
+def test_the_refusal_that_is_shown_is_what_a_plan_says(accounts: Sandbox) -> None:
+    rows = [LAMP, *(ShopRow(id=f"P{number}") for number in range(41))]
+    brief = Brief("talk", "video", script="Have you seen {title}?", formats=["9:16"])
+    with pytest.raises(InvalidRequest) as refused:
+        plan_campaign(rows, [brief], ["adsumo_default", "sume_default"])
+    assert f"```\n{refused.value.message}\n```" in PAGE
 
 
 def test_the_table_has_a_row_for_every_way_to_make_a_brief() -> None:
