@@ -219,7 +219,7 @@ def _follow(title: str, recipe: Recipe, brief: FilledBrief, product: ShopProduct
         if unknown:
             unable.append(f"it has no field {', '.join(unknown)} (options)")
         decided = recipe.takes.get("format")
-        if brief.format is not None and (decided in options or decided in (options.get("extra_fields") or ())):
+        if brief.format is not None and (decided in options or decided in _extra(options)):
             unable.append(f"options name {decided}, which formats decides")
     if unable:
         return False, ", ".join(unable)
@@ -254,7 +254,7 @@ def _add_product(
 
 def _missing(recipe: Recipe, fields: Mapping[str, Any]) -> list[str]:
     stated = {target: name for name, target in recipe.takes.items()}
-    replaced = fields.get("extra_fields") or ()
+    replaced = _extra(fields)
     found = []
     for name, wire in _required(recipe.request):
         if name in fields or name in replaced or wire in replaced:
@@ -265,6 +265,11 @@ def _missing(recipe: Recipe, fields: Mapping[str, Any]) -> list[str]:
             words = ", ".join(choices_of(recipe.request, name))
             found.append(f"options must name {name}" + (f" ({words})" if words else ""))
     return found
+
+
+def _extra(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    given = fields.get("extra_fields")
+    return given if isinstance(given, Mapping) else {}  # what it must be is checked with the other fields
 
 
 _STATE = {

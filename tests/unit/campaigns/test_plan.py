@@ -263,6 +263,13 @@ def test_a_request_that_breaks_the_vendors_rules_is_a_reason() -> None:
     assert "long long" not in made.passed_over[0]["reason"]
 
 
+@pytest.mark.parametrize("extra", [5, "model", ["model"]])
+def test_extra_fields_that_are_none(extra: Any) -> None:
+    options = {"adsumo": {"model": "fast", "extra_fields": extra}}
+    brief = Brief("hero", "image", "A", formats=["1:1"], options=options)
+    assert "extra_fields: Input should be a valid dictionary" in refused([LAMP], [brief])
+
+
 def test_options_that_the_vendor_lacks_are_refused() -> None:
     brief = Brief("hero", "image", "A", formats=["1:1"], options={"adsumo": {"modle": "fast"}})
     told = refused([LAMP], [brief], "adsumo_default", "sume_default")
