@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.docgen import api, decisions, operators, provider, sandbox, vendors
+from tools.docgen import api, briefs, decisions, operators, provider, sandbox, vendors
 from tools.docgen.catalogue import listed_vendors
 from tools.docgen.text import paragraphs
 
@@ -30,6 +30,9 @@ _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n)(.*?)(<!-- /generated -->
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "actions": decisions.action_list,
+    "brief-fields": briefs.brief_fields,
+    "brief-kinds": briefs.brief_kinds,
+    "briefs": briefs.brief_table,
     "common-arguments": operators.common_arguments,
     "comparison": lambda: vendors.comparison(docs="docs/"),
     "comparison-docs": lambda: vendors.comparison(docs=""),

@@ -1,9 +1,37 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Campaigns: many creatives for many products."""
+"""
+Campaigns over a product catalogue: the catalogue, the briefs, the plan that is made of them, results, the manifest.
+
+What this package exports is imported when it is first used: Airflow imports DAG files often, and most parses need none
+of it.
+"""
 
 from __future__ import annotations
 
-from airflow_provider_adgen.campaigns.results import read_results
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["read_results"]
+if TYPE_CHECKING:
+    from airflow_provider_adgen.campaigns.briefs import Brief
+    from airflow_provider_adgen.campaigns.plan import Plan, plan_campaign
+    from airflow_provider_adgen.campaigns.results import read_results
+
+__all__ = ["Brief", "Plan", "plan_campaign", "read_results"]
+
+_MODULES = {
+    "Brief": "campaigns.briefs",
+    "Plan": "campaigns.plan",
+    "plan_campaign": "campaigns.plan",
+    "read_results": "campaigns.results",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"airflow_provider_adgen.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

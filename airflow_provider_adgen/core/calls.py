@@ -175,6 +175,30 @@ Sequence = Generator[Any, Any, T]
 :class:`Emit`."""
 
 
+def gathered(steps: Sequence[None]) -> Sequence[list[Any]]:
+    """
+    Run a sequence inside another one, and return all that it emits.
+
+    :param steps: a sequence that lists things.
+    """
+    found: list[Any] = []
+    try:
+        order = next(steps)
+        while True:
+            if isinstance(order, Emit):
+                found += order.items
+                order = next(steps)
+                continue
+            try:
+                answer = yield order
+            except Exception as error:  # the list decides what a refused page means
+                order = steps.throw(error)
+            else:
+                order = steps.send(answer)
+    except StopIteration:
+        return found
+
+
 @dataclass(frozen=True)
 class Event:
     """One server-sent event: its name and its data, the data kept out of reprs; both are made safe."""

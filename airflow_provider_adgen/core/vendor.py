@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_adgen.core.briefs import make_request
 from airflow_provider_adgen.core.errors import ApiError, InsufficientCredits, InvalidRequest, error_class
 from airflow_provider_adgen.core.requests import GenerationRequest, build_request
 from airflow_provider_adgen.core.scrub import register_key_shapes, scrub
@@ -17,6 +18,7 @@ from airflow_provider_adgen.core.scrub import register_key_shapes, scrub
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from airflow_provider_adgen.core.briefs import CannotMake, FilledBrief, Recipe, ShopProduct
     from airflow_provider_adgen.core.calls import Answer, Call, RateClass, Sequence
     from airflow_provider_adgen.core.decisions.rates import RateLimit
     from airflow_provider_adgen.core.vocabulary import CreditBalance, Generation, GenerationStatus
@@ -163,6 +165,9 @@ class Vendor(abc.ABC):
     key_shapes: ClassVar[tuple[str, ...]] = ()
     """Regular expressions for its keys: what matches is taken out of every text that leaves this package."""
 
+    recipes: ClassVar[tuple[Recipe, ...]] = ()
+    """How it makes briefs, in order of preference; a vendor without any makes none."""
+
     auth_schemes: ClassVar[tuple[str, ...]] = ("bearer",)
     """What a connection's extra may name as ``auth``."""
 
@@ -235,6 +240,19 @@ class Vendor(abc.ABC):
         Each is a :class:`Generation`, or a :class:`Listed` where reading all that a request shows would take long.
         """
         return None
+
+    def request_for(self, brief: FilledBrief, product: ShopProduct) -> dict[str, Any] | CannotMake:
+        """
+        Return the request that makes a brief, as :meth:`parse_request` takes it, or why there is none.
+
+        A field that the brief states and no request takes is a reason; nothing is left out in silence. The request may
+        hold ``{"of_product": ...}`` where the vendor's own id of the product has to go; see
+        :func:`.briefs.with_vendor_ids`.
+
+        :param brief: what is asked for.
+        :param product: what it is about.
+        """
+        return make_request(self.title, self.recipes, brief, product)
 
     # --- shared by all --------------------------------------------------------------------------------------------
 

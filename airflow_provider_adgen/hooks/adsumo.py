@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 from airflow_provider_adgen.core.errors import InvalidRequest
 from airflow_provider_adgen.core.vocabulary import Generation
 from airflow_provider_adgen.hooks.base import AdGenHook
-from airflow_provider_adgen.hooks.endpoints import calling, listing
-from airflow_provider_adgen.vendors.adsumo import VENDOR, api
+from airflow_provider_adgen.hooks.endpoints import calling, listing, running
+from airflow_provider_adgen.vendors.adsumo import VENDOR, api, products
 from airflow_provider_adgen.vendors.adsumo.models import Avatar, Product, Voice
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class AdsumoHook(AdGenHook):
     create_product, acreate_product = calling(api.create_product)
     get_product, aget_product = calling(api.get_product)
     delete_product, adelete_product = calling(api.delete_product)
+    ensure_product, aensure_product = running(products.ensure_product)
+    ensure_products, aensure_products = listing(products.ensure_products, Product)
     list_avatars, alist_avatars = listing(api.list_avatars, Avatar)
     list_custom_avatars, alist_custom_avatars = listing(api.list_custom_avatars, Avatar)
     create_custom_avatar, acreate_custom_avatar = calling(api.create_custom_avatar)

@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from airflow_provider_adgen.hooks.base import AdGenHook
-from airflow_provider_adgen.hooks.endpoints import calling, listing
-from airflow_provider_adgen.vendors.cutx import api
+from airflow_provider_adgen.hooks.endpoints import calling, listing, running
+from airflow_provider_adgen.vendors.cutx import api, products
 from airflow_provider_adgen.vendors.cutx.models import Asset, Product, Project
 
 
@@ -29,4 +29,7 @@ class CutxHook(AdGenHook):
     list_assets, alist_assets = listing(api.list_assets, Asset)
     create_project, acreate_project = calling(api.create_project)
     ingest_product, aingest_product = calling(api.ingest_product)
+    ensure_project, aensure_project = running(products.ensure_project)
+    ensure_product, aensure_product = running(products.ensure_product)
+    ensure_products, aensure_products = listing(products.ensure_products, Product)
     get_me, aget_me = calling(api.get_me)

@@ -237,6 +237,45 @@ class AdsumoCreateProductOperator(ResourceOperator):
         return hook.create_product(**self.fields(), idempotency_key=self.task_key())
 
 
+class AdsumoEnsureProductOperator(ResourceOperator):
+    """
+    Return the product of the account that is the shop's, and make it if there is none.
+
+    Whether making it costs credits is not documented. It is found by its link; by its name, where Adsumo or the caller
+    has no link. A retry, and a run next week, find what was made.
+
+    Returns the product as a dictionary, and pushes its ``id``, which product shots and template videos take as
+    ``product_id``, as an XCom of its own.
+
+    :param name: its name.
+    :param link: its page.
+    :param description: what it is; needed to make one.
+    :param category: for example ``Electronics``; needed to make one.
+    :param image_url: a public image of at most 10 MB; needed to make one.
+    """
+
+    vendor_name: ClassVar[str] = "adsumo"
+    pushes_id: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        link: str | None = None,
+        description: str | None = None,
+        category: str | None = None,
+        image_url: str | None = None,
+        conn_id: str = "adsumo_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.assign(locals())
+
+    def act(self, hook: Any) -> Any:
+        """Find the product, or make it."""
+        return hook.ensure_product(**self.fields())
+
+
 class AdsumoDeleteProductOperator(ResourceOperator):
     """
     Delete a product. One that is gone already counts as deleted.

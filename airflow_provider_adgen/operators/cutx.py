@@ -9,13 +9,10 @@ The operators of paid generations take all arguments of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from airflow_provider_adgen.operators.generate import GenerateOperator
 from airflow_provider_adgen.operators.resource import ResourceOperator
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
 
 
 class CutxCopyOperator(GenerateOperator):
@@ -135,6 +132,7 @@ class CutxIngestProductOperator(ResourceOperator):
     """
 
     vendor_name: ClassVar[str] = "cutx"
+    pushes_id: ClassVar[bool] = True
 
     def __init__(
         self, *, url: str, project_id: str | None = None, conn_id: str = "cutx_default", **kwargs: Any
@@ -146,8 +144,31 @@ class CutxIngestProductOperator(ResourceOperator):
         """Make the product."""
         return hook.ingest_product(**self.fields())
 
-    def execute(self, context: Context) -> Any:
-        """Make the product, and push its id."""
-        result = super().execute(context)
-        context["ti"].xcom_push(key="id", value=result["id"])
-        return result
+
+class CutxEnsureProductOperator(ResourceOperator):
+    """
+    Return the product of a project that is the shop's, and make it of the shop's page if there is none.
+
+    Costs no credits. It is found by its link; by its name, where CutX or the caller has no link. A retry, and a run
+    next week, find what was made.
+
+    Returns the product as a dictionary, and pushes its ``id``, which generations take as ``product_id``, as an XCom of
+    its own.
+
+    :param name: its name, to find it by.
+    :param project_id: UUID of the project.
+    :param link: the product's page, which CutX reads; needed to make one.
+    """
+
+    vendor_name: ClassVar[str] = "cutx"
+    pushes_id: ClassVar[bool] = True
+
+    def __init__(
+        self, *, name: str, project_id: str, link: str | None = None, conn_id: str = "cutx_default", **kwargs: Any
+    ) -> None:
+        super().__init__(conn_id=conn_id, **kwargs)
+        self.assign(locals())
+
+    def act(self, hook: Any) -> Any:
+        """Find the product, or make it."""
+        return hook.ensure_product(**self.fields())

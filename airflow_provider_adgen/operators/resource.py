@@ -22,6 +22,7 @@ class ResourceOperator(TakesFields, BaseOperator):
     """
     Makes one call with the vendor's own hook and returns what it answered as a dictionary.
 
+    :cvar pushes_id: the answer's ``id`` is pushed as an XCom of its own.
     :param conn_id: the Airflow connection.
     :raises AirflowFailException: a retry cannot help: the arguments are wrong, the key is refused, or the vendor
         refuses what is asked for (4xx).
@@ -30,6 +31,7 @@ class ResourceOperator(TakesFields, BaseOperator):
     vendor_name: ClassVar[str]
     template_fields: Sequence[str] = ("conn_id",)
     gone_is_fine: ClassVar[bool] = False
+    pushes_id: ClassVar[bool] = False
 
     def __init__(self, *, conn_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -62,6 +64,7 @@ class ResourceOperator(TakesFields, BaseOperator):
                     raise
                 self.log.info("It was gone already.")
                 return None
-        if hasattr(answer, "model_dump"):
-            return answer.model_dump(mode="json")
-        return answer
+        result = answer.model_dump(mode="json") if hasattr(answer, "model_dump") else answer
+        if self.pushes_id:
+            context["ti"].xcom_push(key="id", value=result["id"])
+        return result

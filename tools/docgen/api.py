@@ -20,7 +20,7 @@ _GROUPS: dict[str, tuple[str, str]] = {
     ),
     "vendors": ("Vendors", "Requests and answers of each vendor's API."),
     "core": ("Core", "Vocabulary, errors, the wire and the pure decisions. Nothing of Airflow."),
-    "campaigns": ("Campaigns", "Catalogues and manifests, for the example DAG and for yours."),
+    "campaigns": ("Campaigns", "Catalogues, briefs, plans and manifests, for the example DAG and for yours."),
     "lifecycle": ("Lifecycle", "The life of one paid generation. Internal: no promise that it stays as it is."),
     "ledger": ("Ledger", "The durable record of a paid job. Internal."),
     "delivery": ("Delivery", "Creatives to object storage. Internal."),
@@ -29,7 +29,7 @@ _GROUPS: dict[str, tuple[str, str]] = {
 # Of these, what a user of them needs: modules by the last part of their names.
 _SHOWN = {
     "sandbox": {"client", "pytest_plugin", "server"},
-    "vendors": {"api", "models", "requests", "vendor"},
+    "vendors": {"api", "briefs", "models", "products", "requests", "vendor"},
 }
 
 

@@ -24,10 +24,12 @@ from airflow_provider_adgen.core.vocabulary import (
     Kind,
 )
 from airflow_provider_adgen.vendors.adsumo import api
+from airflow_provider_adgen.vendors.adsumo.briefs import RECIPES
 from airflow_provider_adgen.vendors.adsumo.models import GenerationItem, Voiceover, WebhookEvent
 from airflow_provider_adgen.vendors.adsumo.requests import REQUESTS, AdsumoRequest
 
 if TYPE_CHECKING:
+    from airflow_provider_adgen.core.briefs import Recipe
     from airflow_provider_adgen.core.requests import GenerationRequest
 
 LINK_SECONDS = 3600
@@ -48,6 +50,7 @@ class AdsumoVendor(Vendor):
     default_base_url: ClassVar[str | None] = "https://www.adsumo.ai/api/v1"
     key_shapes: ClassVar[tuple[str, ...]] = (r"adsumo_sk_[\w\-]+",)
     requests: ClassVar[tuple[type[GenerationRequest], ...]] = REQUESTS
+    recipes: ClassVar[tuple[Recipe, ...]] = RECIPES
     promises: ClassVar[Promises] = Promises(
         # 24 hours are documented; an hour is left for clocks that differ.
         idempotency=Idempotency(seconds=23 * 3600.0, longest_key=64),
@@ -116,6 +119,11 @@ class AdsumoVendor(Vendor):
             "image of a product",
             "POST /products answers image_path, the list image_url; what reading one product answers is not shown.",
             "Either name is read everywhere, as image_url.",
+        ),
+        Assumption(
+            "picture of a product shot",
+            "That the product's image is used is not said in so many words.",
+            "It is: a brief that requires the product's picture may be made as a product shot.",
         ),
         Assumption(
             "voice_id",

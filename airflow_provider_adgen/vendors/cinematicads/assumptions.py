@@ -157,5 +157,10 @@ ASSUMPTIONS: tuple[Assumption, ...] = tuple(
             "Whether links to videos expire is not stated.",
             "No expiry is assumed; a link that is refused is asked for again.",
         ),
+        (
+            "concept",
+            "Said to be for cinematic and brand; what the other types take for a text is not stated.",
+            "A brief's prompt goes with those two only. With another type its options must name concept.",
+        ),
     )
 )

@@ -27,6 +27,7 @@ from airflow_provider_adgen.core.vendor import Listed, Problem, Promises, Vendor
 from airflow_provider_adgen.core.vocabulary import Creative, Credits, Generation, GenerationStatus, read_time
 from airflow_provider_adgen.vendors.cinematicads import api, shapes
 from airflow_provider_adgen.vendors.cinematicads.assumptions import ASSUMPTIONS
+from airflow_provider_adgen.vendors.cinematicads.briefs import RECIPES
 from airflow_provider_adgen.vendors.cinematicads.requests import KIND_OF_TYPE, REQUESTS, Workflow
 from airflow_provider_adgen.vendors.cinematicads.tracking import (
     DOCUMENTED_STATUSES,
@@ -41,6 +42,7 @@ from airflow_provider_adgen.vendors.cinematicads.tracking import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_provider_adgen.core.briefs import Recipe
     from airflow_provider_adgen.core.requests import GenerationRequest
     from airflow_provider_adgen.core.vendor import Assumption
     from airflow_provider_adgen.core.vocabulary import Kind
@@ -65,6 +67,7 @@ class CinematicAdsVendor(Vendor):
     title: ClassVar[str] = "CinematicAds"
     default_base_url: ClassVar[str | None] = "https://cinematicads.studio"
     requests: ClassVar[tuple[type[GenerationRequest], ...]] = REQUESTS
+    recipes: ClassVar[tuple[Recipe, ...]] = RECIPES
     promises: ClassVar[Promises] = Promises(
         # The documented errors but 500 and 503, of which it is not said whether anything was queued or charged. Of none
         # of them it is said that nothing was started.

@@ -117,5 +117,17 @@ ASSUMPTIONS: tuple[Assumption, ...] = tuple(
             "It answers with the product at once, though scraping is also a type of job.",
             "The product is expected in the answer.",
         ),
+        (
+            "source_url of a product",
+            "Whether it is the address as it was sent is not stated, nor whether a page that is read twice makes two "
+            "products.",
+            "ensure_product compares it without scheme, fragment and utm_ parameters. One that differs otherwise makes "
+            "another product, which costs nothing.",
+        ),
+        (
+            "pictures of a product",
+            "Whether a generation shows them is not stated.",
+            "A brief that requires the product's picture is not made.",
+        ),
     )
 )

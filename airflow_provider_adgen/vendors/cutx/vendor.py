@@ -21,12 +21,14 @@ from airflow_provider_adgen.core.vocabulary import (
 )
 from airflow_provider_adgen.vendors.cutx import api, tokens
 from airflow_provider_adgen.vendors.cutx.assumptions import ASSUMPTIONS
+from airflow_provider_adgen.vendors.cutx.briefs import RECIPES
 from airflow_provider_adgen.vendors.cutx.models import Asset, Job, SubmitAnswer, variants
 from airflow_provider_adgen.vendors.cutx.requests import REQUESTS, CutxRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from airflow_provider_adgen.core.briefs import Recipe
     from airflow_provider_adgen.core.calls import Answer, Call, Sequence
     from airflow_provider_adgen.core.endpoint import Endpoint
     from airflow_provider_adgen.core.requests import GenerationRequest
@@ -52,6 +54,7 @@ class CutxVendor(Vendor):
     default_base_url: ClassVar[str | None] = None
     key_form: ClassVar[str] = "token"
     requests: ClassVar[tuple[type[GenerationRequest], ...]] = REQUESTS
+    recipes: ClassVar[tuple[Recipe, ...]] = RECIPES
     promises: ClassVar[Promises] = Promises(
         # A key protects while its job runs: a video takes a minute at least, copy and static ads may be over by then.
         idempotency=Idempotency(seconds=20.0, kinds=frozenset({"video"}), longest_key=128, while_running=True),

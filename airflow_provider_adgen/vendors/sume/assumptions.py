@@ -127,5 +127,10 @@ ASSUMPTIONS: tuple[Assumption, ...] = tuple(
             "What happens when image_count and n, or avatar_id and avatar_slug, are both given is not stated.",
             "Both are refused before anything is sent.",
         ),
+        (
+            "number of images",
+            "How many a job makes that does not say is not stated.",
+            "A brief asks for 1.",
+        ),
     )
 )

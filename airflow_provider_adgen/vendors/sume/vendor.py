@@ -21,11 +21,13 @@ from airflow_provider_adgen.core.vocabulary import (
 )
 from airflow_provider_adgen.vendors.sume import api, shapes
 from airflow_provider_adgen.vendors.sume.assumptions import ASSUMPTIONS
+from airflow_provider_adgen.vendors.sume.briefs import RECIPES
 from airflow_provider_adgen.vendors.sume.requests import REQUESTS, SumeRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence as Items
 
+    from airflow_provider_adgen.core.briefs import Recipe
     from airflow_provider_adgen.core.calls import Call, Sequence
     from airflow_provider_adgen.core.endpoint import Endpoint
     from airflow_provider_adgen.core.requests import GenerationRequest
@@ -52,6 +54,7 @@ class SumeVendor(Vendor):
     key_shapes: ClassVar[tuple[str, ...]] = (r"sume_(?:live|test)_[\w\-]+",)
     auth_schemes: ClassVar[tuple[str, ...]] = ("bearer", "x-api-key")
     requests: ClassVar[tuple[type[GenerationRequest], ...]] = REQUESTS
+    recipes: ClassVar[tuple[Recipe, ...]] = RECIPES
     promises: ClassVar[Promises] = Promises(
         idempotency=None,
         # The documented errors but 5xx ("internal, upstream or provider"), which may come after credits were reserved.

@@ -232,6 +232,8 @@ CASES: list[Case] = [
 ]
 # Their bodies are bytes, or their requests several: they have tests of their own.
 ELSEWHERE = {
+    adsumo.AdsumoEnsureProductOperator: "test_ensured_products",
+    cutx.CutxEnsureProductOperator: "test_ensured_products",
     cinematicads.CinematicAdsExportProjectsOperator: "test_cinematicads_pages",
     sume.SumeUploadOperator: "test_sume_pages",
     cutx.CutxCopyOperator: "test_cutx_pages",

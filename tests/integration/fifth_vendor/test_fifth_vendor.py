@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_adgen.campaigns import Brief, plan_campaign
 from airflow_provider_adgen.compat import AirflowFailException
 from airflow_provider_adgen.core.registry import get_vendor, vendor_names
 from airflow_provider_adgen.core.scrub import scrub
@@ -24,6 +25,7 @@ from airflow_provider_adgen.operators.download import DownloadCreativesOperator
 from airflow_provider_adgen.operators.generate import GenerateOperator
 from airflow_provider_adgen.operators.resource import ResourceOperator
 from airflow_provider_adgen.sensors.generation import GenerationSensor
+from tests.support.products import ShopRow
 from tests.support.tasks import FakeStore, run_task, task_context
 from tests.support.tiny import Reply, Tiny
 
@@ -193,3 +195,10 @@ def test_airflow_shows_its_connection_form(installed: Path) -> None:
     assert done.returncode == 0, done.stderr
     fields = ["allow_http", "headers", "requests_per_minute", "timeout", "verify"]
     assert done.stdout.splitlines()[-1] == f"Example Ads API key Base URL {fields}"
+
+
+def test_it_makes_briefs(server: Tiny) -> None:
+    brief = Brief("hero", "image", "{title}, fair price", options={"exampleads": {"shape": "story"}})
+    (item,) = (plan := plan_campaign([ShopRow(title="Warm socks")], [brief], ["my_ads"], max_credits=2)).items
+    assert item["choices"] == [{"conn_id": "my_ads", "request": REQUEST}]
+    assert plan.accounts["my_ads"].credits == 2

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from airflow_provider_adgen.core.briefs import Recipe
 from airflow_provider_adgen.core.endpoint import Endpoint
 from airflow_provider_adgen.core.reading import JobId
 from airflow_provider_adgen.core.requests import GenerationRequest
@@ -72,6 +73,7 @@ class ExampleAds(Vendor):
     default_base_url: ClassVar[str | None] = "https://api.ads.example/v1"
     key_shapes: ClassVar[tuple[str, ...]] = (r"exads_[0-9a-z]+",)
     requests: ClassVar[tuple[type[GenerationRequest], ...]] = (Banner,)
+    recipes: ClassVar[tuple[Recipe, ...]] = (Recipe("image", Banner, {"prompt": "headline"}),)
     statuses: ClassVar[dict[str, GenerationStatus]] = {
         "waiting": GenerationStatus.QUEUED,
         "drawing": GenerationStatus.PROCESSING,

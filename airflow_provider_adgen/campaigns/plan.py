@@ -1,0 +1,352 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""The plan of a campaign: which creatives are to be made, by whom and for how much. It sends nothing to a vendor."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_provider_adgen.campaigns.briefs import Brief
+from airflow_provider_adgen.campaigns.credits import CampaignAccount, read_assumed, read_max_credits
+from airflow_provider_adgen.campaigns.drafts import CatalogueRow, Draft, DraftMaker
+from airflow_provider_adgen.core.briefs import PRODUCT_ARGUMENTS, products_of
+from airflow_provider_adgen.core.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.vendor import Vendor
+
+log = logging.getLogger(__name__)
+
+_OVER_BUDGET = ("fail", "trim")
+_SHOWN = 5
+
+
+class LibraryLookup(Protocol):
+    """What was made before and is still there."""
+
+    def lookup(self, items: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
+        """
+        Return which of some items were made before, by key, with the number of the choice that made each, from 0.
+
+        :param items: batch items, with all their choices.
+        """
+
+
+@dataclass
+class AccountPlan:
+    """
+    What one account has to do.
+
+    :param conn_id: the account.
+    :param vendor: whose it is.
+    :param items: creatives that it is to make.
+    :param credits: what they cost, as far as a price is known.
+    :param unpriced: how many of them have no known price.
+    :param reused: creatives that it made before, and that are used again.
+    :param reused_credits: what those would have cost, as far as a price is known.
+    :param max_credits: the most it may spend; None without a limit.
+    """
+
+    conn_id: str
+    vendor: str
+    items: int = 0
+    credits: int = 0
+    unpriced: int = 0
+    reused: int = 0
+    reused_credits: int = 0
+    max_credits: int | None = None
+
+    def has_room(self, price: int | None) -> bool:
+        """Whether one more creative of that price fits."""
+        return self.max_credits is None or self.credits + (price or 0) <= self.max_credits
+
+    def take(self, price: int | None) -> None:
+        """Count one more creative."""
+        self.items += 1
+        self.credits += price or 0
+        self.unpriced += price is None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    What a campaign is to make.
+
+    :param items: items for a batch, the highest priority first: ``{"key", "choices", "meta"}``. The first choice is the
+        one that is planned; the others are for the case that it fails.
+    :param accounts: what each account has to do, by connection.
+    :param credits: by key what the planned choice costs; 0 for what is reused, None where no price is known.
+    :param reused: by key the account that made it before, for what is used again.
+    :param trimmed: what is left out because it fits into no account's ``max_credits``: ``{"key", "reason"}``.
+    :param passed_over: accounts that cannot make a brief that another one makes:
+        ``{"brief", "conn_id", "reason", "items"}``.
+    :param vendor_products: by connection the products that the vendor itself must know before anything is sent:
+        ``{"fields": [...], "project_id": ..., "products": {<shop's id>: <arguments of ensure_product>}}``. ``fields``
+        are those of the requests that wait for the vendor's ids; see
+        :func:`.vendor_products.ensure_vendor_products`.
+    """
+
+    items: list[dict[str, Any]]
+    accounts: dict[str, AccountPlan]
+    credits: dict[str, int | None] = field(default_factory=dict)
+    reused: dict[str, str] = field(default_factory=dict)
+    trimmed: list[dict[str, str]] = field(default_factory=list)
+    passed_over: list[dict[str, Any]] = field(default_factory=list)
+    vendor_products: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what would be made, by whom and for how much, as JSON; without the requests."""
+        return {
+            "schema": 1,
+            "accounts": [asdict(account) for account in self.accounts.values()],
+            "items": [
+                {
+                    "key": item["key"],
+                    "conn_id": self.reused.get(item["key"], item["choices"][0]["conn_id"]),
+                    "kind": item["choices"][0]["request"]["kind"],
+                    "credits": self.credits[item["key"]],
+                    "reused": item["key"] in self.reused,
+                    "meta": item["meta"],
+                }
+                for item in self.items
+            ],
+            "trimmed": self.trimmed,
+            "passed_over": self.passed_over,
+        }
+
+
+def plan_campaign(
+    products: Iterable[CatalogueRow],
+    briefs: Sequence[Brief],
+    accounts: Sequence[str],
+    *,
+    max_credits: Any = None,
+    assume_credits: Any = None,
+    on_over_budget: str = "fail",
+    limit: int | str | None = None,
+    library: LibraryLookup | None = None,
+    columns: Collection[str] | None = None,
+    vendors: Mapping[str, Vendor] | None = None,
+) -> Plan:
+    """
+    Plan a campaign: product x brief x locale x format x count.
+
+    Nothing is sent to a vendor and nothing is charged. Each creative has the key
+    ``<product id>/<brief>[/<locale>][/<format as 1x1>][/<number>]``; the number is there where ``count`` is more than
+    1. In order of priority, each gets the first account that has room in ``max_credits``; the accounts after that stay
+    for the case that it fails.
+
+    :param products: the rows of the catalogue.
+    :param briefs: what is to be made of each.
+    :param accounts: connections, in order of preference.
+    :param max_credits: the most whole credits to plan: a number where there is one account, else
+        ``{conn_id: number}``. What is reused costs nothing.
+    :param assume_credits: what to count for a generation without a documented price: a number where there is one
+        account, else ``{conn_id: number}`` or ``{conn_id: {kind: number}}``.
+    :param on_over_budget: what to do with what fits into no account: ``fail``, or ``trim``, which leaves it out; the
+        lowest priority is left out first.
+    :param limit: plan only so many products: the first for which there is a brief.
+    :param library: knows what was made before.
+    :param columns: the columns that the catalogue has: a text that uses another one is refused. By default only what is
+        in no row's ``extra`` is missing, because a product has the others in any case, if only empty.
+    :param vendors: the vendor of each account, where it is known already; by default the connection's type tells it.
+    :raises InvalidRequest: an argument is wrong, a creative can be made by no account, a text uses a column that a row
+        does not have, a key is not unique or too long, a price is not known, or it does not fit into ``max_credits``.
+        A retry does not help.
+    """
+    if on_over_budget not in _OVER_BUDGET:
+        raise InvalidRequest(f"on_over_budget must be one of {', '.join(_OVER_BUDGET)}. Nothing was sent.")
+    if not isinstance(briefs, list | tuple) or not briefs or not all(isinstance(one, Brief) for one in briefs):
+        raise InvalidRequest("briefs must be a list of briefs, and hold at least one. Nothing was sent.")
+    known = _accounts(accounts, vendors)
+    limits = read_max_credits(max_credits, known)
+    maker = DraftMaker(briefs, known, read_assumed(assume_credits, known), columns)
+    drafts, rows = _all_drafts(maker, products, _read_limit(limit))
+    maker.problems.raise_if_any()
+    drafts.sort(key=lambda draft: -draft.priority)  # stable: the catalogue's order within a priority
+
+    plans = {
+        one.conn_id: AccountPlan(one.conn_id, one.vendor.name, max_credits=(limits or {}).get(one.conn_id))
+        for one in known
+    }
+    made = library.lookup([_item(draft) for draft in drafts]) if library is not None else {}
+    if limits is not None:
+        _need_prices(draft for draft in drafts if draft.key not in made)
+    plan = Plan(
+        items=[],
+        accounts=plans,
+        passed_over=[
+            {"brief": brief, "conn_id": conn_id, "reason": reason, "items": count}
+            for (brief, conn_id, reason), count in maker.passed_over.items()
+        ],
+    )
+    for draft in drafts:
+        if draft.key in made:
+            _reuse(plan, draft, made[draft.key])
+        else:
+            _give(plan, draft)
+    if plan.trimmed and on_over_budget == "fail":
+        raise InvalidRequest(_over_budget(plan))
+    _add_vendor_products(plan, rows)
+    _log(plan)
+    return plan
+
+
+def _accounts(accounts: Sequence[str], vendors: Mapping[str, Vendor] | None) -> list[CampaignAccount]:
+    if isinstance(accounts, str) or not accounts:
+        raise InvalidRequest('accounts must be a list of connections: ["adsumo_default"]. Nothing was sent.')
+    if len(set(accounts)) < len(accounts):
+        raise InvalidRequest("accounts names a connection twice. Nothing was sent.")
+    given = vendors or {}
+    return [
+        CampaignAccount(conn_id, given[conn_id] if conn_id in given else _vendor_of(conn_id)) for conn_id in accounts
+    ]
+
+
+def _vendor_of(conn_id: str) -> Vendor:
+    from airflow_provider_adgen.hooks.base import AdGenHook
+
+    return AdGenHook(conn_id).vendor
+
+
+def _read_limit(limit: int | str | None) -> int | None:
+    if limit is None or limit == "":
+        return None
+    number = int(limit) if str(limit).isdecimal() else 0
+    if number < 1:
+        raise InvalidRequest("limit must be a whole number of products, at least 1. Nothing was sent.")
+    return number
+
+
+def _all_drafts(
+    maker: DraftMaker, products: Iterable[CatalogueRow], limit: int | None
+) -> tuple[list[Draft], dict[str, CatalogueRow]]:
+    """Return all drafts, and the products that they are of, by id."""
+    found: list[Draft] = []
+    rows: dict[str, CatalogueRow] = {}
+    keys: set[str] = set()
+    for product in products:
+        if limit is not None and len(rows) >= limit:
+            break
+        drafts = maker.drafts(product)
+        if not drafts:
+            continue
+        before = len(keys)
+        keys.update(draft.key for draft in drafts)
+        if len(keys) - before < len(drafts):
+            first = rows.get(product.id)
+            twice = f"the id is already used on line {first.line}" if first else "its keys are those of another product"
+            maker.problems.add(f"{twice}; each creative needs a key of its own", f"line {product.line} ({product.id})")
+        rows.setdefault(product.id, product)
+        found += drafts
+    return found, rows
+
+
+def _item(draft: Draft, first: int = 0) -> dict[str, Any]:
+    return {
+        "key": draft.key,
+        "choices": [choice.to_dict() for choice in draft.choices[first:]],
+        "meta": draft.meta,
+    }
+
+
+def _need_prices(drafts: Iterable[Draft]) -> None:
+    unknown = sorted(
+        {
+            (choice.conn_id, str(choice.request["kind"]))
+            for draft in drafts
+            for choice in draft.choices
+            if choice.credits is None
+        }
+    )
+    if unknown:
+        names = ", ".join(f"{kind} at {conn_id}" for conn_id, kind in unknown)
+        raise InvalidRequest(
+            f"The price is not known: {names}. With max_credits, say in assume_credits what to count for it: "
+            f'{{"{unknown[0][0]}": {{"{unknown[0][1]}": 40}}}}. Nothing was sent and nothing was charged.'
+        )
+
+
+def _reuse(plan: Plan, draft: Draft, number: int) -> None:
+    choice = draft.choices[number]
+    account = plan.accounts[choice.conn_id]
+    account.reused += 1
+    account.reused_credits += choice.credits or 0
+    plan.items.append(_item(draft))
+    plan.credits[draft.key] = 0
+    plan.reused[draft.key] = choice.conn_id
+
+
+def _give(plan: Plan, draft: Draft) -> None:
+    for number, choice in enumerate(draft.choices):
+        account = plan.accounts[choice.conn_id]
+        if account.has_room(choice.credits):
+            account.take(choice.credits)
+            plan.items.append(_item(draft, number))
+            plan.credits[draft.key] = choice.credits
+            return
+    reasons = []
+    for choice in draft.choices:
+        account = plan.accounts[choice.conn_id]
+        reasons.append(
+            f"{choice.conn_id}: it costs {choice.credits}, and {account.credits} of {account.max_credits} credits are "
+            "planned already"
+        )
+    plan.trimmed.append({"key": draft.key, "reason": "; ".join(reasons)})
+
+
+def _over_budget(plan: Plan) -> str:
+    first = ", ".join(one["key"] for one in plan.trimmed[:_SHOWN])
+    more = f" and {len(plan.trimmed) - _SHOWN} more" if len(plan.trimmed) > _SHOWN else ""
+    used = ", ".join(f"{one.conn_id} {one.credits} of {one.max_credits}" for one in plan.accounts.values())
+    return (
+        f"{len(plan.trimmed)} of {len(plan.trimmed) + len(plan.items)} creatives do not fit into max_credits: {first}"
+        f"{more}. Credits planned for the others: {used}. Raise max_credits, plan fewer (limit, where, count), or let "
+        'the plan leave them out with on_over_budget="trim". Nothing was sent and nothing was charged.'
+    )
+
+
+def _add_vendor_products(plan: Plan, rows: Mapping[str, CatalogueRow]) -> None:
+    for item in plan.items:
+        if item["key"] in plan.reused:
+            continue
+        for choice in item["choices"]:
+            waiting = products_of(choice["request"])
+            if not waiting:
+                continue
+            project = choice["request"].get("project_id") if "project_id" not in waiting else None
+            needed = plan.vendor_products.setdefault(
+                choice["conn_id"], {"fields": sorted(waiting), "project_id": project, "products": {}}
+            )
+            if needed["project_id"] != project:
+                raise InvalidRequest(
+                    f"The briefs name two projects for {choice['conn_id']}: {needed['project_id'] or 'none'} and "
+                    f"{project or 'none'}. Name one project_id in all of its options. Nothing was sent."
+                )
+            for product_id in waiting.values():
+                row = rows[product_id]
+                needed["products"][product_id] = {
+                    argument: value for argument, name in PRODUCT_ARGUMENTS.items() if (value := getattr(row, name))
+                }
+
+
+def _log(plan: Plan) -> None:
+    for account in plan.accounts.values():
+        unpriced = f", {account.unpriced} of them without a known price" if account.unpriced else ""
+        log.info(
+            "Planned for %s: %d creatives for %d credits%s; %d reused.",
+            account.conn_id,
+            account.items,
+            account.credits,
+            unpriced,
+            account.reused,
+        )
+    for one in plan.passed_over:
+        log.info(
+            "%s does not make %d creatives of brief %s: %s.", one["conn_id"], one["items"], one["brief"], one["reason"]
+        )
+    if plan.trimmed:
+        log.warning("%d creatives do not fit into max_credits and are left out.", len(plan.trimmed))

@@ -1,0 +1,85 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Adsumo's own products: found, or made if there is none."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from airflow_provider_adgen.core.calls import Call, Emit, Sequence, gathered
+from airflow_provider_adgen.core.errors import InvalidRequest
+from airflow_provider_adgen.core.known_products import KnownProducts
+from airflow_provider_adgen.core.requests import Text, WebUrl, checked
+from airflow_provider_adgen.vendors.adsumo import api
+from airflow_provider_adgen.vendors.adsumo.models import Product
+
+
+def ensure_product(
+    *,
+    name: Text,
+    link: WebUrl | None = None,
+    description: Text | None = None,
+    category: Text | None = None,
+    image_url: WebUrl | None = None,
+    project_id: Text | None = None,
+) -> Sequence[Product]:
+    """
+    Return the product of the account that is the shop's, made if there is none. ``GET /products``, ``POST /products``.
+
+    It is found by its link; by its name, where the list or the caller has no link. Whether making one costs credits is
+    not documented. Making it carries a key that follows from its fields, so that two tasks at once make one.
+
+    :param name: its name.
+    :param link: its page.
+    :param description: what it is; needed to make one.
+    :param category: for example ``Electronics``; needed to make one.
+    :param image_url: a public image of at most 10 MB; needed to make one.
+    :param project_id: None, because Adsumo has no projects.
+    :raises InvalidRequest: a field breaks a documented rule, or one that is needed is missing. Nothing was made.
+    """
+    (product,) = yield from gathered(ensure_products([checked(ensure_product, locals())]))
+    return product  # type: ignore[no-any-return]  # one of the list
+
+
+def ensure_products(products: Iterable[Mapping[str, Any]], *, project_id: str | None = None) -> Sequence[None]:
+    """
+    Iterate over the account's products that are the shop's, in their order; the list is read once for all.
+
+    Those that are missing are made, one after the other; whether that costs credits is not documented. See
+    :func:`ensure_product`, also for ``GET /products`` and ``POST /products``.
+
+    :param products: for each what :func:`ensure_product` takes.
+    :param project_id: None, because Adsumo has no projects.
+    :raises InvalidRequest: a field breaks a documented rule, or one that is needed is missing.
+    """
+    wanted = [checked(ensure_product, {**_NOTHING, "project_id": project_id, **fields}) for fields in products]
+    if any("project_id" in fields for fields in wanted):
+        raise InvalidRequest("Adsumo has no projects: leave project_id out. Nothing was sent.")
+    known = KnownProducts[Product]()
+    for product in (yield from gathered(api.list_products())):
+        known.add(product, product.name, product.link)
+    for fields in wanted:
+        name, link = fields["name"], fields.get("link")
+        product = known.find(name, link)
+        if product is None:
+            product = yield _creation(fields)
+            known.add(product, name, link)
+        yield Emit([product])
+
+
+_NOTHING = dict.fromkeys(inspect.signature(ensure_product).parameters)
+
+
+def _creation(fields: dict[str, Any]) -> Call[Product]:
+    missing = [name for name in ("description", "category", "image_url") if name not in fields]
+    if missing:
+        raise InvalidRequest(
+            f"Adsumo does not know the product {fields['name']!r}, and to make it needs {', '.join(missing)}. "
+            "It was not made."
+        )
+    key = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+    return api.create_product(**fields, idempotency_key=key)
