@@ -15,7 +15,6 @@ from airflow_provider_adgen.core.errors import (
     AdGenError,
     ApiError,
     AuthenticationError,
-    InvalidRequest,
     NotFound,
     UnexpectedResponse,
     WireError,
@@ -27,7 +26,7 @@ from airflow_provider_adgen.core.vendor import Listed, Problem, Promises, Vendor
 from airflow_provider_adgen.core.vocabulary import Creative, Credits, Generation, GenerationStatus, read_time
 from airflow_provider_adgen.vendors.cinematicads import api, shapes
 from airflow_provider_adgen.vendors.cinematicads.assumptions import ASSUMPTIONS
-from airflow_provider_adgen.vendors.cinematicads.requests import KIND_OF_TYPE, REQUESTS, Workflow
+from airflow_provider_adgen.vendors.cinematicads.requests import KIND_OF_TYPE, REQUESTS
 from airflow_provider_adgen.vendors.cinematicads.tracking import (
     DOCUMENTED_STATUSES,
     STATUSES,
@@ -97,9 +96,7 @@ class CinematicAdsVendor(Vendor):
 
     def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:
         """Return the paid ``POST /api/workflow``; the vendor has no idempotency keys."""
-        if not isinstance(request, Workflow):
-            raise InvalidRequest(f"CinematicAds has no request {type(request).__name__}. Nothing was sent.")
-        at = api.endpoint("POST /api/workflow")
+        at = self.endpoint_of(request)
 
         def parse(answer: Answer) -> Generation:
             value = at.object(answer)
