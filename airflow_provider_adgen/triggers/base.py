@@ -50,31 +50,57 @@ class AdGenTrigger(BaseTrigger):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class PollTrigger(AdGenTrigger):
+class DeadlineTrigger(AdGenTrigger):
     """
-    Waits for one target of the connection's shared poll loop.
-
-    It yields one event (id and status; and, sealed with the account's key, a result that the vendor may tell only once)
-    and returns. If only this process cannot reach the vendor or read the connection, the worker is told after a delay
-    that grows, so that the task does not come and go every few seconds. Its deadline comes before Airflow's own for the
-    deferral. Being cancelled only unsubscribes it: nothing is cancelled at the vendor.
+    Waits until a deadline at most, yields one event and returns.
 
     :param conn_id: the connection.
-    :param poll_interval: seconds between polls.
     :param since: Unix time at which the waiting began.
-    :param until: Unix time at which to give up.
+    :param until: Unix time at which to give up; it comes before Airflow's own deadline for the deferral.
     :param first_fire_delay: seconds before it may fire first; the scheduler may still be closing the first leg.
     """
 
     conn_id: str
-    poll_interval: float
     since: float
     until: float
     first_fire_delay: float = 2.0
 
-    @abc.abstractmethod
     def subject(self) -> str:
-        """Return the id the event carries."""
+        """Return the id the event carries; empty where it is about no job."""
+        return ""
+
+    @abc.abstractmethod
+    async def wait(self) -> tuple[str, str]:
+        """Wait; return the status and the sealed result of the event."""
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, then yield one event."""
+        began, status, sealed = SYSTEM.monotonic(), TIMEOUT, ""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, self.until - SYSTEM.now())):
+                status, sealed = await self.wait()
+        delay = self.first_fire_delay - (SYSTEM.monotonic() - began)
+        if status == UNREACHABLE:
+            now = SYSTEM.now()
+            delay = max(delay, min(retry_delay(now - self.since), self.until - now))
+        await SYSTEM.sleep(delay)
+        yield event(self.subject(), status, sealed)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class PollTrigger(DeadlineTrigger):
+    """
+    Waits for one target of the connection's shared poll loop.
+
+    Its event has id and status; and, sealed with the account's key, a result that the vendor may tell only once. If
+    only this process cannot reach the vendor or read the connection, the worker is told after a delay that grows, so
+    that the task does not come and go every few seconds. Being cancelled only unsubscribes it: nothing is cancelled at
+    the vendor.
+
+    :param poll_interval: seconds between polls.
+    """
+
+    poll_interval: float
 
     @abc.abstractmethod
     def target(self) -> PollTarget:
@@ -83,35 +109,22 @@ class PollTrigger(AdGenTrigger):
     async def prepare(self) -> None:
         """Do, before :meth:`target`, what would hold up an event loop for too long."""
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, then yield one event."""
-        began = SYSTEM.monotonic()
-        status, sealed = await self._wait()
-        delay = self.first_fire_delay - (SYSTEM.monotonic() - began)
-        if status == UNREACHABLE:
-            now = SYSTEM.now()
-            delay = max(delay, min(retry_delay(now - self.since), self.until - now))
-        await SYSTEM.sleep(delay)
-        yield event(self.subject(), status, sealed)
-
-    async def _wait(self) -> tuple[str, str]:
-        """Return the status and the sealed result of the event."""
-        limit = asyncio.timeout(max(0.0, self.until - SYSTEM.now()))
+    async def wait(self) -> tuple[str, str]:
+        """Wait for the target."""
         try:
-            async with limit:
-                await self.prepare()
-                updates = poll_loop(self.conn_id).follow(self.target())
-                async with contextlib.aclosing(updates):
-                    async for update in updates:
-                        if update.kind == UpdateKind.OVER:
-                            return update.text, update.sealed
-                        if update.kind == UpdateKind.UNREACHABLE:
-                            self.log.warning("%s", update.text)
-                            return UNREACHABLE, ""
-                        self.log.info("%s is %s.", self.subject() or self.conn_id, update.text)
+            await self.prepare()
+            updates = poll_loop(self.conn_id).follow(self.target())
+            async with contextlib.aclosing(updates):
+                async for update in updates:
+                    if update.kind == UpdateKind.OVER:
+                        return update.text, update.sealed
+                    if update.kind == UpdateKind.UNREACHABLE:
+                        self.log.warning("%s", update.text)
+                        return UNREACHABLE, ""
+                    self.log.info("%s is %s.", self.subject() or self.conn_id, update.text)
         except Exception as error:  # whatever a secrets backend raises; the worker may be able to read it
-            if limit.expired():
-                return TIMEOUT, ""
+            if SYSTEM.now() >= self.until:
+                return TIMEOUT, ""  # what the deadline cancelled may raise an error of its own
             self.log.warning("Connection %s cannot be used here (%s).", self.conn_id, type(error).__name__)
         return UNREACHABLE, ""
 
