@@ -178,6 +178,8 @@ class PostedRequest(GenerationRequest):
     def __init_subclass__(cls, **said: str | int) -> None:
         super().__init_subclass__()
         for name, value in said.items():
+            if name not in cls.__class_vars__:
+                raise TypeError(f"{cls.__name__}: a request has no class variable {name}")
             setattr(cls, name, value)
 
     def documented_price(self) -> int | None:
