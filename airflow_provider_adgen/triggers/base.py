@@ -71,20 +71,25 @@ class DeadlineTrigger(AdGenTrigger):
 
     @abc.abstractmethod
     async def wait(self) -> tuple[str, str]:
-        """Wait; return the status and the sealed result of the event."""
+        """Wait without a deadline; return the status and the sealed result of the event."""
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then yield one event."""
-        began, status, sealed = SYSTEM.monotonic(), TIMEOUT, ""
+        began = SYSTEM.monotonic()
+        status, sealed = await self.wait_for_end()
+        await SYSTEM.sleep(self.first_fire_delay - (SYSTEM.monotonic() - began))
+        yield event(self.subject(), status, sealed)
+
+    async def wait_for_end(self) -> tuple[str, str]:
+        """Wait until it is over, the time is, or the vendor cannot be asked; return a status and a sealed result."""
+        status, sealed = TIMEOUT, ""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, self.until - SYSTEM.now())):
                 status, sealed = await self.wait()
-        delay = self.first_fire_delay - (SYSTEM.monotonic() - began)
         if status == UNREACHABLE:
             now = SYSTEM.now()
-            delay = max(delay, min(retry_delay(now - self.since), self.until - now))
-        await SYSTEM.sleep(delay)
-        yield event(self.subject(), status, sealed)
+            await SYSTEM.sleep(min(retry_delay(now - self.since), self.until - now))
+        return status, sealed
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
