@@ -75,22 +75,22 @@ _FIELDS: dict[str, dict[str, Any]] = {
     },
 }
 
-_WEBHOOK_SECRET: dict[str, Any] = {
-    "label": "Webhook secret",
-    "description": "The secret that the vendor signs its webhooks with.",
-    "schema": {"type": ["string", "null"], "format": "password"},
-}
-
-_AUTH: dict[str, Any] = {
-    "label": "Authentication",
-    "description": "Empty means a bearer token. x-api-key sends the key in the vendor's legacy header.",
-    "schema": {"type": ["string", "null"]},
-}
-
 # Fields that only some vendors have.
 _OWN_FIELDS: dict[str, dict[str, dict[str, Any]]] = {
-    "adsumo": {"webhook_secret": _WEBHOOK_SECRET},
-    "sume": {"auth": _AUTH},
+    "adsumo": {
+        "webhook_secret": {
+            "label": "Webhook secret",
+            "description": "The secret that the vendor signs its webhooks with.",
+            "schema": {"type": ["string", "null"], "format": "password"},
+        }
+    },
+    "sume": {
+        "auth": {
+            "label": "Authentication",
+            "description": "Empty means a bearer token. x-api-key sends the key in the vendor's legacy header.",
+            "schema": {"type": ["string", "null"]},
+        }
+    },
 }
 
 # Modules that serve every vendor, by the kind of thing in them.

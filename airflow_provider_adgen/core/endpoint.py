@@ -54,7 +54,7 @@ class Endpoint:
 
         :param inside: names of the wrapping, beside ``data``.
         """
-        return self.call(self.reader(model, *inside), *ids, **options)
+        return self.call(lambda answer: self.model(model, unwrapped(self.object(answer), *inside)), *ids, **options)
 
     def submit(
         self, parse: Callable[[Answer], T], body: Mapping[str, Any], headers: Mapping[str, str] | None = None
@@ -71,10 +71,6 @@ class Endpoint:
         return head + "".join(_part(one) + after.partition("}")[2] for one, after in zip(ids, rest, strict=True))
 
     # --- answers --------------------------------------------------------------------------------------------------
-
-    def reader(self, model: type[M], *inside: str) -> Callable[[Answer], M]:
-        """Return a reader of one *model*, bare or wrapped in ``data`` or in one of the fields *inside*."""
-        return lambda answer: self.model(model, unwrapped(self.object(answer), *inside))
 
     def json(self, answer: Answer) -> Any:
         """
@@ -132,6 +128,11 @@ class Endpoint:
             endpoint=self.label,
             field=name,
         )
+
+
+def row_of(model: type[M]) -> Callable[[Any, Endpoint], M]:
+    """Return a reader of a list's row."""
+    return lambda value, at: at.model(model, value)
 
 
 def _part(value: Any) -> str:

@@ -83,21 +83,6 @@ def prepare(verify: bool | str) -> None:
     import_module("airflow_provider_adgen.core.kept")
 
 
-class _Sent:
-    """Remembers whether any byte of the request may have gone out."""
-
-    def __init__(self) -> None:
-        self.any = False
-
-    async def trace(self, name: str, info: Any) -> None:
-        # A proxy is asked for its tunnel by a request, too: that one is not the request.
-        if name.endswith("send_request_headers.started"):
-            self.any = info["request"].method != b"CONNECT"
-        elif name.endswith("send_request_headers.failed"):
-            # A header that HTTP does not allow is refused on our own side, before the first byte.
-            self.any &= not isinstance(info["exception"], httpcore.LocalProtocolError)
-
-
 class _Body(httpx.AsyncByteStream):
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
@@ -187,9 +172,9 @@ class HttpClient:
         :raises WireError: no answer arrived in time; ``sent`` says whether it may have been received.
         :raises UnexpectedResponse: the answer is larger than :data:`LONGEST_ANSWER`.
         """
-        sent = _Sent()
+        errors = _Errors(request)
         try:
-            async with asyncio.timeout(seconds), _Exchange(self, request, None, sent) as opened:
+            async with asyncio.timeout(seconds), _Exchange(self, request, None, errors) as opened:
                 content = bytearray()
                 async for piece in opened.chunks(None):
                     content += piece
@@ -202,7 +187,7 @@ class HttpClient:
                 headers, body = in_utf8(opened.headers, bytes(content))
                 return Answer(opened.status, headers, without_credential(body, request.headers))
         except TimeoutError:
-            raise WireError(f"No answer to {request.endpoint} within {seconds:g} s.", sent=sent.any) from None
+            raise WireError(f"No answer to {request.endpoint} within {seconds:g} s.", sent=errors.sent) from None
 
     def open(self, request: Request, *, seconds: float) -> AbstractAsyncContextManager[Opened]:
         """
@@ -212,7 +197,7 @@ class HttpClient:
         :param seconds: the longest silence allowed, before the answer and within it.
         :raises WireError: no answer arrived, or it broke off.
         """
-        return _Exchange(self, request, seconds, _Sent())
+        return _Exchange(self, request, seconds, _Errors(request))
 
 
 async def _shut(transport: Transport) -> None:
@@ -228,11 +213,11 @@ class _Exchange:
     :param silence: the longest one allowed, in seconds; None where a deadline for all of it is set outside.
     """
 
-    def __init__(self, client: HttpClient, request: Request, silence: float | None, sent: _Sent) -> None:
+    def __init__(self, client: HttpClient, request: Request, silence: float | None, errors: _Errors) -> None:
         self._client = client
         self._request = request
         self._silence = silence
-        self._errors = _Errors(sent, request)
+        self._errors = errors
         self._files = contextlib.ExitStack()
 
     async def __aenter__(self) -> Opened:
@@ -253,9 +238,9 @@ class _Exchange:
         # The request is kept in no variable: error trackers show the locals, and it holds the URL and the body.
         if isinstance(transport, httpx.AsyncHTTPTransport):
             return await transport.handle_async_request(
-                await _built(self._request, self._silence, self._errors.sent, self._files)
+                await _built(self._request, self._silence, self._errors, self._files)
             )
-        self._errors.sent.any = True  # unless it is told otherwise
+        self._errors.sent = True  # unless it is told otherwise
         reply = await transport.send(replace(self._request, headers=dict(_headers(self._request))), self._client.proxy)
         return httpx.Response(reply.status, headers=list(reply.headers), stream=_Body(reply))
 
@@ -329,13 +314,15 @@ def _headers(request: Request) -> list[tuple[str, str]]:
     return list({name.lower(): (name, value) for name, value in said}.values())
 
 
-async def _built(request: Request, silence: float | None, sent: _Sent, files: contextlib.ExitStack) -> httpx.Request:
+async def _built(
+    request: Request, silence: float | None, errors: _Errors, files: contextlib.ExitStack
+) -> httpx.Request:
     return httpx.Request(
         request.method,
         request.url,
         # As bytes: httpx would refuse a header of the user's that is not ASCII, after everything else was prepared.
         headers=[(name.encode(), value.encode()) for name, value in _headers(request)],
-        extensions={"trace": sent.trace, "timeout": httpx.Timeout(silence).as_dict()},
+        extensions={"trace": errors.trace, "timeout": httpx.Timeout(silence).as_dict()},
         **await _content(request.body, files),
     )
 
@@ -367,14 +354,23 @@ async def _read_in_thread(file: Any) -> AsyncIterator[bytes]:
 
 class _Errors:
     """
-    Turns what httpx raises into a :class:`WireError`.
+    Turns what httpx raises into a :class:`WireError`, and remembers whether any byte of the request may have gone out.
 
     The cause is dropped: httpx puts the request, with its URL and headers, on its exceptions.
     """
 
-    def __init__(self, sent: _Sent, request: Request) -> None:
-        self.sent = sent
+    def __init__(self, request: Request) -> None:
+        self.sent = False
         self._request = request
+
+    async def trace(self, name: str, info: Any) -> None:
+        """Take in what httpcore does."""
+        # A proxy is asked for its tunnel by a request, too: that one is not the request.
+        if name.endswith("send_request_headers.started"):
+            self.sent = info["request"].method != b"CONNECT"
+        elif name.endswith("send_request_headers.failed"):
+            # A header that HTTP does not allow is refused on our own side, before the first byte.
+            self.sent &= not isinstance(info["exception"], httpcore.LocalProtocolError)
 
     def __enter__(self) -> None:
         return None
@@ -383,4 +379,4 @@ class _Errors:
         if isinstance(error, (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, ssl.SSLError)):
             what = None if isinstance(error, httpx.TimeoutException) else type(error).__name__
             del error  # its text may quote a header or the URL, and error trackers show the locals
-            raise broken(self._request.endpoint, what, sent=self.sent.any) from None
+            raise broken(self._request.endpoint, what, sent=self.sent) from None

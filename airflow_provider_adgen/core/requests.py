@@ -68,6 +68,19 @@ Ratio = Annotated[str, Field(pattern=r"^[1-9]\d{0,3}:[1-9]\d{0,3}$")]
 """An aspect ratio such as ``9:16``."""
 
 
+def without_protected(fields: dict[str, Any], protected: Mapping[str, str]) -> dict[str, Any]:
+    """
+    Return *fields*.
+
+    :param protected: names that they must not hold, and why.
+    :raises ValueError: they hold one.
+    """
+    named = sorted(set(protected) & set(fields))
+    if named:
+        raise ValueError(f"must not hold {', '.join(named)}: {protected[named[0]]}")
+    return fields
+
+
 class GenerationRequest(BaseModel):
     """
     One paid generation, checked against the vendor's documented rules before anything is sent.
@@ -104,10 +117,7 @@ class GenerationRequest(BaseModel):
     @field_validator("extra_fields")
     @classmethod
     def _holds_nothing_protected(cls, value: dict[str, Any]) -> dict[str, Any]:
-        named = sorted(set(cls.protected) & set(value))
-        if named:
-            raise ValueError(f"must not hold {', '.join(named)}: {cls.protected[named[0]]}")
-        return value
+        return without_protected(value, cls.protected)
 
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> Self:
@@ -148,6 +158,33 @@ class GenerationRequest(BaseModel):
         # The vendor's own name counts more than ours.
         further = {name: self.extra_fields.get(name, value) for name, value in renamed.items()}
         return {**sent, **further}
+
+
+class PostedRequest(GenerationRequest):
+    """
+    A request with an endpoint of its own. The first line of a class says its class variables.
+
+    ::
+
+        class Banner(PostedRequest, kind="banner", result_kind="image", path="/banners", credits=2):
+
+    :cvar path: the endpoint it is posted to.
+    :cvar credits: the documented price, where all requests of the class have the same.
+    """
+
+    path: ClassVar[str]
+    credits: ClassVar[int | None] = None
+
+    def __init_subclass__(cls, **said: str | int) -> None:
+        super().__init_subclass__()
+        for name, value in said.items():
+            if name not in cls.__class_vars__:
+                raise TypeError(f"{cls.__name__}: a request has no class variable {name}")
+            setattr(cls, name, value)
+
+    def documented_price(self) -> int | None:
+        """Return ``credits``."""
+        return self.credits
 
 
 def _wire_name(model: type[GenerationRequest], name: str) -> str:

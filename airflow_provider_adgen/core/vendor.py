@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.core.briefs import make_request
+from airflow_provider_adgen.core.endpoint import Endpoint
 from airflow_provider_adgen.core.errors import ApiError, InsufficientCredits, InvalidRequest, error_class
-from airflow_provider_adgen.core.requests import GenerationRequest, build_request
+from airflow_provider_adgen.core.requests import GenerationRequest, PostedRequest, build_request
 from airflow_provider_adgen.core.scrub import register_key_shapes, scrub
 
 if TYPE_CHECKING:
@@ -114,6 +115,16 @@ class Assumption:
     subject: str
     silent: str
     decided: str
+
+
+def assumed(*rows: str) -> tuple[Assumption, ...]:
+    """
+    Return the assumptions about a vendor.
+
+    :param rows: the rows of the table on its page: what it is about, what is not said, what was decided, with
+        ``" | "`` in between.
+    """
+    return tuple(Assumption(*row.split(" | ")) for row in rows)
 
 
 @dataclass(frozen=True)
@@ -297,6 +308,16 @@ class Vendor(abc.ABC):
             known = ", ".join(model.kind for model in self.requests)
             raise InvalidRequest(f'A request needs a "kind"; {self.title} has: {known}. Nothing was sent.')
         return build_request(self.request_class(kind), fields)
+
+    def endpoint_of(self, request: GenerationRequest) -> Endpoint:
+        """
+        Return the endpoint that *request* is posted to.
+
+        :raises InvalidRequest: it is another vendor's.
+        """
+        if not isinstance(request, PostedRequest) or not isinstance(request, self.requests):
+            raise InvalidRequest(f"{self.title} has no request {type(request).__name__}. Nothing was sent.")
+        return Endpoint(self.name, f"POST {request.path}")
 
     def error(self, answer: Answer, endpoint: str, *secrets: str, retry_after: float | None = None) -> ApiError:
         """Return the error for an answer with an error status."""

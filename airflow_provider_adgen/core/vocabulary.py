@@ -199,38 +199,19 @@ class Generation(Model):
         :param urls: keep links of creatives that were not stored (signed links are secrets: only where the user asked
             for nothing else).
         """
-        creatives = []
-        for creative in self.creatives:
-            one = creative.model_dump(mode="json", include=set(Creative.model_fields))
-            if not urls or creative.uri is not None:
-                one["url"] = None
-                one["expires_at"] = None
-            creatives.append(one)
-        return {
-            "schema": SCHEMA,
-            "vendor": self.vendor,
-            "id": self.id,
-            "job_ids": list(self.job_ids),
-            "kind": self.kind,
-            "status": str(self.status),
-            "creatives": creatives,
-            "variants": [variant.model_dump(mode="json") for variant in self.variants],
-            "credits": self.credits.model_dump(mode="json", include=set(Credits.model_fields)),
-            "created_at": _iso(self.created_at),
-            "completed_at": _iso(self.completed_at),
-            "error": self.error,
-            "progress": self.progress,
-            "details": _small(without_urls(self.details)),
-        }
+        # What a vendor says beside the fields stays here, but for ad copy.
+        parts = {"creatives": {"__all__": set(Creative.model_fields)}, "credits": set(Credits.model_fields)}
+        known: Any = {name: parts.get(name, True) for name in Generation.model_fields if name != "details"}
+        told = self.model_dump(mode="json", include=known)
+        for creative in told["creatives"]:
+            if not urls or creative["uri"] is not None:
+                creative["url"] = creative["expires_at"] = None
+        return {"schema": SCHEMA, **told, "details": _small(without_urls(self.details))}
 
     @classmethod
     def from_xcom(cls, value: dict[str, Any]) -> Generation:
         """Read back what :meth:`to_xcom` wrote."""
         return cls.model_validate({key: item for key, item in value.items() if key != "schema"})
-
-
-def _iso(moment: pendulum.DateTime | None) -> str | None:
-    return moment.isoformat() if moment is not None else None
 
 
 def _small(details: dict[str, Any]) -> dict[str, Any]:

@@ -87,19 +87,21 @@ class AtomicWriter:
                 raise NotStored("it was given up")
             return step(*args)
 
-    def _write(self, data: bytes) -> None:
+    def _opened(self) -> Sink:
         if self._sink is None:
             self._sink = self._make()
-        self._sink.write(data)
+        return self._sink
+
+    def _write(self, data: bytes) -> None:
+        self._opened().write(data)
         for value in self._hashes.values():
             value.update(data)
         self.size += len(data)
 
     def _commit(self) -> None:
-        if self._sink is None:
-            self._sink = self._make()
+        sink = self._opened()
         failpoint("while-storing")
-        self._sink.commit(self.size, self.sha256)
+        sink.commit(self.size, self.sha256)
         self._ended = True
 
     def _abort(self) -> None:

@@ -128,11 +128,9 @@ class Download:
             writer = await self._fetch()
             await writer.commit()
         except NotStored as problem:
-            await self._discard()
             raise storage_error(self._item.label, self._item.place, self._file_name, problem) from None
-        except BaseException:
+        finally:
             await self._discard()
-            raise
         uri = self._item.place.uri_of(self._file_name)
         log.info("Stored %s: %s, %d bytes.", self._item.label, uri, writer.size)
         kind = "archive" if self._media_type in ARCHIVES else self._item.kind

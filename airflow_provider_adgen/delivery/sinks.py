@@ -9,12 +9,13 @@ loop use :class:`airflow_provider_adgen.delivery.atomic_writer.AtomicWriter`.
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import hashlib
 import os
 import secrets
 import time
-from typing import IO, Any, Protocol
+from typing import Any
 
 from airflow_provider_adgen.core.http import CHUNK
 
@@ -23,12 +24,16 @@ _PART = 5 << 20
 _STALE_SECONDS = 3600.0
 
 
-class Sink(Protocol):
+class Sink(abc.ABC):
     """Where the bytes of one file go."""
+
+    _file: Any
 
     def write(self, data: bytes) -> None:
         """Append *data*."""
+        self._file.write(data)
 
+    @abc.abstractmethod
     def commit(self, size: int, sha256: str) -> None:
         """
         Check what was written and give it its final name, replacing what had that name.
@@ -36,11 +41,12 @@ class Sink(Protocol):
         :raises OSError: what was written is not *size* bytes with the hash *sha256*, or it could not be written.
         """
 
+    @abc.abstractmethod
     def abort(self) -> None:
         """Leave nothing behind; harmless after :meth:`commit`."""
 
 
-class LocalFile:
+class LocalFile(Sink):
     """
     A file of this machine: written under a temporary name beside the final one, then renamed.
 
@@ -53,11 +59,7 @@ class LocalFile:
         os.makedirs(folder, exist_ok=True)
         _sweep(folder, name)
         self._temporary = os.path.join(folder, _temporary(name))
-        self._file: IO[bytes] = open(self._temporary, "x+b")  # noqa: SIM115 - it stays open until commit or abort
-
-    def write(self, data: bytes) -> None:
-        """Append *data*."""
-        self._file.write(data)
+        self._file = open(self._temporary, "x+b")  # noqa: SIM115 - it stays open until commit or abort
 
     def commit(self, size: int, sha256: str) -> None:
         """Read back what was written, compare, rename."""
@@ -81,7 +83,7 @@ class LocalFile:
             os.unlink(self._temporary)
 
 
-class RemoteFile:
+class RemoteFile(Sink):
     """
     A file of any other file system: written under a temporary name beside the final one, then renamed.
 
@@ -96,11 +98,7 @@ class RemoteFile:
         if folder:
             fs.makedirs(folder, exist_ok=True)
         self._temporary = f"{folder}/{_temporary(name)}"
-        self._file: Any = fs.open(self._temporary, "wb")
-
-    def write(self, data: bytes) -> None:
-        """Append *data*."""
-        self._file.write(data)
+        self._file = fs.open(self._temporary, "wb")
 
     def commit(self, size: int, sha256: str) -> None:
         """Check the size that the file system reports, rename."""
@@ -126,9 +124,11 @@ class RemoteFile:
                 self._fs.rm_file(self._temporary)
 
 
-class ObjectUpload:
+class ObjectUpload(Sink):
     """
-    An object of S3, Google Cloud Storage or Azure: a multipart upload; the object appears when it is completed.
+    An object of S3, Google Cloud Storage or Azure: a multipart upload. Full parts are sent.
+
+    The object appears when the upload is completed.
 
     :param fs: the fsspec file system.
     :param path: bucket and key.
@@ -137,11 +137,7 @@ class ObjectUpload:
 
     def __init__(self, fs: Any, path: str, options: dict[str, Any]) -> None:
         self._fs = fs
-        self._file: Any = fs.open(path, "wb", block_size=_PART, **options)
-
-    def write(self, data: bytes) -> None:
-        """Append *data*; full parts are sent."""
-        self._file.write(data)
+        self._file = fs.open(path, "wb", block_size=_PART, **options)
 
     def commit(self, size: int, sha256: str) -> None:
         """Check the size, complete the upload."""

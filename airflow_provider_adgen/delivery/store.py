@@ -9,6 +9,7 @@ Blocking callers use ``core.blocking.run(store_generation(...))``.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
 import logging
@@ -28,7 +29,7 @@ from airflow_provider_adgen.delivery.ranges import content_length, decodable, en
 from airflow_provider_adgen.delivery.signatures import misfit
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 log = logging.getLogger(__name__)
 
@@ -109,13 +110,12 @@ async def store_stream(
     if encoding(opened.headers) and not decodable(encoding(opened.headers)):
         raise download_error(label, f"it came in an encoding that was not asked for ({encoding(opened.headers)[:20]})")
     stored_as = media_type(opened.headers.get("content-type", ""))
-    writer = AtomicWriter(lambda: place.sink(name, stored_as))
 
     def check(head: bytes) -> None:
         if kind is not None and (head or not may_be_empty) and (came := misfit(head, stored_as, kind)):
             raise download_error(label, f"{came} came where a file of kind {kind} is expected")
 
-    try:
+    async with _stored(place, name, stored_as, label) as writer:
         broken = await write_body(opened, writer, check)
         told = content_length(opened.headers)
         if broken is not None or (told is not None and told != writer.size):
@@ -123,14 +123,20 @@ async def store_stream(
             raise download_error(label, f"the connection broke after {writer.size}{of} bytes")
         if writer.size == 0 and not may_be_empty:
             raise download_error(label, "it is empty")
+    return StoredFile(place.uri_of(name), writer.size, writer.sha256)
+
+
+@contextlib.asynccontextmanager
+async def _stored(place: Place, name: str, media_type: str, label: str) -> AsyncIterator[AtomicWriter]:
+    """Hand out the writer of one file; the file appears if all goes well, and nothing is left behind if not."""
+    writer = AtomicWriter(lambda: place.sink(name, media_type))
+    try:
+        yield writer
         await writer.commit()
     except NotStored as problem:
-        await writer.abort()
         raise storage_error(label, place, name, problem) from None
-    except BaseException:
+    finally:
         await writer.abort()
-        raise
-    return StoredFile(place.uri_of(name), writer.size, writer.sha256)
 
 
 async def _asked_again(generation: Generation, refetch: Callable[[], Awaitable[Generation]], label: str) -> Generation:
@@ -199,18 +205,9 @@ async def _store_text(generation: Generation, place: Place, names: FileNames, la
     else:
         return None
     name = names.name(generation, word, "json", "archive")
-    writer = AtomicWriter(lambda: place.sink(name, _JSON))
-    try:
-        await writer.write(
-            json.dumps(content, ensure_ascii=False, indent=2, default=str).encode("utf-8", "replace") + b"\n"
-        )
-        await writer.commit()
-    except NotStored as problem:
-        await writer.abort()
-        raise storage_error(f"The {word} of {label}", place, name, problem) from None
-    except BaseException:
-        await writer.abort()
-        raise
+    text = json.dumps(content, ensure_ascii=False, indent=2, default=str)
+    async with _stored(place, name, _JSON, f"The {word} of {label}") as writer:
+        await writer.write(text.encode("utf-8", "replace") + b"\n")
     uri = place.uri_of(name)
     log.info("Stored the %s of %s: %s, %d bytes.", word, label, uri, writer.size)
     return Creative(kind="archive", uri=uri, media_type=_JSON, size=writer.size, sha256=writer.sha256)

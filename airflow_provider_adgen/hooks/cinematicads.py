@@ -21,11 +21,9 @@ from airflow_provider_adgen.vendors.cinematicads.shapes import OutputFile
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
-    from airflow_provider_adgen.core.account import Account
     from airflow_provider_adgen.core.calls import Call
     from airflow_provider_adgen.vendors.cinematicads.models import KnowledgeItem, WorkflowEvent
 
-_NO_METHOD = frozenset({404, 405, 501})
 _NO_FILE = ("application/json", "text/html", "text/plain")
 
 
@@ -80,19 +78,16 @@ class CinematicAdsHook(AdGenHook):
         :raises NotFound: the account has no such workflow.
         :raises WireError: the stream broke.
         """
-        stream = api.workflow_stream(job_id)
-        return blocking.iterate(self._events(self.account(), stream, silence))
+        api.workflow_stream(job_id)  # a wrong id is refused at once
+        self.account()
+        return blocking.iterate(self.astream_workflow(job_id, silence=silence))
 
     async def astream_workflow(
         self, job_id: str, *, silence: float = VENDOR.stream_seconds
     ) -> AsyncGenerator[WorkflowEvent]:
         """Iterate over a workflow's events; see :meth:`stream_workflow`."""
         stream = api.workflow_stream(job_id)
-        async with contextlib.aclosing(self._events(await self.aaccount(), stream, silence)) as events:
-            async for event in events:
-                yield event
-
-    async def _events(self, account: Account, stream: Any, silence: float) -> AsyncGenerator[WorkflowEvent]:
+        account = await self.aaccount()
         async with self._wire(account) as wire, contextlib.aclosing(wire.stream(stream, silence=silence)) as events:
             async for event in events:
                 yield event
@@ -131,9 +126,8 @@ class CinematicAdsHook(AdGenHook):
         :raises InvalidRequest: the source is not an https URL.
         :raises DownloadError: it could not be stored; a retry fetches it again.
         """
-        calls = api.export_video(source)
         self.account()
-        return blocking.run(self._store("video", _video_path(source, destination), *calls))
+        return blocking.run(self.aexport_video(source, destination))
 
     async def aexport_video(self, source: str, destination: str) -> Creative:
         """Store a generated video as MP4; see :meth:`export_video`."""
@@ -145,8 +139,7 @@ class CinematicAdsHook(AdGenHook):
         from airflow_provider_adgen.delivery.names import describe
         from airflow_provider_adgen.delivery.store import store_stream
 
-        account = await self.aaccount()
-        async with self._wire(account) as wire:
+        async with self._wire(await self.aaccount()) as wire:
             for call in calls:
                 try:
                     async with wire.open(call) as opened:
@@ -158,7 +151,7 @@ class CinematicAdsHook(AdGenHook):
                         wanted = kind if kind == "video" else None
                         stored = await store_stream(opened, path, label=f"The answer to {call.endpoint}", kind=wanted)
                 except ApiError as error:
-                    if error.status not in _NO_METHOD or call is calls[-1]:
+                    if error.status not in api.NO_METHOD or call is calls[-1]:
                         raise
                     continue
                 media_type = describe(told, path, kind)[1]

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from airflow_provider_adgen.core.account import DEFAULT_TIMEOUT, Account, base_url
 from airflow_provider_adgen.core.errors import InvalidRequest
@@ -35,7 +35,7 @@ class _Extra(BaseModel):
     webhook_secret: str | None = None
     headers: dict[str, str] = Field(default_factory=dict)
     allow_http: bool = False
-    auth: str | None = None
+    auth: Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True)] | None = None
     log_poll_loop: float | None = Field(default=None, gt=0)
 
     @field_validator("*", mode="before")
@@ -69,11 +69,6 @@ class _Extra(BaseModel):
                 raise ValueError("must hold names of letters, digits and dashes, and printable ASCII values")
         return value
 
-    @field_validator("auth")
-    @classmethod
-    def _in_lower_case(cls, value: str | None) -> str | None:
-        return value.strip().lower() if value is not None else None
-
     @field_validator("verify", mode="before")
     @classmethod
     def _words(cls, value: Any) -> Any:
@@ -105,22 +100,9 @@ def read_account(connection: Connection, vendor: Vendor) -> Account:
             "breaks or non-ASCII). Nothing was sent."
         )
     try:
-        raw = json.loads(connection.extra) if connection.extra else {}
-    except ValueError:
-        raise InvalidRequest(f"The extra of connection {conn_id!r} is not JSON. Nothing was sent.") from None
-    if not isinstance(raw, dict):
-        raise InvalidRequest(f"The extra of connection {conn_id!r} is not a JSON object. Nothing was sent.")
-    try:
-        extra = _Extra.model_validate(raw)
-    except ValidationError as error:
-        raise InvalidRequest(
-            f"The extra of connection {conn_id!r} is wrong: {validation_sentence(error)}. Nothing was sent."
-        ) from None
-    if extra.auth is not None and extra.auth not in vendor.auth_schemes:
-        raise InvalidRequest(
-            f"The extra of connection {conn_id!r} is wrong: auth must be {' or '.join(vendor.auth_schemes)} for "
-            f"{vendor.title}. Nothing was sent."
-        )
+        extra = _extra(connection.extra, vendor)
+    except ValueError as error:
+        raise InvalidRequest(f"The extra of connection {conn_id!r} is {error}. Nothing was sent.") from None
     return Account(
         vendor=vendor.name,
         conn_id=conn_id,
@@ -132,14 +114,25 @@ def read_account(connection: Connection, vendor: Vendor) -> Account:
             allow_http=extra.allow_http,
         ),
         key=Secret(key),
-        timeout=extra.timeout,
-        requests_per_minute=extra.requests_per_minute,
-        verify=extra.verify,
-        headers=extra.headers,
         webhook_secret=Secret(extra.webhook_secret) if extra.webhook_secret else None,
-        auth=extra.auth,
-        log_poll_loop=extra.log_poll_loop,
+        **extra.model_dump(exclude={"allow_http", "webhook_secret"}),
     )
+
+
+def _extra(text: str | None, vendor: Vendor) -> _Extra:
+    try:
+        raw = json.loads(text) if text else {}
+    except ValueError:
+        raise ValueError("not JSON") from None
+    if not isinstance(raw, dict):
+        raise ValueError("not a JSON object")
+    try:
+        extra = _Extra.model_validate(raw)
+    except ValidationError as error:
+        raise ValueError(f"wrong: {validation_sentence(error)}") from None
+    if extra.auth is not None and extra.auth not in vendor.auth_schemes:
+        raise ValueError(f"wrong: auth must be {' or '.join(vendor.auth_schemes)} for {vendor.title}")
+    return extra
 
 
 def _address(connection: Connection, vendor: Vendor) -> str | None:

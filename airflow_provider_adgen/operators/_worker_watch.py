@@ -36,13 +36,13 @@ class WorkerWatch:
         self._watching.append(blocking.start(self._watch(job, over)))
 
     async def _watch(self, job: WaitForJob, over: Callable[[str, str], None]) -> None:
-        from airflow_provider_adgen.triggers.generation import GenerationTrigger
+        from airflow_provider_adgen.triggers.batch import BatchedJobTrigger
         from airflow_provider_adgen.triggers.loop import poll_loop
 
         connection = poll_loop(job.conn_id).connection
         if connection.wire is None:
             await connection.provide(self._hook_of(job.conn_id))
-        trigger = GenerationTrigger(
+        trigger = BatchedJobTrigger(
             vendor=job.vendor,
             job_ids=job.job_ids,
             kind=job.kind or None,
@@ -52,7 +52,7 @@ class WorkerWatch:
             since=job.since,
             until=job.until,
         )
-        over(*await trigger.wait_for_end(quiet=True))
+        over(*await trigger.wait_for_end())
 
     def close(self) -> None:
         """Watch nothing any more."""

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -51,38 +51,28 @@ class AdGenTrigger(BaseTrigger):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class PollTrigger(AdGenTrigger):
+class DeadlineTrigger(AdGenTrigger):
     """
-    Waits for one target of the connection's shared poll loop.
-
-    It yields one event (id and status; and, sealed with the account's key, a result that the vendor may tell only once)
-    and returns. If only this process cannot reach the vendor or read the connection, the worker is told after a delay
-    that grows, so that the task does not come and go every few seconds. Its deadline comes before Airflow's own for the
-    deferral. Being cancelled only unsubscribes it: nothing is cancelled at the vendor.
+    Waits until a deadline at most, yields one event and returns.
 
     :param conn_id: the connection.
-    :param poll_interval: seconds between polls.
     :param since: Unix time at which the waiting began.
-    :param until: Unix time at which to give up.
+    :param until: Unix time at which to give up; it comes before Airflow's own deadline for the deferral.
     :param first_fire_delay: seconds before it may fire first; the scheduler may still be closing the first leg.
     """
 
     conn_id: str
-    poll_interval: float
     since: float
     until: float
     first_fire_delay: float = 2.0
 
-    @abc.abstractmethod
     def subject(self) -> str:
-        """Return the id the event carries."""
+        """Return the id the event carries; empty where it is about no job."""
+        return ""
 
     @abc.abstractmethod
-    def target(self) -> PollTarget:
-        """Return what to wait for."""
-
-    async def prepare(self) -> None:
-        """Do, before :meth:`target`, what would hold up an event loop for too long."""
+    async def wait(self) -> tuple[str, str]:
+        """Wait without a deadline; return the status and the sealed result of the event."""
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then yield one event."""
@@ -91,35 +81,59 @@ class PollTrigger(AdGenTrigger):
         await SYSTEM.sleep(self.first_fire_delay - (SYSTEM.monotonic() - began))
         yield event(self.subject(), status, sealed)
 
-    async def wait_for_end(self, *, quiet: bool = False) -> tuple[str, str]:
-        """
-        Wait until the target is over, the time is, or the vendor cannot be asked; return a status and a result.
-
-        :param quiet: log no changes of the status.
-        """
-        status, sealed = await self._wait(logging.DEBUG if quiet else logging.INFO)
+    async def wait_for_end(self) -> tuple[str, str]:
+        """Wait until it is over, the time is, or the vendor cannot be asked; return a status and a sealed result."""
+        status, sealed = TIMEOUT, ""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, self.until - SYSTEM.now())):
+                status, sealed = await self.wait()
         if status == UNREACHABLE:
             now = SYSTEM.now()
             await SYSTEM.sleep(min(retry_delay(now - self.since), self.until - now))
         return status, sealed
 
-    async def _wait(self, level: int) -> tuple[str, str]:
-        limit = asyncio.timeout(max(0.0, self.until - SYSTEM.now()))
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class PollTrigger(DeadlineTrigger):
+    """
+    Waits for one target of the connection's shared poll loop.
+
+    Its event has id and status; and, sealed with the account's key, a result that the vendor may tell only once. If
+    only this process cannot reach the vendor or read the connection, the worker is told after a delay that grows, so
+    that the task does not come and go every few seconds. Being cancelled only unsubscribes it: nothing is cancelled at
+    the vendor.
+
+    :param poll_interval: seconds between polls.
+    """
+
+    poll_interval: float
+
+    status_level: ClassVar[int] = logging.INFO
+    """At which a change of the status is logged."""
+
+    @abc.abstractmethod
+    def target(self) -> PollTarget:
+        """Return what to wait for."""
+
+    async def prepare(self) -> None:
+        """Do, before :meth:`target`, what would hold up an event loop for too long."""
+
+    async def wait(self) -> tuple[str, str]:
+        """Wait for the target."""
         try:
-            async with limit:
-                await self.prepare()
-                updates = poll_loop(self.conn_id).follow(self.target())
-                async with contextlib.aclosing(updates):
-                    async for update in updates:
-                        if update.kind == UpdateKind.OVER:
-                            return update.text, update.sealed
-                        if update.kind == UpdateKind.UNREACHABLE:
-                            self.log.warning("%s", update.text)
-                            return UNREACHABLE, ""
-                        self.log.log(level, "%s is %s.", self.subject() or self.conn_id, update.text)
+            await self.prepare()
+            updates = poll_loop(self.conn_id).follow(self.target())
+            async with contextlib.aclosing(updates):
+                async for update in updates:
+                    if update.kind == UpdateKind.OVER:
+                        return update.text, update.sealed
+                    if update.kind == UpdateKind.UNREACHABLE:
+                        self.log.warning("%s", update.text)
+                        return UNREACHABLE, ""
+                    self.log.log(self.status_level, "%s is %s.", self.subject() or self.conn_id, update.text)
         except Exception as error:  # whatever a secrets backend raises; the worker may be able to read it
-            if limit.expired():
-                return TIMEOUT, ""
+            if SYSTEM.now() >= self.until:
+                return TIMEOUT, ""  # what the deadline cancelled may raise an error of its own
             self.log.warning("Connection %s cannot be used here (%s).", self.conn_id, type(error).__name__)
         return UNREACHABLE, ""
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,12 @@ COLLECT = "collect"
 """Status of the event: jobs are over, or something may be submitted."""
 
 _STALLED = 1.0
+
+
+class BatchedJobTrigger(GenerationTrigger):
+    """One job of a batch: there are too many for a line in the log whenever a status changes."""
+
+    status_level = logging.DEBUG
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -93,7 +100,7 @@ class BatchTrigger(AdGenTrigger):
 
     async def _job(self, job: Sequence[Any]) -> list[str]:
         conn_id, vendor, kind, ids, since, until = job
-        trigger = GenerationTrigger(
+        trigger = BatchedJobTrigger(
             vendor=vendor,
             job_ids=ids,
             kind=kind or None,
@@ -103,7 +110,7 @@ class BatchTrigger(AdGenTrigger):
             since=since,
             until=until,
         )
-        return [conn_id, ids, *await trigger.wait_for_end(quiet=True)]
+        return [conn_id, ids, *await trigger.wait_for_end()]
 
     async def _resumed(self, account: Sequence[Any]) -> None:
         conn_id, moment, required = account

@@ -34,10 +34,6 @@ class CreditTrigger(PollTrigger):
     required: int
     claims: bool = False
 
-    def subject(self) -> str:
-        """Return an empty id: the event is about no job."""
-        return ""
-
     def target(self) -> PollTarget:
         """Ask for the balance until it suffices."""
         required, claims, max_age = self.required, self.claims, self.poll_interval / 2

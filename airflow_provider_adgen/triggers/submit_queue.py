@@ -12,21 +12,15 @@ What other triggerers, schedulers or people send is not known here: the vendor's
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 import random
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.clock import SYSTEM, Clock
-from airflow_provider_adgen.core.decisions.polling import TIMEOUT
-from airflow_provider_adgen.triggers.base import WAITED, AdGenTrigger, event
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from airflow.triggers.base import TriggerEvent
+from airflow_provider_adgen.triggers.base import WAITED, DeadlineTrigger
 
 log = logging.getLogger(__name__)
 
@@ -153,11 +147,9 @@ class SubmitQueue:
 
     async def _wait_for_change(self, seconds: float) -> None:
         self._changed.clear()
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
-        except TimeoutError:
-            pass
 
 
 _queues: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, SubmitQueue]] = weakref.WeakKeyDictionary()
@@ -169,32 +161,18 @@ def submit_queue_of(conn_id: str) -> SubmitQueue:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SubmitQueueTrigger(AdGenTrigger):
+class SubmitQueueTrigger(DeadlineTrigger):
     """
-    Fires when it is this task's turn to submit again, after a far rate limit.
+    Fires when it is this task's turn to submit again, after a far rate limit; it waits since it first wanted to submit.
 
-    :param conn_id: the connection, whose queue it is.
     :param name: the task.
     :param moment: Unix time before which the vendor takes no more.
-    :param since: Unix time at which the task first wanted to submit.
-    :param until: Unix time at which to give up waiting.
-    :param first_fire_delay: seconds before it may fire first; the scheduler may still be closing the first leg.
     """
 
-    conn_id: str
     name: str
     moment: float
-    since: float
-    until: float
-    first_fire_delay: float = 2.0
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait for the turn, then yield one event."""
-        began, status = SYSTEM.monotonic(), WAITED
-        try:
-            async with asyncio.timeout(max(0.0, self.until - SYSTEM.now())):
-                await submit_queue_of(self.conn_id).turn(self.name, moment=self.moment, since=self.since)
-        except TimeoutError:
-            status = TIMEOUT
-        await SYSTEM.sleep(self.first_fire_delay - (SYSTEM.monotonic() - began))
-        yield event("", status)
+    async def wait(self) -> tuple[str, str]:
+        """Wait for the turn."""
+        await submit_queue_of(self.conn_id).turn(self.name, moment=self.moment, since=self.since)
+        return WAITED, ""

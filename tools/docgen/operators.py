@@ -8,6 +8,7 @@ import inspect
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from airflow_provider_adgen.operators.batch import GenerateBatchOperator
 from airflow_provider_adgen.operators.generate import GenerateOperator
 from tools.docgen.catalogue import arguments, hook_methods, listed_vendors, operators, sensors
 from tools.docgen.text import bullets, code, paragraphs, read_doc, sentence, table
@@ -125,13 +126,13 @@ def spending_table() -> str:
     for _, cls in (*operators(), *sensors()):
         name = code(cls.__name__)
         text = " ".join(read_doc(cls).body)
-        if issubclass(cls, GenerateOperator):
+        if issubclass(cls, (GenerateOperator, GenerateBatchOperator)):
             pays.append(name)
         elif _SILENT in text:
             silent.append(name)
         else:
             free.append(name)
-    rows = [["**Yes**, once per task", ", ".join(pays)]]
+    rows = [["**Yes**, once per task, or per item of a batch", ", ".join(pays)]]
     rows.append(["**Yes**, each call", "a hook's `submit` and `asubmit`: the operators' guards are not in them"])
     for one in listed_vendors():
         found = [method for method in hook_methods(one.hook) if _SILENT in " ".join(read_doc(method.function).body)]

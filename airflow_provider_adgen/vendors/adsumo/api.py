@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import BeforeValidator, Field
 
 from airflow_provider_adgen.core.calls import Answer, Call, Emit, Sequence, nothing
-from airflow_provider_adgen.core.endpoint import Endpoint
+from airflow_provider_adgen.core.endpoint import Endpoint, row_of
 from airflow_provider_adgen.core.reading import Answered, other_fields, unwrapped
 from airflow_provider_adgen.core.requests import Number, Text, WebUrl, checked
 from airflow_provider_adgen.core.vocabulary import CreditBalance
@@ -25,7 +25,7 @@ from airflow_provider_adgen.vendors.adsumo.models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 NAME = "adsumo"
 endpoint = partial(Endpoint, NAME)
@@ -47,13 +47,17 @@ AvatarName = Annotated[str, Field(min_length=1, max_length=50)]
 Accent = Literal["american", "british", "french", "danish", "swedish", "german", "norwegian", "spanish", "neutral"]
 
 
-def pages(path: str, model: type[M], query: Mapping[str, Any]) -> Sequence[None]:
-    """Emit every item of a list, page after page."""
+def pages(path: str, read: Callable[[Any, Endpoint], Any], query: Mapping[str, Any]) -> Sequence[None]:
+    """
+    Emit every item of a list, page after page.
+
+    :param read: turns a row into an item.
+    """
     at, offset = endpoint(f"GET {path}"), query["offset"]
 
-    def parse(answer: Answer) -> tuple[list[M], Pagination]:
+    def parse(answer: Answer) -> tuple[list[Any], Pagination]:
         value = at.json(answer)
-        items = [at.model(model, row) for row in at.rows(value)]
+        items = [read(row, at) for row in at.rows(value)]
         told = value.get("pagination") if isinstance(value, dict) else None
         return items, at.model(Pagination, told if isinstance(told, dict) else {})
 
@@ -73,7 +77,7 @@ def list_products(*, limit: Limit = PAGE, offset: Offset = 0) -> Sequence[None]:
     :param limit: products per request, 1 to 100.
     :param offset: products to skip.
     """
-    return pages("/products", Product, checked(list_products, locals()))
+    return pages("/products", row_of(Product), checked(list_products, locals()))
 
 
 def create_product(
@@ -190,7 +194,7 @@ def list_voices(
     :param offset: voices to skip.
     :raises InvalidRequest: a filter is not one of those.
     """
-    return pages("/voices", Voice, checked(list_voices, locals()))
+    return pages("/voices", row_of(Voice), checked(list_voices, locals()))
 
 
 def generation_item(generation_id: str) -> Call[GenerationItem]:

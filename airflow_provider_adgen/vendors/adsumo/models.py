@@ -65,25 +65,15 @@ class Voice(Answered):
 
 
 class GenerationItem(Answered):
-    """One generation as ``GET /generations`` and ``GET /generations/{id}`` show it."""
+    """One generation as ``GET /generations`` and ``GET /generations/{id}`` show it, and as submissions answer it."""
 
-    id: JobId = Field(validation_alias=AliasChoices("id", "generation_id"))
+    id: JobId = Field(validation_alias=AliasChoices("id", "voiceover_id", "generation_id"))
     type: OptionalText = None
     status: str
     created_at: Moment = None
     completed_at: Moment = None
     result_url: Any = Field(default=None, repr=False)
     details: Any = Field(default=None, repr=False)
-
-
-class Voiceover(Answered):
-    """The answer to ``POST /voiceovers/text-to-speech``, which has its result in it."""
-
-    id: JobId = Field(validation_alias=AliasChoices("id", "voiceover_id", "generation_id"))
-    status: OptionalText = None
-    audio_url: Any = Field(default=None, repr=False)
-    duration: Any = None
-    completed_at: Moment = None
 
 
 class Pagination(Answered):

@@ -1,6 +1,10 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Adsumo's paid requests and their documented prices (API v1: pages Overview, Videos, Images, Voiceovers)."""
+"""
+Adsumo's paid requests and their documented prices (API v1: pages Overview, Videos, Images, Voiceovers).
+
+What a field means is said at the operator of the same request.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from airflow_provider_adgen.core.requests import Count, GenerationRequest, Number, Ratio, Text
-from airflow_provider_adgen.core.vocabulary import Kind
+from airflow_provider_adgen.core.requests import Count, Number, PostedRequest, Ratio, Text
 
 CREDITS_PER_IMAGE: dict[str, dict[str, int]] = {
     "fast": {"1k": 1, "2k": 2, "4k": 2},
@@ -24,26 +27,12 @@ AVATAR_MOST_CREDITS = 160
 """Talking avatar: 20 credits per 250 characters of script, at least 20, at most 160 (page Videos)."""
 
 
-class AdsumoRequest(GenerationRequest):
-    """
-    Base of Adsumo's requests; what a field means is said at the operator of the same request.
-
-    :cvar path: the endpoint it is posted to.
-    """
-
-    path: ClassVar[str]
-
-
-class TalkingAvatar(AdsumoRequest):
+class TalkingAvatar(PostedRequest, kind="talking-avatar", result_kind="video", path="/videos/talking-avatar"):
     """
     A video of an avatar that speaks. ``POST /videos/talking-avatar``.
 
     Needs ``script`` and ``voice_id``, or ``voiceover_id``; where both are given the vendor takes the voiceover.
     """
-
-    kind: ClassVar[str] = "talking-avatar"
-    result_kind: ClassVar[Kind] = "video"
-    path: ClassVar[str] = "/videos/talking-avatar"
 
     avatar_id: Text
     avatar_type: Literal["platform", "custom", "product"]
@@ -65,12 +54,8 @@ class TalkingAvatar(AdsumoRequest):
         return min(AVATAR_MOST_CREDITS, AVATAR_CREDITS_PER_BLOCK * blocks)
 
 
-class AiVideo(AdsumoRequest):
+class AiVideo(PostedRequest, kind="ai-video", result_kind="video", path="/videos/ai-video"):
     """A video from a text. ``POST /videos/ai-video``. Its price is not documented."""
-
-    kind: ClassVar[str] = "ai-video"
-    result_kind: ClassVar[Kind] = "video"
-    path: ClassVar[str] = "/videos/ai-video"
 
     model: Literal["sora-2", "sora-2-pro", "veo-3.1", "veo-3.1-fast", "kling-2.6"]
     prompt: Text
@@ -78,10 +63,8 @@ class AiVideo(AdsumoRequest):
     duration: Annotated[Number, Field(gt=0)] | None = None
 
 
-class ImageRequest(AdsumoRequest):
+class ImageRequest(PostedRequest, result_kind="image"):
     """Base of the requests for images."""
-
-    result_kind: ClassVar[Kind] = "image"
 
     model: Literal["fast", "pro"]
     aspect_ratio: Ratio
@@ -93,15 +76,12 @@ class ImageRequest(AdsumoRequest):
         return self.quantity
 
 
-class TextToImage(ImageRequest):
+class TextToImage(ImageRequest, kind="text-to-image", path="/images/text-to-image"):
     """
     Images from a text. ``POST /images/text-to-image``.
 
     ``quantity`` and ``resolution`` are always sent, so that what is quoted is what is asked for.
     """
-
-    kind: ClassVar[str] = "text-to-image"
-    path: ClassVar[str] = "/images/text-to-image"
 
     prompt: Text
 
@@ -110,34 +90,26 @@ class TextToImage(ImageRequest):
         return CREDITS_PER_IMAGE[self.model][self.resolution] * self.quantity
 
 
-class ProductShots(ImageRequest):
+class ProductShots(ImageRequest, kind="product-shots", path="/images/product-shots"):
     """Product photographs in a style. ``POST /images/product-shots``. Its price is not documented."""
-
-    kind: ClassVar[str] = "product-shots"
-    path: ClassVar[str] = "/images/product-shots"
 
     product_id: Text
     style_id: Text
     additional_prompt: Text | None = None
 
 
-class TemplateVideo(AdsumoRequest):
+class TemplateVideo(PostedRequest, kind="template-video", result_kind="video", path="/videos/generate"):
     """A video of a product from a template. ``POST /videos/generate``, known from one example of the Overview only."""
-
-    kind: ClassVar[str] = "template-video"
-    result_kind: ClassVar[Kind] = "video"
-    path: ClassVar[str] = "/videos/generate"
 
     template: Text
     product_id: Text
 
 
-class TextToSpeech(AdsumoRequest):
+class TextToSpeech(
+    PostedRequest, kind="text-to-speech", result_kind="voice", path="/voiceovers/text-to-speech", credits=1
+):
     """A voiceover, answered at once. ``POST /voiceovers/text-to-speech``, 1 credit."""
 
-    kind: ClassVar[str] = "text-to-speech"
-    result_kind: ClassVar[Kind] = "voice"
-    path: ClassVar[str] = "/voiceovers/text-to-speech"
     synchronous: ClassVar[bool] = True
 
     text: Text
@@ -145,12 +117,8 @@ class TextToSpeech(AdsumoRequest):
     model: Text | None = None
     voice_settings: dict[str, Any] | None = None
 
-    def documented_price(self) -> int | None:
-        """Return 1: the documented price of a voiceover."""
-        return 1
 
-
-REQUESTS: tuple[type[AdsumoRequest], ...] = (
+REQUESTS: tuple[type[PostedRequest], ...] = (
     TalkingAvatar,
     AiVideo,
     TextToImage,

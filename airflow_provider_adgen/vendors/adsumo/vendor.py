@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pendulum
 
-from airflow_provider_adgen.core.calls import Answer, Call, Emit, Sequence
+from airflow_provider_adgen.core.calls import Answer, Call, Sequence
 from airflow_provider_adgen.core.endpoint import Endpoint
 from airflow_provider_adgen.core.errors import InvalidRequest
 from airflow_provider_adgen.core.reading import as_link, as_links, as_text, file_kind, is_link, other_fields, unwrapped
@@ -24,9 +24,10 @@ from airflow_provider_adgen.core.vocabulary import (
     Kind,
 )
 from airflow_provider_adgen.vendors.adsumo import api
+from airflow_provider_adgen.vendors.adsumo.assumptions import ASSUMPTIONS
 from airflow_provider_adgen.vendors.adsumo.briefs import RECIPES
-from airflow_provider_adgen.vendors.adsumo.models import GenerationItem, Voiceover, WebhookEvent
-from airflow_provider_adgen.vendors.adsumo.requests import REQUESTS, AdsumoRequest
+from airflow_provider_adgen.vendors.adsumo.models import GenerationItem, WebhookEvent
+from airflow_provider_adgen.vendors.adsumo.requests import REQUESTS
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.briefs import Recipe
@@ -72,79 +73,7 @@ class AdsumoVendor(Vendor):
     }
     credits = staticmethod(api.get_credits)
     without: ClassVar[tuple[str, ...]] = ("face swap", "localization", "video edit", "image edit", "speech-to-speech")
-    assumptions: ClassVar[tuple[Assumption, ...]] = (
-        Assumption(
-            "refused submissions",
-            "Only of 402 it is said that no generation is started.",
-            "400, 401, 403, 404, 409 and 429 are taken to be refusals that start nothing, too.",
-        ),
-        Assumption(
-            "how long a job takes",
-            "A video of the example took 150 s. Nothing is said of images.",
-            "150 s, and 20 s as a guess, until 20 jobs of the connection were seen. It only decides when to ask for a "
-            "job.",
-        ),
-        Assumption(
-            "several images",
-            "A generation has one result_url, yet quantity may be 8.",
-            "result_url may be a string or a list; lists named result_urls, results, images, urls or outputs are read.",
-        ),
-        Assumption(
-            "submit status", "The status code of a submission is not stated.", "Any 2xx with an id is accepted."
-        ),
-        Assumption(
-            "id of a submission",
-            "Submissions answer generation_id, reads answer id.",
-            "Either name is read everywhere, a number as well, and an answer wrapped in data.",
-        ),
-        Assumption(
-            "custom avatars",
-            "'An array' may or may not be wrapped in data.",
-            "Both are read.",
-        ),
-        Assumption(
-            "5xx on a submission",
-            "Whether a job was started or charged is not stated.",
-            "Unknown: it is posted again with the same Idempotency-Key, which is documented to be safe for 24 h.",
-        ),
-        Assumption(
-            "409 on a submission",
-            "Documented for deletions only; what a key answers while its first request still runs is not stated.",
-            "A first request that is refused started nothing. The refusal of a repeat proves nothing of the first.",
-        ),
-        Assumption(
-            "refunds", "Nothing is said of failed generations.", "None is assumed; a failed job is not submitted anew."
-        ),
-        Assumption(
-            "image of a product",
-            "POST /products answers image_path, the list image_url; what reading one product answers is not shown.",
-            "Either name is read everywhere, as image_url.",
-        ),
-        Assumption(
-            "picture of a product shot",
-            "That the product's image is used is not said in so many words.",
-            "It is: a brief that requires the product's picture may be made as a product shot.",
-        ),
-        Assumption(
-            "voice_id",
-            "GET /voices says to send its id, a UUID; the fields of requests say 'ElevenLabs voice ID'.",
-            "Any text is sent as it is.",
-        ),
-        Assumption("Retry-After", "Seconds or a date is not stated.", "Both are read."),
-        Assumption(
-            "Idempotency-Key", "Length and characters are not stated.", "Letters, digits and dashes, at most 64."
-        ),
-        Assumption(
-            "template video",
-            "POST /videos/generate appears only in one example of the Overview page.",
-            "template and product_id are required; further fields go through extra_fields.",
-        ),
-        Assumption(
-            "aspect_ratio and duration of ai-video",
-            "Which values a model takes could not be read.",
-            "Any ratio N:N and any positive duration is sent.",
-        ),
-    )
+    assumptions: ClassVar[tuple[Assumption, ...]] = ASSUMPTIONS
 
     # --- Vendor ---------------------------------------------------------------------------------------------------
 
@@ -157,16 +86,17 @@ class AdsumoVendor(Vendor):
 
     def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:
         """Return the paid POST of *request*."""
-        if not isinstance(request, AdsumoRequest):
-            raise InvalidRequest(f"Adsumo has no request {type(request).__name__}. Nothing was sent.")
-        at = api.endpoint(f"POST {request.path}")
+        at = self.endpoint_of(request)
 
         def parse(answer: Answer) -> Generation:
-            value = unwrapped(at.object(answer))
+            value, usual = unwrapped(at.object(answer)), "processing"
             if request.synchronous:
-                return self._voiceover(value, request, at)
-            item = at.model(GenerationItem, {**value, "status": as_text(value.get("status")) or "processing"})
+                value["result_url"], usual = value.pop("audio_url", None), "completed"
+            item = at.model(GenerationItem, {**value, "status": as_text(value.get("status")) or usual})
             generation = self._generation(item, request.result_kind)
+            if request.synchronous and generation.succeeded and not is_link(as_link(item.result_url)):
+                # No endpoint gives it again: a voiceover without it is no result.
+                raise at.unreadable("audio_url", "is missing")
             generation.credits = Credits(quoted=request.price())
             return generation
 
@@ -199,20 +129,7 @@ class AdsumoVendor(Vendor):
         :raises InvalidRequest: a filter is not one of those.
         """
         query = checked(AdsumoVendor.list_generations, locals())
-        return self._translated(api.pages("/generations", GenerationItem, query))
-
-    def _translated(self, items: Sequence[None]) -> Sequence[None]:
-        order = next(items)
-        while True:
-            try:
-                if isinstance(order, Emit):
-                    yield Emit([self._generation(item, None) for item in order.items])
-                    order = next(items)
-                else:
-                    answer = yield order
-                    order = items.send(answer)
-            except StopIteration:
-                return
+        return api.pages("/generations", lambda row, at: self._generation(at.model(GenerationItem, row), None), query)
 
     # --- translation ----------------------------------------------------------------------------------------------
 
@@ -250,26 +167,6 @@ class AdsumoVendor(Vendor):
             kind="archive" if file_kind(link) == "archive" else _FILE_OF_KIND.get(kind, "video"),
             url=link,
             expires_at=pendulum.now("UTC").add(seconds=LINK_SECONDS),
-        )
-
-    def _voiceover(self, value: dict[str, Any], request: AdsumoRequest, at: Endpoint) -> Generation:
-        told = at.model(Voiceover, value)
-        link, status = as_link(told.audio_url), self.status(told.status or "completed")
-        if status == GenerationStatus.COMPLETED and not is_link(link):
-            # No endpoint gives it again: a voiceover without it is no result.
-            raise at.unreadable("audio_url", "is missing")
-        return Generation(
-            vendor=self.name,
-            id=told.id,
-            kind="voice",
-            status=status,
-            creatives=[self._creative(link, "voice")] if is_link(link) else [],
-            credits=Credits(quoted=request.price()),
-            completed_at=told.completed_at,
-            details={
-                **other_fields(told, *_PLACED),
-                **({"duration": told.duration} if told.duration is not None else {}),
-            },
         )
 
     # --- webhooks -------------------------------------------------------------------------------------------------

@@ -41,8 +41,8 @@ KNOWLEDGE_TYPES: dict[str, str] = {
 KNOWLEDGE_BYTES = 10 << 20
 """The largest knowledge file: "Max 10MB", read as 10 MiB so that nothing is refused here that the vendor might take."""
 
-# What a server answers to a method that it does not have.
-_NO_METHOD = frozenset({404, 405, 501})
+NO_METHOD = frozenset({404, 405, 501})
+"""What a server answers to a method that it does not have."""
 
 M = TypeVar("M", bound=Model)
 
@@ -107,7 +107,7 @@ def _either(*calls: Call[Any]) -> Sequence[Any]:
         try:
             return (yield call)
         except ApiError as error:
-            if error.status not in _NO_METHOD:
+            if error.status not in NO_METHOD:
                 raise
             unknown = unknown or error
     raise unknown or InvalidRequest("There is nothing to call. Nothing was sent.")

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from airflow_provider_adgen.core.requests import GenerationRequest, Text, WebUrl
+from airflow_provider_adgen.core.requests import PostedRequest, Text, WebUrl
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.vocabulary import Kind
@@ -75,7 +75,7 @@ class Models(BaseModel):
         return self
 
 
-class Workflow(GenerationRequest):
+class Workflow(PostedRequest, kind="workflow", path="/api/workflow"):
     """
     One workflow of the video studio. ``POST /api/workflow``.
 
@@ -86,7 +86,6 @@ class Workflow(GenerationRequest):
     :param asynchronous: the vendor's ``async``; always true, because it documents no answer of a workflow waited for.
     """
 
-    kind: ClassVar[str] = "workflow"
     protected: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("async", "asynchronous"), "the vendor documents no answer of a workflow that is waited for"
     )
@@ -125,4 +124,4 @@ class Workflow(GenerationRequest):
         return len(self.formats) if self.formats and self.result_kind != "analysis" else None
 
 
-REQUESTS: tuple[type[GenerationRequest], ...] = (Workflow,)
+REQUESTS: tuple[type[PostedRequest], ...] = (Workflow,)

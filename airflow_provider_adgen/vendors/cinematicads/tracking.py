@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.reading import as_number
@@ -18,53 +18,28 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.calls import Event
     from airflow_provider_adgen.vendors.cinematicads.shapes import OutputFile
 
-STATUSES: dict[str, GenerationStatus] = {
-    "queued": GenerationStatus.QUEUED,
-    "waiting": GenerationStatus.QUEUED,
-    "pending": GenerationStatus.PENDING,
-    "active": GenerationStatus.PROCESSING,
-    "started": GenerationStatus.PROCESSING,
-    "running": GenerationStatus.PROCESSING,
-    "processing": GenerationStatus.PROCESSING,
-    "in_progress": GenerationStatus.PROCESSING,
-    "generating": GenerationStatus.PROCESSING,
-    "suspended": GenerationStatus.SUSPENDED,
-    "paused": GenerationStatus.SUSPENDED,
-    "awaiting_review": GenerationStatus.SUSPENDED,
-    "completed": GenerationStatus.COMPLETED,
-    "complete": GenerationStatus.COMPLETED,
-    "success": GenerationStatus.COMPLETED,
-    "succeeded": GenerationStatus.COMPLETED,
-    "done": GenerationStatus.COMPLETED,
-    "finished": GenerationStatus.COMPLETED,
-    "ready": GenerationStatus.COMPLETED,
-    "failed": GenerationStatus.FAILED,
-    "error": GenerationStatus.FAILED,
-    "canceled": GenerationStatus.CANCELED,
-    "cancelled": GenerationStatus.CANCELED,
+_WORDS: dict[GenerationStatus, tuple[str, ...]] = {
+    GenerationStatus.QUEUED: ("queued", "waiting"),
+    GenerationStatus.PENDING: ("pending",),
+    GenerationStatus.PROCESSING: ("active", "started", "running", "processing", "in_progress", "generating"),
+    GenerationStatus.SUSPENDED: ("suspended", "paused", "awaiting_review"),
+    GenerationStatus.COMPLETED: ("completed", "complete", "success", "succeeded", "done", "finished", "ready"),
+    GenerationStatus.FAILED: ("failed", "error"),
+    GenerationStatus.CANCELED: ("canceled", "cancelled"),
 }
+STATUSES: dict[str, GenerationStatus] = {word: status for status, words in _WORDS.items() for word in words}
 
 DOCUMENTED_STATUSES = frozenset({"completed", "failed", "pending", "active", "suspended", "queued"})
 """The words that are on the page: of a step, of a batch, of a notification or of a submission's message."""
 
 _STEP = ("step", "progress", "workflow.step")
-_NAMES = frozenset(
-    {
-        *_STEP,
-        "result",
-        "video.ready",
-        "workflow.started",
-        "workflow.completed",
-        "workflow.failed",
-        "workflow.suspended",
-    }
-)
 _SAID_BY_NAME: dict[str, GenerationStatus] = {
     "workflow.started": GenerationStatus.PROCESSING,
     "workflow.completed": GenerationStatus.COMPLETED,
     "workflow.failed": GenerationStatus.FAILED,
     "workflow.suspended": GenerationStatus.SUSPENDED,
 }
+_NAMES = frozenset({*_STEP, "result", "video.ready", *_SAID_BY_NAME})
 _STATUS = ("status", "state", "workflowstatus", "jobstatus")
 _NO_JOB = re.compile(
     r"^\s*(the )?(job|workflow)\b.*\b(not found|unknown|does not exist)|^\s*(unknown|no such|invalid) (job|workflow)",
@@ -339,15 +314,13 @@ def merged(heard: JobFacts | None, found: JobFacts | None) -> JobFacts | None:
         status = GenerationStatus.COMPLETED
     elif found.finished and not heard.finished:
         status = found.status or status
-    return JobFacts(
+    return replace(
+        found,
         status=status,
         links=found.links if len(found.links) > len(heard.links) else heard.links,
         error=None if status == GenerationStatus.COMPLETED else heard.error or found.error,
         progress=heard.progress if heard.progress is not None else found.progress,
         charged=heard.charged if heard.charged is not None else found.charged,
         refunded=heard.refunded if heard.refunded is not None else found.refunded,
-        created=found.created,
-        completed=found.completed,
-        type=found.type,
         details={**found.details, **heard.details},
     )

@@ -15,7 +15,6 @@ from airflow_provider_adgen.core.errors import (
     AdGenError,
     ApiError,
     AuthenticationError,
-    InvalidRequest,
     NotFound,
     UnexpectedResponse,
     WireError,
@@ -28,7 +27,7 @@ from airflow_provider_adgen.core.vocabulary import Creative, Credits, Generation
 from airflow_provider_adgen.vendors.cinematicads import api, shapes
 from airflow_provider_adgen.vendors.cinematicads.assumptions import ASSUMPTIONS
 from airflow_provider_adgen.vendors.cinematicads.briefs import RECIPES
-from airflow_provider_adgen.vendors.cinematicads.requests import KIND_OF_TYPE, REQUESTS, Workflow
+from airflow_provider_adgen.vendors.cinematicads.requests import KIND_OF_TYPE, REQUESTS
 from airflow_provider_adgen.vendors.cinematicads.tracking import (
     DOCUMENTED_STATUSES,
     STATUSES,
@@ -102,9 +101,7 @@ class CinematicAdsVendor(Vendor):
 
     def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:
         """Return the paid ``POST /api/workflow``; the vendor has no idempotency keys."""
-        if not isinstance(request, Workflow):
-            raise InvalidRequest(f"CinematicAds has no request {type(request).__name__}. Nothing was sent.")
-        at = api.endpoint("POST /api/workflow")
+        at = self.endpoint_of(request)
 
         def parse(answer: Answer) -> Generation:
             value = at.object(answer)

@@ -11,8 +11,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, AliasChoices, AliasGenerator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from airflow_provider_adgen.core.requests import GenerationRequest, Text, WebUrl
-from airflow_provider_adgen.core.vocabulary import Kind
+from airflow_provider_adgen.core.requests import PostedRequest, Text, WebUrl
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -27,15 +26,12 @@ Uuid = Annotated[str, AfterValidator(_uuid)]
 """A UUID in its usual form, sent as it was given."""
 
 
-class CutxRequest(GenerationRequest):
+class CutxRequest(PostedRequest):
     """
-    Base of CutX's requests: each is about a product of a project.
+    Base of CutX's requests: each is about a product of a project. The three pages that name prices agree on them.
 
     The wire has camelCase names; a request in JSON may have those, too. What a field means is said at the operator of
     the same request.
-
-    :cvar path: the endpoint it is posted to.
-    :cvar credits: its documented price; the three pages that name prices in credits agree on it.
     """
 
     model_config = ConfigDict(
@@ -44,8 +40,6 @@ class CutxRequest(GenerationRequest):
         )
     )
 
-    path: ClassVar[str]
-    credits: ClassVar[int]
     # Whether a submission may be repeated hangs on the key: it must be known to whoever decides that.
     protected: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("idempotencyKey", "idempotency_key"), "give idempotency_key to the operator or to submit()"
@@ -54,24 +48,16 @@ class CutxRequest(GenerationRequest):
     project_id: Uuid
     product_id: Uuid
 
-    def documented_price(self) -> int | None:
-        """Return the documented price."""
-        return self.credits
 
-
-class Copy(CutxRequest):
+class Copy(CutxRequest, kind="copy", result_kind="copy", path="/api/generate/copy", credits=1):
     """
     Ad copy in five variants, answered at once. ``POST /api/generate/copy``, 1 credit.
 
     The variants come with that answer. Whether they can be asked for again is not documented.
     """
 
-    kind: ClassVar[str] = "copy"
-    result_kind: ClassVar[Kind] = "copy"
-    path: ClassVar[str] = "/api/generate/copy"
     synchronous: ClassVar[bool] = True
     askable: ClassVar[bool] = True
-    credits: ClassVar[int] = 1
 
     platform: Literal["meta", "tiktok", "google", "linkedin", "pinterest", "universal"]
     format: Literal["short", "long", "hook", "story"]
@@ -79,26 +65,16 @@ class Copy(CutxRequest):
     custom_instructions: Annotated[str, Field(max_length=500)] | None = None
 
 
-class StaticAd(CutxRequest):
+class StaticAd(CutxRequest, kind="static-ad", result_kind="image", path="/api/generate/static-ad", credits=3):
     """An ad image. ``POST /api/generate/static-ad``, 3 credits."""
-
-    kind: ClassVar[str] = "static-ad"
-    result_kind: ClassVar[Kind] = "image"
-    path: ClassVar[str] = "/api/generate/static-ad"
-    credits: ClassVar[int] = 3
 
     style: Literal["product_hero", "lifestyle", "minimal", "bold", "seasonal", "modern"] | None = None
     aspect_ratio: Literal["1:1", "9:16", "4:5", "16:9"] | None = None
     prompt: Annotated[str, Field(min_length=5, max_length=1000)] | None = None
 
 
-class Video(CutxRequest):
+class Video(CutxRequest, kind="video", result_kind="video", path="/api/generate/video", credits=40):
     """A video of an avatar that speaks. ``POST /api/generate/video``, 40 credits; takes 1 to 3 minutes."""
-
-    kind: ClassVar[str] = "video"
-    result_kind: ClassVar[Kind] = "video"
-    path: ClassVar[str] = "/api/generate/video"
-    credits: ClassVar[int] = 40
 
     script: Annotated[str, Field(min_length=10, max_length=2000)]
     avatar_url: WebUrl | None = None

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.core.clock import SYSTEM
-from airflow_provider_adgen.core.errors import ApiError, DownloadError, InvalidRequest
+from airflow_provider_adgen.core.errors import ApiError, DownloadError
 from airflow_provider_adgen.core.reading import FileKind, file_kind, is_link, other_fields, unwrapped
 from airflow_provider_adgen.core.vendor import Assumption, Idempotency, Problem, Promises, Tracking, Vendor
 from airflow_provider_adgen.core.vocabulary import (
@@ -23,7 +23,7 @@ from airflow_provider_adgen.vendors.cutx import api, tokens
 from airflow_provider_adgen.vendors.cutx.assumptions import ASSUMPTIONS
 from airflow_provider_adgen.vendors.cutx.briefs import RECIPES
 from airflow_provider_adgen.vendors.cutx.models import Asset, Job, SubmitAnswer, variants
-from airflow_provider_adgen.vendors.cutx.requests import REQUESTS, CutxRequest
+from airflow_provider_adgen.vendors.cutx.requests import REQUESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,9 +113,7 @@ class CutxVendor(Vendor):
 
     def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:
         """Return the paid POST of *request*; CutX takes the key in the body."""
-        if not isinstance(request, CutxRequest):
-            raise InvalidRequest(f"CutX has no request {type(request).__name__}. Nothing was sent.")
-        at = api.endpoint(f"POST {request.path}")
+        at = self.endpoint_of(request)
         key = {"idempotencyKey": idempotency_key} if idempotency_key else {}
         return at.submit(lambda answer: self._submitted(at.object(answer), request, at), {**request.body(), **key})
 
@@ -138,7 +136,7 @@ class CutxVendor(Vendor):
 
     # --- translation ----------------------------------------------------------------------------------------------
 
-    def _submitted(self, value: dict[str, Any], request: CutxRequest, at: Endpoint) -> Generation:
+    def _submitted(self, value: dict[str, Any], request: GenerationRequest, at: Endpoint) -> Generation:
         value = unwrapped(value, "job")
         told = at.model(SubmitAnswer, value)
         found = variants(value) if request.synchronous else []

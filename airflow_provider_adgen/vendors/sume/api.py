@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import BeforeValidator, Field
 
 from airflow_provider_adgen.core.calls import Answer, Call, Emit, Sequence
-from airflow_provider_adgen.core.endpoint import Endpoint
+from airflow_provider_adgen.core.endpoint import Endpoint, row_of
 from airflow_provider_adgen.core.errors import ApiError
-from airflow_provider_adgen.core.reading import Answered, readable_id, unwrapped
+from airflow_provider_adgen.core.reading import readable_id, unwrapped
 from airflow_provider_adgen.core.requests import Count, Number, Text, checked
 from airflow_provider_adgen.core.vocabulary import CreditBalance, read_time
 from airflow_provider_adgen.vendors.sume import shapes
@@ -27,7 +27,6 @@ PAGE = 100
 """Jobs asked for at a time where many are wanted; the largest page is not documented."""
 
 T = TypeVar("T")
-M = TypeVar("M", bound=Answered)
 
 Limit = Annotated[Count, Field(ge=1)]
 Seconds = Annotated[Number, Field(ge=0)]
@@ -90,11 +89,6 @@ def _next(value: Any, at: Endpoint) -> str | None:
     return str(cursor)
 
 
-def row(model: type[M]) -> Callable[[Any, Endpoint], M]:
-    """Return a reader of a list's row."""
-    return lambda value, at: at.model(model, value)
-
-
 def get_me() -> Call[KeyOwner]:
     """Ask whom the key belongs to: user, workspace, key. ``GET /me``; costs nothing."""
     return endpoint("GET /me").get(KeyOwner, inside=("account",))
@@ -119,7 +113,7 @@ def list_brands(
     :param domain: only that of this web domain.
     :param limit: profiles per request; the vendor's default and most are not documented.
     """
-    return pages("/brand", row(Brand), checked(list_brands, locals()))
+    return pages("/brand", row_of(Brand), checked(list_brands, locals()))
 
 
 def get_current_brand() -> Call[Brand]:
@@ -133,7 +127,7 @@ def list_avatars(*, limit: Limit | None = None, cursor: Text | None = None) -> S
 
     :param limit: avatars per request; the vendor's default and most are not documented.
     """
-    return pages("/avatars", row(Avatar), checked(list_avatars, locals()))
+    return pages("/avatars", row_of(Avatar), checked(list_avatars, locals()))
 
 
 def get_avatar(avatar_id: str) -> Call[Avatar]:
@@ -159,7 +153,7 @@ def list_jobs(
     :param status: for example ``queued``, ``running``, ``processing``, ``completed``, ``failed``.
     :param limit: jobs per request; the vendor's default and most are not documented.
     """
-    return pages("/jobs", lambda value, at: read_job(value, at), checked(list_jobs, locals()))
+    return pages("/jobs", read_job, checked(list_jobs, locals()))
 
 
 def _identity(fields: Mapping[str, Any]) -> str | None:
@@ -246,7 +240,7 @@ def list_assets(
     :param limit: scenes per request; the vendor's default and most are not documented.
     :raises InvalidRequest: a filter is not one of those.
     """
-    return pages("/assets", row(Asset), checked(list_assets, locals()))
+    return pages("/assets", row_of(Asset), checked(list_assets, locals()))
 
 
 def get_asset(asset_id: str) -> Call[Asset]:

@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from airflow_provider_adgen.core.requests import Count, GenerationRequest, HttpsUrl, Number, Text, WebUrl
-from airflow_provider_adgen.core.vocabulary import Kind
+from airflow_provider_adgen.core.requests import Count, HttpsUrl, Number, PostedRequest, Text, WebUrl, without_protected
 
-OWNER_FIELDS = frozenset({"workspace_id", "user_id", "email", "owner", "owner_id", "owner_email"})
-"""What a body must not say: Sume takes workspace and owner from the key (pages API reference, Authentication)."""
-
-_OWNER = "Sume takes workspace and owner from the key"
+OWNER_FIELDS: dict[str, str] = dict.fromkeys(
+    ("workspace_id", "user_id", "email", "owner", "owner_id", "owner_email"),
+    "Sume takes workspace and owner from the key",
+)
+"""What a body must not say, and why (pages API reference, Authentication)."""
 
 WIRE_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 """What the name of a field may look like."""
@@ -24,40 +24,14 @@ WIRE_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 Seconds = Annotated[Number, Field(ge=0)]
 
 
-def no_owner(fields: dict[str, Any]) -> dict[str, Any]:
-    """
-    Return *fields*.
+class SumeRequest(PostedRequest):
+    """Base of Sume's requests; what a field means is said at the operator of the same request."""
 
-    :raises ValueError: they name an owner.
-    """
-    named = sorted(OWNER_FIELDS & set(fields))
-    if named:
-        raise ValueError(f"must not hold {', '.join(named)}: {_OWNER}")
-    return fields
+    protected: ClassVar[Mapping[str, str]] = OWNER_FIELDS
 
 
-def _no_owner_name(name: str) -> str:
-    no_owner({name: None})
-    return name
-
-
-class SumeRequest(GenerationRequest):
-    """
-    Base of Sume's requests; what a field means is said at the operator of the same request.
-
-    :cvar path: the endpoint it is posted to.
-    """
-
-    path: ClassVar[str]
-    protected: ClassVar[Mapping[str, str]] = dict.fromkeys(OWNER_FIELDS, _OWNER)
-
-
-class Image(SumeRequest):
+class Image(SumeRequest, kind="image", result_kind="image", path="/images/generations"):
     """Images from a text. ``POST /images/generations``. "May reserve or spend credits"; its price is not documented."""
-
-    kind: ClassVar[str] = "image"
-    result_kind: ClassVar[Kind] = "image"
-    path: ClassVar[str] = "/images/generations"
 
     prompt: Text
     aspect_ratio: Text | None = None
@@ -77,12 +51,8 @@ class Image(SumeRequest):
         return self.image_count if self.image_count is not None else self.n
 
 
-class Video(SumeRequest):
+class Video(SumeRequest, kind="video", result_kind="video", path="/videos/generations"):
     """A video from a text. ``POST /videos/generations``. "May reserve or spend credits"; no price is documented."""
-
-    kind: ClassVar[str] = "video"
-    result_kind: ClassVar[Kind] = "video"
-    path: ClassVar[str] = "/videos/generations"
 
     prompt: Text
     aspect_ratio: Text | None = None
@@ -91,12 +61,8 @@ class Video(SumeRequest):
     resolution: Text | None = None
 
 
-class AdVideo(SumeRequest):
+class AdVideo(SumeRequest, kind="ad-video", result_kind="video", path="/ads/videos"):
     """A video ad from a script. ``POST /ads/videos``. Reserves credits before accepting; no price is documented."""
-
-    kind: ClassVar[str] = "ad-video"
-    result_kind: ClassVar[Kind] = "video"
-    path: ClassVar[str] = "/ads/videos"
 
     script: Annotated[str, Field(min_length=3, max_length=1800)]
     ad_format: Literal["talking_heads", "ugc_ads", "video"] | None = None
@@ -118,16 +84,12 @@ class AdVideo(SumeRequest):
                 raise ValueError("reference_video_urls needs ad_format video")
 
 
-class FaceSwap(SumeRequest):
+class FaceSwap(SumeRequest, kind="face-swap", result_kind="video", path="/face-swap"):
     """
     A video with other faces. ``POST /face-swap``. Reserves credits per avatar and job; no price is documented.
 
     The vendor may answer with several jobs. All are tracked, and the result has the videos of all of them.
     """
-
-    kind: ClassVar[str] = "face-swap"
-    result_kind: ClassVar[Kind] = "video"
-    path: ClassVar[str] = "/face-swap"
 
     source_video_url: WebUrl
     avatar_ids: Annotated[list[Text], Field(min_length=1, max_length=5)]
@@ -143,6 +105,10 @@ class FaceSwap(SumeRequest):
             raise ValueError("trim_end_seconds must come after trim_start_seconds")
 
 
+def _no_owner(name: str) -> str:
+    return "".join(without_protected({name: None}, OWNER_FIELDS))
+
+
 def _social_video(value: str) -> str:
     parts = urlsplit(value)
     host = (parts.hostname or "").lower()
@@ -155,16 +121,12 @@ def _social_video(value: str) -> str:
     raise ValueError("a public TikTok or Instagram Reel URL is needed")
 
 
-class ReferenceAnalysis(SumeRequest):
+class ReferenceAnalysis(SumeRequest, kind="reference-analysis", result_kind="analysis", path="/reference-analysis"):
     """
     An analysis of a public video. ``POST /reference-analysis``. Requires credits; no price is documented.
 
     The result has no file; it is in the generation's ``details``.
     """
-
-    kind: ClassVar[str] = "reference-analysis"
-    result_kind: ClassVar[Kind] = "analysis"
-    path: ClassVar[str] = "/reference-analysis"
 
     protected: ClassVar[Mapping[str, str]] = {
         **SumeRequest.protected,
@@ -173,7 +135,9 @@ class ReferenceAnalysis(SumeRequest):
 
     url: Annotated[WebUrl, AfterValidator(_social_video)]
     url_field: Annotated[
-        str, Field(pattern=WIRE_NAME), AfterValidator(lambda name: "".join(no_owner({name: None})))
+        str,
+        Field(pattern=WIRE_NAME),
+        AfterValidator(lambda name: "".join(without_protected({name: None}, OWNER_FIELDS))),
     ] = "url"
 
     @property

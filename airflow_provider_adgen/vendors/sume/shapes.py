@@ -65,29 +65,27 @@ def job_refs(value: Mapping[str, Any]) -> JobRefs:
     flat = {**value, **value["data"]} if isinstance(value.get("data"), dict) else dict(value)
     found: dict[str, str | None] = {}
     unreadable = 0
-    primary = _ref({key: flat.get(key) for key in ("job_id", "job", "status")})
+    primary = _ref(_about_job(flat))
     if primary is not None:
         found[primary.id] = primary.status
-    for name in _JOB_LISTS:
-        entries = flat.get(name)
+    for name in dict.fromkeys((*_JOB_LISTS, *flat)):
+        entries, likely = flat.get(name), name in _JOB_LISTS
         for entry in entries if isinstance(entries, list) else ():
-            ref = _ref(entry)
+            # The list's name is not documented: under any other one, what says that it is about a job counts.
+            ref = _ref(entry if likely else _about_job(entry))
             if ref is None:
-                unreadable += 1
+                unreadable += likely
             elif found.get(ref.id) is None:
-                found[ref.id] = ref.status
-    for name, entries in flat.items():
-        # The list's name is not documented: under any other one, what says that it is about a job counts.
-        for entry in entries if isinstance(entries, list) and name not in _JOB_LISTS else ():
-            named = {key: entry.get(key) for key in ("job_id", "job", "status")} if isinstance(entry, dict) else {}
-            ref = _ref(named)
-            if ref is not None and found.get(ref.id) is None:
                 found[ref.id] = ref.status
     if not found and (flat.get("object") == "job" or str(flat.get("id")).startswith("job_")):
         ref = _ref({"id": flat.get("id"), "status": flat.get("status")})
         if ref is not None:
             found[ref.id] = ref.status
     return JobRefs([JobRef(*one) for one in found.items()], unreadable)
+
+
+def _about_job(entry: Any) -> dict[str, Any]:
+    return {key: entry.get(key) for key in ("job_id", "job", "status")} if isinstance(entry, dict) else {}
 
 
 def _ref(entry: Any) -> JobRef | None:
@@ -130,17 +128,8 @@ _NAMES: dict[str, FileKind | None] = {
     "image": "image",
     "audio_url": "audio",
     "audio": "audio",
-    "media_url": None,
-    "url": None,
-    "output_url": None,
-    "result_url": None,
-    "download_url": None,
-    "file_url": None,
-    "src": None,
-    "media": None,
-    "output": None,
-    "result": None,
-    "file": None,
+    **dict.fromkeys(("media_url", "url", "output_url", "result_url", "download_url", "file_url", "src")),
+    **dict.fromkeys(("media", "output", "result", "file")),
 }
 # What goes in, or only shows what came out.
 _NOT_OUTPUT = (

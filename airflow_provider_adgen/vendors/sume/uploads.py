@@ -13,10 +13,10 @@ from pydantic import AfterValidator, Field
 from airflow_provider_adgen.core.calls import Answer, Call, Sequence, nothing
 from airflow_provider_adgen.core.errors import InvalidRequest, NotFound
 from airflow_provider_adgen.core.reading import readable_id, unwrapped
-from airflow_provider_adgen.core.requests import Arguments, Count, Text, checked
+from airflow_provider_adgen.core.requests import Arguments, Count, Text, checked, without_protected
 from airflow_provider_adgen.vendors.sume import api, shapes
 from airflow_provider_adgen.vendors.sume.models import Asset, AssetUpload, Upload, Uploaded
-from airflow_provider_adgen.vendors.sume.requests import WIRE_NAME, no_owner
+from airflow_provider_adgen.vendors.sume.requests import OWNER_FIELDS, WIRE_NAME
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.calls import FileBody
@@ -45,7 +45,7 @@ class _FieldNames(Arguments):
 
 class _NewAsset(Arguments):
     object_key: Text
-    fields: Annotated[dict[str, Any], AfterValidator(no_owner)]
+    fields: Annotated[dict[str, Any], AfterValidator(lambda value: without_protected(value, OWNER_FIELDS))]
 
 
 def presign_upload(

@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_adgen.core.errors import Conflict, InvalidRequest, NotFound, UnexpectedResponse
+from airflow_provider_adgen.core.errors import Conflict, NotFound, UnexpectedResponse
 from airflow_provider_adgen.core.reading import as_int, other_fields
 from airflow_provider_adgen.core.scrub import scrub
 from airflow_provider_adgen.core.vendor import Assumption, Listed, Problem, Promises, Tracking, Vendor
@@ -22,7 +22,7 @@ from airflow_provider_adgen.core.vocabulary import (
 from airflow_provider_adgen.vendors.sume import api, shapes
 from airflow_provider_adgen.vendors.sume.assumptions import ASSUMPTIONS
 from airflow_provider_adgen.vendors.sume.briefs import RECIPES
-from airflow_provider_adgen.vendors.sume.requests import REQUESTS, SumeRequest
+from airflow_provider_adgen.vendors.sume.requests import REQUESTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence as Items
@@ -97,9 +97,7 @@ class SumeVendor(Vendor):
 
     def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:
         """Return the paid POST of *request*; the vendor has no idempotency keys."""
-        if not isinstance(request, SumeRequest):
-            raise InvalidRequest(f"Sume has no request {type(request).__name__}. Nothing was sent.")
-        at = api.endpoint(f"POST {request.path}")
+        at = self.endpoint_of(request)
         return at.submit(lambda answer: self._created(at.object(answer), request, at), request.body())
 
     def fetch(
@@ -128,7 +126,7 @@ class SumeVendor(Vendor):
 
     # --- steps ----------------------------------------------------------------------------------------------------
 
-    def _created(self, value: dict[str, Any], request: SumeRequest, at: Endpoint) -> Generation:
+    def _created(self, value: dict[str, Any], request: GenerationRequest, at: Endpoint) -> Generation:
         jobs, unreadable_ones = shapes.job_refs(value)
         if not jobs:
             raise at.unreadable("job.id or job_id", "is missing")

@@ -66,6 +66,81 @@ async def test_a_task_that_was_deferred_under_the_earlier_path_finishes() -> Non
     assert [event.payload async for event in trigger.run()] == [{"id": "", "status": "waited"}]
 
 
+# What the versions before serialised, letter by letter: the whole path, each argument; then what the vendor says now,
+# and the event to which the trigger must come.
+_SHARED = {"conn_id": "vendor", "poll_interval": 0.05, "since": 1764000000.0, "until": 9e9, "first_fire_delay": 0.0}
+_QUEUED = {"conn_id": "vendor", "name": "d.t", "moment": 1764000000.0, "since": 1764000000.0, "until": 9e9}
+_JOB = {"vendor": "sume", "job_ids": ["a", "b"], "kind": "image", "stop_suspended": False}
+_FAILED = {name: {"object": "job", "id": name, "status": "failed"} for name in "ab"}
+_CREDITS = {"GET /account/credits": {"data": {"credits_remaining": 9}}}
+_BATCH = {"GET /api/batch/status": {"data": {"total": 2, "completed": 1, "failed": 1}}}
+_ASSET = {"GET /assets/asset": {"id": "asset", "status": "Searchable"}}
+EARLIER: dict[str, tuple[str, dict[str, Any], str, dict[str, Any], dict[str, str]]] = {
+    "a generation": (
+        "generation.GenerationTrigger",
+        {**_SHARED, **_JOB},
+        "sume",
+        {f"GET /jobs/{name}": job for name, job in _FAILED.items()},
+        {"id": "a,b", "status": "failed"},
+    ),
+    "credits that are spent then": (
+        "credits.CreditTrigger",
+        {**_SHARED, "required": 5, "claims": True},
+        "adsumo",
+        _CREDITS,
+        {"id": "", "status": "enough"},
+    ),
+    "credits, before there were claims": (
+        "credits.CreditTrigger",
+        {**_SHARED, "required": 5},
+        "adsumo",
+        _CREDITS,
+        {"id": "", "status": "enough"},
+    ),
+    "a batch": (
+        "cinematicads.BatchTrigger",
+        {**_SHARED, "batch_id": "batch", "max_failed": 1},
+        "cinematicads",
+        _BATCH,
+        {"id": "batch", "status": "2 of 2 ended"},
+    ),
+    "an asset": (
+        "sume.AssetTrigger",
+        {**_SHARED, "asset_id": "asset", "ready_words": ["searchable"]},
+        "sume",
+        _ASSET,
+        {"id": "asset", "status": "searchable"},
+    ),
+    "a moment": ("base.WaitTrigger", {"moment": 1764000000.0}, "sume", {}, {"id": "", "status": "waited"}),
+    "a place in the queue of submissions": (
+        "turns.TurnTrigger",
+        {**_QUEUED, "first_fire_delay": 0.0},
+        "sume",
+        {},
+        {"id": "", "status": "waited"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EARLIER)
+async def test_a_task_that_was_deferred_under_an_earlier_version_finishes(
+    name: str, monkeypatch: pytest.MonkeyPatch, no_budgets: None
+) -> None:
+    from airflow.models.trigger import Trigger  # noqa: TID251 - it stores triggers, and is not in a task
+
+    path, arguments, vendor, answers, event = EARLIER[name]
+    module, _, class_name = f"{PACKAGE}.triggers.{path}".rpartition(".")
+    # As the triggerer does: what is stored is decrypted, the class imported by its path and called with it.
+    stored = Trigger.encrypt_kwargs(arguments)
+    trigger = getattr(import_module(module), class_name)(**Trigger._decrypt_kwargs(stored))
+    with Tiny() as server:
+        server.routes.update({route: Reply(value) for route, value in answers.items()})
+        connection = {"conn_type": vendor, "host": server.url, "password": "key-one"}
+        monkeypatch.setenv("AIRFLOW_CONN_VENDOR", json.dumps(connection))
+        assert [one.payload async for one in trigger.run()] == [event]
+        assert set(server.paths()) == set(answers)
+
+
 @pytest.mark.parametrize("given", [["a", "b"], ("a", "b"), "a,b", "a, b"], ids=repr)
 async def test_job_ids_of_any_shape_are_one_generation(
     given: Any, monkeypatch: pytest.MonkeyPatch, no_budgets: None
