@@ -1,3 +1,36 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Helpers for a campaign over a product catalogue: reading the catalogue, writing the manifest."""
+"""
+Campaigns over a product catalogue: reading the catalogue, writing the manifest.
+
+What this package exports is imported when it is first used: Airflow imports DAG files often, and most parses need none
+of it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.campaigns.catalogue import Catalogue, CatalogueError, read_catalogue
+    from airflow_provider_adgen.core.product import Product
+
+__all__ = ["Catalogue", "CatalogueError", "Product", "read_catalogue"]
+
+_MODULES = {
+    "Catalogue": "campaigns.catalogue",
+    "CatalogueError": "campaigns.catalogue",
+    "Product": "core.product",
+    "read_catalogue": "campaigns.catalogue",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"airflow_provider_adgen.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
