@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from airflow_provider_adgen.campaigns._feeds.report import Pairs, Unreadable
+from airflow_provider_adgen.campaigns._feeds.report import Pairs, Unreadable, shown
 from airflow_provider_adgen.core.errors import InvalidRequest
 
 FIELDS = ("id", "title", "description", "link", "image_link", "price", "currency", "brand", "product_type")
@@ -51,8 +51,9 @@ READY: dict[str, dict[str, tuple[str, ...]]] = {"google": GOOGLE, "woocommerce":
 _HINTS = {"shopify": ("handle", "url_handle", "variant_price"), "woocommerce": ("sku", "regular_price", "is_featured?")}
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _GAPS = re.compile(r"[\s_-]+")
+_REMEMBERED = 100_000
 # Values of these may come more than once and belong together; of the others only one can be right.
-_LISTS = frozenset({"description", "image_link", "product_type"})
+_LISTS = frozenset({"description", "image_link", "brand", "product_type"})
 
 
 class Place(NamedTuple):
@@ -85,7 +86,7 @@ class Row:
 
     def value(self, name: str) -> str:
         """Return the first value of a field that is not empty."""
-        return next((value for rank in range(2) if (value := self.given.get(Place(name, rank), ""))), "")
+        return self.given.get(Place(name, 0)) or self.given.get(Place(name, 1), "")
 
 
 class Columns:
@@ -116,10 +117,12 @@ class Columns:
 
     def place(self, name: str) -> Place | None:
         """Return what the column *name* is; None for one of the shop's own."""
-        try:
+        if name in self._found:
             return self._found[name]
-        except KeyError:
-            return self._found.setdefault(name, self._places.get(spelled(name)))
+        place = self._places.get(spelled(name))
+        if place is not None or len(self._found) < _REMEMBERED:
+            self._found[name] = place
+        return place
 
     def check_header(self, line: int, names: list[str]) -> None:
         """Refuse a header that cannot name a product, or that lacks a column which the caller named."""
@@ -153,7 +156,9 @@ class Columns:
         for name, value in pairs:
             place = self.place(name)
             if place is None:
-                if name:
+                if not name and value.strip():
+                    row.wrong.append(f"a value has no name: {shown(value)}")
+                elif name:
                     name = sys.intern(name)  # JSON and XML bring a new text for each row
                     row.extra[name] = joined(row.extra.get(name, ""), value)
                 continue
@@ -179,7 +184,9 @@ def spelled(name: str) -> str:
     return _GAPS.sub("_", _CAMEL.sub("_", name.strip())).lower().removeprefix("g:")
 
 
-def _checked(columns: Mapping[str, Any]) -> dict[str, str]:
+def _checked(columns: Any) -> dict[str, str]:
+    if not isinstance(columns, Mapping):
+        raise InvalidRequest(f"columns must be a dict or one of {', '.join(READY)}, not {columns!r:.80}.")
     unknown = [name for name in columns if name not in FIELDS]
     if unknown:
         raise InvalidRequest(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from airflow_provider_adgen.campaigns._feeds.lines import Lines
+from airflow_provider_adgen.campaigns._feeds.plain_text import without_control
 from airflow_provider_adgen.campaigns._feeds.report import MOST_COLUMNS, Pairs, Report
 
 
@@ -36,20 +37,21 @@ def read_json_lines(pieces: Iterable[str], report: Report) -> Iterator[tuple[int
             continue
         try:
             found = _DECODER.decode(text.strip())
+            pairs = (
+                [(without_control(name), _text(value)) for name, value in found] if isinstance(found, _Object) else None
+            )
         except ValueError as error:
             where = f"at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else "as it is"
             report.problem(line, f"not readable as JSON {where}; each line must hold one whole object")
-            continue
         except RecursionError:
             report.problem(line, "the JSON is nested too deeply")
-            continue
-        if not isinstance(found, _Object):
-            report.problem(line, "not a JSON object; each line must hold one")
-            continue
-        if len(found) > MOST_COLUMNS:
-            report.problem(line, f"the object has {len(found):,} names; at most {MOST_COLUMNS:,} are read")
-            continue
-        yield line, [(name, _text(value)) for name, value in found]
+        else:
+            if pairs is None:
+                report.problem(line, "not a JSON object; each line must hold one")
+            elif len(pairs) > MOST_COLUMNS:
+                report.problem(line, f"the object has {len(pairs):,} names; at most {MOST_COLUMNS:,} are read")
+            else:
+                yield line, pairs
 
 
 def _text(value: Any) -> str:

@@ -27,7 +27,7 @@ _ITEMS = frozenset({"item", "entry"})
 _DEEPEST = 32
 _GOOGLE = "base.google.com/ns"
 # What XML forbids, and exports hold all the same.
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 # What Google calls the description, and Atom's own names of it.
 _DESCRIPTION = ("description", "summary", "content")
 
@@ -56,6 +56,8 @@ class _Element:
     def text(self) -> str:
         """Return the text; of an element that holds others, their names and texts."""
         text = "".join(self.texts).strip()
+        if not self.inner and text:
+            return text
         members = ", ".join(f"{name.removeprefix('g:')}: {value}" for name, value in self.inner if value)
         # Atom's link and RSS' enclosure say it in an attribute.
         return ", ".join(filter(None, (text, members))) or self.attributes.get("href") or self.attributes.get("url", "")
@@ -121,7 +123,7 @@ class _Reader:
                 return
             self.count += 1
             self._line, self._size = self._here(), 0
-        self._grow(len(name) + sum(len(key) + len(value) for key, value in attributes.items()))
+        self._grow(len(name) + sum(map(len, attributes)) + sum(map(len, attributes.values())))
         self._open.append(_Element(name, attributes))
 
     def _characters(self, text: str) -> None:

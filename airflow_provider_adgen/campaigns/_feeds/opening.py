@@ -146,7 +146,7 @@ def _guess(first: bytes) -> str:
     # The first character of a feed is ASCII, and in UTF-16 one of its two bytes is zero.
     if len(first) >= 2 and (first[0] == 0) != (first[1] == 0):
         return "utf-16-be" if first[0] == 0 else "utf-16-le"
-    told = _XML_ENCODING.match(first)
+    told = _XML_ENCODING.match(first[:1000])
     if told is None:
         return "utf-8"
     encoding = charset_of(f"text/xml; charset={told[1].decode()}")

@@ -26,7 +26,7 @@ MORE_IMAGES = "additional_image_link"
 
 _URL_LIMIT = 2000
 # A list of addresses; one address may hold commas.
-_NEXT_URL = re.compile(r"\s*[,;|\s]\s*(?=https?://|//)", re.IGNORECASE)
+_NEXT_URL = re.compile(r"(?<![\s,;|])[\s,;|]++(?=https?://|//)", re.IGNORECASE)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # A text that a spreadsheet must not take for a number or a formula: ="00123", and '-20 (WooCommerce).
 _FORMULA = re.compile(r'="([^"]*)"')

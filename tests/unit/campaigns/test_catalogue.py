@@ -12,6 +12,7 @@ import pickle
 import random
 import subprocess
 import sys
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,7 @@ def test_a_shops_own_words(read: Any, problems: Any):
     ("options", "said"),
     [
         ({"columns": "magento"}, "There are no ready columns 'magento'; there are google, woocommerce, shopify."),
+        ({"columns": ["title"]}, "columns must be a dict or one of google, woocommerce, shopify, not ['title']."),
         ({"columns": {"sku": "SKU"}}, "columns names 'sku', which is no field of a product; the fields are id, title"),
         ({"columns": {"title": ""}}, "columns must give 'title' the header word of one column."),
         ({"columns": {"title": ["a"]}}, "columns must give 'title' the header word of one column."),
@@ -205,6 +207,18 @@ def test_lists_of_pictures(read: Any):
         [product] = read(write({**GOOD, "image_link": f"{first}{between}{second},"})).products
         assert product.image_link == "https://e.example/w_1,h_2/a%20b.jpg"
         assert product.extra == {"additional_image_link": "https://e.example/c.jpg?x=1&y=2"}
+
+
+def test_a_long_list_of_pictures_takes_no_time(read: Any):
+    """Also where it holds nothing but what separates them."""
+    started = time.monotonic()
+    [product] = read(
+        write({**GOOD, "image_link": "https://e.example/a" + ", " * 500_000 + "https://e.example/b"})
+    ).products
+    assert product.extra == {"additional_image_link": "https://e.example/b"}
+    with pytest.raises(CatalogueError):
+        read(write({**GOOD, "image_link": "https://e.example/a" + " ," * 500_000 + "b"}))
+    assert time.monotonic() - started < 20
 
 
 def test_an_error_never_shows_a_query_string(problems: Any):

@@ -54,7 +54,18 @@ def test_lines_that_hold_no_object(read: Any, problems: Any):
     ]
     assert said[3].startswith("line 5: not readable as JSON at character")
     assert said[4:] == ["line 6: the JSON is nested too deeply", "line 7: title is given more than once"]
+    assert problems('{"id": 1, "title": "a", "": "x"}') == ["line 1: a value has no name: 'x'"]
     assert [one.id for one in read(data, on_bad_row="skip").products] == ["1", "6"]
+
+
+def test_any_depth_of_nesting(read: Any):
+    """It is read, or is a problem; Python's own limit is between these."""
+    lines = [f'{{"id": {depth}, "title": "a", "x": {"[" * depth}{"]" * depth}}}' for depth in range(5, 1500, 7)]
+    found = read("\n".join(lines), on_bad_row="skip")
+    assert len(found.products) + len(found.problems) == len(lines)
+    assert set(found.problems) == {
+        f"line {line}: the JSON is nested too deeply" for line in range(len(found.products) + 1, len(lines) + 1)
+    }
 
 
 def test_half_a_character(read: Any, problems: Any):

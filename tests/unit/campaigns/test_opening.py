@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import random
 import time
 import zlib
@@ -128,6 +129,12 @@ STARTS += [
 @given(start=st.sampled_from(STARTS), rest=st.binary(max_size=200), pack=st.booleans())
 @example(start=b'<?xml version="1.0" encoding="unicode_escape"?>', rest=b"<rss>\\", pack=False)
 @example(start=b'<?xml version="1.0" encoding="rot13"?>', rest=b"<rss>", pack=False)
+@example(start=b'<?xml version="1.0" encoding="utf-7"?>', rest=b"<rss><item><id>+2AA-</id></item></rss>", pack=False)
+@example(
+    start=b'{"\\ud83d\\u0000": "\\ud83d", "id": 1, "title": 2, "": 3}\n',
+    rest=b'{"id": 1, "title": 2, "\\ud83d": 1}',
+    pack=False,
+)
 @example(start=b'<?xml version="1.0" encoding="hz"?>', rest=b"<rss>~\xff", pack=False)
 def test_no_bytes_raise_anything_but_our_error(
     tmp_path_factory: pytest.TempPathFactory, columns: Any, start: bytes, rest: bytes, pack: bool
@@ -160,6 +167,8 @@ def check(path: Path, data: bytes, columns: Any) -> None:
             assert error.problems
             assert all(problem.startswith("line ") for problem in error.problems)
             str(error).encode()
+            json.dumps(error.problems, ensure_ascii=False).encode()
         else:
             assert found.products
-            str([product.to_dict() for product in found.products]).encode()
+            told = [[product.to_dict() for product in found.products], found.problems, found.warnings]
+            assert "\x00" not in json.dumps(told, ensure_ascii=False).encode().decode()
