@@ -115,9 +115,9 @@ def read_catalogue(
     if not products:
         raise CatalogueError(name, ["line 1: there is no product in the file", *found.warnings])
     if found.warnings:
-        log.warning("The catalogue %s: %d warnings.%s", name, len(found.warnings), _listed(found.warnings))
+        log.warning("The catalogue %s was read with warnings.%s", name, _listed(found.warnings))
     if found.problems:
-        log.warning("The catalogue %s: rows were left out.%s", name, _listed(found.problems))
+        log.warning("Rows of the catalogue %s were left out.%s", name, _listed(found.problems))
     return found
 
 

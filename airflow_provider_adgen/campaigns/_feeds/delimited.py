@@ -20,7 +20,6 @@ from airflow_provider_adgen.campaigns._feeds.report import (
     Pairs,
     Report,
     Unreadable,
-    row_too_long,
 )
 
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a pipe"}
@@ -28,6 +27,7 @@ SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a pipe"}
 _SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MOST_HEADER_LINES = 100
+_BROKEN = f"is a quotation mark missing, or not doubled, or a value longer than {LONGEST_ROW:,} characters?"
 # What a row must reach to: a row that ends before one of them is broken rather than short.
 _MAIN = frozenset(Place(name, 0) for name in ("id", "title", "description", "link", "image_link", "price"))
 
@@ -37,7 +37,7 @@ class _BrokenQuote(Exception):
 
 
 class _Taken:
-    """The lines of a row after its first. Their size is limited."""
+    """The lines of a row after its first. Where they are too many, a mark is missing."""
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
@@ -51,7 +51,7 @@ class _Taken:
         self._taken.append(line)
         self._size += len(line) + 1
         if self._size > LONGEST_ROW:
-            raise row_too_long(self._lines.number - len(self._taken))
+            raise _BrokenQuote
         return line
 
     def give_back(self) -> None:
@@ -76,7 +76,7 @@ def read_delimited(
     separator = _separator(lines, place_of)
     header_line, header = _first_row(lines, separator)
     if header is None:
-        raise Unreadable(header_line, "the header is not readable; is a quotation mark missing or not doubled?")
+        raise Unreadable(header_line, f"the header is not readable; {_BROKEN}")
     while header and not header[-1]:
         header.pop()
     _check_names(header_line, header, place_of)
@@ -89,12 +89,9 @@ def read_delimited(
         if shortest <= len(cells) < len(header):  # spreadsheets leave out empty cells at the end
             cells.extend([""] * (len(header) - len(cells)))
         if len(cells) != len(header):
-            hint = (
-                f"; a value that holds {SEPARATORS[separator]} needs quotation marks"
-                if len(cells) > len(header)
-                else ""
-            )
-            report.problem(line, f"{_count(cells, 'value')} for {_count(header, 'column')}{hint}")
+            advice = f"; a value that holds {SEPARATORS[separator]} needs quotation marks"
+            counts = f"{_count(cells, 'value')} for {_count(header, 'column')}"
+            report.problem(line, f"{counts}{advice if len(cells) > len(header) else ''}")
             continue
         lost = [number + 1 for number in unnamed if cells[number].strip()]
         if lost:
@@ -163,7 +160,7 @@ def _rows(lines: Lines, separator: str, columns: int, report: Report) -> Iterato
             cells = line.split(separator)
             # Exports that quote nothing have tabs, and names like {"Best" lamp}.
             if separator != "\t" or len(cells) < columns or any(cells[columns:]):
-                report.problem(number, "not readable; is a quotation mark missing or not doubled?")
+                report.problem(number, f"not readable; {_BROKEN}")
                 continue
         if any(cells) and not line.isspace():
             yield number, cells
@@ -204,28 +201,29 @@ def _cells(line: str, lines: Lines, separator: str) -> list[str]:
 def _quoted(line: str, position: int, taken: _Taken, separator: str) -> tuple[str, str, int]:
     """Read a cell from behind its first quotation mark; return it, its last line, and where it ends there."""
     parts: list[str] = []
+    start, spans = position, False
     while True:
         end = line.find('"', position)
         if end < 0:
-            parts.append(line[position:])
-            parts.append("\n")
-            line, position = taken.next(), 0
+            parts.append(f"{line[position:]}\n")
+            if separator == "\t" and "\t" in line[start:]:
+                raise _BrokenQuote
+            line, position, start, spans = taken.next(), 0, 0, True
         elif line[end + 1 : end + 2] == '"':
             parts.append(line[position : end + 1])
             position = end + 2
         else:
             parts.append(line[position:end])
             break
+    # Texts between tabs hold no tabs: two rows that each lack a mark are no cell.
+    if spans and separator == "\t" and "\t" in line[:end]:
+        raise _BrokenQuote
     end += 1
     while line[end : end + 1] == " ":
         end += 1
     if end < len(line) and line[end] != separator:
         raise _BrokenQuote
-    cell = "".join(parts)
-    # Two rows that each lack a mark look like this, and texts between tabs hold no tabs.
-    if separator == "\t" and "\t" in cell and "\n" in cell:
-        raise _BrokenQuote
-    return cell, line, end
+    return "".join(parts), line, end
 
 
 def _count(things: list[str], noun: str) -> str:

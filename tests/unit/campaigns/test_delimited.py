@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+BROKEN = "is a quotation mark missing, or not doubled, or a value longer than 8,388,608 characters?"
+
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
@@ -49,7 +51,7 @@ def test_a_header_of_several_lines(read: Any):
         ("id,title,TITLE", "the header names both 'title' and 'TITLE'"),
         ("id,title,title", "the header names 'title' more than once"),
         ("id,title,col\0ur", "the column name 'col\\x00ur' has a control character"),
-        ('id,"title', "the header is not readable; is a quotation mark missing or not doubled?"),
+        ('id,"title', f"the header is not readable; {BROKEN}"),
         ("id,title" + ",x" * 10_000, "the header has 10,002 columns; at most 10,000 are read"),
     ],
 )
@@ -111,32 +113,52 @@ def test_quotation_marks_inside_a_value(read: Any):
 def test_a_broken_quotation_mark_costs_one_row(read: Any, problems: Any):
     """It neither swallows the rows after it nor ends the file."""
     data = 'id,title\nA-1,"The "best" lamp"\nA-2,"Lamp\nA-3,"Desk, small"\nA-4,Chair\nA-5,"Table\n'
-    broken = "not readable; is a quotation mark missing or not doubled?"
+    broken = f"not readable; {BROKEN}"
     assert problems(data) == [f"line {line}: {broken}" for line in (2, 3, 6)]
     assert [(one.id, one.line) for one in read(data, on_bad_row="skip").products] == [("A-3", 4), ("A-4", 5)]
 
 
 def test_quotation_marks_between_tabs_are_text(read: Any):
     """Such files seldom quote anything; two rows with one mark each do not become one."""
-    found = read('id\ttitle\tcolor\n1\t"Best" lamp\toak\n2\t"12 inch pan\tred\n3\tpan 5"\tblue\n4\t"Lamp"\tx\n')
+    found = read(
+        'id\ttitle\tcolor\n1\t"Best" lamp\toak\n2\t"12 inch pan\tred\n3\tpan 5"\tblue\n4\t"Lamp"\tx\n'
+        '5\tBowl\t"red\n6\tCup 5"\tblue\n7\t"of two\nlines"\tx\n8\t"with ""marks"""\tx\n'
+    )
     assert [(one.id, one.title) for one in found.products] == [
         ("1", '"Best" lamp'),
         ("2", '"12 inch pan'),
         ("3", 'pan 5"'),
         ("4", "Lamp"),
+        ("5", "Bowl"),
+        ("6", 'Cup 5"'),
+        ("7", "of two lines"),
+        ("8", 'with "marks"'),
     ]
 
 
 def test_a_row_over_the_limit_is_refused(problems: Any):
     """Eight million characters, in one line or in many."""
     said = "a row has more than 8,388,608 characters; is a quotation mark or a line end missing?"
-    assert problems("id,title\n1,Lamp\n2," + "x" * 9_000_000) == [f"line 3: {said}"]
-    assert problems('id,title\n1,Lamp\n2,"' + f"{'x' * 999}\n" * 9000, on_bad_row="skip") == [f"line 3: {said}"]
+    assert problems("id,title\n1,Lamp\n2," + "x" * 9_000_000, on_bad_row="skip") == [f"line 3: {said}"]
+    rows = "".join(f"{number},{'x' * 999}\n" for number in range(3, 9003))
+    assert problems(f'id,title\n1,Lamp\n2,"{rows}') == [f"line 3: not readable; {BROKEN}"]
 
 
-@pytest.mark.parametrize("piece", ['"', ',"', '""', '"x', ',"x\n', '"\n', '",\n', '",x\n"', ',"a\n"",'])
-def test_no_file_takes_long(problems: Any, piece: str):
+def test_a_quotation_mark_without_its_twin_costs_one_row_of_a_large_file(read: Any):
+    """However much follows; between tabs it costs none."""
+    rows = "".join(f"{number},{'x' * 999}\n" for number in range(3, 9003))
+    found = read(f'id,title\n1,Lamp\n2,"{rows}', on_bad_row="skip")
+    assert (len(found.products), found.problems) == (9000, [f"line 3: not readable; {BROKEN}"])
+    found = read(f'id,title\n1,Lamp\n2,"2\n{rows}'.replace(",", "\t"))
+    assert (len(found.products), found.products[1].title) == (9002, '"2')
+
+
+@pytest.mark.parametrize("header", ["id,title", "id\ttitle"])
+@pytest.mark.parametrize(
+    "piece", ['\t"\n', 'x\n"', '"', ',"', '""', '"x', ',"x\n', '"\n', '",\n', '",x\n"', ',"a\n"",']
+)
+def test_no_file_takes_long(problems: Any, header: str, piece: str):
     """A few megabytes of the worst take seconds at most."""
     started = time.monotonic()
-    problems("id,title\n" + piece * (2_000_000 // len(piece)), on_bad_row="skip")
+    problems(f"{header}\n" + piece * (2_000_000 // len(piece)), on_bad_row="skip")
     assert time.monotonic() - started < 20
