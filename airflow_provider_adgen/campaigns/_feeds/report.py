@@ -39,9 +39,7 @@ class Unreadable(Exception):
 
 def row_too_long(line: int) -> Unreadable:
     """Return the error for a row, or a text, that is over the limit."""
-    return Unreadable(
-        line, f"a row has more than {LONGEST_ROW:,} characters; is a quotation mark or a line end missing?"
-    )
+    return Unreadable(line, f"a row or a text has more than {LONGEST_ROW:,} characters")
 
 
 class Report:

@@ -55,9 +55,9 @@ def test_lines_are_those_of_the_file(problems: Any):
         ("<!DOCTYPE html>\n<html><p>Sign in", "line 1: the file is an HTML page, and not a feed; is a sign-in"),
         ("<rss>" + "<a>" * 100, "line 1: the XML is nested more than 32 levels deep"),
         (rss("<item>" + "<g:a/>" * 10_001 + "</item>"), "line 4: the item has more than 10,000 elements"),
-        (rss(ITEM.replace("Lamp", "x" * 9_000_000)), "line 4: a row has more than 8,388,608 characters"),
-        (rss(ITEM, "<!--" + "x" * 20_000_000), "line 4: a row has more than 8,388,608 characters"),
-        (rss(ITEM, f'<item a="{"x" * 20_000_000}"/>'), "line 4: a row has more than 8,388,608 characters"),
+        (rss(ITEM.replace("Lamp", "x" * 9_000_000)), "line 4: a row or a text has more than 8,388,608 characters"),
+        (rss(ITEM, "<!--" + "x" * 20_000_000), "line 5: a row or a text has more than 8,388,608 characters"),
+        (rss(ITEM, f'<item a="{"x" * 20_000_000}"/>'), "line 5: a row or a text has more than 8,388,608 characters"),
         (
             rss(ITEM, start='<?xml version="1.0" encoding="klingon"?>'),
             "line 1: the encoding klingon is not known; save the file as UTF-8",
@@ -66,7 +66,7 @@ def test_lines_are_those_of_the_file(problems: Any):
 )
 def test_what_is_no_such_feed(problems: Any, text: str, said: str):
     [found] = problems(text, on_bad_row="skip")
-    assert found.startswith(said.replace("line 4: a row", found[:7] + " a row") if "a row" in said else said)
+    assert found.startswith(said)
 
 
 def test_other_encodings_that_the_file_declares(read: Any):
@@ -99,5 +99,5 @@ def test_entities_of_its_own_are_refused(problems: Any, tmp_path: Path):
 
 def test_a_tag_that_never_ends_is_given_up_soon(problems: Any):
     started = time.monotonic()
-    problems("<rss><" + "a " * 20_000_000)
+    problems("<rss><" + "a" * 40_000_000)
     assert time.monotonic() - started < 20
