@@ -8,7 +8,7 @@ each product, stores them where no link expires, and writes a manifest of what w
 
 Each product is a mapped task of its own; a task that waits holds no worker; a retry never pays twice.
 
-To try it without paying for much, set `limit` to 1. To run it on your own products, set `catalogue` to a CSV whose
+To try it without paying for much, set `limit` to 1. To run it on your own products, set `catalogue` to a feed whose
 columns are named as in Google Merchant's product data specification, and `destination` to a place in your bucket, such
 as `s3://aws_default@my-bucket/ads`. To refresh the ads on a schedule, give the DAG one: it has none, because each run
 spends credits.
@@ -35,7 +35,7 @@ PARAMS = {
         None,
         type=["null", "string"],
         title="Catalogue",
-        description="CSV file, at any object-storage path. Empty: the small one that comes with this example.",
+        description="A product feed, at any object-storage path. Empty: the small one that comes with this example.",
     ),
     "destination": Param(
         None,
@@ -104,7 +104,8 @@ def adgen_campaign_refresh() -> None:
     @task(retries=0)  # a catalogue that is wrong does not mend itself
     def plan_campaign() -> list[dict[str, Any]]:
         """Read and check the catalogue; return for each product what is to be made, and where it goes."""
-        from airflow_provider_adgen.campaigns.catalogue import parse_catalogue, shorten
+        from airflow_provider_adgen.campaigns import read_catalogue
+        from airflow_provider_adgen.campaigns.texts import shorten
         from airflow_provider_adgen.delivery.names import safe
 
         context = get_current_context()
@@ -112,16 +113,16 @@ def adgen_campaign_refresh() -> None:
         source = params["catalogue"] or str(Path(__file__).with_name("adgen_campaign_catalogue.csv"))
         home = os.environ.get("AIRFLOW_HOME", "~/airflow")
         destination = params["destination"] or f"file://{Path(home, 'adgen_campaigns').expanduser()}"
-        products = parse_catalogue(ObjectStoragePath(source).read_bytes(), source=source)
+        products = read_catalogue(source).products
 
         plan = []
         for product in products[: params["limit"]]:
             subject = f"{product.title} by {product.brand}" if product.brand else product.title
-            scene = f"{subject}. {shorten(product.description, 300)}"
+            scene = f"{subject}. {shorten(product.description, 300)}".strip()
             plan.append(
                 {
                     "product": product.to_dict(),
-                    "folder": f"{destination.rstrip('/')}/{safe(context['run_id'])}/{product.folder}",
+                    "folder": f"{destination.rstrip('/')}/{safe(context['run_id'])}/{safe(product.id)}",
                     "image": {
                         "prompt": f"Product photo for an ad: {scene} Soft daylight, calm background, no lettering.",
                         "model": params["image_model"],

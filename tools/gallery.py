@@ -39,11 +39,15 @@ def sections_of_manifest(manifest: Mapping[str, Any]) -> list[Section]:
     return [
         Section(
             product["title"],
-            [note for note in (product["brand"], product["price"], product["id"]) if note],
+            [note for note in (product["brand"], _product_price(product), product["id"]) if note],
             product["generations"],
         )
         for product in manifest["products"]
     ]
+
+
+def _product_price(product: Mapping[str, Any]) -> str:
+    return " ".join(filter(None, (product["price"], product.get("currency"))))
 
 
 def section_of_task(task_id: str, generations: Iterable[Mapping[str, Any]]) -> Section:

@@ -14,16 +14,31 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.campaigns.briefs import Brief
+    from airflow_provider_adgen.campaigns.catalogue import Catalogue, CatalogueError, read_catalogue
     from airflow_provider_adgen.campaigns.plan import Plan, plan_campaign
     from airflow_provider_adgen.campaigns.results import read_results
+    from airflow_provider_adgen.core.product import Product
 
-__all__ = ["Brief", "Plan", "plan_campaign", "read_results"]
+__all__ = [
+    "Brief",
+    "Catalogue",
+    "CatalogueError",
+    "Plan",
+    "Product",
+    "plan_campaign",
+    "read_catalogue",
+    "read_results",
+]
 
 _MODULES = {
     "Brief": "campaigns.briefs",
     "Plan": "campaigns.plan",
     "plan_campaign": "campaigns.plan",
     "read_results": "campaigns.results",
+    "Catalogue": "campaigns.catalogue",
+    "CatalogueError": "campaigns.catalogue",
+    "Product": "core.product",
+    "read_catalogue": "campaigns.catalogue",
 }
 
 

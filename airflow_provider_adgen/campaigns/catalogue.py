@@ -1,285 +1,180 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Product catalogues: CSV files with the column names of Google Merchant's product data specification.
+Product catalogues: the feeds and exports of shops.
 
 The whole file is read and checked before anything is paid for. One error names every row that is wrong.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_adgen.campaigns._feeds.columns import Columns, Row
+from airflow_provider_adgen.campaigns._feeds.delimited import read_delimited
+from airflow_provider_adgen.campaigns._feeds.json_lines import read_json_lines
+from airflow_provider_adgen.campaigns._feeds.merchant_xml import read_merchant_xml
+from airflow_provider_adgen.campaigns._feeds.opening import text_of
+from airflow_provider_adgen.campaigns._feeds.prices import read_currency
+from airflow_provider_adgen.campaigns._feeds.products import product_of
+from airflow_provider_adgen.campaigns._feeds.report import LONGEST_ROW, MOST_VALUES, Pairs, Report, Unreadable
+from airflow_provider_adgen.campaigns._feeds.shops import SHOPS
 from airflow_provider_adgen.core.errors import InvalidRequest
-from airflow_provider_adgen.delivery.names import safe
+from airflow_provider_adgen.delivery.sources import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from airflow_provider_adgen.core.product import Product
 
-COLUMNS = ("id", "title", "description", "link", "image_link", "price", "brand", "product_type")
-"""The columns a catalogue must have, in any order. Others are kept."""
+log = logging.getLogger(__name__)
 
-_OPTIONAL = frozenset({"brand", "product_type"})
-
-_NOTHING_SPENT = "Nothing was sent to the vendor and nothing was charged."
-# One cell and what ends it. The csv module is not used: its limit of 131,072 characters for a cell is process-wide.
-_CELL = re.compile(r'(?:"((?:[^"]+|"")*+)"|((?!")[^,\r\n]*+))(,|\r\n|\r|\n|\Z)')
-_LINE_END = re.compile(r"\r\n|\r|\n")
-_PRICE = re.compile(r"\d+(\.\d+)? [A-Z]{3}")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_URL_LIMIT = 2000
+_SHOWN = 20
+_NOTHING_SPENT = "Nothing was sent to a vendor and nothing was charged."
 
 
 class CatalogueError(InvalidRequest):
     """
     The catalogue has rows that cannot be used. A retry does not help until the file is corrected; nothing was charged.
 
+    The message shows the first 20 problems, and how many there are.
+
     :param source: the file's name.
     :param problems: one sentence for each problem, beginning with its line.
     """
 
     def __init__(self, source: str, problems: list[str]) -> None:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        lines = "".join(f"\n  {problem}" for problem in problems)
-        super().__init__(f"The catalogue {source} has {count}. {_NOTHING_SPENT}{lines}")
+        count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
+        super().__init__(f"The catalogue {source} has {count}. {_NOTHING_SPENT}{_listed(problems)}")
         self.source = source
         self.problems = problems
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
+@dataclass(frozen=True)
+class Catalogue:
     """
-    One row of a catalogue.
+    What was read of a feed.
 
-    :param id: the product's own id, unique in its catalogue.
-    :param title: its name.
-    :param description: what it is.
-    :param link: its page.
-    :param image_link: its main picture.
-    :param price: as in the file, ``29.99 USD``.
-    :param brand: may be empty.
-    :param product_type: the shop's own category, may be empty.
-    :param line: the line on which the row begins; the header is line 1.
-    :param extra: the values of all other columns, by the names the file gives them.
+    :param products: the products, in the order of the file.
+    :param problems: with ``on_bad_row="skip"``, why rows were left out: one sentence for each problem, beginning with
+        its line.
+    :param warnings: what a person should know of the file and of products that are used, or are not for sale: one
+        sentence each, beginning with its line.
     """
 
-    id: str
-    title: str
-    description: str
-    link: str
-    image_link: str
-    price: str
-    brand: str
-    product_type: str
-    line: int
-    extra: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def folder(self) -> str:
-        """The name of the product's folder: its id, made safe for any file system, and unique."""
-        return safe(self.id)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the row as JSON, for XCom and the manifest."""
-        return asdict(self)
+    products: list[Product]
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
-def parse_catalogue(data: bytes, *, source: str = "catalogue") -> list[Product]:
+def read_catalogue(
+    path: Any,
+    *,
+    columns: Mapping[str, str] | Literal["google", "woocommerce", "shopify"] | None = None,
+    on_bad_row: Literal["fail", "skip"] = "fail",
+    currency: str | None = None,
+) -> Catalogue:
     """
-    Read a catalogue and check every row of it.
+    Read a product feed and check every row of it. It blocks, sends nothing to a vendor and costs nothing.
 
-    :param data: the file: CSV with commas, UTF-8 (a byte order mark is fine), the first line naming the columns.
-    :param source: the file's name in errors.
-    :raises CatalogueError: naming every row that is missing something, malformed or a duplicate, with its line.
+    Format, encoding, packing and separator are found out: CSV with commas, semicolons, tabs or pipes, JSON Lines,
+    Google Merchant's XML (RSS 2.0 or Atom), each plain or with gzip, in UTF-8, UTF-16 or Windows-1252.
+
+    :param path: the file: a path of this machine, or anything that Airflow's ``ObjectStoragePath`` takes.
+    :param columns: the header words of the shop: ``{"title": "Name", ...}``, or the name of a ready map. A field that
+        is not named keeps Google's name. None is the same as ``"google"``.
+    :param on_bad_row: what to do about rows that cannot be used: ``"fail"`` raises one error that names them all,
+        ``"skip"`` leaves them out.
+    :param currency: the code (ISO 4217) for prices that name none.
+    :raises CatalogueError: the file cannot be read as a feed, or has bad rows, or no product. A retry does not help.
+    :raises InvalidRequest: an argument is wrong, or there is no such file. A retry does not help.
+    :raises AdGenError: the storage failed while the file was read. A retry may help.
     """
-    rows = _rows(_decode(data, source), source)
-    header_line, header = next(rows, (1, []))
-    names = _column_names(header, header_line, source)
+    if on_bad_row not in ("fail", "skip"):
+        raise InvalidRequest(f"on_bad_row must be 'fail' or 'skip', not {on_bad_row!r}. {_NOTHING_SPENT}")
+    try:
+        code = read_currency(currency or "")
+    except ValueError as error:
+        raise InvalidRequest(f"currency {error}. {_NOTHING_SPENT}") from None
+    named = Columns(columns)
+    source = open_source(path)
+    name = source.name.partition("?")[0] or "catalogue"
+    report = Report()
     products: list[Product] = []
-    problems: list[str] = []
-    first_seen: dict[str, int] = {}
-    try:
-        for line, cells in rows:
-            wrong, product = _read_row(line, cells, names)
-            problems.extend(f"line {line}: {problem}" for problem in wrong)
-            if product is None:
-                continue
-            if product.id in first_seen:
-                problems.append(f"line {line}: id {product.id!r} is already used on line {first_seen[product.id]}")
-            elif product.id:
-                first_seen[product.id] = line
-            products.append(product)
-    except CatalogueError as broken:  # the rest cannot be read; the problems found so far are reported as well
-        problems.extend(broken.problems)
-    if problems:
-        raise CatalogueError(source, problems)
+    with source.body.open() as file:
+        try:
+            products.extend(_products(text_of(file, name, report), named, code, report))
+        except Unreadable as error:
+            report.problem(error.line, error.text)
+            raise CatalogueError(name, report.problems) from None
+    found = Catalogue(products, report.problems, report.warnings)
+    if found.problems and (on_bad_row == "fail" or not products):
+        raise CatalogueError(name, found.problems)
     if not products:
-        raise CatalogueError(source, [f"line {header_line}: there is no product after the header"])
-    return products
+        raise CatalogueError(name, ["line 1: there is no product in the file", *found.warnings])
+    if found.warnings:
+        log.warning("The catalogue %s was read with warnings.%s", name, _listed(found.warnings))
+    if found.problems:
+        log.warning("Rows of the catalogue %s were left out.%s", name, _listed(found.problems))
+    return found
 
 
-def shorten(text: str, longest: int) -> str:
-    """
-    Return *text* in at most *longest* characters, with an ellipsis where it was cut.
-
-    It is cut at a space where there is one near the end. Languages without spaces (Japanese, Thai, Khmer) are cut
-    inside the word, but not between a letter and its marks.
-
-    :param text: any text; white space is collapsed.
-    :param longest: characters of the result, the ellipsis included.
-    """
-    text = " ".join(text.split())
-    if len(text) <= longest:
-        return text
-    end = text.rfind(" ", longest * 3 // 4, longest)
-    if end < 0:
-        end = longest - 1
-        while end > longest // 2 and _belongs_together(text[end - 1], text[end]):
-            end -= 1
-    return f"{text[:end].rstrip()}…"
+def _listed(sentences: list[str]) -> str:
+    lines = [f"\n  {sentence}" for sentence in sentences[:_SHOWN]]
+    if len(sentences) > _SHOWN:
+        lines.append(f"\n  and {len(sentences) - _SHOWN:,} more")
+    return "".join(lines)
 
 
-def _belongs_together(before: str, after: str) -> bool:
-    joiner = "\u200d"
-    virama = 9  # combining class of the marks that join two letters, in Khmer and the scripts of India
-    if unicodedata.category(after)[0] == "M" or joiner in (before, after) or unicodedata.combining(before) == virama:
-        return True
-    # Skin tones, and the pairs of letters that are flags.
-    return (
-        "\U0001f3fb" <= after <= "\U0001f3ff"
-        or "\U0001f1e6" <= min(before, after) <= max(before, after) <= "\U0001f1ff"
-    )
+def _products(pieces: Iterator[str], columns: Columns, currency: str | None, report: Report) -> Iterator[Product]:
+    rows: Iterable[Row] = _rows(pieces, columns, report)
+    if columns.shop in SHOPS:
+        rows = SHOPS[columns.shop](rows, report)
+    first_seen: dict[str, int] = {}
+    for row in rows:
+        product, wrong = product_of(row, currency)
+        for problem in wrong:
+            report.problem(row.line, problem)
+        if product.id and product.id in first_seen:
+            report.problem(row.line, f"id {product.id[:60]!r} is already used on line {first_seen[product.id]}")
+        elif product.id:
+            first_seen[product.id] = row.line
+            if not wrong:
+                yield product
 
 
-def _decode(data: bytes, source: str) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise CatalogueError(source, [f"line {line}: the text is not UTF-8; save the file as UTF-8"]) from None
+def _rows(pieces: Iterator[str], columns: Columns, report: Report) -> Iterator[Row]:
+    values = 0
+    records, has_header = _records(pieces, columns, report)
+    for line, pairs in records:
+        row = columns.row(line, pairs)
+        values += len(row.given) + len(row.extra)
+        if values > MOST_VALUES:
+            raise Unreadable(line, f"the file has more than {MOST_VALUES:,} values; split it, or leave columns out")
+        yield row
+    if not has_header and values:
+        columns.check_seen()
 
 
-def _rows(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row with the line it begins on (a quoted cell may span lines); empty lines are skipped."""
-    line, position, cells, started = 1, 0, list[str](), 0
-    while position < len(text):
-        cell = _CELL.match(text, position)
-        if cell is None:
-            problem = f"line {line}: not readable as CSV; is a quotation mark missing or not doubled?"
-            raise CatalogueError(source, [problem])
-        quoted, plain, end = cell.groups()
-        cells.append((plain if quoted is None else quoted.replace('""', '"')).strip())
-        position = cell.end()
-        if end == "," and position < len(text):
-            continue
-        if end == ",":
-            cells.append("")
-        if any(cells):
-            yield line, cells
-        line += len(_LINE_END.findall(text, started, position))
-        cells, started = [], position
-
-
-def _column_names(header: list[str], line: int, source: str) -> list[str]:
-    """
-    Return the file's column names, without empty ones at the end.
-
-    Google's own are spelled as in :data:`COLUMNS`; it accepts ``Image link`` for ``image_link``, too.
-    """
-    while header and not header[-1]:
-        header.pop()
-    spelled = [name.lower().replace(" ", "_") for name in header]
-    names = [known if known in COLUMNS else name for known, name in zip(spelled, header, strict=True)]
-    missing = [name for name in COLUMNS if name not in names]
-    problems = []
-    if missing:
-        hint = ""
-        if len(header) == 1 and re.search(r"[;\t|]", header[0]):
-            hint = "; columns must be separated by commas"
-        problems.append(f"line {line}: the header has no column {', '.join(missing)}{hint}")
-    twice = sorted({name for name in names if name and names.count(name) > 1})
-    problems.extend(f"line {line}: the header names {name!r} more than once" for name in twice)
-    problems.extend(
-        f"line {line}: the column name {name!r} has a control character" for name in names if _CONTROL.search(name)
-    )
-    if problems:
-        raise CatalogueError(source, problems)
-    return names
-
-
-def _read_row(line: int, cells: list[str], names: list[str]) -> tuple[list[str], Product | None]:
-    while len(cells) > len(names) and not cells[-1]:
-        cells.pop()
-    # Spreadsheets leave out empty cells at the end of a row.
-    if all(name in _OPTIONAL or name not in COLUMNS for name in names[len(cells) :]):
-        cells.extend([""] * (len(names) - len(cells)))
-    if len(cells) != len(names):
-        hint = "; put a value that holds a comma in quotation marks" if len(cells) > len(names) else ""
-        return [f"{_count(cells, 'value')} for {_count(names, 'column')}{hint}"], None
-    row = {name: value for name, value in zip(names, cells, strict=True) if name}
-    known = {name: row.pop(name) for name in COLUMNS}
-    wrong = [f"{name} {problem}" for name in COLUMNS if (problem := _CHECKS[name](known[name]))]
-    wrong += [f"{name} has a control character" for name, value in row.items() if _CONTROL.search(value)]
-    wrong += [
-        f"column {number} has a value, but no name in the header"
-        for number, (name, value) in enumerate(zip(names, cells, strict=True), 1)
-        if value and not name
-    ]
-    return wrong, Product(**known, line=line, extra=row)
-
-
-def _count(things: list[str], noun: str) -> str:
-    return f"{len(things)} {noun}" if len(things) == 1 else f"{len(things)} {noun}s"
-
-
-def _text(longest: int, *, required: bool) -> Callable[[str], str]:
-    def check(value: str) -> str:
-        if not value:
-            return "is missing" if required else ""
-        if len(value) > longest:
-            return f"has {len(value)} characters; at most {longest} are allowed"
-        return "has a control character" if _CONTROL.search(value) else ""
-
-    return check
-
-
-def _url(value: str) -> str:
-    if not value:
-        return "is missing"
-    try:
-        parts = urlsplit(value)
-        sound = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        sound = False
-    if not sound or re.search(r"[\s\x00-\x1f\x7f]", value):
-        return f"is not an http or https address: {_short(value)}"
-    return f"is longer than {_URL_LIMIT} characters" if len(value) > _URL_LIMIT else ""
-
-
-def _price(value: str) -> str:
-    if not value:
-        return "is missing"
-    return "" if _PRICE.fullmatch(value) else f"must look like '29.99 USD', not {_short(value)}"
-
-
-def _short(value: str) -> str:
-    # A query string may be signed, so an error never shows it.
-    shown = value.partition("?")[0]
-    return repr(shown if len(shown) <= 60 else shown[:59] + "…")
-
-
-_CHECKS: dict[str, Callable[[str], str]] = {
-    "id": _text(50, required=True),
-    "title": _text(150, required=True),
-    "description": _text(5000, required=True),
-    "link": _url,
-    "image_link": _url,
-    "price": _price,
-    "brand": _text(70, required=False),
-    "product_type": _text(750, required=False),
-}
-"""Limits of Google Merchant's product data specification; each check returns what is wrong, or nothing."""
+def _records(pieces: Iterator[str], columns: Columns, report: Report) -> tuple[Iterator[tuple[int, Pairs]], bool]:
+    """Find out the format by the first character; return the records, and whether a header names their columns."""
+    first = ""
+    while not (start := first.lstrip("\ufeff \t\r\n\x00")):
+        piece = next(pieces, None)
+        if piece is None:
+            raise Unreadable(1, "the file is empty")
+        first += piece
+        if len(first) > LONGEST_ROW:
+            raise Unreadable(1, "the file begins with blanks only")
+    text = chain([first], pieces)
+    if start[:200].lower().startswith(("<!doctype html", "<html")):
+        raise Unreadable(1, "the file is an HTML page, and not a feed; is a sign-in needed to download it?")
+    if start.startswith("<"):
+        return read_merchant_xml(text), False
+    if start.startswith("{"):
+        return read_json_lines(text, report), False
+    if start.startswith("["):
+        raise Unreadable(1, "the file is a JSON array; write JSON Lines, one object in each line")
+    return read_delimited(text, report, columns.place, columns.check_header), True

@@ -15,7 +15,8 @@ import av
 import pytest
 from PIL import Image
 
-from airflow_provider_adgen.campaigns.catalogue import COLUMNS, parse_catalogue
+from airflow_provider_adgen.campaigns import read_catalogue
+from airflow_provider_adgen.delivery.names import safe
 from tools.processes import ROOT
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from tools.airflow_stack import AirflowStack
 
 DAG = "adgen_campaign_refresh"
-PRODUCTS = parse_catalogue((ROOT / "example_dags" / "adgen_campaign_catalogue.csv").read_bytes())
+COLUMNS = "id,title,description,link,image_link,price,brand,product_type"
+PRODUCTS = read_catalogue(ROOT / "example_dags" / "adgen_campaign_catalogue.csv").products
 TASKS = ("make_image", "make_video")
 CREDITS = 1000
 
@@ -62,7 +64,7 @@ def charges_of(sandbox: SandboxClient, run_jobs: set[str]) -> Counter[str]:
 
 def bad_catalogue(path: Path) -> str:
     row = "A-1,Lamp,A lamp.,https://shop.example.com/a,https://shop.example.com/a.jpg,free,,"
-    path.write_text(f"{','.join(COLUMNS)}\n{row}\n")
+    path.write_text(f"{COLUMNS}\n{row}\n")
     return str(path)
 
 
@@ -128,11 +130,11 @@ def test_results_keep_the_order_of_the_catalogue_and_the_promised_shape(
             assert (generation["status"], generation["job_ids"]) == ("completed", [generation["id"]])
             [creative] = generation["creatives"]
             assert (creative["url"], creative["expires_at"]) == (None, None)
-            assert f"/first/{product.folder}/" in creative["uri"]
+            assert f"/first/{safe(product.id)}/" in creative["uri"]
             assert product.title in generation["details"]["prompt"]
             assert run.xcom(task, "id", map_index=index) == generation["id"]
             assert run.xcom(task, "uris", map_index=index) == [creative["uri"]]
-            assert run.task(task, index)["rendered_map_index"] == product.folder
+            assert run.task(task, index)["rendered_map_index"] == safe(product.id)
 
 
 def test_the_plan_was_priced_before_the_first_submission(run: Run, sandbox: SandboxClient) -> None:
@@ -189,7 +191,7 @@ def test_a_bad_catalogue_is_named_line_by_line_and_costs_nothing(
     before = len(sandbox.charges)
     bad = stack.trigger_dag(DAG, {"catalogue": bad_catalogue(tmp_path / "shop.csv")})
     assert bad.wait(timeout=60) == "failed"
-    assert "line 2: price must look like '29.99 USD', not 'free'" in bad.log("plan_campaign")
+    assert "line 2: price is not readable as a price: 'free'" in bad.log("plan_campaign")
     assert bad.task("plan_campaign")["try_number"] == 1
     assert len(sandbox.charges) == before
 
@@ -211,7 +213,7 @@ def test_braces_in_a_catalogue_are_text_and_not_a_template(
     sandbox.set_credits("adsumo", CREDITS)
     path = tmp_path / "shop.csv"
     row = "A/1,Lamp {{ 6 * 7 }},A lamp.,https://shop.example.com/a,https://shop.example.com/a.jpg,1 EUR,,"
-    path.write_text(f"{','.join(COLUMNS)}\n{row}\n")
+    path.write_text(f"{COLUMNS}\n{row}\n")
     conf = {"catalogue": str(path), "destination": f"file://{destination}"}
     odd = stack.trigger_dag(DAG, conf, run_id="odd:run+1")
     assert odd.wait(timeout=120) == "success"

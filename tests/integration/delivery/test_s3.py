@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import os
 
 import pytest
 
-from airflow_provider_adgen.core.errors import DownloadError
+from airflow_provider_adgen.core.errors import DownloadError, InvalidRequest
 from airflow_provider_adgen.delivery.store import store_generation
 
 s3fs = pytest.importorskip("s3fs")
@@ -94,3 +95,14 @@ async def test_a_bucket_that_does_not_exist(storage, generation, vendor, clock, 
     storage.files["/a"] = new_file(FILM)
     with pytest.raises(DownloadError, match=r"s3://nosuch/… did not take adsumo-gen_1-0.mp4 \(FileNotFoundError"):
         await store_generation(generation(storage.url("/a")), "s3://adgen_moto@nosuch/x", refetch=vendor, clock=clock)
+
+
+def test_a_feed_is_streamed_from_a_bucket(attached):
+    from airflow_provider_adgen.campaigns import read_catalogue
+
+    rows = "".join(f'{{"id": {number}, "title": "Lamp {"x" * 1000}"}}\n' for number in range(8000))
+    attached.pipe("shop/feeds/feed.jsonl.gz", gzip.compress(rows.encode(), 1))
+    found = read_catalogue("s3://adgen_moto@shop/feeds/feed.jsonl.gz")
+    assert [product.id for product in found.products] == [str(number) for number in range(8000)]
+    with pytest.raises(InvalidRequest, match=r"cannot be read .*Nothing was sent"):
+        read_catalogue("s3://adgen_moto@shop/feeds/nothing.csv")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from airflow.sdk.execution_time.context import set_current_context
 
-from airflow_provider_adgen.campaigns.catalogue import COLUMNS, CatalogueError, parse_catalogue
+from airflow_provider_adgen.campaigns import CatalogueError, read_catalogue
 
 FOLDER = Path(__file__).resolve().parents[3] / "example_dags"
 FILE = FOLDER / "adgen_campaign_refresh.py"
@@ -71,13 +71,13 @@ def plan(dag: Any, run_id: str = "run-1", **params: Any) -> list[dict[str, Any]]
 
 
 def catalogue(path: Path, *rows: dict[str, str]) -> str:
-    lines = [",".join(COLUMNS), *(",".join(row[name] for name in COLUMNS) for row in rows)]
+    lines = [",".join(ROW), *(",".join(row[name] for name in ROW) for row in rows)]
     path.write_text("\n".join(lines) + "\n")
     return str(path)
 
 
 def test_the_shipped_catalogue_shows_what_catalogues_hold() -> None:
-    products = parse_catalogue(CATALOGUE.read_bytes())
+    products = read_catalogue(CATALOGUE).products
     assert 4 <= len(products) <= 6
     assert any(not product.title.isascii() for product in products)
     assert any("," in product.title for product in products)
@@ -98,7 +98,7 @@ def test_one_image_and_one_video_for_each_product_and_the_check_prices_both(modu
 
     planned = plan(dag)
     assert [entry["product"]["id"] for entry in planned] == [
-        product.id for product in parse_catalogue(CATALOGUE.read_bytes())
+        product.id for product in read_catalogue(CATALOGUE).products
     ]
     for entry in planned:
         for request, arguments in (
@@ -155,13 +155,13 @@ def test_a_long_description_without_spaces(dag: Any, tmp_path: Path, description
 
 
 def test_a_bad_catalogue_stops_before_anything_is_asked_of_the_vendor(dag: Any, tmp_path: Path) -> None:
-    rows = [ROW, {**ROW, "price": "29"}, {**ROW, "id": "A-2", "link": ""}]
+    rows = [ROW, {**ROW, "price": "free"}, {**ROW, "id": "A-2", "title": ""}]
     with pytest.raises(CatalogueError, match="nothing was charged") as caught:
         plan(dag, catalogue=catalogue(tmp_path / "shop.csv", *rows))
     assert caught.value.problems == [
-        "line 3: price must look like '29.99 USD', not '29'",
+        "line 3: price is not readable as a price: 'free'",
         "line 3: id 'A-1' is already used on line 2",
-        "line 4: link is missing",
+        "line 4: title is missing",
     ]
     assert dag.get_task("plan_campaign").retries == 0
 

@@ -1,0 +1,198 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which column of a feed is which field of a product."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from airflow_provider_adgen.campaigns._feeds.report import Pairs, Unreadable, shown
+from airflow_provider_adgen.core.errors import InvalidRequest
+
+FIELDS = ("id", "title", "description", "link", "image_link", "price", "currency", "brand", "product_type")
+"""The fields of a product that a column can fill: Google Merchant's names."""
+
+GOOGLE: dict[str, tuple[str, ...]] = {name: (name,) for name in FIELDS}
+
+# Of several columns, the first that has a value counts. Names that begin with an underscore are no fields of a product:
+# they say how rows belong together.
+WOOCOMMERCE: dict[str, tuple[str, ...]] = {
+    "id": ("SKU", "ID"),
+    "title": ("Name",),
+    "description": ("Description", "Short description"),
+    "link": ("External URL",),
+    "image_link": ("Images",),
+    "price": ("Regular price",),
+    "brand": ("Brands", "Brand"),
+    "product_type": ("Categories",),
+    "_type": ("Type",),
+    "_parent": ("Parent",),
+    "_published": ("Published",),
+}
+# Each with the words of both templates of that export, the longer known one first.
+SHOPIFY: dict[str, tuple[str, ...]] = {
+    "id": ("Handle", "URL handle"),
+    "title": ("Title",),
+    "description": ("Body (HTML)", "Description"),
+    "image_link": ("Image Src", "Product image URL"),
+    "price": ("Variant Price", "Price"),
+    "brand": ("Vendor",),
+    "product_type": ("Type", "Product Category"),
+    "_position": ("Image Position",),
+    "_published": ("Published", "Published on online store"),
+    "_status": ("Status",),
+}
+READY: dict[str, dict[str, tuple[str, ...]]] = {"google": GOOGLE, "woocommerce": WOOCOMMERCE, "shopify": SHOPIFY}
+
+_HINTS = {"shopify": ("handle", "url_handle", "variant_price"), "woocommerce": ("sku", "regular_price", "is_featured?")}
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_GAPS = re.compile(r"[\s_-]+")
+_REMEMBERED = 100_000
+# Values of these may come more than once and belong together; of the others only one can be right.
+_LISTS = frozenset({"description", "image_link", "brand", "product_type"})
+
+
+class Place(NamedTuple):
+    """
+    What a column is.
+
+    :param field: a field of a product, or a word that begins with an underscore.
+    :param rank: 0 for the column that counts first for this field.
+    """
+
+    field: str
+    rank: int
+
+
+@dataclass(slots=True)
+class Row:
+    """
+    One row of a feed, its values sorted into fields.
+
+    :param line: where it begins.
+    :param given: the values of the columns that have a place.
+    :param extra: the other columns, and those that are not taken whole.
+    :param wrong: what is wrong with the row.
+    """
+
+    line: int
+    given: dict[Place, str] = field(default_factory=dict)
+    extra: dict[str, str] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+    def value(self, name: str) -> str:
+        """Return the first value of a field that is not empty."""
+        return self.given.get(Place(name, 0)) or self.given.get(Place(name, 1), "")
+
+
+class Columns:
+    """
+    The columns of a feed.
+
+    :param columns: None for Google's names, the name of a ready map, or the shop's own names: the header word of each
+        field. Fields that it leaves out keep Google's name.
+    :raises InvalidRequest: there is no such map or field.
+    """
+
+    def __init__(self, columns: Mapping[str, str] | str | None) -> None:
+        self.own: dict[str, str] = {}
+        self.shop = "google"
+        if isinstance(columns, str):
+            if columns not in READY:
+                raise InvalidRequest(f"There are no ready columns {columns!r}; there are {', '.join(READY)}.")
+            self.shop = columns
+        elif columns is not None:
+            self.own = _checked(columns)
+        words = {**READY[self.shop], **{name: (word,) for name, word in self.own.items()}}
+        self._places: dict[str, Place] = {}
+        # A word that the caller names is his, even if it is Google's name for another field.
+        for name in sorted(words, key=lambda name: name not in self.own):
+            for rank, word in enumerate(words[name]):
+                self._places.setdefault(spelled(word), Place(name, rank))
+        self._found: dict[str, Place | None] = {}
+
+    def place(self, name: str) -> Place | None:
+        """Return what the column *name* is; None for one of the shop's own."""
+        if name in self._found:
+            return self._found[name]
+        place = self._places.get(spelled(name))
+        if place is not None or len(self._found) < _REMEMBERED:
+            self._found[name] = place
+        return place
+
+    def check_header(self, line: int, names: list[str]) -> None:
+        """Refuse a header that cannot name a product, or that lacks a column which the caller named."""
+        self._check({place for name in names if (place := self.place(name))}, line, "the header", names)
+
+    def check_seen(self) -> None:
+        """Refuse a feed without a header in which no row had a column that the caller named."""
+        seen = {place for place in self._found.values() if place}
+        missing = [name for name in self.own if Place(name, 0) not in seen]
+        if missing:
+            raise Unreadable(1, f"no product has {self._named(missing)}")
+
+    def _check(self, seen: set[Place], line: int, where: str, names: list[str]) -> None:
+        fields = {place.field for place in seen}
+        missing = [name for name in FIELDS if name not in fields and (name in self.own or name in {"id", "title"})]
+        if missing:
+            words = {spelled(name) for name in names}
+            hint = next((shop for shop, marks in _HINTS.items() if words.intersection(marks)), None)
+            advice = f'; is it an export of {hint}? Then give columns="{hint}"' if hint and hint != self.shop else ""
+            has = ", ".join(repr(name[:40]) for name in names[:12]) + (", …" if len(names) > 12 else "")
+            raise Unreadable(line, f"{where} has no column {self._named(missing)}; it has {has}{advice}")
+
+    def _named(self, fields: list[str]) -> str:
+        words = {name: " or ".join(options) for name, options in READY[self.shop].items()}
+        named = {**words, **self.own}
+        return ", ".join(name if named[name] == name else f"{named[name]!r} (for {name})" for name in fields)
+
+    def row(self, line: int, pairs: Pairs) -> Row:
+        """Sort the values of a row into fields."""
+        row = Row(line)
+        for name, value in pairs:
+            place = self.place(name)
+            if place is None:
+                if not name and value.strip():
+                    row.wrong.append(f"a value has no name: {shown(value)}")
+                elif name:
+                    name = sys.intern(name)  # JSON and XML bring a new text for each row
+                    row.extra[name] = joined(row.extra.get(name, ""), value)
+                continue
+            before = row.given.get(place, "")
+            if before and value and before != value and place.field not in _LISTS:
+                row.wrong.append(f"{name} is given more than once")
+            else:
+                row.given[place] = joined(before, value)
+            if place.rank or place.field.startswith("_"):
+                row.extra[name] = row.given.get(place, "")
+        return row
+
+
+def joined(before: str, value: str) -> str:
+    """Return both values in one text; the same value only once."""
+    if not before or not value:
+        return before or value
+    return before if value in before.split(", ") else f"{before}, {value}"
+
+
+def spelled(name: str) -> str:
+    """Return a header word in the spelling that words are compared in: ``Image Link`` and ``imageLink`` are one."""
+    return _GAPS.sub("_", _CAMEL.sub("_", name.strip())).lower().removeprefix("g:")
+
+
+def _checked(columns: Any) -> dict[str, str]:
+    if not isinstance(columns, Mapping):
+        raise InvalidRequest(f"columns must be a dict or one of {', '.join(READY)}, not {columns!r:.80}.")
+    unknown = [name for name in columns if name not in FIELDS]
+    if unknown:
+        raise InvalidRequest(
+            f"columns names {unknown[0]!r}, which is no field of a product; the fields are {', '.join(FIELDS)}."
+        )
+    bad = [name for name, word in columns.items() if not isinstance(word, str) or not word.strip()]
+    if bad:
+        raise InvalidRequest(f"columns must give {bad[0]!r} the header word of one column.")
+    return dict(columns)

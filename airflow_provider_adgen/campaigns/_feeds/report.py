@@ -1,0 +1,84 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a reader of a feed has to say, and the limits that all readers share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+LONGEST_ROW = 8 * 1024 * 1024
+"""Characters of a row, so of each text in it."""
+
+LARGEST_FILE = 1024 * 1024 * 1024
+"""Bytes of an unpacked file."""
+
+MOST_VALUES = 20_000_000
+"""Values of a catalogue: rows times columns."""
+
+MOST_COLUMNS = 10_000
+
+MOST_PROBLEMS = 100_000
+
+Pairs = Iterable[tuple[str, str]]
+"""The values of a row with the names of their columns. A name may come more than once."""
+
+
+class Unreadable(Exception):
+    """
+    The rest of the file cannot be read.
+
+    :param line: where.
+    :param text: the sentence that follows the line.
+    """
+
+    def __init__(self, line: int, text: str) -> None:
+        super().__init__(text)
+        self.line = line
+        self.text = text
+
+
+def row_too_long(line: int) -> Unreadable:
+    """Return the error for a row, or a text, that is over the limit."""
+    return Unreadable(line, f"a row or a text has more than {LONGEST_ROW:,} characters")
+
+
+class Report:
+    """The problems and warnings of one file, by line."""
+
+    def __init__(self) -> None:
+        self._problems: list[tuple[int, str]] = []
+        self._warnings: list[tuple[int, str]] = []
+
+    def problem(self, line: int, text: str) -> None:
+        """
+        Note why a row cannot be used.
+
+        :raises Unreadable: there are so many that the file is not what it is taken for.
+        """
+        self._problems.append((line, text))
+        if len(self._problems) == MOST_PROBLEMS:
+            raise Unreadable(line, f"there are {MOST_PROBLEMS:,} problems up to here, so nothing after it was read")
+
+    def warn(self, line: int, text: str) -> None:
+        """Note what a person should know about a file that can be used."""
+        self._warnings.append((line, text))
+
+    @property
+    def problems(self) -> list[str]:
+        """All problems in the order of their lines."""
+        return _told(self._problems)
+
+    @property
+    def warnings(self) -> list[str]:
+        """All warnings in the order of their lines."""
+        return _told(self._warnings)
+
+
+def _told(notes: list[tuple[int, str]]) -> list[str]:
+    return [f"line {line}: {text}" for line, text in sorted(notes, key=lambda note: note[0])]
+
+
+def shown(value: str) -> str:
+    """Return a value for a message, shortened; without its query string, which may be signed."""
+    start = value[:1000].partition("?")[0]
+    return repr(start if len(start) <= 60 else f"{start[:59]}…")
