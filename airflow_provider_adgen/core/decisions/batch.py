@@ -24,7 +24,7 @@ from airflow_provider_adgen.core.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from airflow_provider_adgen.core.record import Record
+    from airflow_provider_adgen.core.record import Attempt, Record
     from airflow_provider_adgen.core.vendor import Promises
 
 MOVING = frozenset({400, 404, 413, 422})
@@ -174,6 +174,27 @@ def fate(record: Record | None, error: Exception) -> ItemStatus:
     if last.phase == "submitted" and last.ended is None:
         return ItemStatus.SUBMITTED
     return ItemStatus.FAILED
+
+
+def note_holds(status: str, last: Attempt | None, step: Step) -> bool:
+    """
+    Return whether what an earlier leg of the same try noted of an item still holds.
+
+    :param status: what it noted; empty for nothing.
+    :param last: the attempt that counts.
+    :param step: what is to be done about the item, by its record.
+    """
+    match status:
+        case ItemStatus.UNKNOWN:
+            return last is not None and last.phase == "intent"
+        case ItemStatus.SUBMITTED:
+            return step.do is Do.COLLECT
+        case ItemStatus.FAILED:
+            return step.do is Do.FAIL
+        case ItemStatus.REFUSED | ItemStatus.WAITING:
+            return last is None or last.phase == "withdrawn"
+        case _:
+            return False
 
 
 def batch_fails(statuses: Collection[ItemStatus], fail_when: str | float) -> bool:

@@ -4,15 +4,27 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.decisions.batch import Do, ItemStatus, Step, fate, may_move, next_step, stops_account
+from airflow_provider_adgen.core.decisions.batch import (
+    Do,
+    ItemStatus,
+    Step,
+    fate,
+    may_move,
+    next_step,
+    note_holds,
+    stops_account,
+)
 from airflow_provider_adgen.core.errors import AdGenError, ApiError, GenerationFailed
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.opening import readable
+from airflow_provider_adgen.lifecycle.batch.state import chosen
 from airflow_provider_adgen.lifecycle.legs import Finished, Resumed, Wait, WaitForJob
 
 if TYPE_CHECKING:
@@ -21,7 +33,6 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.clock import Clock
     from airflow_provider_adgen.core.record import Attempt, Record
     from airflow_provider_adgen.lifecycle.batch.accounts import BatchAccount
-    from airflow_provider_adgen.lifecycle.batch.items import Choice
     from airflow_provider_adgen.lifecycle.batch.member import Members
     from airflow_provider_adgen.lifecycle.batch.opening import Opening
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
@@ -63,10 +74,14 @@ class Board:
         self.over: deque[ItemState] = deque()
         """Items whose job is over, to be collected."""
 
+        self.sleeping: list[tuple[float, int, ItemState]] = []
+        """Items that may be submitted later, however willing their account is: a heap of Unix times."""
+
         self.unwatched: list[ItemState] = []
         """Items whose job has begun to be waited for."""
 
         self._held: list[ItemState] = []
+        self._order = itertools.count()
         self._opening = opening
         self._members = members
         self._facts = facts
@@ -184,7 +199,7 @@ class Board:
         if note is not None and not bought and note[2] is not None and note[2] < len(item.choices):
             index = note[2]
         state.choice = item.choices[index] if index is not None else self._opening.recorded_choice(state)
-        if note is not None and _holds(note, last, step):
+        if note is not None and note_holds(note[0], last, step):
             state.finish(ItemStatus(note[0]), note[1])
         elif state.choice is None:
             job = ", ".join(last.job_ids) if last is not None else ""
@@ -290,8 +305,12 @@ class Board:
                 self.wait_for(state, last)
                 return
             later = came.submit[0]
-            account.wait(later, last.reason if last is not None and later.queue else None, self._clock.now())
-            self._ready(state, first=True)
+            if later.queue or later.credits is not None:
+                account.wait(later, last.reason if last is not None and later.queue else None, self._clock.now())
+                self._ready(state, first=True)
+            else:
+                # It is this item's: its submission before may be under way in another process, or gets a pause.
+                heapq.heappush(self.sleeping, (later.not_before, next(self._order), state))
         elif isinstance(came, GenerationFailed) and record is not None and last is not None and last.ended:
             self.decide(state, record)
             if state.status is ItemStatus.FAILED:
@@ -311,6 +330,11 @@ class Board:
             account.refused(error)
         else:
             state.finish(fate(record, error), trouble(error))
+
+    def wake(self, now: float) -> None:
+        """Let items go on whose time has come."""
+        while self.sleeping and self.sleeping[0][0] <= now:
+            self._ready(heapq.heappop(self.sleeping)[2], first=True)
 
     def settle_held(self, running: Iterable[ItemState]) -> None:
         """Let items whose move was held back go on, once it is known whether their account refuses everything."""
@@ -343,6 +367,11 @@ class Board:
         for waiting in self.ready.values():
             while waiting:
                 waiting.popleft().finish(ItemStatus.WAITING, f"Nothing was submitted: {reason}.")
+        for _, _, state in self.sleeping:
+            record = readable(state)
+            status = fate(record, AdGenError("")) if record is not None else ItemStatus.UNKNOWN
+            state.finish(status, f"Nothing more was submitted: {reason}.")
+        self.sleeping.clear()
 
     def retry_helps(self) -> bool:
         """Whether the next try could do better for any item."""
@@ -358,28 +387,6 @@ class Board:
             refunded = last.ended in get_vendor(last.vendor).promises.refunded
             return on_failed == "resubmit" or (on_failed is None and refunded)
         return state.status is ItemStatus.SUBMITTED or (state.status is ItemStatus.WAITING and not stopped)
-
-
-def chosen(state: ItemState) -> Choice:
-    """Return an item's present choice."""
-    if state.choice is None:
-        raise AdGenError(f"Item {state.key!r} has no choice; this is a defect. Nothing was sent for it.")
-    return state.choice
-
-
-def _holds(note: Note, last: Attempt | None, step: Step) -> bool:
-    """Whether what an earlier leg of this try noted of an item still holds, by its record."""
-    match note[0]:
-        case ItemStatus.UNKNOWN:
-            return last is not None and last.phase == "intent"
-        case ItemStatus.SUBMITTED:
-            return step.do is Do.COLLECT
-        case ItemStatus.FAILED:
-            return step.do is Do.FAIL
-        case ItemStatus.REFUSED | ItemStatus.WAITING:
-            return last is None or last.phase == "withdrawn"
-        case _:
-            return False
 
 
 def _why_failed(last: Attempt) -> str:

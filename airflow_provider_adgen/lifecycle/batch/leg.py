@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow_provider_adgen.core.decisions.batch import ItemStatus, batch_fails
 from airflow_provider_adgen.core.errors import AdGenError, GenerationTimeout
 from airflow_provider_adgen.core.failpoints import failpoint
-from airflow_provider_adgen.lifecycle.batch.board import Board, chosen
+from airflow_provider_adgen.lifecycle.batch.board import Board
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.results import credits_of, results_name, summary, write_results
+from airflow_provider_adgen.lifecycle.batch.state import chosen
 from airflow_provider_adgen.lifecycle.legs import Finished, SubmitLater, Wait
 
 if TYPE_CHECKING:
@@ -185,6 +186,7 @@ class BatchLeg:
             now = self._clock.now()
             goes_on = now < end and self._closed is None
             if goes_on:
+                self._board.wake(now)
                 self._board.settle_held(self._running)
                 self._start(pool, now)
             if not self._running and not (goes_on and self._ahead(now, progress)):
@@ -203,6 +205,7 @@ class BatchLeg:
         if self._board.over:
             return True
         pauses = [self._opening.account(one).delay(now) for one, waiting in self._board.ready.items() if waiting]
+        pauses += [moment - now for moment, _, _ in self._board.sleeping[:1]]
         if not pauses:
             return False
         if min(pauses) > 0:
@@ -290,7 +293,7 @@ class BatchLeg:
             len(lines),
             ", ".join(f"{number} {word}" for word, number in sorted(counts.items())) or "none",
             sum(1 for one in board.states if one.job is not None),
-            sum(len(one) for one in board.ready.values()),
+            sum(len(one) for one in board.ready.values()) + len(board.sleeping),
             credits_of(records.values()),
             self._results,
         )
@@ -308,6 +311,8 @@ class BatchLeg:
                 later.append(account.later)
             elif delay > 0 or not jobs:
                 later.append(SubmitLater(conn_id, "rate limit", now + max(delay, 1.0)))
+        for moment, _, state in self._board.sleeping[:1]:
+            later.append(SubmitLater(chosen(state).conn_id, "a submission gets a pause", moment))
         window = self._opening.began + self._options.submit.submit_timeout
         return Wait(
             since=min([one.since for one in jobs], default=began),

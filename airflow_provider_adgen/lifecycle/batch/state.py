@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.decisions.batch import ItemStatus, Step
+from airflow_provider_adgen.core.errors import AdGenError
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.ledger.ledger import Ledger
@@ -59,11 +60,15 @@ class ItemState:
         self.reason = reason
         self.job = None
 
+    def _open_status(self) -> ItemStatus:
+        record = self.ledger.record()
+        return ItemStatus.WAITING if record is None or record.open is None else ItemStatus.UNKNOWN
+
     def line(self) -> dict[str, Any]:
         """Return its line of the results."""
         choices = self.item.choices
         index = choices.index(self.choice) if self.choice in choices else None
-        status = self.status or (ItemStatus.SUBMITTED if self.job is not None else ItemStatus.WAITING)
+        status = self.status or (ItemStatus.SUBMITTED if self.job is not None else self._open_status())
         return {
             "key": self.key,
             "status": str(status),
@@ -73,3 +78,10 @@ class ItemState:
             "generation": self.generation,
             "meta": self.item.meta,
         }
+
+
+def chosen(state: ItemState) -> Choice:
+    """Return an item's present choice."""
+    if state.choice is None:
+        raise AdGenError(f"Item {state.key!r} has no choice; this is a defect. Nothing was sent for it.")
+    return state.choice
