@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_adgen.core.errors import AdGenError
     from airflow_provider_adgen.core.record import Attempt
+    from airflow_provider_adgen.core.vocabulary import Generation
     from airflow_provider_adgen.delivery.names import FileNames
     from airflow_provider_adgen.hooks.base import AdGenHook
     from airflow_provider_adgen.lifecycle.candidates import Candidates
@@ -78,6 +79,7 @@ class GenerateOptions:
     :param wait_for_completion: wait for the result.
     :param on_suspended: ``wait``, ``fail`` or ``skip``.
     :param file_names: how the creatives' files are named; None for the usual names.
+    :param stored: is told what was stored, before it is recorded as delivered.
     """
 
     submit: SubmitOptions = field(default_factory=SubmitOptions)
@@ -85,3 +87,4 @@ class GenerateOptions:
     wait_for_completion: bool = True
     on_suspended: Literal["wait", "fail", "skip"] = "wait"
     file_names: FileNames | None = None
+    stored: Callable[[Generation], None] = lambda generation: None

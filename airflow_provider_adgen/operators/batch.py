@@ -64,6 +64,10 @@ class GenerateBatchOperator(BaseOperator):
         where a refund is documented; ``fail``; or ``resubmit``, which pays again on the next try.
     :param on_clear: after a user cleared the task: ``missing`` (results are kept; failed and refused items are
         submitted again), ``fresh`` (everything that is over is paid for again) or ``reattach`` (as a retry).
+    :param library: an object-storage path that remembers what was made: an item that is there, with the same key and
+        request, is used again and costs nothing. Runs that want the same item at the same time pay for it once.
+    :param reuse_max_age: seconds (or a timedelta) after its submission for which a creative is used again; None for
+        any time.
     :param filename: the template of the files' names below the destination, with the fields ``key vendor id n ext
         kind`` and those of ``meta``; it must hold ``{id}`` and ``{n}``.
     :param on_suspended: when the vendor suspends a job for a person's review: ``wait``, or ``fail``.
@@ -80,7 +84,7 @@ class GenerateBatchOperator(BaseOperator):
     :raises BatchFailed: items have no result; a retry goes on with those, and costs nothing for the others.
     """
 
-    template_fields: Sequence[str] = ("items", "destination", "conn_id", "max_credits", "assume_credits")
+    template_fields: Sequence[str] = ("items", "destination", "conn_id", "max_credits", "assume_credits", "library")
     ui_color = "#e8def8"
 
     def __init__(
@@ -97,6 +101,8 @@ class GenerateBatchOperator(BaseOperator):
         on_item_failure: Literal["continue", "stop"] = "continue",
         on_failed: Literal["fail", "resubmit"] | None = None,
         on_clear: Literal["missing", "fresh", "reattach"] = "missing",
+        library: str | None = None,
+        reuse_max_age: float | timedelta | None = None,
         filename: str = "{key}-{id}-{n}.{ext}",
         on_suspended: Literal["wait", "fail"] = "wait",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
@@ -120,6 +126,8 @@ class GenerateBatchOperator(BaseOperator):
         self.on_item_failure = on_item_failure
         self.on_failed = on_failed
         self.on_clear = on_clear
+        self.library = library
+        self.reuse_max_age = reuse_max_age
         self.filename = filename
         self.on_suspended = on_suspended
         self.deferrable = deferrable
@@ -206,6 +214,8 @@ class GenerateBatchOperator(BaseOperator):
             on_clear=one_of("on_clear", self.on_clear, ("missing", "fresh", "reattach")),
             on_suspended=one_of("on_suspended", self.on_suspended, ("wait", "fail")),
             filename=self.filename,
+            library=str(self.library) if self.library else None,
+            reuse_max_age=None if self.reuse_max_age is None else seconds("reuse_max_age", self.reuse_max_age),
             collect_seconds=batch_collect_seconds(),
         )
 
@@ -223,6 +233,7 @@ class GenerateBatchOperator(BaseOperator):
         from airflow_provider_adgen.lifecycle.batch.leg import BatchLeg
         from airflow_provider_adgen.lifecycle.batch.member import Members
         from airflow_provider_adgen.lifecycle.batch.opening import Opening
+        from airflow_provider_adgen.lifecycle.batch.reuse import Reuse
         from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
         from airflow_provider_adgen.settings import ledger_path, poll_interval
 
@@ -239,6 +250,8 @@ class GenerateBatchOperator(BaseOperator):
                     "Nothing was sent. Set it, for example to s3://my_conn@bucket/adgen-ledger."
                 )
             check_destination(options.destination)
+            if options.library is not None:
+                check_destination(options.library)
             hooks: dict[str, AdGenHook] = {}
 
             def open_hook(conn_id: str) -> AdGenHook:
@@ -262,11 +275,25 @@ class GenerateBatchOperator(BaseOperator):
             opening = Opening(
                 store=store, facts=facts, options=options, open_hook=open_hook, clock=SYSTEM, log=self.log
             )
+            reuse: Reuse | None = None
+            if options.library is not None:
+                reuse = Reuse(
+                    options.library,
+                    ledger_path=base,
+                    max_age=options.reuse_max_age,
+                    # A clear raises Airflow's max_tries.
+                    fresh=options.on_clear == "fresh" and facts.epoch > int(self.retries or 0),
+                    opening=opening,
+                    facts=facts,
+                    clock=SYSTEM,
+                )
+                reuse.open()
             self._leg = BatchLeg(
                 opening=opening,
                 make_members=lambda items: Members(
-                    opening=opening, facts=facts, options=options, items=items, clock=SYSTEM, log=self.log
+                    opening=opening, reuse=reuse, facts=facts, options=options, items=items, clock=SYSTEM, log=self.log
                 ),
+                reuse=reuse,
                 given=lambda: self.items if self._given is None else self._given,
                 store=store,
                 facts=facts,

@@ -191,7 +191,7 @@ def note_holds(status: str, last: Attempt | None, step: Step) -> bool:
             return step.do is Do.COLLECT
         case ItemStatus.FAILED:
             return step.do is Do.FAIL
-        case ItemStatus.REFUSED | ItemStatus.WAITING:
+        case ItemStatus.REFUSED | ItemStatus.WAITING | ItemStatus.REUSED:
             return last is None or last.phase == "withdrawn"
         case _:
             return False

@@ -14,18 +14,17 @@ from airflow_provider_adgen.core.decisions.batch import (
     ItemStatus,
     Step,
     fate,
-    may_move,
     next_step,
     note_holds,
-    stops_account,
 )
-from airflow_provider_adgen.core.errors import AdGenError, ApiError, GenerationFailed
+from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.opening import readable
+from airflow_provider_adgen.lifecycle.batch.reuse import why_unreadable
 from airflow_provider_adgen.lifecycle.batch.state import chosen
-from airflow_provider_adgen.lifecycle.legs import Finished, Resumed, Wait, WaitForJob
+from airflow_provider_adgen.lifecycle.legs import Resumed, WaitForJob
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,14 +32,17 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.clock import Clock
     from airflow_provider_adgen.core.record import Attempt, Record
     from airflow_provider_adgen.lifecycle.batch.accounts import BatchAccount
+    from airflow_provider_adgen.lifecycle.batch.items import Choice
     from airflow_provider_adgen.lifecycle.batch.member import Members
     from airflow_provider_adgen.lifecycle.batch.opening import Opening
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
+    from airflow_provider_adgen.lifecycle.batch.reuse import Reuse
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
-# A note about an item of the same try: its status ("" while open), the reason, the number of its choice.
-Note = tuple[str, str, int | None]
+# A note about an item of the same try: its status ("" while open), the reason, the number of its choice, and the
+# generation that is used again.
+Note = tuple[str, str, int | None, dict[str, Any] | None]
 
 
 class Board:
@@ -50,6 +52,7 @@ class Board:
     :param states: the items.
     :param opening: accounts, and requests.
     :param members: the items' legs.
+    :param reuse: the batch's library; None without one.
     :param facts: the task.
     :param options: what the author chose.
     :param clock: time, injected.
@@ -62,6 +65,7 @@ class Board:
         *,
         opening: Opening,
         members: Members,
+        reuse: Reuse | None,
         facts: TaskFacts,
         options: BatchOptions,
         clock: Clock,
@@ -80,10 +84,10 @@ class Board:
         self.unwatched: list[ItemState] = []
         """Items whose job has begun to be waited for."""
 
-        self._held: list[ItemState] = []
         self._order = itertools.count()
         self._opening = opening
         self._members = members
+        self._reuse = reuse
         self._facts = facts
         self._options = options
         self._clock = clock
@@ -111,7 +115,8 @@ class Board:
         for one in self.states:
             index = one.item.choices.index(one.choice) if one.choice in one.item.choices else None
             if one.status not in {None, ItemStatus.COMPLETED, ItemStatus.SKIPPED} or (one.status is None and index):
-                found[item_folder(one.key)] = (str(one.status or ""), one.reason, index)
+                kept = one.generation if one.status is ItemStatus.REUSED else None
+                found[item_folder(one.key)] = (str(one.status or ""), one.reason, index, kept)
         return found
 
     # --- the beginning ----------------------------------------------------------------------------------------------
@@ -134,6 +139,31 @@ class Board:
                 self.decide(state, record, notes.get(item_folder(state.key)))
             except AdGenError as error:
                 state.finish(fate(record, error), trouble(error))
+        if self._reuse is not None:
+            self._look_up(self._reuse)
+
+    def _look_up(self, reuse: Reuse) -> None:
+        """Take from the library what is there, for items of which nothing was bought."""
+        if self._options.on_clear == "missing":
+            # A person rejected these: after a clear they are made anew.
+            delivered = [one for one in self.states if one.status is ItemStatus.COMPLETED and not one.removed]
+            before = [one for one in delivered if (record := readable(one)) and _cleared(record, self._facts.epoch)]
+            for state in reuse.rejected(before):
+                state.step, state.status, state.generation = Step(Do.SUBMIT, 0, anew=True), None, None
+                state.choice = state.item.choices[0]
+                self.make_ready(state)
+        wanted = [one for waiting in self.ready.values() for one in waiting if not _is_open(one)]
+        for state, told in reuse.find(wanted).items():
+            self.ready[chosen(state).conn_id].remove(state)
+            if isinstance(told, AdGenError):
+                state.finish(ItemStatus.WAITING, why_unreadable(told))
+            else:
+                self.reused(state, *told)
+
+    def reused(self, state: ItemState, choice: Choice, generation: dict[str, Any]) -> None:
+        """Take in that an item was made before, by this run or another one."""
+        state.choice, state.generation = choice, generation
+        state.finish(ItemStatus.REUSED)
 
     def recount(self, state: ItemState, record: Record, planned: int = 0) -> None:
         """
@@ -200,6 +230,7 @@ class Board:
             index = note[2]
         state.choice = item.choices[index] if index is not None else self._opening.recorded_choice(state)
         if note is not None and note_holds(note[0], last, step):
+            state.generation = note[3]
             state.finish(ItemStatus(note[0]), note[1])
         elif state.choice is None:
             job = ", ".join(last.job_ids) if last is not None else ""
@@ -215,7 +246,7 @@ class Board:
         elif step.do is Do.FAIL and last is not None:
             state.finish(ItemStatus.FAILED, _why_failed(last))
         else:
-            self._ready(state)
+            self.make_ready(state)
 
     def _goes_on_changed(self, state: ItemState, last: Attempt) -> bool:
         """Whether something new is submitted for an item that is over, and whose request is none of its choices."""
@@ -236,7 +267,8 @@ class Board:
             state.finish(ItemStatus.FAILED, _why_failed(last))
         return False
 
-    def _ready(self, state: ItemState, *, first: bool = False) -> None:
+    def make_ready(self, state: ItemState, *, first: bool = False) -> None:
+        """Let an item be submitted when its account takes something."""
         waiting = self.ready.setdefault(chosen(state).conn_id, deque())
         (waiting.appendleft if first else waiting.append)(state)
 
@@ -269,109 +301,22 @@ class Board:
             self._members.submission(state).attempt_log.heard(sealed)
         self.over.append(state)
 
-    # --- what came of an item's leg ---------------------------------------------------------------------------------
-
-    def ended(self, state: ItemState, came: Finished[Any] | Wait | Exception) -> None:
-        """
-        Take in how an item's leg ended.
-
-        :param came: what it returned or raised.
-        """
-        account = self.account(state)
-        account.in_flight -= 1
-        state.ended = state.job = None
-        record = readable(state)
-        try:
-            if record is not None:
-                self.recount(state, record)
-                account.accepted |= any(one.job_ids for one in record.attempts)
-            self._follow(state, came, account, record)
-        except AdGenError as error:
-            state.finish(fate(record, error), trouble(error))
-        if self._options.on_item_failure == "stop" and state.status in {ItemStatus.FAILED, ItemStatus.REFUSED}:
-            self.give_up(f"item {state.key!r} is {state.status}, and on_item_failure is 'stop'")
-
-    def _follow(
-        self, state: ItemState, came: Finished[Any] | Wait | Exception, account: BatchAccount, record: Record | None
-    ) -> None:
-        last = record.counting if record is not None else None
-        if isinstance(came, Finished):
-            state.generation = came.value.to_xcom(urls=False)
-            state.finish(ItemStatus.COMPLETED, came.value.error or "")
-            if state.choice not in state.item.choices and record is not None:
-                self.decide(state, record)  # only now it counts that the item has changed
-        elif isinstance(came, Wait):
-            if came.jobs and last is not None:
-                self.wait_for(state, last)
-                return
-            later = came.submit[0]
-            if later.queue or later.credits is not None:
-                account.wait(later, last.reason if last is not None and later.queue else None, self._clock.now())
-                self._ready(state, first=True)
-            else:
-                # It is this item's: its submission before may be under way in another process, or gets a pause.
-                heapq.heappush(self.sleeping, (later.not_before, next(self._order), state))
-        elif isinstance(came, GenerationFailed) and record is not None and last is not None and last.ended:
-            self.decide(state, record)
-            if state.status is ItemStatus.FAILED:
-                state.reason = trouble(came)
-        elif record is None or (record.last is not None and record.last.phase != "withdrawn"):
-            state.finish(fate(record, came), trouble(came))
-        else:
-            self._refused(state, came, account, record)
-
-    def _refused(self, state: ItemState, error: Exception, account: BatchAccount, record: Record) -> None:
-        if isinstance(error, AdGenError) and stops_account(error, account.vendor.name):
-            account.stop(error)
-            state.finish(ItemStatus.WAITING, trouble(error))
-        elif isinstance(error, ApiError) and may_move(error, account.vendor.promises):
-            state.held = trouble(error)
-            self._held.append(state)
-            account.refused(error)
-        else:
-            state.finish(fate(record, error), trouble(error))
+    def sleep(self, state: ItemState, until: float) -> None:
+        """Let an item be submitted from a Unix time on."""
+        heapq.heappush(self.sleeping, (until, next(self._order), state))
 
     def wake(self, now: float) -> None:
         """Let items go on whose time has come."""
         while self.sleeping and self.sleeping[0][0] <= now:
-            self._ready(heapq.heappop(self.sleeping)[2], first=True)
-
-    def settle_held(self, running: Iterable[ItemState]) -> None:
-        """Let items whose move was held back go on, once it is known whether their account refuses everything."""
-        if not self._held:
-            return
-        held, self._held = self._held, []
-        busy = {chosen(one).conn_id for one in running} | {one for one, waiting in self.ready.items() if waiting}
-        for state in held:
-            account, reason = self.account(state), state.held or ""
-            if account.stopped and not account.accepted:
-                state.finish(ItemStatus.WAITING, f"{reason}\n{account.stopped}")
-            elif account.accepted or account.conn_id not in busy:
-                self._move(state, reason)
-            else:
-                self._held.append(state)
-
-    def _move(self, state: ItemState, reason: str) -> None:
-        """Send an item that was refused to its next choice."""
-        choices = state.item.choices
-        index = choices.index(chosen(state)) + 1
-        if index >= len(choices):
-            state.finish(ItemStatus.REFUSED, reason)
-            return
-        self._log.info("Item %r goes to %s: %s", state.key, choices[index].conn_id, reason)
-        state.choice = choices[index]
-        self._ready(state)
+            self.make_ready(heapq.heappop(self.sleeping)[2], first=True)
 
     def give_up(self, reason: str) -> None:
         """Submit nothing more of what is ready."""
         for waiting in self.ready.values():
             while waiting:
-                waiting.popleft().finish(ItemStatus.WAITING, f"Nothing was submitted: {reason}.")
-        for _, _, state in self.sleeping:
-            record = readable(state)
-            status = fate(record, AdGenError("")) if record is not None else ItemStatus.UNKNOWN
-            state.finish(status, f"Nothing more was submitted: {reason}.")
-        self.sleeping.clear()
+                waiting.popleft().stop(reason)
+        while self.sleeping:
+            self.sleeping.pop()[2].stop(reason)
 
     def retry_helps(self) -> bool:
         """Whether the next try could do better for any item."""
@@ -387,6 +332,17 @@ class Board:
             refunded = last.ended in get_vendor(last.vendor).promises.refunded
             return on_failed == "resubmit" or (on_failed is None and refunded)
         return state.status is ItemStatus.SUBMITTED or (state.status is ItemStatus.WAITING and not stopped)
+
+
+def _is_open(state: ItemState) -> bool:
+    """Whether a submission of an item may have been accepted."""
+    record = readable(state)
+    return record is None or record.open is not None
+
+
+def _cleared(record: Record, epoch: int) -> bool:
+    """Whether the task was cleared since an item was delivered."""
+    return record.counting is not None and record.counting.epoch != epoch
 
 
 def _why_failed(last: Attempt) -> str:

@@ -19,6 +19,7 @@ from airflow_provider_adgen.core.errors import AdGenError, GenerationTimeout
 from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.lifecycle.batch.board import Board
 from airflow_provider_adgen.lifecycle.batch.items import trouble
+from airflow_provider_adgen.lifecycle.batch.outcomes import Outcomes
 from airflow_provider_adgen.lifecycle.batch.results import credits_of, results_name, summary, write_results
 from airflow_provider_adgen.lifecycle.batch.state import chosen
 from airflow_provider_adgen.lifecycle.legs import Finished, SubmitLater, Wait
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.lifecycle.batch.member import Members
     from airflow_provider_adgen.lifecycle.batch.opening import Opening
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
+    from airflow_provider_adgen.lifecycle.batch.reuse import Reuse
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
     from airflow_provider_adgen.lifecycle.legs import Resumed, WaitForJob
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
@@ -64,6 +66,7 @@ class BatchLeg:
 
     :param opening: reads what is recorded and wanted.
     :param make_members: returns what runs the items' legs, for so many items.
+    :param reuse: the batch's library; None without one.
     :param given: returns the items that the author gives.
     :param store: the batch's record.
     :param facts: the task.
@@ -80,6 +83,7 @@ class BatchLeg:
         *,
         opening: Opening,
         make_members: Callable[[int], Members],
+        reuse: Reuse | None,
         given: Callable[[], Any],
         store: BatchStore,
         facts: TaskFacts,
@@ -92,6 +96,7 @@ class BatchLeg:
     ) -> None:
         self._opening = opening
         self._make_members = make_members
+        self._reuse = reuse
         self._given = given
         self._store = store
         self._facts = facts
@@ -124,7 +129,8 @@ class BatchLeg:
         """
         began = self._clock.now()
         if self._members is None:
-            self._board = self._open(resumed)
+            board = self._board = self._open(resumed)
+            self._outcomes = Outcomes(board, options=self._options, clock=self._clock, log=self._log)
         self._take(resumed)
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="adgen-batch")
         try:
@@ -156,6 +162,7 @@ class BatchLeg:
             states,
             opening=self._opening,
             members=members,
+            reuse=self._reuse,
             facts=self._facts,
             options=self._options,
             clock=self._clock,
@@ -187,7 +194,7 @@ class BatchLeg:
             goes_on = now < end and self._closed is None
             if goes_on:
                 self._board.wake(now)
-                self._board.settle_held(self._running)
+                self._outcomes.settle_held(self._running)
                 self._start(pool, now)
             if not self._running and not (goes_on and self._ahead(now, progress)):
                 return
@@ -234,7 +241,7 @@ class BatchLeg:
             while waiting:
                 state = waiting[0]
                 if account.stopped:
-                    waiting.popleft().finish(ItemStatus.WAITING, f"Nothing was submitted: {account.stopped}")
+                    waiting.popleft().stop(account.stopped)
                     continue
                 full = under_way >= self._options.max_in_flight or len(self._running) >= THREADS
                 kind = str(chosen(state).request.get("kind", ""))
@@ -270,7 +277,7 @@ class BatchLeg:
             self._board.account(state).posting -= 1
         if isinstance(came, Exception) and not isinstance(came, AdGenError):
             self._log.error("Item %r: %s", state.key, trouble(came), exc_info=came)
-        self._board.ended(state, came)
+        self._outcomes.ended(state, came)
 
     # --- the end of the leg -----------------------------------------------------------------------------------------
 

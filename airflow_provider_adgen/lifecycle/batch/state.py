@@ -60,6 +60,10 @@ class ItemState:
         self.reason = reason
         self.job = None
 
+    def stop(self, reason: str) -> None:
+        """Say that nothing more is submitted for it in this try."""
+        self.finish(self._open_status(), f"Nothing was submitted: {reason.rstrip('.')}.")
+
     def _open_status(self) -> ItemStatus:
         record = self.ledger.record()
         return ItemStatus.WAITING if record is None or record.open is None else ItemStatus.UNKNOWN
