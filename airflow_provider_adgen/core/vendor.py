@@ -164,6 +164,9 @@ class Vendor(abc.ABC):
     submit_ration: ClassVar[RateLimit | None] = None
     """How many submissions it lets through, where its pages say so; only to tell how long many of them need."""
 
+    tells_in_flight_limit: ClassVar[bool] = False
+    """Its balance says how many jobs an account may have under way."""
+
     statuses: ClassVar[Mapping[str, GenerationStatus]]
     likely_statuses: ClassVar[frozenset[str]] = frozenset()
     """Words of :attr:`statuses` that are on no page: likely, because other APIs have them."""

@@ -34,6 +34,10 @@ EQUAL_REFUSALS = 5
 """So many equal refusals before an account has accepted anything are not about the items."""
 
 
+UNANSWERED = 5
+"""After so many submissions in a row without an answer, an account gets no new ones for a while."""
+
+
 class ItemStatus(StrEnum):
     """What became of an item."""
 

@@ -71,8 +71,17 @@ class Opening:
         """
         if conn_id not in self.accounts:
             hook = self._open_hook(conn_id)
-            self.accounts[conn_id] = BatchAccount(hook, self._options.max_credits.of(conn_id))
+            self.accounts[conn_id] = BatchAccount(hook, self._options.max_credits.of(conn_id), self._limit(hook))
         return self.accounts[conn_id]
+
+    def _limit(self, hook: AdGenHook) -> int | None:
+        if not hook.vendor.tells_in_flight_limit:
+            return None
+        try:
+            return hook.with_current_key(hook.get_credits).in_flight_limit
+        except AdGenError as error:
+            self._log.warning("%s How many jobs it may have under way is not known.", error.message)
+            return None
 
     def request(self, choice: Choice) -> GenerationRequest:
         """

@@ -56,7 +56,10 @@ class Outcomes:
         try:
             if record is not None:
                 self._board.recount(state, record)
-                account.accepted |= any(one.job_ids for one in record.attempts)
+                if record.last is not None and record.last.job_ids:
+                    account.answered()
+                elif record.open is not None and record.open.statuses:
+                    account.unanswered(self._clock.now())
             self._follow(state, came, account, record)
         except AdGenError as error:
             state.finish(fate(record, error), trouble(error))
