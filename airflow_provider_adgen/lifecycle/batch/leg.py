@@ -262,7 +262,7 @@ class BatchLeg:
             came: Any
             try:
                 came = members.run(state, resumed) if members is not None else None
-            except Exception as error:  # it is that item's, and becomes its reason
+            except BaseException as error:
                 came = error
             self._inbox.put((state, came))
 
@@ -275,6 +275,8 @@ class BatchLeg:
             return
         if not self._running.pop(state):
             self._board.account(state).posting -= 1
+        if isinstance(came, BaseException) and not isinstance(came, Exception):
+            raise came
         if isinstance(came, Exception) and not isinstance(came, AdGenError):
             self._log.error("Item %r: %s", state.key, trouble(came), exc_info=came)
         self._outcomes.ended(state, came)
