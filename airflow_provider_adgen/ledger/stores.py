@@ -10,7 +10,7 @@ import logging
 import os
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from airflow_provider_adgen import compat
@@ -91,13 +91,20 @@ class ObjectStore(Store):
     """
 
     def __init__(self, base: str, identity: TaskIdentity) -> None:
-        parts = [identity.dag_id, identity.run_id, identity.task_id, str(identity.map_index)]
-        if identity.region is not None:
-            parts.append(f"region-{identity.region}")
-        if identity.slot:
-            parts.append(f"slot-{identity.slot}")
         self._base = base
-        self._parts = [quote(part, safe="").replace(".", "%2E") for part in parts]
+        self._parts = record_folder(identity)
+
+    @classmethod
+    def at(cls, base: str, parts: list[str]) -> Self:
+        """
+        Return the store of a record in another folder.
+
+        :param base: as above.
+        :param parts: the folder below it.
+        """
+        store = cls.__new__(cls)
+        store._base, store._parts = base, parts
+        return store
 
     def _place(self) -> tuple[Any, str]:
         """Return the file system, and the path of the task's folder in it."""
@@ -139,11 +146,8 @@ class ObjectStore(Store):
         """Create one object with this version of the attempt."""
         text = json.dumps(Record(attempts=[attempt]).to_json(), separators=(",", ":")).encode()
         fs, folder = self._place()
-        name = f"{attempt.intended_at:014.3f}-{attempt.uid}-{attempt.phase}-{uuid.uuid4().hex[:8]}"
-        if "file" in ({fs.protocol} if isinstance(fs.protocol, str) else fs.protocol):
-            _write_file(Path(folder), name, text)
-        else:
-            _write_object(fs, folder, f"{name}.json", text)
+        name = f"{attempt.intended_at:014.3f}-{attempt.uid}-{attempt.phase}-{uuid.uuid4().hex[:8]}.json"
+        create_object(fs, folder, name, text)
 
     def forget(self, attempt: Attempt) -> None:
         """Remove the objects of a refused attempt; where that is not allowed they stay, and say what they said."""
@@ -183,6 +187,31 @@ def _objects(fs: Any, folder: str) -> list[str]:
     return [name for name in names if name.endswith(".json")]
 
 
+def record_folder(identity: TaskIdentity) -> list[str]:
+    """Return the parts of the path of a task's folder below ``ledger_path``."""
+    parts = [identity.dag_id, identity.run_id, identity.task_id, str(identity.map_index)]
+    if identity.region is not None:
+        parts.append(f"region-{identity.region}")
+    if identity.slot:
+        parts.append(f"slot-{identity.slot}")
+    return [quote(part, safe="").replace(".", "%2E") for part in parts]
+
+
+def create_object(fs: Any, folder: str, name: str, text: bytes) -> None:
+    """
+    Create an object that nobody changes afterwards; the file system's own errors are raised.
+
+    :param fs: the file system.
+    :param folder: its folder, which is made where there is none.
+    :param name: its name, which nobody else uses.
+    :param text: its content.
+    """
+    if "file" in ({fs.protocol} if isinstance(fs.protocol, str) else fs.protocol):
+        _write_file(Path(folder), name, text)
+    else:
+        _write_object(fs, folder, name, text)
+
+
 def _write_object(fs: Any, folder: str, name: str, text: bytes) -> None:
     try:
         fs.pipe_file(f"{folder}/{name}", text)
@@ -200,4 +229,4 @@ def _write_file(folder: Path, name: str, text: bytes) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    scratch.rename(folder / f"{name}.json")
+    scratch.rename(folder / name)

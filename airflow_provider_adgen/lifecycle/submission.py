@@ -9,13 +9,11 @@ The order is fixed: write *intent*, post, write *submitted* (or *withdrawn*). Wh
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen import metrics
-from airflow_provider_adgen.core.decisions.polling import PollAction, Schedule, judge_poll
 from airflow_provider_adgen.core.decisions.posting import classify_submit_error
-from airflow_provider_adgen.core.decisions.rates import NEAR
+from airflow_provider_adgen.core.decisions.spending import check_spending
 from airflow_provider_adgen.core.decisions.submission import (
     LOST,
     MISSING,
@@ -37,9 +35,13 @@ from airflow_provider_adgen.core.errors import (
 )
 from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.core.vocabulary import Generation, GenerationStatus
+from airflow_provider_adgen.ledger.purse import Purse
+from airflow_provider_adgen.ledger.stores import record_folder
+from airflow_provider_adgen.lifecycle.asking import ask_for_job
 from airflow_provider_adgen.lifecycle.attempt_log import AttemptLog
 from airflow_provider_adgen.lifecycle.candidates import find_candidates
 from airflow_provider_adgen.lifecycle.costs import put_costs
+from airflow_provider_adgen.lifecycle.paying import Payment, given_back, payment_for, still_paid
 from airflow_provider_adgen.lifecycle.resolution import GONE, apply_resolution, read_resolution
 from airflow_provider_adgen.lifecycle.sigalrm import sigalrm_deferred
 from airflow_provider_adgen.lifecycle.stop_messages import refusal, stop_error
@@ -59,9 +61,6 @@ MOST_LOST = 2
 """Submissions of one try of which nobody knows, at most, also where ``on_unknown_submission`` is ``resubmit``."""
 
 
-_ASKS, _ASK_PAUSE = 3, 5.0
-
-
 class Submission:
     """
     One task's intended generation.
@@ -73,6 +72,7 @@ class Submission:
     :param options: what the DAG's author allows.
     :param clock: time, injected.
     :param log: where to say what happened.
+    :param purse: what pays for it; None: it has a purse of its own, as its record has a folder of its own.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class Submission:
         options: SubmitOptions,
         clock: Clock,
         log: Any,
+        purse: Purse | None = None,
     ) -> None:
         self.hook = hook
         self.vendor = hook.vendor
@@ -105,6 +106,8 @@ class Submission:
         )
         self._clock = clock
         self._log = log
+        self.purse = purse or Purse(hook.account(), record_folder(facts.identity), clock=clock, log=log)
+        ledger.on_write = self.purse.note
         self.window = SubmitWindow(
             hook=hook, attempt_log=self.attempt_log, facts=facts, timeout=options.submit_timeout, clock=clock, log=log
         )
@@ -228,27 +231,36 @@ class Submission:
         :param before: the attempt that a new one follows.
         :return: the generation; when to try again; or None to decide again.
         """
+        collects = attempt is not None and attempt.phase != "intent"
+        if not collects:
+            check_spending(self.hook.account())
         held = self.hook.submit_delay()
         if held > 0:
             # Waited for before the intent: an intent counts as dead after the deadline of its request.
             return self.window.queue(held)
+        own = attempt is not None and attempt.uid in self._posted
+        payment = payment_for(attempt, self.purse, self.attempt_log, self.window, self.options, own=own)
+        if not isinstance(payment, Payment):
+            return payment
         refused: AdGenError | None = None
         first, nothing_started = attempt is None, False
         with sigalrm_deferred():
             if attempt is None:
                 failpoint("before-intent")
-                attempt = self.attempt_log.intend(before, self.hook.account())
+                with given_back(self.purse, payment):
+                    attempt = self.attempt_log.intend(before, self.hook.account(), payment.reservation)
                 failpoint("after-intent")
-                if self.attempt_log.contested(attempt):
+                if self.attempt_log.contested(attempt) or not still_paid(self.purse, self.attempt_log, attempt):
                     return None
-            elif attempt.phase == "intent" and (attempt.uid not in self._posted or len(attempt.posters) > 1):
-                taken = self.attempt_log.take_up(attempt)
-                if taken is None:
+            elif not collects and (not own or len(attempt.posters) > 1):
+                fresh = payment.reservation != attempt.reservation
+                taken = self.attempt_log.take_up(attempt.model_copy(update={"reservation": payment.reservation}))
+                if taken is None or (fresh and not self.purse.stands(payment.reservation, None)):
                     return None
                 attempt = taken
             failpoint("before-post")
             try:
-                generation = self.hook.submit(self.request, idempotency_key=attempt.key)
+                generation = self.hook.post(self.request, idempotency_key=attempt.key, collects=collects)
             except AdGenError as error:
                 self._posted.add(attempt.uid)
                 refused, nothing_started = error, self._refused(attempt, error, first=first)
@@ -337,27 +349,8 @@ class Submission:
         return seen, str(seen.status)
 
     def ask(self, job_ids: list[str], kind: str | None, submitted_at: float | None) -> Generation | None:
-        """
-        Ask the vendor for a job; None where it cannot answer just now, or does not know the job yet.
-
-        :param submitted_at: Unix time of the submission, if known.
-        :raises AdGenError: asking again does not help.
-        """
-        rng = random.Random()  # noqa: S311 - jitter, not a secret
-        for failures in range(_ASKS):
-            try:
-                return self.hook.with_current_key(lambda: self.hook.get_generation(",".join(job_ids), kind=kind))
-            except AdGenError as error:
-                age = self._clock.now() - (submitted_at or 0.0)
-                schedule = Schedule(_ASK_PAUSE)
-                verdict = judge_poll(error, schedule=schedule, age=age, failures=failures, rng=rng, reread=True)
-                if verdict.action != PollAction.AGAIN:
-                    raise
-                self._log.warning("%s The job is asked for again.", error.message)
-                if isinstance(error, NotFound) or verdict.pause > NEAR or failures + 1 == _ASKS:
-                    break
-                self._clock.sleep_blocking(verdict.pause)
-        return None
+        """Ask the vendor for a job; see :func:`.ask_for_job`."""
+        return ask_for_job(self.hook, job_ids, kind, submitted_at, clock=self._clock, log=self._log)
 
     def missing_job(self, error: NotFound) -> AdGenError:
         """Return the error for a job that the vendor does not know, with what a person can do about it."""

@@ -109,6 +109,15 @@ class SubmitWindow:
         self._log.warning("%s Waiting for credits.", error.message)
         return self._later(CREDIT_PAUSE, reason, credits=needed, poll_interval=CREDIT_PAUSE)
 
+    def until(self, moment: float, reason: str) -> SubmitLater:
+        """
+        Return that it goes on at a moment, or soon after: not all who wait for it at once.
+
+        :raises GenerationTimeout: the try would not wait for so long.
+        """
+        self._check(moment - self._clock.now(), reason)
+        return SubmitLater(self._hook.conn_id, reason, moment + NEAR * self._rng.random())
+
     def closed(self, reason: str) -> GenerationTimeout:
         """Return the error for not having been allowed to submit in time."""
         last = self._attempt_log.counting
