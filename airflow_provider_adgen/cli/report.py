@@ -17,14 +17,14 @@ from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.core.scrub import reason
 from airflow_provider_adgen.ledger.records import read_records
-from airflow_provider_adgen.ledger.report import GROUPS, Sums, report
+from airflow_provider_adgen.ledger.report import GROUPS, Totals, report
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection
 
 _COLUMNS = ("vendor", "conn_id", "host")
-_SUMS = tuple(Sums.__dataclass_fields__)
+_SUMS = tuple(Totals.__dataclass_fields__)
 
 
 def run(args: argparse.Namespace) -> int:

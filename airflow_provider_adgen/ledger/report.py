@@ -33,7 +33,7 @@ HOOK = "(hook)"
 
 
 @dataclass
-class Sums:
+class Totals:
     """
     What the purchases of one row come to, in whole credits of one account.
 
@@ -74,7 +74,7 @@ def report(
     :param until: Unix time of the first intent that counts no more; None for all.
     :param refunds: the final statuses for which a vendor documents a refund.
     """
-    rows: dict[tuple[str, ...], Sums] = {}
+    rows: dict[tuple[str, ...], Totals] = {}
     bought: set[tuple[str, ...]] = set()
     names = (*GROUPS[by], "vendor", "conn_id", "host")
     found = [(parts, one) for parts, record in records.items() for one in record.attempts]
@@ -88,9 +88,9 @@ def report(
         if (since is not None and one.began_at < since) or (until is not None and one.began_at >= until):
             continue
         where = _where(parts, one)
-        _add(rows.setdefault(tuple(where[name] for name in names), Sums()), one, refunds(one.vendor))
+        _add(rows.setdefault(tuple(where[name] for name in names), Totals()), one, refunds(one.vendor))
     return [
-        {**dict(zip(names, key, strict=True)), **{field.name: getattr(sums, field.name) for field in fields(Sums)}}
+        {**dict(zip(names, key, strict=True)), **{field.name: getattr(sums, field.name) for field in fields(Totals)}}
         for key, sums in sorted(rows.items())
     ]
 
@@ -110,7 +110,7 @@ def _where(parts: tuple[str, ...], one: Attempt) -> dict[str, str]:
     }
 
 
-def _add(sums: Sums, one: Attempt, refunds: Collection[str]) -> None:
+def _add(sums: Totals, one: Attempt, refunds: Collection[str]) -> None:
     if one.phase == "intent":
         sums.unknown += 1
         sums.unknown_credits += one.price or 0

@@ -24,11 +24,11 @@ from urllib.parse import quote
 from airflow_provider_adgen.core.decisions.budgets import (
     CLOSE_AFTER,
     VOID_AFTER,
+    Judgement,
     Limits,
     Reservation,
     State,
     Sums,
-    Verdict,
     add_up,
     day_is_over,
     day_of,
@@ -172,7 +172,7 @@ class SpendBook:
         return self._refused(verdict)
 
     @staticmethod
-    def _refused(verdict: Verdict) -> Asked:
+    def _refused(verdict: Judgement) -> Asked:
         # Between the two looks there may have come to be room.
         return Asked(over=verdict.over, soon=verdict.soon or verdict.fits)
 

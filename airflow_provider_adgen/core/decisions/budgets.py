@@ -179,7 +179,7 @@ def add_up(reservations: Iterable[Reservation]) -> Sums:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgement:
     """
     Whether a reservation fits.
 
@@ -200,7 +200,7 @@ def judge(
     limits: Limits,
     *,
     rank: tuple[float, str],
-) -> Verdict:
+) -> Judgement:
     """
     Return whether so many more credits fit.
 
@@ -222,10 +222,10 @@ def judge(
         if limit is None:
             continue
         if found.firm + amount > limit:
-            return Verdict(over=name)
+            return Judgement(over=name)
         fits = fits and found.counted + amount <= limit
         soon = soon and found.firm + ahead + amount <= limit
-    return Verdict(fits=fits, soon=soon and not fits)
+    return Judgement(fits=fits, soon=soon and not fits)
 
 
 def how_many_fit(prices: Sequence[int], others: Collection[Reservation], rest_of_month: Sums, limits: Limits) -> int:

@@ -12,11 +12,11 @@ import pytest
 
 from airflow_provider_adgen.core.decisions.budgets import (
     CLOSE_AFTER,
+    Judgement,
     Limits,
     Reservation,
     State,
     Sums,
-    Verdict,
     add_up,
     begins_anew,
     day_is_over,
@@ -95,33 +95,33 @@ def firm(amount: int) -> Reservation:
     return Reservation(f"f{amount}", 1.0, 1.0, amount, intended=True)
 
 
-FITS, SOON, LATER = Verdict(fits=True), Verdict(soon=True), Verdict()
-JUDGED: list[tuple[int, list[Reservation], Sums, Limits, Verdict]] = [
+FITS, SOON, LATER = Judgement(fits=True), Judgement(soon=True), Judgement()
+JUDGED: list[tuple[int, list[Reservation], Sums, Limits, Judgement]] = [
     (40, [], Sums(), Limits(), FITS),
     (40, [], Sums(), Limits(day=40), FITS),
-    (40, [], Sums(), Limits(day=39), Verdict(over="day")),
+    (40, [], Sums(), Limits(day=39), Judgement(over="day")),
     (0, [firm(40)], Sums(), Limits(day=40), FITS),
-    (1, [firm(40)], Sums(), Limits(day=40), Verdict(over="day")),
+    (1, [firm(40)], Sums(), Limits(day=40), Judgement(over="day")),
     (1, [firm(39)], Sums(), Limits(day=40), FITS),
     # Reservations without an intent are counted, and nobody stops because of them.
     (1, [held(40)], Sums(), Limits(day=40), LATER),
     (1, [held(40, rank=3.0)], Sums(), Limits(day=40), SOON),
     (20, [firm(10), held(20), held(11, rank=3.0)], Sums(), Limits(day=50), SOON),
     (20, [firm(10), held(21), held(11, rank=3.0)], Sums(), Limits(day=50), LATER),
-    (20, [firm(31), held(5)], Sums(), Limits(day=50), Verdict(over="day")),
+    (20, [firm(31), held(5)], Sums(), Limits(day=50), Judgement(over="day")),
     # The month: what other days have counts, and it is named first.
     (10, [firm(10)], Sums(70, 70), Limits(month=90), FITS),
-    (10, [firm(11)], Sums(70, 70), Limits(month=90), Verdict(over="month")),
+    (10, [firm(11)], Sums(70, 70), Limits(month=90), Judgement(over="month")),
     (10, [firm(11)], Sums(80, 70), Limits(month=100), SOON),
     (10, [firm(11)], Sums(79, 70), Limits(month=100), FITS),
-    (10, [firm(10)], Sums(70, 70), Limits(day=15, month=90), Verdict(over="day")),
-    (10, [firm(10)], Sums(71, 71), Limits(day=15, month=90), Verdict(over="month")),
+    (10, [firm(10)], Sums(70, 70), Limits(day=15, month=90), Judgement(over="day")),
+    (10, [firm(10)], Sums(71, 71), Limits(day=15, month=90), Judgement(over="month")),
     (10, [], Sums(70, 70), Limits(day=15), FITS),
 ]
 
 
 @pytest.mark.parametrize(("price", "others", "rest", "limits", "verdict"), JUDGED, ids=range(len(JUDGED)))
-def test_whether_it_fits(price: int, others: list[Reservation], rest: Sums, limits: Limits, verdict: Verdict) -> None:
+def test_whether_it_fits(price: int, others: list[Reservation], rest: Sums, limits: Limits, verdict: Judgement) -> None:
     assert judge(price, others, rest, limits, rank=(2.0, "me")) == verdict
 
 
