@@ -45,12 +45,36 @@ _COMMANDS: dict[str, tuple[str, list[tuple[tuple[str, ...], dict[str, Any]]]]] =
     ),
 }
 
+_REPORT: list[tuple[tuple[str, ...], dict[str, Any]]] = [
+    (("--since",), {"default": None, "help": "The first day or time of a submission, UTC (default: all)"}),
+    (("--until",), {"default": None, "help": "The last day, or the first time that is left out, UTC (default: all)"}),
+    (
+        ("--by",),
+        {
+            "choices": ["day", "dag", "run", "task", "vendor", "conn"],
+            "default": "day",
+            "help": "What is added up, for each account (default: day)",
+        },
+    ),
+    (
+        ("-o", "--output"),
+        {"choices": ["table", "json", "csv"], "default": "table", "help": "How to print (default: table)"},
+    ),
+]
+
 _ABOUT = "AI ad generation"
+_ABOUT_REPORT = "What was spent, in credits, from the ledger under [adgen] ledger_path alone"
 _ABOUT_LEDGER = "What tasks have paid for, and how to resolve submissions whose answer was lost"
 
 
 def _run(args: argparse.Namespace) -> None:
     from airflow_provider_adgen.cli.ledger import run
+
+    raise SystemExit(run(args))
+
+
+def _report(args: argparse.Namespace) -> None:
+    from airflow_provider_adgen.cli.report import run
 
     raise SystemExit(run(args))
 
@@ -71,7 +95,10 @@ def get_commands() -> list[Any]:
         return ActionCommand(name=name, help=text, func=act, args=[arg(flags, **how) for flags, how in arguments])
 
     ledger = GroupCommand(name="ledger", help=_ABOUT_LEDGER, subcommands=[action(name) for name in _COMMANDS])
-    return [GroupCommand(name="adgen", help=_ABOUT, subcommands=[ledger])]
+    report = ActionCommand(
+        name="report", help=_ABOUT_REPORT, func=_report, args=[arg(flags, **how) for flags, how in _REPORT]
+    )
+    return [GroupCommand(name="adgen", help=_ABOUT, subcommands=[ledger, report])]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -83,9 +110,15 @@ def parser() -> argparse.ArgumentParser:
         command = verbs.add_parser(name, help=text, description=text)
         for flags, how in arguments:
             command.add_argument(*flags, **how)
+        command.set_defaults(act=_run)
+    report = groups.add_parser("report", help=_ABOUT_REPORT, description=_ABOUT_REPORT)
+    for flags, how in _REPORT:
+        report.add_argument(*flags, **how)
+    report.set_defaults(act=_report)
     return result
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command; exit with 0, or with 1 and an error message."""
-    _run(parser().parse_args(argv))
+    args = parser().parse_args(argv)
+    args.act(args)

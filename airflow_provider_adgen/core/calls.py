@@ -126,6 +126,8 @@ class Call(Generic[T]):
     :param headers: further headers.
     :param rate_class: the rate budget it counts against.
     :param paid: it spends credits: a fresh connection, no redirect, never repeated by the wire.
+    :param collects: a paid call that is sent again only to collect its answer: the vendor documents that it does not
+        pay again.
     :param repeatable: the wire may send it again after a failure. Defaults to true for GET.
     :param foreign_url: a full URL on another host (a storage upload): sent without the vendor's auth and headers.
     """
@@ -139,6 +141,7 @@ class Call(Generic[T]):
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     rate_class: RateClass = RateClass.READ
     paid: bool = False
+    collects: bool = False
     repeatable: bool | None = None
     foreign_url: str | None = field(default=None, repr=False)
     payload: bytes | FileBody | Multipart | None = field(init=False, repr=False)

@@ -34,6 +34,7 @@ from airflow_provider_adgen.core.calls import (
 from airflow_provider_adgen.core.clock import SYSTEM, Clock
 from airflow_provider_adgen.core.decisions.rate_headers import retry_after
 from airflow_provider_adgen.core.decisions.rates import NEAR, RateBudget
+from airflow_provider_adgen.core.decisions.spending import check_spending
 from airflow_provider_adgen.core.errors import (
     AdGenError,
     ApiError,
@@ -263,6 +264,8 @@ class Wire:
     async def _once(self, call: Call[Any]) -> Answer:
         if call.foreign_url is not None:
             return await self._foreign(call)
+        if call.paid and not call.collects:
+            check_spending(self.account)
         sent = await self._pass(call.rate_class, call.endpoint, paid=call.paid)
         request = self._request(call)
         answer = await self._following_redirects(request)

@@ -15,13 +15,14 @@ import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_adgen.core.clock import SYSTEM, Clock
 from airflow_provider_adgen.core.record import Record, RecordUnreadable
 from airflow_provider_adgen.core.scrub import reason
 from airflow_provider_adgen.ledger.ledger import Ledger
 from airflow_provider_adgen.ledger.objects import create_object, list_objects
+from airflow_provider_adgen.ledger.spend import Spent
 from airflow_provider_adgen.ledger.stores import ObjectStore, item_folder
 
 if TYPE_CHECKING:
@@ -68,6 +69,16 @@ class BatchStore(ObjectStore):
 
     def __init__(self, base: str, identity: TaskIdentity) -> None:
         super().__init__(base, identity)
+        self._begin()
+
+    @classmethod
+    def at(cls, base: str, parts: list[str]) -> Self:
+        """Return the store of a batch in a folder; see :meth:`ObjectStore.at`."""
+        store = super().at(base, parts)
+        store._begin()
+        return store
+
+    def _begin(self) -> None:
         self._opened: tuple[Any, str] | None = None
         # Of each item's folder the objects that were read, by name.
         self.known: dict[str, dict[str, Record | None]] = {}
@@ -150,6 +161,20 @@ class BatchStore(ObjectStore):
 
         _each(read, missing)
 
+    def spent_with(self, reservation: str) -> Spent:
+        """
+        Return what a reservation was spent on, as the storage says now, whatever this process knows.
+
+        :param reservation: its whole name.
+        :raises RecordUnreadable: a part of the record cannot be read.
+        """
+        stored = BatchStore.at(self._base, self._parts)
+        records = stored.load()
+        if broken := [name for name in stored.known if name not in records]:
+            raise RecordUnreadable(f"{len(broken)} items of the ledger cannot be read, {broken[0]} first.")
+        mine = [one for record in records.values() for one in record.attempts if one.reservation == reservation]
+        return Spent(sum(one.spent for one in mine), any(one.phase == "intent" for one in mine))
+
     # --- what a try is about ----------------------------------------------------------------------------------------
 
     def freeze(self, try_number: int, began: float, lines: Iterable[Mapping[str, Any]]) -> Frozen:
@@ -216,7 +241,7 @@ class BatchStore(ObjectStore):
         }
         fs, folder = self.place()
         text = json.dumps({"schema": 1, "items": items, "notes": notes}, separators=(",", ":")).encode()
-        name = f"snapshot-{now:014.3f}-{uuid.uuid4().hex[:8]}.json"
+        name = f"snapshot-{now:014.3f}-{uuid.uuid4().hex[:8]}.jsonl"
         create_object(fs, f"{folder}/{_FOLDER}", name, text)
         for old in self._own:
             fs.rm_file(f"{folder}/{_FOLDER}/{old}")

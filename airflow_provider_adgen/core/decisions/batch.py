@@ -17,8 +17,10 @@ from airflow_provider_adgen.core.errors import (
     AdGenError,
     ApiError,
     AuthenticationError,
+    BudgetExceeded,
     InsufficientCredits,
     PermissionDenied,
+    SpendingForbidden,
 )
 
 if TYPE_CHECKING:
@@ -154,6 +156,8 @@ def may_move(error: AdGenError, promises: Promises) -> bool:
 
 def stops_account(error: AdGenError, vendor: str) -> bool:
     """Whether a refusal is about the account and not about the item: then nothing more is sent to it in this try."""
+    if isinstance(error, BudgetExceeded | SpendingForbidden):
+        return True
     if isinstance(error, PermissionDenied):
         # CinematicAds answers 403 where a project or a brand is somebody else's, which is the item's fault.
         return vendor != "cinematicads"

@@ -14,6 +14,7 @@ from airflow_provider_adgen.lifecycle.legs import SubmitLater
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.errors import AdGenError, ApiError
     from airflow_provider_adgen.hooks.base import AdGenHook
+    from airflow_provider_adgen.ledger.purse import Purse
 
 UNPROTECTED, PROTECTED = 4, 16
 """Submissions to one account at the same time: where no idempotency key protects them, and where one does."""
@@ -33,11 +34,18 @@ class BatchAccount:
 
     :param hook: the account.
     :param max_credits: the most that the batch may cost there; None for no limit.
+    :param purse: what it may spend under ``[adgen] budgets``.
     :param in_flight_limit: how many jobs the vendor says it may have under way; None where it does not say.
     """
 
-    def __init__(self, hook: AdGenHook, max_credits: int | None, in_flight_limit: int | None = None) -> None:
+    def __init__(
+        self, hook: AdGenHook, max_credits: int | None, purse: Purse, in_flight_limit: int | None = None
+    ) -> None:
         self.hook = hook
+        self.purse = purse
+        self.covered = 0
+        """Submissions that are reserved for and not made yet."""
+
         self.conn_id = hook.conn_id
         self.vendor = hook.vendor
         self.max_credits = max_credits

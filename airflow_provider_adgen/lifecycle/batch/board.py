@@ -181,9 +181,13 @@ class Board:
             self._opening.account(conn_id).committed += now.get(conn_id, 0) - state.credits.get(conn_id, 0)
         state.credits = now
 
+    def price(self, state: ItemState) -> int | None:
+        """Return the credits that an item's present choice counts for."""
+        return self._opening.price(chosen(state), self._opening.request(chosen(state)))
+
     def plan(self, state: ItemState) -> bool:
         """Count what an item is about to cost; False where that is too much: then it is refused."""
-        record, choice = state.ledger.record(), chosen(state)
+        record = state.ledger.record()
         last = record.counting if record is not None else None
         if record is None or (
             last is not None
@@ -191,7 +195,7 @@ class Board:
             and self._options.submit.policy.on_unknown_submission != "resubmit"
         ):
             return True  # it counts already
-        account, price = self.account(state), self._opening.price(choice, self._opening.request(choice))
+        account, price = self.account(state), self.price(state)
         self.recount(state, record)
         if not account.affords(price):
             state.finish(

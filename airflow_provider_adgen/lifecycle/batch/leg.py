@@ -9,13 +9,14 @@ that it never waits for one item while others could go on. The state is the boar
 
 from __future__ import annotations
 
+import itertools
 import queue
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_adgen.core.decisions.batch import ItemStatus, batch_fails
-from airflow_provider_adgen.core.errors import AdGenError, GenerationTimeout
+from airflow_provider_adgen.core.errors import AdGenError, BudgetBusy, GenerationTimeout
 from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.lifecycle.batch.board import Board
 from airflow_provider_adgen.lifecycle.batch.items import trouble
@@ -23,8 +24,10 @@ from airflow_provider_adgen.lifecycle.batch.outcomes import Outcomes
 from airflow_provider_adgen.lifecycle.batch.results import credits_of, results_name, summary, write_results
 from airflow_provider_adgen.lifecycle.batch.state import chosen
 from airflow_provider_adgen.lifecycle.legs import Finished, SubmitLater, Wait
+from airflow_provider_adgen.lifecycle.paying import BUSY_PAUSE
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
 
     from airflow_provider_adgen.core.clock import Clock
@@ -146,6 +149,9 @@ class BatchLeg:
             self._watch.close()
             self._board.unwatched = [one for one in self._board.states if one.job is not None]
             pool.shutdown(wait=True)
+            for account in self._opening.accounts.values():
+                account.purse.flush()
+                account.covered = 0
         self._write()
         if all(state.status is not None for state in self._board.states):
             return self._end()
@@ -247,12 +253,38 @@ class BatchLeg:
                 kind = str(chosen(state).request.get("kind", ""))
                 if full or account.delay(now) > 0 or not account.has_room(kind, now):
                     break
+                if not self._covered(account, waiting):
+                    break
                 waiting.popleft()
                 if board.plan(state):
                     account.in_flight += 1
                     account.posting += 1
                     under_way += 1
                     self._launch(pool, state, None)
+
+    def _covered(self, account: BatchAccount, waiting: deque[ItemState]) -> bool:
+        """Reserve under the account's budget, if it has one, for as many items as may follow now."""
+        if account.covered == 0:
+            prices = []
+            for state in itertools.islice(waiting, self._options.max_in_flight):
+                price = self._board.price(state)
+                if price is None:
+                    break  # a budget refuses it; that is this item's
+                prices.append(price)
+            try:
+                filled = account.purse.fill(prices)
+            except BudgetBusy as error:
+                account.later = SubmitLater(account.conn_id, error.message, self._clock.now() + BUSY_PAUSE)
+                return False
+            except AdGenError as error:
+                account.stop(error)
+                return True
+            if filled.over is not None and filled.until is not None and self._options.submit.on_insufficient == "wait":
+                account.later = SubmitLater(account.conn_id, "budget", filled.until)
+                return False
+            account.covered = max(1, filled.count)
+        account.covered -= 1
+        return True
 
     def _launch(self, pool: ThreadPoolExecutor, state: ItemState, resumed: Resumed | None) -> None:
         members = self._members

@@ -122,8 +122,10 @@ class Members:
                 stopped=lambda: self._stopped(choice.conn_id),
                 accepts_risk=self._accepts_risk,
                 candidates=self._candidates,
+                permit=self._reuse.permit(state, choice) if self._reuse is not None else None,
                 moved=step.moved,
             ),
+            purse=account.purse,
         )
         submission.window.began_at = self._opening.began
         return submission

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.identity import fingerprint
 from airflow_provider_adgen.core.record import Record, RecordUnreadable
-from airflow_provider_adgen.ledger.stores import item_folder
+from airflow_provider_adgen.ledger.purse import Purse
+from airflow_provider_adgen.ledger.stores import item_folder, record_folder
 from airflow_provider_adgen.lifecycle.batch.accounts import BatchAccount
 from airflow_provider_adgen.lifecycle.batch.items import BatchItem, Choice, Problems, read_items, trouble
 from airflow_provider_adgen.lifecycle.batch.options import check_filename
@@ -71,7 +72,15 @@ class Opening:
         """
         if conn_id not in self.accounts:
             hook = self._open_hook(conn_id)
-            self.accounts[conn_id] = BatchAccount(hook, self._options.max_credits.of(conn_id), self._limit(hook))
+            purse = Purse(
+                hook.account(),
+                record_folder(self._facts.identity),
+                clock=self._clock,
+                log=self._log,
+                spent=self._store.spent_with,
+            )
+            limit = self._options.max_credits.of(conn_id)
+            self.accounts[conn_id] = BatchAccount(hook, limit, purse, self._limit(hook))
         return self.accounts[conn_id]
 
     def _limit(self, hook: AdGenHook) -> int | None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from airflow_provider_adgen.ledger.library import Library
 from tests.support.batch import item, items
+from tests.support.batch_try import Tries
 
 if TYPE_CHECKING:
     from tests.support.batch import BatchRig
@@ -96,3 +98,31 @@ def test_everything_fresh_ignores_the_library(batch: BatchRig, library: str) -> 
     assert told["counts"]["completed"] == 2
     assert len(batch.charges) == 4
     assert week(batch, 2, items(2), library=library)["counts"]["reused"] == 2
+
+
+def test_twelve_runs_at_once_pay_once(batch: BatchRig, library: str) -> None:
+    """A backfill: twelve runs want the same creatives at the same time, each in a process of its own."""
+    folder = batch.folder / "outcomes"
+    folder.mkdir()
+    given = items(8)
+    fields = {
+        "task_id": "make",
+        "poll_interval": 0.1,
+        "deferrable": True,
+        "items": given,
+        "destination": batch.destination,
+        "library": library,
+    }
+    with contextlib.ExitStack() as stack:
+        runs = []
+        for number in range(12):
+            own = folder / str(number)
+            own.mkdir()
+            tries = stack.enter_context(Tries(own, {}))
+            runs.append(tries.start(fields, try_number=1, run_id=f"week-{number}"))
+        ended = [run.wait() for run in runs]
+    assert [one["error"] for one in ended] == [None] * 12
+    counts = [one["told"]["counts"] for one in ended]
+    assert [one["completed"] + one["reused"] for one in counts] == [8] * 12
+    assert sum(one["completed"] for one in counts) == 8
+    assert len(batch.charges) == 8

@@ -305,6 +305,6 @@ def test_what_may_be_under_way_is_left_alone(rig: Rig, shell: Shell, command: li
 
 def test_airflow_is_given_the_same_commands() -> None:
     (adgen,) = definition.get_commands()
-    (ledger,) = adgen.subcommands
-    assert (adgen.name, ledger.name) == ("adgen", "ledger")
+    ledger, report = adgen.subcommands
+    assert (adgen.name, ledger.name, report.name) == ("adgen", "ledger", "report")
     assert [one.name for one in ledger.subcommands] == ["show", "attach", "dismiss"]
