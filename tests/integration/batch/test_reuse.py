@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,13 +112,8 @@ def test_twelve_runs_at_once_pay_once(batch: BatchRig, library: str) -> None:
         "destination": batch.destination,
         "library": library,
     }
-    with contextlib.ExitStack() as stack:
-        runs = []
-        for number in range(12):
-            own = folder / str(number)
-            own.mkdir()
-            tries = stack.enter_context(Tries(own, {}))
-            runs.append(tries.start(fields, try_number=1, run_id=f"week-{number}"))
+    with Tries(folder, {}) as tries:
+        runs = [tries.start(fields, try_number=1, run_id=f"week-{number}") for number in range(12)]
         ended = [run.wait() for run in runs]
     assert [one["error"] for one in ended] == [None] * 12
     counts = [one["told"]["counts"] for one in ended]
