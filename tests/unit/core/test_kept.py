@@ -92,6 +92,33 @@ def test_tls_is_checked_as_the_connection_says(bundle: Path, verify: bool | str,
         asyncio.run(served(bundle, act))
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+@pytest.mark.parametrize("length", [True, False], ids=["by its length", "by the end of the connection"])
+def test_a_long_answer_arrives_over_tls(bundle: Path, version: ssl.TLSVersion, length: bool) -> None:
+    body = bytes(range(256)) * 8000
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        told = f"Content-Length: {len(body)}\r\n" if length else ""
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=latin-1\r\n{told}\r\n".encode() + body)
+        await writer.drain()
+        writer.close()
+
+    async def act() -> bytes:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(bundle)
+        context.minimum_version = context.maximum_version = version
+        server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+        async with server:
+            client = kept.Kept(ssl.create_default_context(cafile=str(bundle)), lambda _url: None)
+            port = server.sockets[0].getsockname()[1]
+            reply = await client.get(Request("GET", "GET /x", f"https://127.0.0.1:{port}/x"), 1 << 22)
+            client.close()
+            return bytes(reply.content)
+
+    assert asyncio.run(act()) == body
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_tls_goes_through_a_tunnel(bundle: Path, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bytes] = []
