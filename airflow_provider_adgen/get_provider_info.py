@@ -230,7 +230,11 @@ def _options() -> dict[str, Any]:
             default="15",
         ),
         "max_concurrent_requests": _option(
-            "Requests to one account that a process sends at the same time, at most.", "integer", default="64"
+            "Requests to one account that a process sends at the same time, at most. Where each job is polled by "
+            "itself, there are usually as many as jobs, divided by ``poll_interval``, times the seconds that an answer "
+            "takes.",
+            "integer",
+            default="256",
         ),
         "freeze_heap": _option(
             "Whether to exclude what a triggerer has loaded from Python's full garbage collections (``gc.freeze``). It "

@@ -20,8 +20,8 @@ def first_fire_delay() -> float:
 
 
 def max_concurrent_requests() -> int:
-    """Return ``max_concurrent_requests``: requests of one account at a time, per process (default 64)."""
-    return int(compat.conf.getint(SECTION, "max_concurrent_requests", fallback=64))
+    """Return ``max_concurrent_requests``: requests of one account at a time, per process (default 256)."""
+    return int(compat.conf.getint(SECTION, "max_concurrent_requests", fallback=256))
 
 
 def freeze_heap() -> bool:

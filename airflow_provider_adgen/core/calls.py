@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import IO, Any, Generic, TypeVar
 
 from airflow_provider_adgen.core import safe_json
-from airflow_provider_adgen.core.errors import WireError
+from airflow_provider_adgen.core.errors import UnexpectedResponse, WireError
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -283,6 +283,17 @@ def broken(endpoint: str, what: str | None, *, sent: bool) -> WireError:
     if sent:
         return WireError(f"The connection broke during {endpoint} ({what}).", sent=True)
     return WireError(f"Could not connect for {endpoint} ({what}); nothing was sent.", sent=False)
+
+
+def too_long(endpoint: str, longest: int) -> UnexpectedResponse:
+    """
+    Return the error for an answer that is longer than we are willing to hold.
+
+    :param longest: bytes that it may have.
+    """
+    return UnexpectedResponse(
+        f"The answer to {endpoint} is larger than {longest >> 20} MB and was not read.", endpoint=endpoint
+    )
 
 
 def nothing(_answer: Answer) -> None:

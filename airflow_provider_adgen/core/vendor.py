@@ -233,6 +233,16 @@ class Vendor(abc.ABC):
         :param stream_seconds: seconds for which a vendor with streams may hold one open; others answer at once.
         """
 
+    def poll(
+        self, job_ids: list[str], kind: str | None = None, *, stream_seconds: float = 0.0
+    ) -> Sequence[Generation | GenerationStatus | str]:
+        """
+        Ask whether a generation is finished; return it, or, while it is not, what is read sooner: its status alone.
+
+        The parameters are those of :meth:`fetch`, which does where an answer is read quickly, or many jobs at once.
+        """
+        return self.fetch(job_ids, kind, stream_seconds=stream_seconds)
+
     @abc.abstractmethod
     def credits(self) -> Call[CreditBalance]:
         """Ask for the account's balance."""
@@ -272,10 +282,10 @@ class Vendor(abc.ABC):
 
     def status(self, word: Any) -> GenerationStatus | str:
         """Translate a status word; an unknown word is kept as it came, and warned about once."""
-        text = scrub(str(word), longest=_LONGEST_WORD)
-        known = self.statuses.get(self.spelled(text))
+        known = self.statuses.get(self.spelled(str(word)))
         if known is not None:
             return known
+        text = scrub(str(word), longest=_LONGEST_WORD)
         if (self.name, text) not in _warned:
             _warned.add((self.name, text))
             log.warning(
