@@ -92,33 +92,6 @@ def prepare(verify: bool | str) -> None:
     import_module("airflow_provider_adgen.core.kept")
 
 
-<<<<<<< HEAD
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, reply: Reply) -> None:
-        self._reply = reply
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._reply.body()
-
-    async def aclose(self) -> None:
-        self._reply.close()
-=======
-class _Sent:
-    """Remembers whether any byte of the request may have gone out."""
-
-    def __init__(self) -> None:
-        self.any = False
-
-    async def trace(self, name: str, info: Any) -> None:
-        # A proxy is asked for its tunnel by a request, too: that one is not the request.
-        if name.endswith("send_request_headers.started"):
-            self.any = info["request"].method != b"CONNECT"
-        elif name.endswith("send_request_headers.failed"):
-            # A header that HTTP does not allow is refused on our own side, before the first byte.
-            self.any &= not isinstance(info["exception"], httpcore.LocalProtocolError)
->>>>>>> s15-perf
-
-
 class HttpClient:
     """
     A client for one account. It opens connections lazily and belongs to one event loop.
@@ -190,28 +163,13 @@ class HttpClient:
         """
         errors = _Errors(request)
         try:
-<<<<<<< HEAD
-            async with asyncio.timeout(seconds), _Exchange(self, request, None, errors) as opened:
-                content = bytearray()
-                async for piece in opened.chunks(None):
-                    content += piece
-                    if len(content) > LONGEST_ANSWER:
-                        raise UnexpectedResponse(
-                            f"The answer to {request.endpoint} is larger than {LONGEST_ANSWER >> 20} MB and was not "
-                            "read.",
-                            endpoint=request.endpoint,
-                        )
-                headers, body = in_utf8(opened.headers, bytes(content))
-                return Answer(opened.status, headers, without_credential(body, request.headers))
-=======
             async with asyncio.timeout(seconds):
                 kept = self._kept_for(request)
                 if kept is not None:
-                    sent.any = True
-                    return await _kept_answer(kept, request, sent)
-                async with _Exchange(self, request, None, sent) as opened:
+                    errors.sent = True
+                    return await _kept_answer(kept, request, errors)
+                async with _Exchange(self, request, None, errors) as opened:
                     return _answer(opened.status, opened.headers, await _whole(opened.chunks(None), request), request)
->>>>>>> s15-perf
         except TimeoutError:
             raise WireError(f"No answer to {request.endpoint} within {seconds:g} s.", sent=errors.sent) from None
 
@@ -226,14 +184,14 @@ class HttpClient:
         return _Exchange(self, request, seconds, _Errors(request))
 
 
-async def _kept_answer(kept: Kept, request: Request, sent: _Sent) -> Answer:
+async def _kept_answer(kept: Kept, request: Request, errors: _Errors) -> Answer:
     reply = await kept.get(Request("GET", request.endpoint, request.url, dict(_headers(request))), LONGEST_ANSWER)
     headers, content = read_headers(reply.headers), bytes(reply.content)
     if "content-encoding" in headers:
         # A bit at a time: a few bytes may become very many.
         pieces = _Pieces(content[at : at + _PIECE] for at in range(0, len(content), _PIECE))
         encoded = httpx.Response(reply.status, headers=list(reply.headers), stream=pieces)
-        content = await _whole(Opened(encoded, _Errors(sent, request), request).chunks(None), request)
+        content = await _whole(Opened(encoded, errors, request).chunks(None), request)
     return _answer(reply.status, headers, content, request)
 
 
@@ -282,7 +240,7 @@ class _Exchange:
                 try:
                     # The request is kept in no variable: error trackers show the locals, and it holds URL and body.
                     self._response = await self._transport.handle_async_request(
-                        await _built(self._request, self._silence, self._errors.sent, self._files)
+                        await _built(self._request, self._silence, self._errors, self._files)
                     )
                 finally:
                     _ours.reset(token)
@@ -291,19 +249,6 @@ class _Exchange:
             raise
         return Opened(self._response, self._errors, self._request)
 
-<<<<<<< HEAD
-    async def _answer(self, transport: Transport) -> httpx.Response:
-        # The request is kept in no variable: error trackers show the locals, and it holds the URL and the body.
-        if isinstance(transport, httpx.AsyncHTTPTransport):
-            return await transport.handle_async_request(
-                await _built(self._request, self._silence, self._errors, self._files)
-            )
-        self._errors.sent = True  # unless it is told otherwise
-        reply = await transport.send(replace(self._request, headers=dict(_headers(self._request))), self._client.proxy)
-        return httpx.Response(reply.status, headers=list(reply.headers), stream=_Body(reply))
-
-=======
->>>>>>> s15-perf
     async def __aexit__(self, *_exc: object) -> None:
         try:
             with self._errors:
