@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.docgen import api, decisions, operators, provider, sandbox, vendors
+from tools.docgen import api, batch, decisions, operators, provider, sandbox, vendors
 from tools.docgen.catalogue import listed_vendors
 from tools.docgen.text import paragraphs
 
@@ -30,6 +30,7 @@ _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n)(.*?)(<!-- /generated -->
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "actions": decisions.action_list,
+    "batch-failures": batch.batch_failures,
     "common-arguments": operators.common_arguments,
     "comparison": lambda: vendors.comparison(docs="docs/"),
     "comparison-docs": lambda: vendors.comparison(docs=""),
@@ -41,6 +42,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "fault-kinds": sandbox.fault_kinds,
     "fault-rules": sandbox.fault_rules,
     "hook-methods": provider.common_hook_methods,
+    "item-fates": batch.item_fates,
+    "item-refusals": batch.refusals,
+    "item-steps": batch.item_steps,
     "operators": operators.operator_reference,
     "promises": vendors.promise_table,
     "sandbox-controls": sandbox.controls,

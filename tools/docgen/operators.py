@@ -8,6 +8,7 @@ import inspect
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from airflow_provider_adgen.operators.batch import GenerateBatchOperator
 from airflow_provider_adgen.operators.generate import GenerateOperator
 from tools.docgen.catalogue import arguments, hook_methods, listed_vendors, operators, sensors
 from tools.docgen.text import bullets, code, paragraphs, read_doc, sentence, table
@@ -121,17 +122,20 @@ def _default(parameter: inspect.Parameter) -> str:
 
 def spending_table() -> str:
     """Return which classes can cost credits."""
-    pays, silent, free = [], [], []
+    pays, batches, silent, free = [], [], [], []
     for _, cls in (*operators(), *sensors()):
         name = code(cls.__name__)
         text = " ".join(read_doc(cls).body)
         if issubclass(cls, GenerateOperator):
             pays.append(name)
+        elif issubclass(cls, GenerateBatchOperator):
+            batches.append(name)
         elif _SILENT in text:
             silent.append(name)
         else:
             free.append(name)
     rows = [["**Yes**, once per task", ", ".join(pays)]]
+    rows.append(["**Yes**, once per item", ", ".join(batches)])
     rows.append(["**Yes**, each call", "a hook's `submit` and `asubmit`: the operators' guards are not in them"])
     for one in listed_vendors():
         found = [method for method in hook_methods(one.hook) if _SILENT in " ".join(read_doc(method.function).body)]
