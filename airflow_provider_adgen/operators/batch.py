@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_adgen.hooks.base import AdGenHook
+    from airflow_provider_adgen.ledger.batch import BatchStore
     from airflow_provider_adgen.lifecycle.batch.leg import BatchLeg
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
 
@@ -131,6 +132,8 @@ class GenerateBatchOperator(BaseOperator):
         self.on_insufficient = on_insufficient
         self._given: Any = None
         self._leg: BatchLeg | None = None
+        self._recorded: tuple[BatchStore, int] | None = None
+        self._results: str | None = None
 
     def _do_render_template_fields(
         self, parent: Any, template_fields: Iterable[str], context: Any, jinja_env: Any, seen_oids: set[int]
@@ -248,6 +251,10 @@ class GenerateBatchOperator(BaseOperator):
                     hooks[conn_id] = stack.enter_context(hook)
                 return hooks[conn_id]
 
+            def tell(uri: str) -> None:
+                self._results = uri
+                context["ti"].xcom_push(key=RESULTS, value=uri)
+
             facts, stop_suspended = TaskFacts.of(context), options.on_suspended != "wait"
             runner = LegRunner(
                 self,
@@ -259,6 +266,7 @@ class GenerateBatchOperator(BaseOperator):
                 hooks=hooks.values,
             )
             store = BatchStore(base, facts.identity)
+            self._recorded = (store, facts.try_number)
             opening = Opening(
                 store=store, facts=facts, options=options, open_hook=open_hook, clock=SYSTEM, log=self.log
             )
@@ -273,11 +281,23 @@ class GenerateBatchOperator(BaseOperator):
                 options=options,
                 watch=WorkerWatch(open_hook, poll_interval=interval, stop_suspended=stop_suspended),
                 stop_at=runner.stop_at,
-                tell=lambda uri: context["ti"].xcom_push(key=RESULTS, value=uri),
+                tell=tell,
                 clock=SYSTEM,
                 log=self.log,
             )
             return runner.run(self._leg.run, runner.resumed(event) if resumed else None)
+
+    # --- OpenLineage ------------------------------------------------------------------------------------------------
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """
+        Return what the items were made from, the stored files, counts and credits, without links.
+
+        The OpenLineage provider calls it, where that is installed, also after a failure.
+        """
+        from airflow_provider_adgen.operators._lineage import batch_lineage
+
+        return batch_lineage(*self._recorded, self._results) if self._recorded is not None else None
 
 
 def _trigger_maker(collect_seconds: float, *, stop_suspended: bool) -> Any:

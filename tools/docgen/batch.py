@@ -12,7 +12,7 @@ import itertools
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from airflow_provider_adgen.core.decisions.batch import (
     ALWAYS_FAIL,
@@ -60,6 +60,10 @@ _REFUND = Factor("A refund is documented for that end", (YES, NO))
 _FAILED = Factor("`on_failed`", ("not set", "`fail`", "`resubmit`"))
 _LEFT = Factor("A choice is untried", (YES, NO))
 _WHOSE = Factor("It was submitted or waited for", ("in this try", "in an earlier try only"))
+_REFUNDS: dict[str, Callable[[str], Promises]] = {
+    YES: lambda _vendor: Promises(refunded=frozenset({GenerationStatus.FAILED})),
+    NO: lambda _vendor: Promises(),
+}
 
 
 @dataclass(frozen=True)
@@ -141,11 +145,9 @@ def _outcome(
             prints,
             try_number=_TRY,
             epoch=_EPOCH if clear == NO else _EPOCH + 1,
-            on_clear=next((word for word in ("fresh", "reattach") if word in clear), "missing"),  # type: ignore[arg-type]
-            on_failed={"`fail`": "fail", "`resubmit`": "resubmit"}.get(on_failed),  # type: ignore[arg-type]
-            promises=lambda _vendor, refund=refund: Promises(
-                refunded=frozenset({GenerationStatus.FAILED}) if refund == YES else frozenset()
-            ),
+            on_clear=cast("Any", next((word for word in ("fresh", "reattach") if word in clear), "missing")),
+            on_failed=cast("Any", {"`fail`": "fail", "`resubmit`": "resubmit"}.get(on_failed)),
+            promises=_REFUNDS[refund],
         )
         names = {0: FIRST, 1: RECORDED if listed == _LISTED.values[0] else UNTRIED, 2: UNTRIED, None: GONE}
         found.add(Outcome(step.do, names[step.choice], step.anew, step.moved))
