@@ -130,7 +130,7 @@ class GenerateBatchOperator(BaseOperator):
         self.on_unknown_submission = on_unknown_submission
         self.on_changed_input = on_changed_input
         self.on_insufficient = on_insufficient
-        self._given: Any = None
+        self._given: tuple[Any] | None = None
         self._leg: BatchLeg | None = None
         self._recorded: tuple[BatchStore, int] | None = None
         self._results: str | None = None
@@ -148,8 +148,8 @@ class GenerateBatchOperator(BaseOperator):
         if isinstance(parent.items, str):
             return
         # What Airflow shows as rendered is kept in its database: the items may be many, and hold signed links.
-        parent._given = parent.items
-        size = len(parent.items) if hasattr(parent.items, "__len__") else "some"
+        parent._given = (parent.items,)
+        size = len(parent.items) if hasattr(parent.items, "__len__") else "no known number of"
         parent.items = f"{size} items"
 
     # --- Airflow's entry points -----------------------------------------------------------------------------------
@@ -201,7 +201,9 @@ class GenerateBatchOperator(BaseOperator):
             destination=str(self.destination),
             conn_id=self.conn_id or None,
             max_credits=PerAccount("max_credits", credits_by_account("max_credits", self.max_credits)),
-            assume_credits=PerAccount("assume_credits", credits_by_account("assume_credits", self.assume_credits)),
+            assume_credits=PerAccount(
+                "assume_credits", credits_by_account("assume_credits", self.assume_credits, by_kind=True)
+            ),
             max_in_flight=whole_number("max_in_flight", self.max_in_flight, 1, 500),
             on_invalid=one_of("on_invalid", self.on_invalid, ("fail", "skip")),
             fail_when=share_or_word("fail_when", self.fail_when, ("any", "all")),
@@ -275,7 +277,7 @@ class GenerateBatchOperator(BaseOperator):
                 make_members=lambda items: Members(
                     opening=opening, facts=facts, options=options, items=items, clock=SYSTEM, log=self.log
                 ),
-                given=lambda: self.items if self._given is None else self._given,
+                given=lambda: self.items if self._given is None else self._given[0],
                 store=store,
                 facts=facts,
                 options=options,
