@@ -48,13 +48,12 @@ def batch_lineage(store: BatchStore, try_number: int, results: str | None) -> An
     """
     from collections import Counter
 
-    from airflow_provider_adgen.campaigns.results import read_results
     from airflow_provider_adgen.lifecycle.batch.results import credits_of
 
     chosen: dict[str, int] = {}
     counts: Counter[str] = Counter()
     stored = [results] if results else []
-    for line in read_results(results) if results else ():
+    for line in _lines(results) if results else ():
         counts[line["status"]] += 1
         if line["choice"] is not None:
             chosen[line["key"]] = line["choice"]
@@ -71,6 +70,16 @@ def batch_lineage(store: BatchStore, try_number: int, results: str | None) -> An
         outputs[:MOST_DATASETS],
         _batch_facet(counts, credits_of(store.load().values()), len(inputs), len(outputs)),
     )
+
+
+def _lines(results: str) -> Iterator[dict[str, Any]]:
+    import json
+
+    from airflow.sdk import ObjectStoragePath
+
+    with ObjectStoragePath(results).open("rb") as file:  # type: ignore[no-untyped-call]  # not annotated
+        for line in file:
+            yield json.loads(line)
 
 
 def _operator_lineage(inputs: list[tuple[str, str]], outputs: list[tuple[str, str]], facet: Any) -> Any:
