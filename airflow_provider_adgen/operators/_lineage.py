@@ -77,7 +77,9 @@ def _lines(results: str) -> Iterator[dict[str, Any]]:
 
     from airflow.sdk import ObjectStoragePath
 
-    with ObjectStoragePath(results).open("rb") as file:  # type: ignore[no-untyped-call]  # not annotated
+    path = ObjectStoragePath(results)
+    # What the path's own open() returns cannot be iterated over in Airflow 3.0.
+    with path.fs.open(path.path, "rb") as file:
         for line in file:
             yield json.loads(line)
 
