@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_adgen.hooks.base import AdGenHook
+    from airflow_provider_adgen.ledger.batch import BatchStore
     from airflow_provider_adgen.lifecycle.batch.leg import BatchLeg
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
 
@@ -137,8 +138,10 @@ class GenerateBatchOperator(BaseOperator):
         self.on_unknown_submission = on_unknown_submission
         self.on_changed_input = on_changed_input
         self.on_insufficient = on_insufficient
-        self._given: Any = None
+        self._given: tuple[Any] | None = None
         self._leg: BatchLeg | None = None
+        self._recorded: tuple[BatchStore, int] | None = None
+        self._results: str | None = None
 
     def _do_render_template_fields(
         self, parent: Any, template_fields: Iterable[str], context: Any, jinja_env: Any, seen_oids: set[int]
@@ -153,8 +156,8 @@ class GenerateBatchOperator(BaseOperator):
         if isinstance(parent.items, str):
             return
         # What Airflow shows as rendered is kept in its database: the items may be many, and hold signed links.
-        parent._given = parent.items
-        size = len(parent.items) if hasattr(parent.items, "__len__") else "some"
+        parent._given = (parent.items,)
+        size = len(parent.items) if hasattr(parent.items, "__len__") else "no known number of"
         parent.items = f"{size} items"
 
     # --- Airflow's entry points -----------------------------------------------------------------------------------
@@ -206,7 +209,9 @@ class GenerateBatchOperator(BaseOperator):
             destination=str(self.destination),
             conn_id=self.conn_id or None,
             max_credits=PerAccount("max_credits", credits_by_account("max_credits", self.max_credits)),
-            assume_credits=PerAccount("assume_credits", credits_by_account("assume_credits", self.assume_credits)),
+            assume_credits=PerAccount(
+                "assume_credits", credits_by_account("assume_credits", self.assume_credits, by_kind=True)
+            ),
             max_in_flight=whole_number("max_in_flight", self.max_in_flight, 1, 500),
             on_invalid=one_of("on_invalid", self.on_invalid, ("fail", "skip")),
             fail_when=share_or_word("fail_when", self.fail_when, ("any", "all")),
@@ -261,6 +266,10 @@ class GenerateBatchOperator(BaseOperator):
                     hooks[conn_id] = stack.enter_context(hook)
                 return hooks[conn_id]
 
+            def tell(uri: str) -> None:
+                self._results = uri
+                context["ti"].xcom_push(key=RESULTS, value=uri)
+
             facts, stop_suspended = TaskFacts.of(context), options.on_suspended != "wait"
             runner = LegRunner(
                 self,
@@ -272,6 +281,7 @@ class GenerateBatchOperator(BaseOperator):
                 hooks=hooks.values,
             )
             store = BatchStore(base, facts.identity)
+            self._recorded = (store, facts.try_number)
             opening = Opening(
                 store=store, facts=facts, options=options, open_hook=open_hook, clock=SYSTEM, log=self.log
             )
@@ -294,17 +304,29 @@ class GenerateBatchOperator(BaseOperator):
                     opening=opening, reuse=reuse, facts=facts, options=options, items=items, clock=SYSTEM, log=self.log
                 ),
                 reuse=reuse,
-                given=lambda: self.items if self._given is None else self._given,
+                given=lambda: self.items if self._given is None else self._given[0],
                 store=store,
                 facts=facts,
                 options=options,
                 watch=WorkerWatch(open_hook, poll_interval=interval, stop_suspended=stop_suspended),
                 stop_at=runner.stop_at,
-                tell=lambda uri: context["ti"].xcom_push(key=RESULTS, value=uri),
+                tell=tell,
                 clock=SYSTEM,
                 log=self.log,
             )
             return runner.run(self._leg.run, runner.resumed(event) if resumed else None)
+
+    # --- OpenLineage ------------------------------------------------------------------------------------------------
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """
+        Return what the items were made from, the stored files, counts and credits, without links.
+
+        The OpenLineage provider calls it, where that is installed, also after a failure.
+        """
+        from airflow_provider_adgen.operators._lineage import batch_lineage
+
+        return batch_lineage(*self._recorded, self._results) if self._recorded is not None else None
 
 
 def _trigger_maker(collect_seconds: float, *, stop_suspended: bool) -> Any:
