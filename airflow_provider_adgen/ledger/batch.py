@@ -275,6 +275,11 @@ class Frozen:
     name: str
 
     @property
+    def try_number(self) -> int:
+        """The try."""
+        return int(self.name.split("-")[1])
+
+    @property
     def began(self) -> float:
         """Unix time at which the try began."""
         return float(self.name.split("-")[2])

@@ -338,12 +338,7 @@ class Submission:
         try:
             seen = self.ask(attempt.job_ids, attempt.result_kind, attempt.submitted_at)
         except NotFound:
-            if read_resolution(attempt.uid) != GONE:
-                return None, MISSING
-            job = ", ".join(attempt.job_ids)
-            self._log.warning("A person declared that %s job %s is gone.", self.vendor.title, job)
-            self.attempt_log.gone(attempt)
-            return None, GenerationStatus.EXPIRED
+            return None, GenerationStatus.EXPIRED if self._given_up(attempt) else MISSING
         except DownloadError:
             if not self.request.synchronous:
                 raise
@@ -354,6 +349,15 @@ class Submission:
             self.attempt_log.ended(attempt, seen)
         return seen, str(seen.status)
 
+    def _given_up(self, attempt: Attempt) -> bool:
+        """Whether a person declared that a job is gone, which the vendor does not know; then the record says so."""
+        if read_resolution(attempt.uid) != GONE:
+            return False
+        job = ", ".join(attempt.job_ids)
+        self._log.warning("A person declared that %s job %s is gone.", self.vendor.title, job)
+        self.attempt_log.gone(attempt)
+        return True
+
     def ask(self, job_ids: list[str], kind: str | None, submitted_at: float | None) -> Generation | None:
         """Ask the vendor for a job; see :func:`.ask_for_job`."""
         return ask_for_job(self.hook, job_ids, kind, submitted_at, clock=self._clock, log=self._log)
@@ -363,6 +367,8 @@ class Submission:
         attempt = self.attempt_log.counting
         if attempt is None or attempt.phase != "submitted":
             return error
+        if self._given_up(attempt):
+            return self._stop(Decision(Action.STOP, Why.EXPIRED, self.attempt_log.counting))
         return self._stop(Decision(Action.STOP, Why.MISSING_JOB, attempt))
 
     def _stop(self, decision: Decision) -> AdGenError:

@@ -109,6 +109,11 @@ class Board:
             for attempt in record.attempts:
                 yield from attempt.job_ids
 
+    def unknown(self) -> dict[str, Attempt]:
+        """Return the submissions of which nobody knows whether they were accepted, by the items' keys."""
+        found = ((one.key, readable(one)) for one in self.states if one.status is ItemStatus.UNKNOWN)
+        return {key: record.open for key, record in found if record is not None and record.open is not None}
+
     def notes(self) -> dict[str, Note]:
         """Return what the next leg of this try need not find out again."""
         found: dict[str, Note] = {}

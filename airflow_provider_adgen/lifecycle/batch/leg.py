@@ -21,10 +21,17 @@ from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.lifecycle.batch.board import Board
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.outcomes import Outcomes
-from airflow_provider_adgen.lifecycle.batch.results import credits_of, results_name, summary, write_results
+from airflow_provider_adgen.lifecycle.batch.results import (
+    credits_of,
+    results_name,
+    results_uri,
+    summary,
+    write_results,
+)
 from airflow_provider_adgen.lifecycle.batch.state import chosen
 from airflow_provider_adgen.lifecycle.legs import Finished, SubmitLater, Wait
 from airflow_provider_adgen.lifecycle.paying import BUSY_PAUSE
+from airflow_provider_adgen.lifecycle.stop_messages import how_to_resolve_items
 
 if TYPE_CHECKING:
     from collections import deque
@@ -319,7 +326,12 @@ class BatchLeg:
         """Write the results, and what the next leg needs to begin quickly."""
         board, records = self._board, self._board.records()
         stopped = {name: one.stopped for name, one in self._opening.accounts.items() if one.stopped}
-        notes = {"try": self._facts.try_number, "items": board.notes(), "stopped": stopped}
+        notes = {
+            "try": self._facts.try_number,
+            "items": board.notes(),
+            "stopped": stopped,
+            "results": results_uri(self._options.destination, self._facts.identity),
+        }
         failpoint("before-snapshot")
         try:
             self._store.write_snapshot(self._clock.now(), records, notes)
@@ -369,7 +381,13 @@ class BatchLeg:
         stopped = [one for one in self._opening.accounts.values() if one.stopped]
         if not stopped and not batch_fails([ItemStatus(one["status"]) for one in lines], self._options.fail_when):
             return Finished(told)
-        raise BatchFailed(told, stopped, retry_helps=self._board.retry_helps())
+        unknown = self._board.unknown()
+        raise BatchFailed(
+            told,
+            stopped,
+            retry_helps=self._board.retry_helps(),
+            advice=how_to_resolve_items(unknown, self._facts.identity) if unknown else None,
+        )
 
 
 class BatchFailed(AdGenError):
@@ -379,9 +397,12 @@ class BatchFailed(AdGenError):
     :param told: the summary.
     :param stopped: accounts that took nothing more.
     :param retry_helps: whether the next try could do better for any item.
+    :param advice: what a person can do about unknown submissions; None where there are none.
     """
 
-    def __init__(self, told: dict[str, Any], stopped: list[BatchAccount], *, retry_helps: bool) -> None:
+    def __init__(
+        self, told: dict[str, Any], stopped: list[BatchAccount], *, retry_helps: bool, advice: str | None = None
+    ) -> None:
         counts = ", ".join(f"{number} {word}" for word, number in told["counts"].items() if number)
         text = f"{told['items']} items: {counts or 'none, the list is empty'}."
         for account in stopped:
@@ -389,5 +410,7 @@ class BatchFailed(AdGenError):
         for one in told["failures"]:
             text += f"\n{one['key']} ({one['status']}): {one['reason']}"
         text += f"\nAll items and reasons are in {told['results']}. What has a result is kept, and is not paid again."
+        if advice is not None:
+            text += f"\n{advice}"
         super().__init__(text)
         self.retry_helps = retry_helps

@@ -31,6 +31,11 @@ def results_name(identity: TaskIdentity) -> str:
     return "/".join(["_adgen", "runs", *safe, "results.jsonl"])
 
 
+def results_uri(destination: str, identity: TaskIdentity) -> str:
+    """Return the path of a batch's results for ``ObjectStoragePath``."""
+    return resolve(destination).uri_of(results_name(identity))
+
+
 def write_results(destination: str, name: str, lines: Iterable[Mapping[str, Any]]) -> str:
     """
     Replace the file of results, whole; return its path for ``ObjectStoragePath``.
