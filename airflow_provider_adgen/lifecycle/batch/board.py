@@ -84,6 +84,9 @@ class Board:
         self.unwatched: list[ItemState] = []
         """Items whose job has begun to be waited for."""
 
+        self.given_up = ""
+        """Why nothing more is submitted in this try; empty while something may be."""
+
         self._order = itertools.count()
         self._opening = opening
         self._members = members
@@ -134,6 +137,7 @@ class Board:
                 continue
             try:
                 self.recount(state, record)
+                self._members.risked(_risks(record, self._facts.try_number))
                 for one in record.attempts:
                     self._opening.account(one.conn_id).accepted |= bool(one.job_ids)
                 self.decide(state, record, notes.get(item_folder(state.key)))
@@ -185,15 +189,16 @@ class Board:
         """Count what an item is about to cost; False where that is too much: then it is refused."""
         record, choice = state.ledger.record(), chosen(state)
         last = record.counting if record is not None else None
-        if record is None or (
-            last is not None
-            and last.phase == "intent"
-            and self._options.submit.policy.on_unknown_submission != "resubmit"
-        ):
-            return True  # it counts already
+        # What may have been accepted counts already, and is settled whatever another submission would cost.
+        is_open = last is not None and last.phase == "intent"
+        if record is None or (is_open and self._options.submit.policy.on_unknown_submission != "resubmit"):
+            return True
         account, price = self.account(state), self._opening.price(choice, self._opening.request(choice))
         self.recount(state, record)
-        if not account.affords(price):
+        state.affordable = account.affords(price)
+        if not state.affordable:
+            if is_open:
+                return True
             state.finish(
                 ItemStatus.REFUSED,
                 f"It costs {price} credits of connection {account.conn_id!r}, where this batch has committed "
@@ -207,7 +212,7 @@ class Board:
         """Find out by its record what is to be done about an item."""
         item, last = state.item, record.counting
         state.status = None
-        if item.problem and not item.choices:
+        if item.problem and not item.choices and not state.removed:
             state.finish(ItemStatus.SKIPPED, item.problem)
             return
         bought = last is not None and last.phase != "withdrawn"
@@ -240,6 +245,8 @@ class Board:
             )
         elif step.do is Do.COLLECT and last is not None:
             self.wait_for(state, last)
+            if last.heard or last.result:
+                self.is_over(state, "", "")  # how it ended is written down, and may not be said again
         elif step.do is Do.RETURN and last is not None:
             state.generation = last.result
             state.finish(ItemStatus.COMPLETED, (last.result or {}).get("error") or "")
@@ -311,7 +318,8 @@ class Board:
             self.make_ready(heapq.heappop(self.sleeping)[2], first=True)
 
     def give_up(self, reason: str) -> None:
-        """Submit nothing more of what is ready."""
+        """Submit nothing more in this try."""
+        self.given_up = reason
         for waiting in self.ready.values():
             while waiting:
                 waiting.popleft().stop(reason)
@@ -343,6 +351,12 @@ def _is_open(state: ItemState) -> bool:
 def _cleared(record: Record, epoch: int) -> bool:
     """Whether the task was cleared since an item was delivered."""
     return record.counting is not None and record.counting.epoch != epoch
+
+
+def _risks(record: Record, try_number: int) -> int:
+    """Return how many submissions of a try followed one that nobody knows about."""
+    pairs = itertools.pairwise(record.attempts)
+    return sum(1 for before, one in pairs if before.phase == "intent" and one.try_number == try_number)
 
 
 def _why_failed(last: Attempt) -> str:

@@ -9,6 +9,7 @@ that it never waits for one item while others could go on. The state is the boar
 
 from __future__ import annotations
 
+import contextlib
 import queue
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -138,14 +139,15 @@ class BatchLeg:
         except BaseException:
             # A signal's handler raised: what is being posted is finished and recorded, and nothing new begins.
             self.close(self._closed or "the task is being stopped")
-            while self._running:
-                self._handle(*self._inbox.get())
+            pool.shutdown(wait=True)
+            self._drain()
             self._write()
             raise
         finally:
             self._watch.close()
-            self._board.unwatched = [one for one in self._board.states if one.job is not None]
             pool.shutdown(wait=True)
+        self._drain()
+        self._board.unwatched = [one for one in self._board.states if one.job is not None]
         self._write()
         if all(state.status is not None for state in self._board.states):
             return self._end()
@@ -173,6 +175,7 @@ class BatchLeg:
         notes = self._store.notes if same else {}
         for conn_id, stopped in notes.get("stopped", {}).items():
             self._opening.account(conn_id).stop(stopped)
+        board.given_up = notes.get("given_up", "")
         board.open(notes.get("items", {}))
         return board
 
@@ -234,6 +237,8 @@ class BatchLeg:
             self._launch(pool, state, state.ended)
         if now >= self._opening.began + self._options.submit.submit_timeout:
             board.give_up(f"submit_timeout ({self._options.submit.submit_timeout:g} s) is over")
+        elif board.given_up:
+            board.give_up(board.given_up)
         under_way = sum(account.in_flight for account in self._opening.accounts.values())
         for conn_id, waiting in board.ready.items():
             account = self._opening.account(conn_id)
@@ -268,6 +273,12 @@ class BatchLeg:
 
         pool.submit(act)
 
+    def _drain(self) -> None:
+        """Take in what came last: a result that was told once must not be lost with the leg."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._handle(*self._inbox.get_nowait())
+
     def _handle(self, state: ItemState, came: Any) -> None:
         if isinstance(came, tuple):
             if state not in self._running:
@@ -285,7 +296,12 @@ class BatchLeg:
         """Write the results, and what the next leg needs to begin quickly."""
         board, records = self._board, self._board.records()
         stopped = {name: one.stopped for name, one in self._opening.accounts.items() if one.stopped}
-        notes = {"try": self._facts.try_number, "items": board.notes(), "stopped": stopped}
+        notes = {
+            "try": self._facts.try_number,
+            "items": board.notes(),
+            "stopped": stopped,
+            "given_up": board.given_up,
+        }
         failpoint("before-snapshot")
         try:
             self._store.write_snapshot(self._clock.now(), records, notes)
