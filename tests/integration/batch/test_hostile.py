@@ -227,3 +227,48 @@ def test_a_line_of_a_file_ends_where_json_lines_end(batch: BatchRig, separator: 
     path = batch.folder / "items.jsonl"
     path.write_text(json.dumps(item("a", prompt=f"One{separator}two"), ensure_ascii=False) + "\n")
     assert batch.run(batch.batch(f"file://{path}"))["counts"]["completed"] == 1
+
+
+def test_an_end_that_is_written_down_is_not_waited_for_again(batch: BatchRig) -> None:
+    request = {"kind": "workflow", "workflow_type": "cinematic", "concept": "A bottle"}
+    given = [{"key": "a", "conn_id": "cinematicads_default", "request": request}]
+    dies(batch, given, "before-store")
+    heard = [one.heard for record in records(batch).values() for one in record.attempts]
+    assert all(heard)
+    before = len(batch.sandbox.requests("cinematicads"))
+    told = batch.run(batch.batch(given))
+    assert told["counts"]["completed"] == 1
+    assert len(batch.charges) == 1
+    later = [one["path"] for one in batch.sandbox.requests("cinematicads")[before:]]
+    assert not [path for path in later if "stream" in path]
+
+
+def test_a_result_that_arrives_as_the_leg_ends_is_written_down(batch: BatchRig) -> None:
+    operator = batch.batch(items(2))
+    context = batch.context()
+    with pytest.raises(TaskDeferred):
+        operator.execute(context)
+    leg = operator._leg
+    (state, *_) = [one for one in leg._board.states if one.job is not None]
+    leg._inbox.put((state, ("completed", "sealed")))
+    leg._drain()
+    assert state.ledger.record().counting.heard == "sealed"
+
+
+def test_an_error_of_a_job_moves_nothing_although_a_rival_withdrew_later(batch: BatchRig) -> None:
+    given = [item("a", "adsumo", "sume")]
+    with pytest.raises(TaskDeferred):
+        batch.batch(given).execute(batch.context())
+    from airflow_provider_adgen.core.identity import TaskIdentity
+    from airflow_provider_adgen.ledger.batch import BatchStore
+
+    store = BatchStore(batch.ledger_path, TaskIdentity("campaign", "manual__2026-01-01T00:00:00+00:00", "make"))
+    ledger = store.ledger("a", store.load()[item_folder("a")])
+    paid = ledger.record().counting
+    changes = {"uid": "rival", "phase": "withdrawn", "job_ids": [], "intended_at": paid.intended_at + 1}
+    ledger.write(paid.model_copy(update=changes))
+    batch.retry()
+    batch.sandbox.fault("status", "adsumo", method="GET", status=400, times=-1, message="Not now")
+    text = fails(batch, given, on_changed_input="fresh", timeout=2)
+    assert "1 submitted" in text
+    assert len(batch.charges) == 1
