@@ -326,6 +326,12 @@ class Board:
         while self.sleeping:
             self.sleeping.pop()[2].stop(reason)
 
+    def _settles(self, attempt: Attempt) -> bool:
+        """Whether a repeat with the same key can still tell what came of a submission."""
+        rule = get_vendor(attempt.vendor).promises.idempotency
+        covered = rule is not None and rule.covers(attempt.request_kind) and not attempt.unknown
+        return rule is not None and covered and self._clock.now() < attempt.began_at + rule.seconds
+
     def retry_helps(self) -> bool:
         """Whether the next try could do better for any item."""
         return any(self._improves(state) for state in self.states)
@@ -339,6 +345,9 @@ class Board:
                 return False
             refunded = last.ended in get_vendor(last.vendor).promises.refunded
             return on_failed == "resubmit" or (on_failed is None and refunded)
+        if state.status is ItemStatus.UNKNOWN:
+            record = readable(state)
+            return record is not None and record.open is not None and self._settles(record.open)
         return state.status is ItemStatus.SUBMITTED or (state.status is ItemStatus.WAITING and not stopped)
 
 

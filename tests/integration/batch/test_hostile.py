@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_adgen.compat import AirflowFailException, TaskDeferred
 from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.ledger.stores import item_folder
+from airflow_provider_adgen.lifecycle.batch.leg import BatchFailed
 from airflow_provider_adgen.lifecycle.batch.results import summary
 from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED, variable_name
 from tests.support.batch import item, items
@@ -272,3 +273,14 @@ def test_an_error_of_a_job_moves_nothing_although_a_rival_withdrew_later(batch: 
     text = fails(batch, given, on_changed_input="fresh", timeout=2)
     assert "1 submitted" in text
     assert len(batch.charges) == 1
+
+
+def test_a_retry_settles_what_its_key_can_still_tell(batch: BatchRig) -> None:
+    given = items(2)
+    dies(batch, given, "before-record")
+    batch.clock.move(600)
+    with pytest.raises(BatchFailed, match="unknown"):  # Airflow tries again
+        batch.run(batch.batch(given, submit_timeout=0.001))
+    batch.retry()
+    assert batch.run(batch.batch(given))["counts"]["completed"] == 2
+    assert len(batch.charges) == 2
