@@ -324,6 +324,7 @@ class BatchLeg:
     def _wait(self, began: float) -> Wait:
         now, later, room = self._clock.now(), [], [self._options.max_in_flight]
         jobs = tuple(one.job for one in self._board.states if one.job is not None)
+        free = len(jobs) < self._options.max_in_flight
         for conn_id, waiting in self._board.ready.items():
             if not waiting:
                 continue
@@ -332,7 +333,8 @@ class BatchLeg:
             room.extend([limit] if limit is not None else [])
             if account.later is not None and account.later.credits is not None:
                 later.append(account.later)
-            elif delay > 0 or not jobs:
+            elif delay > 0 or not jobs or (free and (limit is None or account.in_flight < limit)):
+                # With room left, only this leg's time was over.
                 later.append(SubmitLater(conn_id, "rate limit", now + max(delay, 1.0)))
         for moment, _, state in self._board.sleeping[:1]:
             later.append(SubmitLater(chosen(state).conn_id, "a submission gets a pause", moment))

@@ -12,7 +12,9 @@ import pytest
 from airflow_provider_adgen.compat import AirflowFailException, TaskDeferred
 from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.ledger.stores import item_folder
+from airflow_provider_adgen.lifecycle.batch import leg
 from airflow_provider_adgen.lifecycle.batch.leg import BatchFailed
+from airflow_provider_adgen.lifecycle.batch.member import Members
 from airflow_provider_adgen.lifecycle.batch.results import summary
 from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED, variable_name
 from tests.support.batch import item, items
@@ -249,10 +251,10 @@ def test_a_result_that_arrives_as_the_leg_ends_is_written_down(batch: BatchRig) 
     context = batch.context()
     with pytest.raises(TaskDeferred):
         operator.execute(context)
-    leg = operator._leg
-    (state, *_) = [one for one in leg._board.states if one.job is not None]
-    leg._inbox.put((state, ("completed", "sealed")))
-    leg._drain()
+    running = operator._leg
+    (state, *_) = [one for one in running._board.states if one.job is not None]
+    running._inbox.put((state, ("completed", "sealed")))
+    running._drain()
     assert state.ledger.record().counting.heard == "sealed"
 
 
@@ -284,3 +286,20 @@ def test_a_retry_settles_what_its_key_can_still_tell(batch: BatchRig) -> None:
     batch.retry()
     assert batch.run(batch.batch(given))["counts"]["completed"] == 2
     assert len(batch.charges) == 2
+
+
+def test_the_next_leg_goes_on_at_once_where_there_is_room(batch: BatchRig) -> None:
+    run = Members.run
+
+    def slowly(self: Members, *given: Any) -> Any:
+        found = run(self, *given)
+        batch.clock.move(leg.LEG_SECONDS)
+        return found
+
+    batch.patch.setattr(Members, "run", slowly)
+    batch.sandbox.settings(sume={"job_seconds": 100_000})
+    with pytest.raises(TaskDeferred) as deferred:
+        batch.batch(items(12, "sume")).execute(batch.context())
+    trigger = deferred.value.trigger
+    assert 0 < len(trigger.jobs) < 12
+    assert [one[1] - batch.clock.now() < 5 for one in trigger.resume] == [True], "not when jobs are over"

@@ -76,7 +76,7 @@ class Life:
             death = Death(patch, point or "", chance.randint(1, 4))
             death.operator = batch.batch(
                 [item(key, self.vendor) for key in keys],
-                deferrable=chance.random() < 0.5,
+                deferrable=True,  # on a worker a pause would pass in real time
                 max_in_flight=chance.choice([1, 3, 100]),
                 on_clear=chance.choice(["missing", "reattach"]),
             )
