@@ -193,7 +193,7 @@ def read_batch(identity: TaskIdentity) -> Batch | None:
 
     def take(line: Mapping[str, Any]) -> None:
         key, folder = line["key"], item_folder(line["key"])
-        status, reason, _ = notes.get(folder, ("", "", None))
+        status, reason, *_ = notes.get(folder, ("", ""))
         if line.get("problem") and not line["choices"]:
             status, reason = str(ItemStatus.SKIPPED), line["problem"]
         items[key] = Item(key, store.ledger(key, records.get(folder)), (status, reason))

@@ -235,7 +235,11 @@ class BatchStore(ObjectStore):
         :param notes: JSON for the next leg. It may be lost, and older than the objects.
         """
         items = {
-            name: (sorted(one for one in known if one), records[name].to_json())
+            # Whatever a later reader leaves out must be in it: also what was read after the record was made up.
+            name: (
+                sorted(one for one in known if one),
+                Record.merged([*(one for one in known.values() if one is not None), records[name]]).to_json(),
+            )
             for name, known in self.known.items()
             if known and name in records
         }

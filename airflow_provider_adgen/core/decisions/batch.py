@@ -131,12 +131,26 @@ def next_step(
         return Step(Do.FAIL, None)
     before = last.try_number != try_number and last.wait_try != try_number
     if on_failed is None and last.ended in promises(last.vendor).refunded:
-        tried = {one.fingerprint for one in record.attempts if one.epoch == last.epoch}
+        tried = {one.fingerprint for one in record.attempts if one.epoch == last.epoch and not _put_off(one)}
         untried = [index for index, one in enumerate(fingerprints) if one not in tried]
         if untried:
             return Step(Do.SUBMIT, untried[0], moved=True)
         return Step(Do.SUBMIT if before else Do.FAIL, where)
     return Step(Do.SUBMIT if before and on_failed == "resubmit" else Do.FAIL, where)
+
+
+def under_way(last: Attempt | None) -> bool:
+    """
+    Return whether the attempt that counts has, or may have, a job that is not over.
+
+    Another attempt may follow it that started nothing: then an error of this one's job is no refusal of that one.
+    """
+    return last is not None and (last.phase == "intent" or (last.phase == "submitted" and last.ended is None))
+
+
+def _put_off(attempt: Attempt) -> bool:
+    """Whether a submission started nothing, for a reason that says nothing about what it asked for."""
+    return attempt.phase == "withdrawn" and not MOVING & set(attempt.statuses)
 
 
 def may_move(error: AdGenError, promises: Promises) -> bool:
@@ -213,7 +227,7 @@ def batch_fails(statuses: Collection[ItemStatus], fail_when: str | float) -> boo
     :param fail_when: ``any``, ``all``, or the share of items without a result that must not be exceeded.
     """
     counted = [one for one in statuses if one not in NOT_COUNTED]
-    if not statuses or any(one in ALWAYS_FAIL for one in counted):
+    if all(one is ItemStatus.REMOVED for one in statuses) or any(one in ALWAYS_FAIL for one in counted):
         return True
     without = sum(1 for one in counted if one not in WITH_RESULT)
     if fail_when == "any":

@@ -84,6 +84,9 @@ class Board:
         self.unwatched: list[ItemState] = []
         """Items whose job has begun to be waited for."""
 
+        self.given_up = ""
+        """Why nothing more is submitted in this try; empty while something may be."""
+
         self._order = itertools.count()
         self._opening = opening
         self._members = members
@@ -139,6 +142,7 @@ class Board:
                 continue
             try:
                 self.recount(state, record)
+                self._members.risked(_risks(record, self._facts.try_number))
                 for one in record.attempts:
                     self._opening.account(one.conn_id).accepted |= bool(one.job_ids)
                 self.decide(state, record, notes.get(item_folder(state.key)))
@@ -194,15 +198,16 @@ class Board:
         """Count what an item is about to cost; False where that is too much: then it is refused."""
         record = state.ledger.record()
         last = record.counting if record is not None else None
-        if record is None or (
-            last is not None
-            and last.phase == "intent"
-            and self._options.submit.policy.on_unknown_submission != "resubmit"
-        ):
-            return True  # it counts already
+        # What may have been accepted counts already, and is settled whatever another submission would cost.
+        is_open = last is not None and last.phase == "intent"
+        if record is None or (is_open and self._options.submit.policy.on_unknown_submission != "resubmit"):
+            return True
         account, price = self.account(state), self.price(state)
         self.recount(state, record)
-        if not account.affords(price):
+        state.affordable = account.affords(price)
+        if not state.affordable:
+            if is_open:
+                return True
             state.finish(
                 ItemStatus.REFUSED,
                 f"It costs {price} credits of connection {account.conn_id!r}, where this batch has committed "
@@ -216,7 +221,7 @@ class Board:
         """Find out by its record what is to be done about an item."""
         item, last = state.item, record.counting
         state.status = None
-        if item.problem and not item.choices:
+        if item.problem and not item.choices and not state.removed:
             state.finish(ItemStatus.SKIPPED, item.problem)
             return
         bought = last is not None and last.phase != "withdrawn"
@@ -249,6 +254,8 @@ class Board:
             )
         elif step.do is Do.COLLECT and last is not None:
             self.wait_for(state, last)
+            if last.heard or last.result:
+                self.is_over(state, "", "")  # how it ended is written down, and may not be said again
         elif step.do is Do.RETURN and last is not None:
             state.generation = last.result
             state.finish(ItemStatus.COMPLETED, (last.result or {}).get("error") or "")
@@ -320,12 +327,19 @@ class Board:
             self.make_ready(heapq.heappop(self.sleeping)[2], first=True)
 
     def give_up(self, reason: str) -> None:
-        """Submit nothing more of what is ready."""
+        """Submit nothing more in this try."""
+        self.given_up = reason
         for waiting in self.ready.values():
             while waiting:
                 waiting.popleft().stop(reason)
         while self.sleeping:
             self.sleeping.pop()[2].stop(reason)
+
+    def _settles(self, attempt: Attempt) -> bool:
+        """Whether a repeat with the same key can still tell what came of a submission."""
+        rule = get_vendor(attempt.vendor).promises.idempotency
+        covered = rule is not None and rule.covers(attempt.request_kind) and not attempt.unknown
+        return rule is not None and covered and self._clock.now() < attempt.began_at + rule.seconds
 
     def retry_helps(self) -> bool:
         """Whether the next try could do better for any item."""
@@ -340,6 +354,9 @@ class Board:
                 return False
             refunded = last.ended in get_vendor(last.vendor).promises.refunded
             return on_failed == "resubmit" or (on_failed is None and refunded)
+        if state.status is ItemStatus.UNKNOWN:
+            record = readable(state)
+            return record is not None and record.open is not None and self._settles(record.open)
         return state.status is ItemStatus.SUBMITTED or (state.status is ItemStatus.WAITING and not stopped)
 
 
@@ -352,6 +369,12 @@ def _is_open(state: ItemState) -> bool:
 def _cleared(record: Record, epoch: int) -> bool:
     """Whether the task was cleared since an item was delivered."""
     return record.counting is not None and record.counting.epoch != epoch
+
+
+def _risks(record: Record, try_number: int) -> int:
+    """Return how many submissions of a try followed one that nobody knows about."""
+    pairs = itertools.pairwise(record.attempts)
+    return sum(1 for before, one in pairs if before.phase == "intent" and one.try_number == try_number)
 
 
 def _why_failed(last: Attempt) -> str:

@@ -9,6 +9,7 @@ that it never waits for one item while others could go on. The state is the boar
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import queue
 from collections import Counter
@@ -148,17 +149,18 @@ class BatchLeg:
         except BaseException:
             # A signal's handler raised: what is being posted is finished and recorded, and nothing new begins.
             self.close(self._closed or "the task is being stopped")
-            while self._running:
-                self._handle(*self._inbox.get())
+            pool.shutdown(wait=True)
+            self._drain()
             self._write()
             raise
         finally:
             self._watch.close()
-            self._board.unwatched = [one for one in self._board.states if one.job is not None]
             pool.shutdown(wait=True)
             for account in self._opening.accounts.values():
                 account.purse.flush()
                 account.covered = 0
+        self._drain()
+        self._board.unwatched = [one for one in self._board.states if one.job is not None]
         self._write()
         if all(state.status is not None for state in self._board.states):
             return self._end()
@@ -186,6 +188,7 @@ class BatchLeg:
         notes = self._store.notes if same else {}
         for conn_id, stopped in notes.get("stopped", {}).items():
             self._opening.account(conn_id).stop(stopped)
+        board.given_up = notes.get("given_up", "")
         board.open(notes.get("items", {}))
         return board
 
@@ -247,6 +250,8 @@ class BatchLeg:
             self._launch(pool, state, state.ended)
         if now >= self._opening.began + self._options.submit.submit_timeout:
             board.give_up(f"submit_timeout ({self._options.submit.submit_timeout:g} s) is over")
+        elif board.given_up:
+            board.give_up(board.given_up)
         under_way = sum(account.in_flight for account in self._opening.accounts.values())
         for conn_id, waiting in board.ready.items():
             account = self._opening.account(conn_id)
@@ -307,6 +312,12 @@ class BatchLeg:
 
         pool.submit(act)
 
+    def _drain(self) -> None:
+        """Take in what came last: a result that was told once must not be lost with the leg."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._handle(*self._inbox.get_nowait())
+
     def _handle(self, state: ItemState, came: Any) -> None:
         if isinstance(came, tuple):
             if state not in self._running:
@@ -331,6 +342,7 @@ class BatchLeg:
             "items": board.notes(),
             "stopped": stopped,
             "results": results_uri(self._options.destination, self._facts.identity),
+            "given_up": board.given_up,
         }
         failpoint("before-snapshot")
         try:
@@ -354,6 +366,7 @@ class BatchLeg:
     def _wait(self, began: float) -> Wait:
         now, later, room = self._clock.now(), [], [self._options.max_in_flight]
         jobs = tuple(one.job for one in self._board.states if one.job is not None)
+        free = len(jobs) < self._options.max_in_flight
         for conn_id, waiting in self._board.ready.items():
             if not waiting:
                 continue
@@ -362,7 +375,8 @@ class BatchLeg:
             room.extend([limit] if limit is not None else [])
             if account.later is not None and account.later.credits is not None:
                 later.append(account.later)
-            elif delay > 0 or not jobs:
+            elif delay > 0 or not jobs or (free and (limit is None or account.in_flight < limit)):
+                # With room left, only this leg's time was over.
                 later.append(SubmitLater(conn_id, "rate limit", now + max(delay, 1.0)))
         for moment, _, state in self._board.sleeping[:1]:
             later.append(SubmitLater(chosen(state).conn_id, "a submission gets a pause", moment))

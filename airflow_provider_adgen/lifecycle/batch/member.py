@@ -8,6 +8,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_adgen.core.decisions.submission import Policy
 from airflow_provider_adgen.core.errors import AdGenError, GenerationFailed
 from airflow_provider_adgen.delivery.names import FileNames
 from airflow_provider_adgen.lifecycle.batch.state import chosen
@@ -105,6 +106,9 @@ class Members:
         assert choice is not None and step is not None  # noqa: S101 - for the type checker
         account = self._opening.account(choice.conn_id)
         policy = self._options.submit.policy
+        if state.removed:
+            # Nobody wants it any more: its job is taken as it is, and nothing is paid for it.
+            policy = Policy(on_failed="fail", on_changed_input="reattach")
         submission = Submission(
             hook=account.hook,
             request=self._opening.request(choice),
@@ -119,8 +123,8 @@ class Members:
             log=self._said(state),
             surroundings=Surroundings(
                 near=NEAR,
-                stopped=lambda: self._stopped(choice.conn_id),
-                accepts_risk=self._accepts_risk,
+                stopped=lambda: self._stopped(state, choice.conn_id),
+                accepts_risk=lambda: state.affordable and self._accepts_risk(),
                 candidates=self._candidates,
                 permit=self._reuse.permit(state, choice) if self._reuse is not None else None,
                 moved=step.moved,
@@ -146,9 +150,16 @@ class Members:
             made_at = last.submitted_at or last.intended_at
             self._reuse.remember(state, chosen(state), generation.to_xcom(urls=False), made_at)
 
-    def _stopped(self, conn_id: str) -> AdGenError | None:
+    def _stopped(self, state: ItemState, conn_id: str) -> AdGenError | None:
         reason = self.closed or self._opening.account(conn_id).stopped
+        if state.removed:
+            reason = "it is not among the items any more."
         return Held(f"Nothing was submitted: {reason}") if reason else None
+
+    def risked(self, times: int) -> None:
+        """Take in how many submissions of this try followed one that nobody knows about."""
+        with self._lock:
+            self._risks -= times
 
     def _accepts_risk(self) -> bool:
         with self._lock:

@@ -135,9 +135,15 @@ class Opening:
             frozen = self._store.freeze(self._facts.try_number, self._clock.now(), (one.to_json() for one in wanted))
         self.began = frozen.began
         wanted = [BatchItem.from_json(line) for line in frozen.lines()]
-        states = [self._state(one, records) for one in wanted]
+        # What was bought for an item that is left out now is collected, as for one that left the list.
+        states = [
+            self._state(one, records, removed=not one.choices and bought(records.get(item_folder(one.key), Record())))
+            for one in wanted
+        ]
         known = {item_folder(one.key) for one in wanted}
-        left = [name for name, record in records.items() if name not in known and bought(record)]
+        # What cannot be read may have been bought.
+        left = [name for name in self._store.known if name not in known]
+        left = [name for name in left if name not in records or bought(records[name])]
         if left:
             earlier = {item_folder(key): items[-1] for key, items in self.earlier().items()}
             for name in left:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.decisions.batch import ItemStatus, fate, may_move, stops_account
+from airflow_provider_adgen.core.decisions.batch import ItemStatus, fate, may_move, stops_account, under_way
 from airflow_provider_adgen.core.errors import AdGenError, ApiError, GenerationFailed
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.opening import readable
@@ -63,6 +63,9 @@ class Outcomes:
             self._follow(state, came, account, record)
         except AdGenError as error:
             state.finish(fate(record, error), trouble(error))
+        self._stop_after(state)
+
+    def _stop_after(self, state: ItemState) -> None:
         if self._options.on_item_failure == "stop" and state.status in {ItemStatus.FAILED, ItemStatus.REFUSED}:
             self._board.give_up(f"item {state.key!r} is {state.status}, and on_item_failure is 'stop'")
 
@@ -92,7 +95,7 @@ class Outcomes:
             self._board.decide(state, record)
             if state.status is ItemStatus.FAILED:
                 state.reason = trouble(came)
-        elif record is None or (record.last is not None and record.last.phase != "withdrawn"):
+        elif record is None or under_way(last) or (record.last is not None and record.last.phase != "withdrawn"):
             state.finish(fate(record, came), trouble(came))
         else:
             self._refused(state, came, account, record)
@@ -129,6 +132,7 @@ class Outcomes:
         index = choices.index(chosen(state)) + 1
         if index >= len(choices):
             state.finish(ItemStatus.REFUSED, reason)
+            self._stop_after(state)
             return
         self._log.info("Item %r goes to %s: %s", state.key, choices[index].conn_id, reason)
         state.choice = choices[index]

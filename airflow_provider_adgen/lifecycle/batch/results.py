@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _REASON = 300
+_FAILURES = 12_000
+"""Bytes that the failures of a summary may take as JSON."""
 
 
 def results_name(identity: TaskIdentity) -> str:
@@ -85,13 +87,16 @@ def summary(uri: str, lines: Iterable[Mapping[str, Any]], costs: Mapping[str, An
     """
     counts: Counter[str] = Counter({str(one): 0 for one in ItemStatus})
     failures: list[dict[str, Any]] = []
-    items = 0
+    items, room = 0, _FAILURES
     for line in lines:
         items += 1
         counts[line["status"]] += 1
         if line["status"] not in {*WITH_RESULT, *NOT_COUNTED} and len(failures) < SHOWN:
             short = (line["reason"] or "").split("\n")[0][:_REASON]
-            failures.append({"key": line["key"], "status": line["status"], "reason": short})
+            failure = {"key": line["key"], "status": line["status"], "reason": short}
+            room -= len(json.dumps(failure))
+            if room > 0:
+                failures.append(failure)
     return {
         "schema": SCHEMA,
         "results": uri,

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.decisions.batch import ItemStatus, Step
+from airflow_provider_adgen.core.decisions.batch import ALWAYS_FAIL, ItemStatus, Step
 from airflow_provider_adgen.core.errors import AdGenError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class ItemState:
     :param generation: its result, as in XCom.
     :param held: a refusal that may move it to its next choice, once its account has accepted something.
     :param credits: what it counts for among what each account has committed.
+    :param affordable: another submission of it stays within ``max_credits``.
     """
 
     item: BatchItem
@@ -47,6 +48,7 @@ class ItemState:
     generation: dict[str, Any] | None = field(default=None, repr=False)
     held: str | None = None
     credits: dict[str, int] = field(default_factory=dict)
+    affordable: bool = True
 
     @property
     def key(self) -> str:
@@ -55,9 +57,9 @@ class ItemState:
 
     def finish(self, status: ItemStatus, reason: str = "") -> None:
         """Say what became of it."""
-        removed = self.removed and status in {ItemStatus.COMPLETED, ItemStatus.FAILED, ItemStatus.REFUSED}
+        removed = self.removed and status not in ALWAYS_FAIL
         self.status = ItemStatus.REMOVED if removed else status
-        self.reason = reason
+        self.reason = reason or self.item.problem
         self.job = None
 
     def stop(self, reason: str) -> None:
