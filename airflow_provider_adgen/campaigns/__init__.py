@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow_provider_adgen.campaigns.briefs import Brief
     from airflow_provider_adgen.campaigns.catalogue import Catalogue, CatalogueError, read_catalogue
+    from airflow_provider_adgen.campaigns.media import read_media
     from airflow_provider_adgen.campaigns.plan import Plan, plan_campaign
     from airflow_provider_adgen.campaigns.results import read_results
     from airflow_provider_adgen.core.product import Product
@@ -27,11 +28,13 @@ __all__ = [
     "Product",
     "plan_campaign",
     "read_catalogue",
+    "read_media",
     "read_results",
 ]
 
 _MODULES = {
     "Brief": "campaigns.briefs",
+    "read_media": "campaigns.media",
     "Plan": "campaigns.plan",
     "plan_campaign": "campaigns.plan",
     "read_results": "campaigns.results",
