@@ -257,6 +257,7 @@ async def test_it_is_usable_on_a_phone(small: str, open_page: Open) -> None:
     page = await open_page(small, width=390, height=844)
     assert await page.value("matchMedia('(max-width: 48rem)').matches") is True
     assert await page.value("document.documentElement.scrollWidth") == 390
+    assert await page.value("document.getElementById('search').clientWidth") > 200
     shown = "getComputedStyle(document.getElementById('facets')).display"
     assert await page.value(shown) == "none"
     await page.value("document.getElementById('toggle').click()")
