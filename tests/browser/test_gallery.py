@@ -216,7 +216,7 @@ async def test_hostile_text_stays_text_and_no_request_leaves_the_page(
 ) -> None:
     folder, address = bucket
     one = item("X/hero", request={"kind": "image", "prompt": HOSTILE}, title=HOSTILE, locale=HOSTILE, conn_id=HOSTILE)
-    two = item("Y/hero", title="{{ constructor }}")
+    two = item("Y/hero", title="constructor")
     variants = [{"hook": HOSTILE, "body": HOSTILE, "cta": HOSTILE, "hashtags": [HOSTILE]}]
     files = [
         creative("image", "s3://elsewhere/i.png"),
@@ -225,7 +225,7 @@ async def test_hostile_text_stays_text_and_no_request_leaves_the_page(
     ]
     lines = [
         (one, result(one, HOSTILE, generation("copy", *files, vendor=HOSTILE, variants=variants), reason=HOSTILE)),
-        (two, result(two, "completed", generation("image", files[1]))),
+        (two, result(two, "constructor", generation("image", files[1]))),
     ]
     write(folder, lines)
     page = await open_page(f"{address}/run/gallery.html")
@@ -238,6 +238,10 @@ async def test_hostile_text_stays_text_and_no_request_leaves_the_page(
         await page.press("Escape")
         await page.until("!document.querySelector('dialog').open")
     assert HOSTILE in await page.value("document.querySelector('.card h2').textContent")
+    assert await page.value("[...document.querySelectorAll('.badge')].map((one) => one.textContent)") == [
+        HOSTILE,
+        "constructor",
+    ]
     assert await page.value("document.title") == title
     assert page.requested == [f"{address}/run/gallery.html"]
     assert page.wrong == []
@@ -279,8 +283,9 @@ async def test_it_is_usable_on_a_phone(small: str, open_page: Open) -> None:
 
 async def test_a_rejected_one_is_told_apart(bucket: tuple[Path, str], open_page: Open) -> None:
     folder, address = bucket
-    write(folder, campaign(folder), approvals={"LMP/hero/1x1": False, "LMP/reel": True})
+    write(folder, campaign(folder), approvals={"LMP/hero/1x1": False, "LMP/reel": True, "MUG/reel": False})
     page = await open_page(f"{address}/run/gallery.html")
     await choose(page, "review", "rejected")
-    assert await page.value(KEYS) == ["LMP/hero/1x1"]
-    assert await page.value("document.querySelector('.card .badge').textContent") == "rejected"
+    assert await page.value(KEYS) == ["LMP/hero/1x1", "MUG/reel"]
+    badges = "[...document.querySelectorAll('.card .badge')].map((one) => one.textContent)"
+    assert await page.value(badges) == ["rejected", "failed"]

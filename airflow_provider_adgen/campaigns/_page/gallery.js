@@ -6,7 +6,7 @@
   const PAGE = 48;
   const get = (id) => document.getElementById(id);
   const grid = get("grid"), pager = get("pager"), dialog = get("details"), search = get("search"), facets = get("facets");
-  const STATUS = { completed: "made", reused: "reused", missing: "no result" };
+  const STATUS = new Map([["completed", "made"], ["missing", "no result"]]);
   const REVIEW = { true: "approved", false: "rejected", undefined: "not reviewed" };
 
   /* Whatever comes from outside passes through here, as text: there is no innerHTML in this file. */
@@ -26,7 +26,7 @@
     seconds < 60 ? `${Math.round(seconds * 10) / 10} s` : `${Math.floor(seconds / 60)}:${String(Math.round(seconds % 60)).padStart(2, "0")} min`;
   const measures = (file) =>
     [file.width && `${file.width} × ${file.height}`, file.seconds && length(file.seconds)].filter(Boolean).join(" · ");
-  const statusOf = (card) => STATUS[card.status] || card.status;
+  const statusOf = (card) => STATUS.get(card.status) || card.status;
   const name = (card) => card.title || card.product || card.key;
   const setting = (card) => [card.brief, card.format, card.locale].filter(Boolean).join(" · ");
 
@@ -150,7 +150,7 @@
   /* --- cards --- */
 
   const badge = (card) => {
-    const rejected = card.approved === false;
+    const rejected = card.approved === false && card.origin;
     return make("span", { class: `badge ${rejected ? "rejected" : card.status}` }, rejected ? "rejected" : statusOf(card));
   };
   const draw = (card) => {
