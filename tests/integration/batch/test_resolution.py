@@ -327,7 +327,7 @@ def test_an_item_whose_record_cannot_be_read_stops_only_itself(batch: BatchRig, 
 
 def test_airflow_parses_the_same_arguments() -> None:
     (adgen,) = definition.get_commands()
-    (ledger,) = adgen.subcommands
+    ledger, _report = adgen.subcommands
     for command in ledger.subcommands:
         parser = argparse.ArgumentParser()
         for arg in command.args:
