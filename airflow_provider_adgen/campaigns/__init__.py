@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.campaigns.briefs import Brief
     from airflow_provider_adgen.campaigns.catalogue import Catalogue, CatalogueError, read_catalogue
     from airflow_provider_adgen.campaigns.plan import Plan, plan_campaign
+    from airflow_provider_adgen.campaigns.refresh import campaign_asset, campaign_refresh
     from airflow_provider_adgen.campaigns.results import read_results
     from airflow_provider_adgen.core.product import Product
 
@@ -25,6 +26,8 @@ __all__ = [
     "CatalogueError",
     "Plan",
     "Product",
+    "campaign_asset",
+    "campaign_refresh",
     "plan_campaign",
     "read_catalogue",
     "read_results",
@@ -34,6 +37,8 @@ _MODULES = {
     "Brief": "campaigns.briefs",
     "Plan": "campaigns.plan",
     "plan_campaign": "campaigns.plan",
+    "campaign_asset": "campaigns.refresh",
+    "campaign_refresh": "campaigns.refresh",
     "read_results": "campaigns.results",
     "Catalogue": "campaigns.catalogue",
     "CatalogueError": "campaigns.catalogue",
