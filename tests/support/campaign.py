@@ -135,7 +135,7 @@ class CampaignRig(BatchRig):
         for name in names[names.index(begin) :]:
             task = tasks[name]
             before = {self.states[one.partition(".")[2]] for one in task.upstream_task_ids}
-            if str(task.trigger_rule) == "all_success" and before - {"success"}:
+            if task.trigger_rule.value == "all_success" and before - {"success"}:
                 self.states[name] = "upstream_failed" if before & {"failed", "upstream_failed"} else "skipped"
                 self.xcom[self.run_id].pop(task.task_id, None)
                 continue
@@ -196,3 +196,8 @@ class CampaignRig(BatchRig):
         from airflow_provider_adgen.campaigns import read_results
 
         return list(read_results(self.told("generate", "results")))
+
+    def lines_of(self, name: str) -> list[dict[str, Any]]:
+        """Return the lines of a file of the run's folder."""
+        text = (self.folder / "ads" / self.run_id / name).read_text()
+        return [json.loads(line) for line in text.splitlines()]
