@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG
 
 from airflow_provider_adgen.campaigns import Brief, campaign_refresh
-from airflow_provider_adgen.compat import AirflowSkipException
+from airflow_provider_adgen.compat import AirflowSkipException, TaskDeferred
 from tests.support.batch import BatchRig
 from tests.support.tasks import FakeTaskInstance, run_task
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pytest
 
@@ -54,7 +54,10 @@ class CampaignRig(BatchRig):
         self.events: list[dict[str, Any]] = []
         self.tries: dict[tuple[str, str], int] = {}
         self.clears: dict[tuple[str, str], int] = {}
+        self.asked: list[dict[str, Any]] = []
+        self.meanwhile: Callable[[], object] = lambda: None
         self.feed("Lamp", "Chair", "Table")
+        self.approve()
 
     # --- what is given ------------------------------------------------------------------------------------------------
 
@@ -101,6 +104,7 @@ class CampaignRig(BatchRig):
         run.pop(task.task_id, None)
         ti = _TaskInstance(
             run,
+            id="ti",
             dag_id="spring",
             run_id=self.run_id,
             task_id=task.task_id,
@@ -109,6 +113,7 @@ class CampaignRig(BatchRig):
         )
         context: dict[str, Any] = {
             "ti": ti,
+            "task_instance": ti,
             "task": task,
             "params": {"dry": "no", **params},
             "dag_run": SimpleNamespace(run_after=datetime(2026, 2, 1, tzinfo=UTC)),
@@ -118,11 +123,34 @@ class CampaignRig(BatchRig):
             context["logical_date"] = self.logical_date
         self.last_context = context
         task.render_template_fields(context, task.get_template_env(task.dag))
-        value = run_task(task, context, passing=self.clock.move)
+        value = self._ask(task, context) if name == "review" else run_task(task, context, passing=self.clock.move)
         if value is not None:
             ti.xcom_push("return_value", value)
         self.events += [accessor.extra for accessor in context["outlet_events"].values()]
+        self.states[name] = "success"
         return value
+
+    def _ask(self, task: Any, context: dict[str, Any]) -> Any:
+        """Run the review: somebody is asked, something may happen meanwhile, the answer comes."""
+        from airflow.providers.standard.operators import hitl
+
+        self.patch.setattr(hitl, "upsert_hitl_detail", lambda **asked: self.asked.append(asked))
+        try:
+            task.execute(context)
+        except (TaskDeferred, getattr(hitl, "TaskAwaitingInput", TaskDeferred)):
+            self.meanwhile()
+            return task.execute_complete(context, self.answer)
+        raise AssertionError("nobody was asked")
+
+    def approve(self, *reject_keys: str, option: str = "Approve") -> None:
+        """Let the person who is asked answer so."""
+        self.answer = {
+            "chosen_options": [option],
+            "params_input": {"reject_keys": list(reject_keys)},
+            "responded_at": datetime(2026, 1, 6, tzinfo=UTC),
+            "responded_by_user": {"id": "7", "name": "Ada"},
+            "timedout": False,
+        }
 
     def go(self, *, begin: str = "check", params: dict[str, Any] | None = None, **arguments: Any) -> dict[str, str]:
         """
@@ -141,7 +169,6 @@ class CampaignRig(BatchRig):
                 continue
             try:
                 self.step(name, task, **(params or {}))
-                self.states[name] = "success"
             except AirflowSkipException:
                 self.states[name] = "skipped"
             except Exception as error:
