@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +21,7 @@ from airflow_provider_adgen.campaigns.verdict import CampaignVerdictOperator
 from airflow_provider_adgen.operators._option_values import one_of, refused_options, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 _OWN = frozenset(
     {"task_id", "items", "destination", "conn_id", "plan", "vendor_ids", "is_dry_run", "dry_run", "task_group"}
@@ -142,6 +143,9 @@ def campaign_refresh(
     elif reuse_max_age is not None:
         raise InvalidRequest("reuse_max_age needs reuse=True.")
 
+    if isinstance(assume_credits, Mapping):
+        # The batch wants to be told of every account that it uses.
+        assume_credits = {**{conn_id: {} for conn_id in accounts}, **assume_credits}
     common: dict[str, Any] = {"destination": destination, "is_dry_run": dry_run}
     with TaskGroup(group_id) as group:
         check = CheckAccountsOperator(

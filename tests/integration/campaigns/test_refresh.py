@@ -78,6 +78,12 @@ def test_a_clear_of_draft_and_publish_publishes_again_and_pays_nothing(campaign:
     assert len(campaign.events) == 2 and campaign.events[0] == campaign.events[1]
 
 
+def test_an_account_with_documented_prices_needs_none_assumed(campaign: CampaignRig) -> None:
+    limits = {"adsumo_default": 2, "sume_default": 40}
+    assert campaign.go(max_credits=limits, assume_credits={"sume_default": 20}, **TWO) == ALL, campaign.errors
+    assert [line["conn_id"] for line in campaign.lines_of_run()] == ["adsumo_default", "adsumo_default", "sume_default"]
+
+
 # --- dry runs ---------------------------------------------------------------------------------------------------------
 
 
