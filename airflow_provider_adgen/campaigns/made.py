@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,12 +68,14 @@ class Made:
 
     def write(self, folder: RunFolder, approvals: Mapping[str, bool] | None = None) -> dict[str, Any]:
         """
-        Write manifest and gallery; return their paths, and a hash of what is in the draft.
+        Write manifest and gallery; return their paths, and the hash that an approval is given for.
 
         :param folder: where.
         :param approvals: which keys a person approved; None where nobody was asked.
         """
-        manifest, gallery = draft_pages(self.run, self.items, self.results, credits=self.credits, approvals=approvals)
+        manifest, gallery = draft_pages(
+            self.run, self.items, self.results, credits=self.credits, approvals=approvals, base=folder.uri
+        )
         return {
             "manifest": folder.write(MANIFEST, manifest),
             "gallery": folder.write(GALLERY, gallery),
@@ -81,9 +84,9 @@ class Made:
 
     @property
     def sha256(self) -> str:
-        """The hash that an approval is given for: that of the manifest before anybody was asked."""
-        manifest, _ = draft_pages(self.run, self.items, self.results, credits=self.credits, approvals=None)
-        return hashlib.sha256(manifest.encode()).hexdigest()
+        """The hash that an approval is given for: of all results, whatever a person thinks of them."""
+        text = json.dumps([self.run, self.results, self.credits], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def when(context: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ def draft_pages(
     *,
     credits: Mapping[str, Any],  # noqa: A002 - the word of the results
     approvals: Mapping[str, bool] | None,
+    base: str,
 ) -> tuple[str, str]:
     """
     Return the manifest and the gallery, as texts. The same results give the same texts.
@@ -29,6 +30,7 @@ def draft_pages(
     :param results: the lines of its results.
     :param credits: what was quoted, charged and refunded, by account.
     :param approvals: which keys a person approved; None where nobody was asked.
+    :param base: the folder that the gallery is kept in.
     """
     requests = {item["key"]: item["choices"] for item in items}
     products: dict[str, list[dict[str, Any]]] = {}
@@ -47,15 +49,15 @@ def draft_pages(
         )
     described = [{"id": product, "title": titles[product], "generations": made} for product, made in products.items()]
     manifest = {**build_manifest(run, described), "credits": dict(credits)}
-    return manifest_text(manifest), _gallery(manifest)
+    return manifest_text(manifest), _gallery(manifest, base)
 
 
-def _gallery(manifest: Mapping[str, Any]) -> str:
+def _gallery(manifest: Mapping[str, Any], base: str) -> str:
     rows = []
     for product in manifest["products"]:
         rows.append(f"<h2>{escape(product['title'])}</h2><ul>")
         for one in product["generations"]:
-            files = ", ".join(escape(str(creative["uri"])) for creative in one["creatives"])
+            files = ", ".join(escape(str(creative["uri"]).removeprefix(f"{base}/")) for creative in one["creatives"])
             why = escape(str(one["reason"] or ""))
             rows.append(f"<li>{escape(one['key'])}: {escape(one['status'])} <code>{files}</code> {why}</li>")
         rows.append("</ul>")

@@ -65,7 +65,9 @@ class PublishCampaignOperator(CampaignStep):
                 "that task and those after it."
             )
         approvals = self._approvals(context, made)
-        pages = made.write(RunFolder(self.destination, context["ti"].run_id), approvals)
+        pages = draft
+        if approvals is not None:
+            pages = made.write(RunFolder(self.destination, context["ti"].run_id), approvals)
         entry = {"run_id": context["ti"].run_id, "logical_date": when(context), "manifest": pages["manifest"]}
         latest = Latest(self.destination).publish(entry)
         if latest != entry:

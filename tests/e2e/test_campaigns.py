@@ -113,6 +113,12 @@ def test_a_person_approves(stack: AirflowStack, sandbox: SandboxClient, tmp_path
     path = f"{run.path}/taskInstances/ads.review/-1/hitlDetails"
     run.wait_for_task("ads.review", ("awaiting_input", "deferred"), timeout=180)
     asked = stack.api("GET", path)
+    # A person is slower: Airflow must have taken in that the leg that asks is over.
+    over = "executor event with state success for task instance TaskInstanceKey(dag_id='adgen_campaign_review', "
+    over += "task_id='ads.review'"
+    stack.airflow.wait_for(
+        "the leg that asks to be over", lambda: stack.tail("scheduler", 500), lambda text: over in text, timeout=60
+    )
     assert asked["options"] == ["Approve", "Reject"]
     assert "(https://ads.example/spring/reviewed/gallery.html)" in asked["body"]
     stack.api("PATCH", path, {"chosen_options": ["Approve"], "params_input": {"reject_keys": ["P-1/hero/9x16"]}})
