@@ -48,7 +48,8 @@ def draft_pages(
             {**made, **own, "status": line["status"], "meta": meta, "approved": approved}
         )
     described = [{"id": product, "title": titles[product], "generations": made} for product, made in products.items()]
-    manifest = {**build_manifest(run, described), "credits": dict(credits)}
+    entries = [one for product in described for one in product["generations"]]
+    manifest = {**build_manifest(run, described), "credits": dict(credits), "items": entries}
     return manifest_text(manifest), _gallery(manifest, base)
 
 

@@ -123,5 +123,5 @@ def test_a_person_approves(stack: AirflowStack, sandbox: SandboxClient, tmp_path
     assert "(https://ads.example/spring/reviewed/gallery.html)" in asked["body"]
     stack.api("PATCH", path, {"chosen_options": ["Approve"], "params_input": {"reject_keys": ["P-1/hero/9x16"]}})
     assert run.wait(timeout=180) == "success"
-    generations = read(run.xcom("ads.publish")["manifest"])["products"][0]["generations"]
-    assert {one["key"]: one["approved"] for one in generations} == {"P-1/hero/1x1": True, "P-1/hero/9x16": False}
+    entries = read(run.xcom("ads.publish")["manifest"])["items"]
+    assert {one["key"]: one["approved"] for one in entries} == {"P-1/hero/1x1": True, "P-1/hero/9x16": False}

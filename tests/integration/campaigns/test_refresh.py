@@ -22,8 +22,7 @@ def test_a_campaign_makes_shows_and_publishes(campaign: CampaignRig) -> None:
     assert campaign.go(max_credits=10) == ALL, campaign.errors
     assert len(campaign.charges) == 3
     assert [one["status"] for one in campaign.lines_of_run()] == ["completed"] * 3
-    generations = [one for product in campaign.manifest["products"] for one in product["generations"]]
-    assert [one["key"] for one in generations] == ["P-1/hero/1x1", "P-2/hero/1x1", "P-3/hero/1x1"]
+    assert [one["key"] for one in campaign.manifest["items"]] == ["P-1/hero/1x1", "P-2/hero/1x1", "P-3/hero/1x1"]
     entry = {
         "run_id": "weekly-1",
         "logical_date": "2026-01-05T00:00:00+00:00",
@@ -47,8 +46,7 @@ def test_what_is_missing_turns_the_run_red_and_what_there_is_is_published(campai
     assert "campaign.generate did not end well: creatives are missing. What has a result is" in campaign.message(
         "verdict"
     )
-    generations = [one for product in campaign.manifest["products"] for one in product["generations"]]
-    assert sorted(one["status"] for one in generations) == ["completed", "completed", "failed"]
+    assert sorted(one["status"] for one in campaign.manifest["items"]) == ["completed", "completed", "failed"]
     assert campaign.latest["run_id"] == "weekly-1"
 
     campaign.cleared("generate", "draft", "publish", "verdict")

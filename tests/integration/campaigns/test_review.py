@@ -21,7 +21,7 @@ URL = "https://ads.example/spring/"
 
 
 def approved(campaign: CampaignRig) -> dict[str, bool | None]:
-    return {one["key"]: one["approved"] for product in campaign.manifest["products"] for one in product["generations"]}
+    return {one["key"]: one["approved"] for one in campaign.manifest["items"]}
 
 
 def test_what_a_person_approves_is_published(campaign: CampaignRig) -> None:
