@@ -55,6 +55,7 @@ class CampaignRig(BatchRig):
         self.tries: dict[tuple[str, str], int] = {}
         self.clears: dict[tuple[str, str], int] = {}
         self.asked: list[dict[str, Any]] = []
+        self.make_dag: Callable[[], Any] | None = None
         self.meanwhile: Callable[[], object] = lambda: None
         self.feed("Lamp", "Chair", "Table")
         self.approve()
@@ -90,8 +91,11 @@ class CampaignRig(BatchRig):
             "deferrable": True,
             **arguments,
         }
-        with DAG("spring", schedule=None, params={"dry": "no"}) as dag:
-            campaign_refresh(**given)
+        if self.make_dag is not None:
+            dag = self.make_dag()
+        else:
+            with DAG("spring", schedule=None, params={"dry": "no"}) as dag:
+                campaign_refresh(**given)
         return {task.task_id.partition(".")[2]: task for task in dag.tasks}
 
     # --- running ------------------------------------------------------------------------------------------------------
