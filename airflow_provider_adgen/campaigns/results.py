@@ -22,7 +22,9 @@ def read_results(uri: str) -> Iterator[dict[str, Any]]:
     """
     from airflow.sdk import ObjectStoragePath
 
-    with ObjectStoragePath(uri).open("rb") as file:  # type: ignore[no-untyped-call]  # not annotated
+    place = ObjectStoragePath(uri)
+    # Its own open() gives a file that Airflow 3.0 cannot read line by line.
+    with place.fs.open(str(place.path), "rb") as file:
         for line in file:
             if line.strip():
                 yield json.loads(line)

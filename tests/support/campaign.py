@@ -40,6 +40,13 @@ class _TaskInstance(FakeTaskInstance):
         return self._run.get(task_ids, {}).get(key, default)
 
 
+class _Events(dict[str, Any]):
+    """What a task says of the assets that it brings up to date, by name: Airflow 3.0's assets are no keys."""
+
+    def __getitem__(self, asset: Any) -> Any:
+        return self.setdefault(asset.name, SimpleNamespace(extra={}))
+
+
 class CampaignRig(BatchRig):
     """A campaign at the sandbox's accounts, whose runs share a destination and a ledger."""
 
@@ -121,7 +128,7 @@ class CampaignRig(BatchRig):
             "task": task,
             "params": {"dry": "no", **params},
             "dag_run": SimpleNamespace(run_after=datetime(2026, 2, 1, tzinfo=UTC)),
-            "outlet_events": {asset: SimpleNamespace(extra={}) for asset in task.outlets},
+            "outlet_events": _Events(),
         }
         if self.logical_date is not None:
             context["logical_date"] = self.logical_date
@@ -131,6 +138,7 @@ class CampaignRig(BatchRig):
         if value is not None:
             ti.xcom_push("return_value", value)
         self.events += [accessor.extra for accessor in context["outlet_events"].values()]
+        assert len(context["outlet_events"]) == len(task.outlets)
         self.states[name] = "success"
         return value
 

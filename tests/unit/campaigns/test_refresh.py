@@ -111,9 +111,10 @@ def test_a_token_says_when_it_ends() -> None:
 
 def test_parsing_it_imports_nothing_heavy() -> None:
     code = (
-        "import json, sys; from airflow.sdk import DAG; before = set(sys.modules);"
+        "import json, sys; from airflow.sdk import DAG, Asset, BaseOperator, TaskGroup;"
+        "dag = DAG('spring', schedule=None); dag.__enter__(); BaseOperator(task_id='x').output;"
+        "before = set(sys.modules);"
         "from airflow_provider_adgen.campaigns import Brief, campaign_refresh;"
-        "dag = DAG('spring', schedule=None); dag.__enter__();"
         "campaign_refresh(catalogue='x', briefs=[Brief('hero', kind='image', prompt='x')], accounts=['a'],"
         " destination='s3://x@y/z', dry_run='{{ params.dry }}');"
         "print(json.dumps(sorted(set(sys.modules) - before)))"
