@@ -67,6 +67,12 @@ def test_a_failure_is_red_and_a_clear_makes_what_is_missing(
     assert len(sandbox.charges) == paid + 1
     events = [event["extra"] for event in stack.api("GET", "assets/events", source_dag_id=DAG)["asset_events"]]
     assert [one["counts"] for one in events] == [{"completed": 3, "failed": 1}, {"completed": 4}]
+    stack.airflow.wait_for(
+        "the DAG that waits for the campaign",
+        lambda: [one["state"] for one in stack.api("GET", "dags/adgen_campaign_reader/dagRuns")["dag_runs"]],
+        lambda found: "success" in found,
+        timeout=60,
+    )
     manifest = read(events[-1]["manifest"])
     assert manifest["totals"]["creatives"] == 4
     assert set(manifest["credits"]) == {"adsumo_default", "sume_default"}
