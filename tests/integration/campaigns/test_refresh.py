@@ -247,3 +247,10 @@ def test_the_vendor_is_told_of_products_before_the_first_submission_and_once(cam
     assert len(campaign.sandbox.requests("cutx", method="GET", path="*products*")) == listed, (
         "nor are they sought again"
     )
+
+
+def test_a_destination_may_be_a_plain_path_of_this_machine(campaign: CampaignRig) -> None:
+    place = campaign.place.removeprefix("file://")
+    assert campaign.go(briefs=[AD], accounts=["cutx_default"], destination=f"{place}/") == ALL, campaign.errors
+    assert campaign.latest["manifest"] == f"{campaign.place}/weekly-1/manifest.json"
+    assert len(list((campaign.folder / "ads" / "_adgen" / "vendor_products").iterdir())) == 1
