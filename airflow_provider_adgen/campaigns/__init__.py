@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.campaigns.manifest import build_manifest
     from airflow_provider_adgen.campaigns.media import read_media
     from airflow_provider_adgen.campaigns.plan import Plan, plan_campaign
+    from airflow_provider_adgen.campaigns.refresh import campaign_asset, campaign_refresh
     from airflow_provider_adgen.campaigns.results import read_results
     from airflow_provider_adgen.core.product import Product
 
@@ -29,6 +30,8 @@ __all__ = [
     "Plan",
     "Product",
     "build_manifest",
+    "campaign_asset",
+    "campaign_refresh",
     "plan_campaign",
     "read_catalogue",
     "read_media",
@@ -43,6 +46,8 @@ _MODULES = {
     "read_media": "campaigns.media",
     "Plan": "campaigns.plan",
     "plan_campaign": "campaigns.plan",
+    "campaign_asset": "campaigns.refresh",
+    "campaign_refresh": "campaigns.refresh",
     "read_results": "campaigns.results",
     "Catalogue": "campaigns.catalogue",
     "CatalogueError": "campaigns.catalogue",

@@ -18,7 +18,7 @@ from airflow_provider_adgen.lifecycle.batch.options import check_filename
 from airflow_provider_adgen.lifecycle.batch.state import ItemState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from airflow_provider_adgen.core.clock import Clock
     from airflow_provider_adgen.core.requests import GenerationRequest
@@ -59,6 +59,9 @@ class Opening:
         self.accounts: dict[str, BatchAccount] = {}
         self.began = 0.0
         """Unix time at which this try began."""
+
+        self.known: Callable[[Iterable[BatchItem]], Collection[str]] = lambda _: ()
+        """Returns the keys of items that the library has, as far as names tell; they cost nothing."""
 
         self._earlier: dict[str, list[BatchItem]] | None = None
 
@@ -211,8 +214,10 @@ class Opening:
         accounts = {choice.conn_id for one in wanted for choice in one.choices}
         self._options.max_credits.check(accounts)
         self._options.assume_credits.check(accounts if isinstance(self._options.assume_credits.value, dict) else ())
-        self._check_credits(wanted, records)
-        self._check_rations(wanted, records)
+        known = self.known(wanted)
+        to_make = [one for one in wanted if one.key not in known]
+        self._check_credits(to_make, records)
+        self._check_rations(to_make, records)
         return wanted
 
     def _check(self, item: BatchItem, choice: Choice) -> None:
