@@ -20,6 +20,7 @@ from airflow_provider_adgen.core.decisions.batch import ItemStatus, batch_fails
 from airflow_provider_adgen.core.errors import AdGenError, BudgetBusy, GenerationTimeout
 from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.lifecycle.batch.board import Board
+from airflow_provider_adgen.lifecycle.batch.failure import BatchFailed
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.outcomes import Outcomes
 from airflow_provider_adgen.lifecycle.batch.results import (
@@ -402,29 +403,3 @@ class BatchLeg:
             retry_helps=self._board.retry_helps(),
             advice=how_to_resolve_items(unknown, self._facts.identity) if unknown else None,
         )
-
-
-class BatchFailed(AdGenError):
-    """
-    Items of a batch have no result. Everything else is stored; a retry goes on with what has none.
-
-    :param told: the summary.
-    :param stopped: accounts that took nothing more.
-    :param retry_helps: whether the next try could do better for any item.
-    :param advice: what a person can do about unknown submissions; None where there are none.
-    """
-
-    def __init__(
-        self, told: dict[str, Any], stopped: list[BatchAccount], *, retry_helps: bool, advice: str | None = None
-    ) -> None:
-        counts = ", ".join(f"{number} {word}" for word, number in told["counts"].items() if number)
-        text = f"{told['items']} items: {counts or 'none, the list is empty'}."
-        for account in stopped:
-            text += f"\nNothing more was sent to connection {account.conn_id!r}: {account.stopped}"
-        for one in told["failures"]:
-            text += f"\n{one['key']} ({one['status']}): {one['reason']}"
-        text += f"\nAll items and reasons are in {told['results']}. What has a result is kept, and is not paid again."
-        if advice is not None:
-            text += f"\n{advice}"
-        super().__init__(text)
-        self.retry_helps = retry_helps
