@@ -14,7 +14,7 @@ import itertools
 import queue
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.decisions.batch import ItemStatus, batch_fails
 from airflow_provider_adgen.core.errors import AdGenError, BudgetBusy, GenerationTimeout
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
     from airflow_provider_adgen.lifecycle.batch.reuse import Reuse
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
-    from airflow_provider_adgen.lifecycle.legs import Resumed, WaitForJob
+    from airflow_provider_adgen.lifecycle.legs import Resumed, Watch
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
 LEG_SECONDS = 90.0
@@ -60,16 +60,6 @@ SOON = 5.0
 THREADS = 24
 COLLECTING = 8
 """Results that are fetched and stored at the same time."""
-
-
-class Watch(Protocol):
-    """Watches jobs while a leg runs."""
-
-    def start(self, job: WaitForJob, over: Callable[[str, str], None]) -> None:
-        """Watch a job; *over* is called from another thread, with its status and its sealed result."""
-
-    def close(self) -> None:
-        """Watch nothing any more."""
 
 
 class BatchLeg:

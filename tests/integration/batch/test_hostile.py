@@ -13,7 +13,7 @@ from airflow_provider_adgen.compat import AirflowFailException, TaskDeferred
 from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch import leg
-from airflow_provider_adgen.lifecycle.batch.leg import BatchFailed
+from airflow_provider_adgen.lifecycle.batch.failure import BatchFailed
 from airflow_provider_adgen.lifecycle.batch.member import Members
 from airflow_provider_adgen.lifecycle.batch.results import summary
 from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED, variable_name
