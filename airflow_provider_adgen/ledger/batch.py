@@ -12,28 +12,34 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import uuid
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.clock import SYSTEM, Clock
 from airflow_provider_adgen.core.record import Record, RecordUnreadable
 from airflow_provider_adgen.core.scrub import reason
 from airflow_provider_adgen.ledger.ledger import Ledger
-from airflow_provider_adgen.ledger.objects import create_object, list_objects
+from airflow_provider_adgen.ledger.objects import create_large_object, create_object, list_objects, read_lines
+from airflow_provider_adgen.ledger.snapshots import Kept, keep, packed, read_snapshot, snapshot_lines
 from airflow_provider_adgen.ledger.stores import ObjectStore, item_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from airflow_provider_adgen.core.identity import TaskIdentity
 
-AT_A_TIME = 32
+log = logging.getLogger(__name__)
+
+AT_A_TIME = 64
 """Requests to the storage at the same time."""
 
 _FOLDER = "batch"
 _ITEM = "item-"
+_SNAPSHOT = "snapshot-"
 
 
 class ItemStore(ObjectStore):
@@ -41,13 +47,13 @@ class ItemStore(ObjectStore):
     The objects of one item.
 
     :param batch: the batch's objects, whose file system is opened once for all items.
-    :param key: the item's key.
+    :param folder: the name of the item's folder.
     """
 
-    def __init__(self, batch: BatchStore, key: str) -> None:
+    def __init__(self, batch: BatchStore, folder: str) -> None:
         self._batch = batch
-        self._parts = [*batch.parts, item_folder(key)]
-        self._known = batch.known.get(self._parts[-1], {})
+        self._parts = [*batch.parts, folder]
+        self._known = batch.opened.setdefault(folder, {})
 
     def _place(self) -> tuple[Any, str]:
         fs, folder = self._batch.place()
@@ -62,20 +68,27 @@ class BatchStore(ObjectStore):
     """
     All objects of one batch.
 
+    Of each item it keeps the names of its objects and a text that says what they say. Only items about which something
+    is being done are held as records, in their ledgers.
+
     :param base: ``[adgen] ledger_path``.
     :param identity: the task.
     """
 
     def __init__(self, base: str, identity: TaskIdentity) -> None:
         super().__init__(base, identity)
-        self._opened: tuple[Any, str] | None = None
-        # Of each item's folder the objects that were read, by name.
-        self.known: dict[str, dict[str, Record | None]] = {}
+        self._at: tuple[Any, str] | None = None
+        self.opened: dict[str, dict[str, Record | None]] = {}
+        """Of each item with a ledger the objects that were read, by name, as :class:`ObjectStore` keeps them."""
+
         self.notes: dict[str, Any] = {}
         """What the writer of the latest snapshot noted beside the records."""
 
-        self._listed: dict[str, list[str]] = {}
-        self._own: list[str] = []
+        self._kept: dict[str, Kept] = {}
+        # Items whose objects could not be read.
+        self._unread: set[str] = set()
+        # The names of the snapshots there are, the latest last.
+        self._snapshots: list[str] = []
 
     @property
     def parts(self) -> list[str]:
@@ -84,71 +97,114 @@ class BatchStore(ObjectStore):
 
     def place(self) -> tuple[Any, str]:
         """Return the file system, and the path of the batch's folder in it; found once."""
-        if self._opened is None:
-            self._opened = self._place()
-        return self._opened
+        if self._at is None:
+            self._at = self._place()
+        return self._at
 
-    def load(self) -> dict[str, Record]:
+    # --- the beginning of a leg -------------------------------------------------------------------------------------
+
+    def load(self) -> Mapping[str, Record]:
         """
-        Read everything; return the record of each item's folder.
+        Read everything; return the record of each item's folder, which is made from its text when it is asked for.
 
         :raises RecordUnreadable: the storage cannot be listed. An item that cannot be read has no record here, and
-            raises when it is asked for.
+            raises when its ledger is asked.
         """
         try:
             fs, folder = self.place()
             fs.invalidate_cache(folder)
-            self._listed = {
-                name: [one for one in inside if one.endswith((".json", ".jsonl")) and not one.startswith(".")]
-                for name, inside in _list(fs, folder).items()
-            }
-            self._take_snapshot(fs, folder)
-            self._read_rest(fs, folder)
+            self._read(fs, folder)
         except Exception as error:
             raise RecordUnreadable(
                 f"The record of this batch under [adgen] ledger_path could not be read ({reason(error)}). Nothing was "
                 "sent, because jobs may already be paid for. Retry when the storage is available again."
             ) from None
-        found = {}
-        for name, known in self.known.items():
-            if set(self._listed.get(name, ())) <= set(known):
-                found[name] = Record.merged(record for record in known.values() if record is not None)
-        return found
+        return _Records(self)
+
+    def _read(self, fs: Any, folder: str) -> None:
+        if getattr(fs, "async_impl", False):
+            # An object store lists everything below a prefix, a thousand objects a request.
+            listed: dict[str, list[str]] = {}
+            for path in fs.find(folder):
+                parts = path[len(folder) :].strip("/").split("/")
+                if len(parts) == 2:
+                    listed.setdefault(parts[0], []).append(parts[1])
+            folders = list(listed)
+        else:
+            listed = {_FOLDER: _names(fs, f"{folder}/{_FOLDER}")}
+            try:
+                folders = [path.rstrip("/").rpartition("/")[2] for path in fs.ls(folder, detail=False)]
+            except FileNotFoundError:
+                folders = []
+        self._snapshots = sorted(
+            name for name in listed.get(_FOLDER, ()) if name.startswith(_SNAPSHOT) and name.endswith(".jsonl")
+        )
+        self._take_snapshot(fs, folder)
+        items = {name for name in folders if name.startswith(_ITEM)}
+        for name in self._kept.keys() - items:
+            if self._kept[name].names:
+                del self._kept[name]
+
+        def take(item: str) -> None:
+            names = listed.get(item)
+            self._take(fs, f"{folder}/{item}", _names(fs, f"{folder}/{item}") if names is None else names)
+
+        _each(take, sorted(items))
 
     def _take_snapshot(self, fs: Any, folder: str) -> None:
-        for name in sorted(self._listed.get(_FOLDER, ()), reverse=True):
-            if not name.startswith("snapshot-"):
-                continue
-            try:
-                snapshot = json.loads(fs.cat_file(f"{folder}/{_FOLDER}/{name}"))
-                items, self.notes = snapshot["items"], snapshot["notes"]
-                for item, (names, record) in items.items():
-                    # Where an object is gone, another process has replaced it: then everything is read again.
-                    if set(names) <= set(self._listed.get(item, ())):
-                        read = Record.from_json(record, where="a snapshot of the ledger")
-                        self.known[item] = {"": read, **dict.fromkeys(names)}
-            except (ValueError, KeyError, TypeError, RecordUnreadable, FileNotFoundError):
-                # It is only there for speed; the objects say the same. An older one may do.
-                self.known.clear()
-                continue
+        for name in reversed(self._snapshots):
+            # It is only there for speed; the objects say the same. An older one may do.
+            with contextlib.suppress(ValueError, KeyError, TypeError, FileNotFoundError):
+                self._kept, self.notes = read_snapshot(fs, f"{folder}/{_FOLDER}/{name}")
+                return
+
+    def _take(self, fs: Any, folder: str, listed: Iterable[str]) -> None:
+        """Take in one item's folder, as it is listed: what the snapshot does not include is read."""
+        item = folder.rpartition("/")[2]
+        names = {name for name in listed if name.endswith(".json") and not name.startswith(".")}
+        kept = self._kept.get(item)
+        if kept is not None and not names.issuperset(kept.names):
+            # Where an object is gone, another process has replaced it: then everything is read again.
+            del self._kept[item]
+            kept = None
+        missing = names.difference(kept.names if kept is not None else ())
+        if not missing:
             return
-
-    def _read_rest(self, fs: Any, folder: str) -> None:
-        missing = [
-            (item, name)
-            for item, names in self._listed.items()
-            if item.startswith(_ITEM)
-            for name in names
-            if name not in self.known.setdefault(item, {})
-        ]
-
-        def read(one: tuple[str, str]) -> None:
-            item, name = one
+        try:
             # What is wrong with an object is told when the item itself is read, and stops only that item.
-            with contextlib.suppress(RecordUnreadable, FileNotFoundError):
-                self.known[item][name] = self._parse(f"{item}/{name}", fs.cat_file(f"{folder}/{item}/{name}"))
+            records = [self._parse(f"{item}/{name}", fs.cat_file(f"{folder}/{name}")) for name in missing]
+            if kept is not None:
+                records.append(self._parse(item, kept.record))
+        except (RecordUnreadable, FileNotFoundError):
+            self._kept.pop(item, None)
+            self._unread.add(item)
+        else:
+            self._kept[item] = keep(names, Record.merged(records))
 
-        _each(read, missing)
+    def recorded(self) -> list[str]:
+        """Return the names of the items' folders that have a record which could be read."""
+        return list(self._kept)
+
+    def record_of(self, folder: str) -> Record | None:
+        """Return the record of an item's folder; None where there is none, or its ledger must read it."""
+        kept = self._kept.get(folder)
+        if kept is None:
+            return None
+        try:
+            return self._parse(folder, kept.record)
+        except RecordUnreadable:
+            # The snapshot's text is broken. The objects say the same.
+            del self._kept[folder]
+            self._unread.add(folder)
+            return None
+
+    def mark(self, folder: str) -> bytes:
+        """Return what the writer of the snapshot made of an item, and forget it; empty where it made nothing of it."""
+        kept = self._kept.get(folder)
+        if kept is None:
+            return b""
+        mark, kept.mark = kept.mark, b""
+        return mark
 
     # --- what a try is about ----------------------------------------------------------------------------------------
 
@@ -161,9 +217,9 @@ class BatchStore(ObjectStore):
         :param lines: one JSON object per item.
         """
         fs, folder = self.place()
-        text = "".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines)
         name = f"items-{try_number:06d}-{began:014.3f}-{uuid.uuid4().hex[:8]}.jsonl"
-        create_object(fs, f"{folder}/{_FOLDER}", name, text.encode())
+        # In one piece: the first file counts, so it must not be there before it is complete.
+        create_object(fs, f"{folder}/{_FOLDER}", name, b"".join(packed(line) + b"\n" for line in lines))
         frozen = self.frozen(try_number)
         if frozen is None:
             raise RecordUnreadable(
@@ -190,8 +246,7 @@ class BatchStore(ObjectStore):
         """Yield the lines of frozen items."""
         fs, folder = self.place()
         try:
-            text = fs.cat_file(f"{folder}/{_FOLDER}/{name}")
-            for line in text.splitlines():
+            for line in read_lines(fs, f"{folder}/{_FOLDER}/{name}"):
                 yield json.loads(line)
         except Exception as error:
             raise RecordUnreadable(
@@ -199,42 +254,93 @@ class BatchStore(ObjectStore):
                 f"({reason(error)}). Nothing was sent. Retry when the storage is available again."
             ) from None
 
+    # --- items ------------------------------------------------------------------------------------------------------
+
+    def ledger(self, key: str, clock: Clock = SYSTEM) -> Ledger:
+        """
+        Return the ledger of one item, with what was read of it.
+
+        :param key: the item's key.
+        :param clock: time, injected.
+        """
+        folder = item_folder(key)
+        record = self.record_of(folder)
+        if record is not None:
+            kept = self._kept.pop(folder)
+            self.opened[folder] = {"": record, **dict.fromkeys(kept.names)}
+        elif folder not in self._unread and folder not in self.opened:
+            record = Record()
+        return Ledger([ItemStore(self, folder)], clock=clock, record=record)
+
+    def close(self, key: str, record: Record) -> None:
+        """
+        Keep the record of an item as a text, because nothing is done about it now; its ledger is not used any more.
+
+        :param key: the item's key.
+        :param record: what its ledger says.
+        """
+        folder = item_folder(key)
+        if names := [name for name in self.opened.pop(folder, {}) if name]:
+            self._kept[folder] = keep(names, record)
+
     # --- for the next leg -------------------------------------------------------------------------------------------
 
-    def write_snapshot(self, now: float, records: Mapping[str, Record], notes: Mapping[str, Any]) -> None:
+    def write_snapshot(
+        self, now: float, items: Iterable[tuple[str, Callable[[], Record | None], bytes]], notes: Mapping[str, Any]
+    ) -> None:
         """
         Write what is known of all items, so that the next leg need not read their objects one by one.
 
         :param now: Unix time.
-        :param records: the record of each item's folder.
+        :param items: for each item its folder's name, what returns its ledger's record, and what the next leg is told
+            of it by :meth:`mark`.
         :param notes: JSON for the next leg. It may be lost, and older than the objects.
         """
-        items = {
-            name: (sorted(one for one in known if one), records[name].to_json())
-            for name, known in self.known.items()
-            if known and name in records
-        }
         fs, folder = self.place()
-        text = json.dumps({"schema": 1, "items": items, "notes": notes}, separators=(",", ":")).encode()
-        name = f"snapshot-{now:014.3f}-{uuid.uuid4().hex[:8]}.json"
-        create_object(fs, f"{folder}/{_FOLDER}", name, text)
-        for old in self._own:
-            fs.rm_file(f"{folder}/{_FOLDER}/{old}")
-        self._own = [name]
+        name = f"{_SNAPSHOT}{now:014.3f}-{uuid.uuid4().hex[:8]}.jsonl"
+        create_large_object(fs, f"{folder}/{_FOLDER}", name, snapshot_lines(self._all(items), notes))
+        # The one before stays, for those who find this one unreadable.
+        old, self._snapshots = self._snapshots[:-1], [*self._snapshots[-1:], name]
+        for one in old:
+            try:
+                fs.rm_file(f"{folder}/{_FOLDER}/{one}")
+            except Exception as error:  # it only takes room
+                log.debug("An old snapshot of the batch could not be removed (%s).", type(error).__name__)
 
-    def ledger(self, key: str, record: Record | None, clock: Clock = SYSTEM) -> Ledger:
-        """
-        Return the ledger of one item.
+    def _all(self, items: Iterable[tuple[str, Callable[[], Record | None], bytes]]) -> Iterator[tuple[str, Kept]]:
+        told = set()
+        for folder, read, mark in items:
+            told.add(folder)
+            if known := self.opened.get(folder):
+                names, record = [name for name in known if name], read()
+                if names and record is not None:
+                    yield folder, replace(keep(names, record), mark=mark)
+            elif (kept := self._kept.get(folder)) is not None:
+                yield folder, replace(kept, mark=mark)
+            elif mark:
+                yield folder, replace(keep((), Record()), mark=mark)
+        for folder, kept in self._kept.items():
+            if folder not in told:
+                yield folder, kept
 
-        :param key: the item's key.
-        :param record: what :meth:`load` has read; None where it found nothing, or something that cannot be read.
-        :param clock: time, injected.
-        """
-        folder = item_folder(key)
-        self.known.setdefault(folder, {})
-        if record is None and folder not in self._listed:
-            record = Record()
-        return Ledger([ItemStore(self, key)], clock=clock, record=record)
+
+class _Records(Mapping[str, Record]):
+    """The records of a batch by the items' folders; each is made from its text when it is asked for."""
+
+    def __init__(self, store: BatchStore) -> None:
+        self._store = store
+
+    def __getitem__(self, folder: str) -> Record:
+        record = self._store.record_of(folder)
+        if record is None:
+            raise KeyError(folder)
+        return record
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._store.recorded())
+
+    def __len__(self) -> int:
+        return len(self._store.recorded())
 
 
 @dataclass(frozen=True)
@@ -263,30 +369,12 @@ class Frozen:
         return self.store.read_lines(self.name)
 
 
-def _list(fs: Any, folder: str) -> dict[str, list[str]]:
-    """Return the names of all objects in each folder below a batch's."""
-    found: dict[str, list[str]] = {}
-    if getattr(fs, "async_impl", False):
-        # An object store lists everything below a prefix, a thousand objects a request.
-        for path in fs.find(folder):
-            parts = path[len(folder) :].strip("/").split("/")
-            if len(parts) == 2:
-                found.setdefault(parts[0], []).append(parts[1])
-        return found
+def _names(fs: Any, folder: str) -> list[str]:
+    """Return the names of a folder's objects; none where there is no such folder."""
     try:
-        paths = fs.ls(folder, detail=False)
-    except FileNotFoundError:
-        return found
-
-    def listed(path: str) -> None:
-        try:
-            inside = fs.ls(path, detail=False)
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        found[path.rstrip("/").rpartition("/")[2]] = [one.rpartition("/")[2] for one in inside if one != path]
-
-    _each(listed, paths)
-    return found
+        return [path.rpartition("/")[2] for path in fs.ls(folder, detail=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _each(act: Callable[[Any], None], things: list[Any]) -> None:
@@ -295,6 +383,12 @@ def _each(act: Callable[[Any], None], things: list[Any]) -> None:
         for one in things:
             act(one)
         return
+    rest = iter(things)
+
+    def work() -> None:
+        for one in rest:
+            act(one)
+
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        for _ in pool.map(act, things, chunksize=16):
-            pass
+        for done in [pool.submit(work) for _ in range(AT_A_TIME)]:
+            done.result()

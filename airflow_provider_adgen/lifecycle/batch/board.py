@@ -12,7 +12,10 @@ from airflow_provider_adgen.core.errors import AdGenError, ApiError, GenerationF
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.items import trouble
+from airflow_provider_adgen.lifecycle.batch.notes import Note, holds
 from airflow_provider_adgen.lifecycle.batch.opening import readable
+from airflow_provider_adgen.lifecycle.batch.outcome import FINAL, Outcome
+from airflow_provider_adgen.lifecycle.batch.results import costs_of, credits_of
 from airflow_provider_adgen.lifecycle.legs import Finished, Resumed, Wait, WaitForJob
 
 if TYPE_CHECKING:
@@ -27,9 +30,6 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
-
-# A note about an item of the same try: its status ("" while open), the reason, the number of its choice.
-Note = tuple[str, str, int | None]
 
 
 class Board:
@@ -67,6 +67,7 @@ class Board:
         """Items whose job has begun to be waited for."""
 
         self._held: list[ItemState] = []
+        self._jobs: set[str] = set()
         self._opening = opening
         self._members = members
         self._facts = facts
@@ -80,20 +81,20 @@ class Board:
         """Return the account of an item's present choice."""
         return self._opening.account(chosen(state).conn_id)
 
-    def records(self) -> dict[str, Record]:
-        """Return the records that can be read, by the items' folders."""
-        return {item_folder(one.key): record for one in self.states if (record := readable(one)) is not None}
+    def costs(self) -> dict[str, dict[str, int]]:
+        """Return what all submissions cost, for each account."""
+        return credits_of(one for state in self.states for one in state.costs)
 
     def job_ids(self) -> Iterable[str]:
-        """Yield the jobs that the records name."""
-        for record in self.records().values():
-            for attempt in record.attempts:
-                yield from attempt.job_ids
+        """Return the jobs that the records name."""
+        return self._jobs
 
     def notes(self) -> dict[str, Note]:
         """Return what the next leg of this try need not find out again."""
         found: dict[str, Note] = {}
         for one in self.states:
+            if one.outcome is not None:
+                continue  # the snapshot says it beside its record
             index = one.item.choices.index(one.choice) if one.choice in one.item.choices else None
             if one.status not in {None, ItemStatus.COMPLETED, ItemStatus.SKIPPED} or (one.status is None and index):
                 found[item_folder(one.key)] = (str(one.status or ""), one.reason, index)
@@ -108,17 +109,35 @@ class Board:
         :param notes: of an earlier leg of this try; may be missing or old.
         """
         for state in self.states:
+            if state.outcome is not None:
+                continue
             record = readable(state)
             if record is None:
                 state.finish(ItemStatus.UNKNOWN, state.reason)
                 continue
             try:
                 self.recount(state, record)
-                for one in record.attempts:
-                    self._opening.account(one.conn_id).accepted |= bool(one.job_ids)
                 self.decide(state, record, notes.get(item_folder(state.key)))
             except AdGenError as error:
                 state.finish(fate(record, error), trouble(error))
+            if state.job is None:
+                self._close(state, record)
+
+    def restore(self, state: ItemState, outcome: Outcome) -> None:
+        """Take in what an earlier leg of this try made of an item, whose record is the same as then."""
+        for conn_id, spent in outcome.credits:
+            self._opening.account(conn_id).committed += spent
+        for conn_id, job in outcome.jobs:
+            self._jobs.add(job)
+            self._opening.account(conn_id).accepted = True
+        state.put_away(outcome)
+
+    def _close(self, state: ItemState, record: Record) -> None:
+        """Keep little of an item about which nothing is done now."""
+        if state.status in FINAL:
+            state.put_away(Outcome.of(state, record, helps=self._improves(state)))
+        state.close_ledger()
+        self._opening.store.close(state.key, record)
 
     def recount(self, state: ItemState, record: Record, planned: int = 0) -> None:
         """
@@ -128,8 +147,12 @@ class Board:
         """
         now = {one.conn_id: 0 for one in record.attempts}
         for conn_id in now:
-            its = record.model_copy(update={"attempts": [one for one in record.attempts if one.conn_id == conn_id]})
-            now[conn_id] = its.spent(self._epoch)
+            its = [one for one in record.attempts if one.conn_id == conn_id] if len(now) > 1 else record.attempts
+            now[conn_id] = record.model_copy(update={"attempts": its}).spent(self._epoch)
+        for one in record.attempts:
+            self._jobs.update(one.job_ids)
+            self._opening.account(one.conn_id).accepted |= bool(one.job_ids)
+        state.costs = costs_of(record)
         if planned:
             now[chosen(state).conn_id] = now.get(chosen(state).conn_id, 0) + planned
         for conn_id in {*now, *state.credits}:
@@ -184,7 +207,7 @@ class Board:
         if note is not None and not bought and note[2] is not None and note[2] < len(item.choices):
             index = note[2]
         state.choice = item.choices[index] if index is not None else self._opening.recorded_choice(state)
-        if note is not None and _holds(note, last, step):
+        if note is not None and holds(note, last, step):
             state.finish(ItemStatus(note[0]), note[1])
         elif state.choice is None:
             job = ", ".join(last.job_ids) if last is not None else ""
@@ -269,12 +292,13 @@ class Board:
         try:
             if record is not None:
                 self.recount(state, record)
-                account.accepted |= any(one.job_ids for one in record.attempts)
             self._follow(state, came, account, record)
         except AdGenError as error:
             state.finish(fate(record, error), trouble(error))
         if self._options.on_item_failure == "stop" and state.status in {ItemStatus.FAILED, ItemStatus.REFUSED}:
             self.give_up(f"item {state.key!r} is {state.status}, and on_item_failure is 'stop'")
+        if state.status in FINAL and (record := readable(state)) is not None:
+            self._close(state, record)
 
     def _follow(
         self, state: ItemState, came: Finished[Any] | Wait | Exception, account: BatchAccount, record: Record | None
@@ -346,7 +370,7 @@ class Board:
 
     def retry_helps(self) -> bool:
         """Whether the next try could do better for any item."""
-        return any(self._improves(state) for state in self.states)
+        return any(self._improves(one) if one.outcome is None else one.outcome.helps for one in self.states)
 
     def _improves(self, state: ItemState) -> bool:
         stopped = state.choice is not None and bool(self.account(state).stopped)
@@ -365,21 +389,6 @@ def chosen(state: ItemState) -> Choice:
     if state.choice is None:
         raise AdGenError(f"Item {state.key!r} has no choice; this is a defect. Nothing was sent for it.")
     return state.choice
-
-
-def _holds(note: Note, last: Attempt | None, step: Step) -> bool:
-    """Whether what an earlier leg of this try noted of an item still holds, by its record."""
-    match note[0]:
-        case ItemStatus.UNKNOWN:
-            return last is not None and last.phase == "intent"
-        case ItemStatus.SUBMITTED:
-            return step.do is Do.COLLECT
-        case ItemStatus.FAILED:
-            return step.do is Do.FAIL
-        case ItemStatus.REFUSED | ItemStatus.WAITING:
-            return last is None or last.phase == "withdrawn"
-        case _:
-            return False
 
 
 def _why_failed(last: Attempt) -> str:

@@ -9,6 +9,7 @@ that it never waits for one item while others could go on. The state is the boar
 
 from __future__ import annotations
 
+import contextlib
 import queue
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -17,15 +18,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow_provider_adgen.core.decisions.batch import ItemStatus, batch_fails
 from airflow_provider_adgen.core.errors import AdGenError, GenerationTimeout
 from airflow_provider_adgen.core.failpoints import failpoint
+from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.board import Board, chosen
 from airflow_provider_adgen.lifecycle.batch.items import trouble
-from airflow_provider_adgen.lifecycle.batch.results import credits_of, results_name, summary, write_results
+from airflow_provider_adgen.lifecycle.batch.opening import readable
+from airflow_provider_adgen.lifecycle.batch.outcome import Outcome
+from airflow_provider_adgen.lifecycle.batch.results import results_name, summary, write_results
 from airflow_provider_adgen.lifecycle.legs import Finished, SubmitLater, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_adgen.core.clock import Clock
+    from airflow_provider_adgen.core.record import Record
     from airflow_provider_adgen.ledger.batch import BatchStore
     from airflow_provider_adgen.lifecycle.batch.accounts import BatchAccount
     from airflow_provider_adgen.lifecycle.batch.member import Members
@@ -163,6 +168,11 @@ class BatchLeg:
         members.taken = board.job_ids
         same = not first and self._store.notes.get("try") == self._facts.try_number
         notes = self._store.notes if same else {}
+        for state in states:
+            mark = self._store.mark(item_folder(state.key))
+            if mark and same:
+                with contextlib.suppress(ValueError):  # then it is found out again, from its record
+                    board.restore(state, Outcome.from_mark(mark))
         for conn_id, stopped in notes.get("stopped", {}).items():
             self._opening.account(conn_id).stop(stopped)
         board.open(notes.get("items", {}))
@@ -273,25 +283,25 @@ class BatchLeg:
 
     def _write(self) -> None:
         """Write the results, and what the next leg needs to begin quickly."""
-        board, records = self._board, self._board.records()
+        board = self._board
         stopped = {name: one.stopped for name, one in self._opening.accounts.items() if one.stopped}
         notes = {"try": self._facts.try_number, "items": board.notes(), "stopped": stopped}
         failpoint("before-snapshot")
         try:
-            self._store.write_snapshot(self._clock.now(), records, notes)
+            self._store.write_snapshot(self._clock.now(), map(_snapshot, board.states), notes)
         except Exception as error:  # the next leg reads the objects instead, which takes longer
             self._log.warning("The snapshot of this batch could not be written (%s).", trouble(error))
-        lines = [state.line() for state in board.states]
-        self._results = write_results(self._options.destination, results_name(self._facts.identity), lines)
+        name = results_name(self._facts.identity)
+        self._results = write_results(self._options.destination, name, (state.text() for state in board.states))
         self._tell(self._results)
-        counts = Counter(line["status"] for line in lines)
+        counts = Counter(str(state.told) for state in board.states)
         self._log.info(
             "Batch of %d items: %s; %d jobs under way, %d items to come; credits %s. Results: %s",
-            len(lines),
+            len(board.states),
             ", ".join(f"{number} {word}" for word, number in sorted(counts.items())) or "none",
             sum(1 for one in board.states if one.job is not None),
             sum(len(one) for one in board.ready.values()),
-            credits_of(records.values()),
+            board.costs(),
             self._results,
         )
 
@@ -318,12 +328,18 @@ class BatchLeg:
         )
 
     def _end(self) -> Finished[dict[str, Any]]:
-        lines = [state.line() for state in self._board.states]
-        told = summary(self._results, lines, credits_of(self._board.records().values()))
+        states = self._board.states
+        told = summary(self._results, ((one.key, one.told, one.reason) for one in states), self._board.costs())
         stopped = [one for one in self._opening.accounts.values() if one.stopped]
-        if not stopped and not batch_fails([ItemStatus(one["status"]) for one in lines], self._options.fail_when):
+        if not stopped and not batch_fails([one.told for one in states], self._options.fail_when):
             return Finished(told)
         raise BatchFailed(told, stopped, retry_helps=self._board.retry_helps())
+
+
+def _snapshot(state: ItemState) -> tuple[str, Callable[[], Record | None], bytes]:
+    """Return what a snapshot holds of an item."""
+    mark = state.outcome.to_mark() if state.outcome is not None else b""
+    return item_folder(state.key), lambda: readable(state), mark
 
 
 class BatchFailed(AdGenError):

@@ -17,12 +17,13 @@ from airflow_provider_adgen.lifecycle.batch.options import check_filename
 from airflow_provider_adgen.lifecycle.batch.state import ItemState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from airflow_provider_adgen.core.clock import Clock
     from airflow_provider_adgen.core.requests import GenerationRequest
     from airflow_provider_adgen.hooks.base import AdGenHook
     from airflow_provider_adgen.ledger.batch import BatchStore
+    from airflow_provider_adgen.ledger.ledger import Ledger
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
@@ -49,7 +50,7 @@ class Opening:
         clock: Clock,
         log: Any,
     ) -> None:
-        self._store = store
+        self.store = store
         self._facts = facts
         self._options = options
         self._open_hook = open_hook
@@ -104,8 +105,8 @@ class Opening:
         :raises InvalidRequest: items are wrong; nothing was sent.
         :raises RecordUnreadable: the record cannot be read.
         """
-        records = self._store.load()
-        frozen, first = self._store.frozen(self._facts.try_number), False
+        records = self.store.load()
+        frozen, first = self.store.frozen(self._facts.try_number), False
         if frozen is None:
             if resumed:
                 raise RecordUnreadable(
@@ -114,17 +115,17 @@ class Opening:
                 )
             first = True
             wanted = self._checked(given(), records)
-            frozen = self._store.freeze(self._facts.try_number, self._clock.now(), (one.to_json() for one in wanted))
+            frozen = self.store.freeze(self._facts.try_number, self._clock.now(), (one.to_json() for one in wanted))
         self.began = frozen.began
         wanted = [BatchItem.from_json(line) for line in frozen.lines()]
-        states = [self._state(one, records) for one in wanted]
+        states = [self._state(one) for one in wanted]
         known = {item_folder(one.key) for one in wanted}
-        left = [name for name, record in records.items() if name not in known and bought(record)]
+        left = [name for name in records if name not in known and bought(records.get(name, Record()))]
         if left:
             earlier = {item_folder(key): items[-1] for key, items in self.earlier().items()}
             for name in left:
                 if name in earlier:
-                    states.append(self._state(earlier[name], records, removed=True))
+                    states.append(self._state(earlier[name], removed=True))
                 else:
                     self._log.error(
                         "The record holds a paid item in folder %s, whose key is in no list of items. Its files are "
@@ -133,15 +134,17 @@ class Opening:
                     )
         return states, first
 
-    def _state(self, item: BatchItem, records: dict[str, Record], *, removed: bool = False) -> ItemState:
-        record = records.get(item_folder(item.key))
-        return ItemState(item, self._store.ledger(item.key, record, self._clock), removed=removed)
+    def _state(self, item: BatchItem, *, removed: bool = False) -> ItemState:
+        return ItemState(item, self._ledger, removed=removed)
+
+    def _ledger(self, key: str) -> Ledger:
+        return self.store.ledger(key, self._clock)
 
     def earlier(self) -> dict[str, list[BatchItem]]:
         """Return the items of earlier tries by their keys, the latest last."""
         if self._earlier is None:
             self._earlier = {}
-            for frozen in self._store.all_frozen():
+            for frozen in self.store.all_frozen():
                 for line in frozen.lines():
                     item = BatchItem.from_json(line)
                     self._earlier.setdefault(item.key, []).append(item)
@@ -161,7 +164,7 @@ class Opening:
 
     # --- checks, before anything is sent ----------------------------------------------------------------------------
 
-    def _checked(self, given: Any, records: dict[str, Record]) -> list[BatchItem]:
+    def _checked(self, given: Any, records: Mapping[str, Record]) -> list[BatchItem]:
         items, problems = read_items(given, conn_id=self._options.conn_id)
         skip = self._options.on_invalid == "skip"
         told, wanted = Problems(), []
@@ -205,7 +208,7 @@ class Opening:
                 "Say with assume_credits what to count"
             )
 
-    def _check_credits(self, items: Iterable[BatchItem], records: dict[str, Record]) -> None:
+    def _check_credits(self, items: Iterable[BatchItem], records: Mapping[str, Record]) -> None:
         """Refuse a batch whole whose known price is too much, as long as nothing of it was bought."""
         if any(bought(record) for record in records.values()):
             return
@@ -223,7 +226,7 @@ class Opening:
                     f"{limit}. Nothing was sent."
                 )
 
-    def _check_rations(self, items: Iterable[BatchItem], records: dict[str, Record]) -> None:
+    def _check_rations(self, items: Iterable[BatchItem], records: Mapping[str, Record]) -> None:
         """Refuse a batch that a vendor's documented rations do not let through in time."""
         wanted: dict[str, int] = {}
         for item in items:
