@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 """Bytes of a large object that are read at a time."""
 
 _LOCKS = tuple(threading.Lock() for _ in range(64))
