@@ -14,7 +14,7 @@ from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.notes import Note, holds
 from airflow_provider_adgen.lifecycle.batch.opening import readable
-from airflow_provider_adgen.lifecycle.batch.outcome import FINAL, Outcome
+from airflow_provider_adgen.lifecycle.batch.outcome import FINAL
 from airflow_provider_adgen.lifecycle.batch.results import costs_of, credits_of
 from airflow_provider_adgen.lifecycle.legs import Finished, Resumed, Wait, WaitForJob
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.lifecycle.batch.member import Members
     from airflow_provider_adgen.lifecycle.batch.opening import Opening
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
+    from airflow_provider_adgen.lifecycle.batch.outcome import Outcome
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
@@ -124,18 +125,23 @@ class Board:
                 self._close(state, record)
 
     def restore(self, state: ItemState, outcome: Outcome) -> None:
-        """Take in what an earlier leg of this try made of an item, whose record is the same as then."""
+        """
+        Take in what an earlier leg of this try made of an item, whose record is the same as then.
+
+        :raises AdGenError: an account of it cannot be used.
+        """
+        accounts = {one: self._opening.account(one) for one, *_ in (*outcome.credits, *outcome.jobs)}
         for conn_id, spent in outcome.credits:
-            self._opening.account(conn_id).committed += spent
+            accounts[conn_id].committed += spent
         for conn_id, job in outcome.jobs:
             self._jobs.add(job)
-            self._opening.account(conn_id).accepted = True
+            accounts[conn_id].accepted = True
         state.put_away(outcome)
 
     def _close(self, state: ItemState, record: Record) -> None:
         """Keep little of an item about which nothing is done now."""
         if state.status in FINAL:
-            state.put_away(Outcome.of(state, record, helps=self._improves(state)))
+            state.put_away(state.summed_up(state.status, record, helps=self._improves(state)))
         state.close_ledger()
         self._opening.store.close(state.key, record)
 

@@ -171,7 +171,7 @@ class BatchLeg:
         for state in states:
             mark = self._store.mark(item_folder(state.key))
             if mark and same:
-                with contextlib.suppress(ValueError):  # then it is found out again, from its record
+                with contextlib.suppress(ValueError, AdGenError):  # then its record is read, and says the same
                     board.restore(state, Outcome.from_mark(mark))
         for conn_id, stopped in notes.get("stopped", {}).items():
             self._opening.account(conn_id).stop(stopped)

@@ -6,13 +6,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from airflow_provider_adgen.core.decisions.batch import ItemStatus
-
-if TYPE_CHECKING:
-    from airflow_provider_adgen.core.record import Record
-    from airflow_provider_adgen.lifecycle.batch.state import ItemState
 
 FINAL = frozenset({ItemStatus.COMPLETED, ItemStatus.REUSED, ItemStatus.FAILED, ItemStatus.REMOVED})
 """What an item is called about which nothing is done any more in its try, whatever happens to the others."""
@@ -40,19 +36,6 @@ class Outcome:
     jobs: tuple[tuple[str, str], ...]
     line: bytes
 
-    @classmethod
-    def of(cls, state: ItemState, record: Record, *, helps: bool) -> Self:
-        """Return what is kept of an item that is over."""
-        return cls(
-            state.status or ItemStatus.COMPLETED,
-            state.reason,
-            helps,
-            tuple(state.credits.items()),
-            state.costs,
-            tuple((one.conn_id, job) for one in record.attempts for job in one.job_ids),
-            state.text(),
-        )
-
     def to_mark(self) -> bytes:
         """Return it as it stands in a snapshot."""
         told = [self.status, self.reason, self.helps, self.credits, self.costs, self.jobs]
@@ -67,13 +50,16 @@ class Outcome:
         """
         text = mark.decode()
         told, end = json.JSONDecoder().raw_decode(text)
-        status, reason, helps, spent, costs, jobs = told
-        return cls(
-            ItemStatus(status),
-            reason,
-            bool(helps),
-            tuple((conn_id, number) for conn_id, number in spent),
-            tuple((conn_id, quoted, charged, refunded) for conn_id, quoted, charged, refunded in costs),
-            tuple((conn_id, job) for conn_id, job in jobs),
-            text[end:].strip().encode(),
-        )
+        try:
+            status, reason, helps, spent, costs, jobs = told
+            return cls(
+                ItemStatus(status),
+                reason,
+                bool(helps),
+                tuple((conn_id, number) for conn_id, number in spent),
+                tuple((conn_id, quoted, charged, refunded) for conn_id, quoted, charged, refunded in costs),
+                tuple((conn_id, job) for conn_id, job in jobs),
+                text[end:].strip().encode(),
+            )
+        except TypeError as error:
+            raise ValueError(str(error)) from None

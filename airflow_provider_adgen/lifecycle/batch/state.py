@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.decisions.batch import ItemStatus, Step
+from airflow_provider_adgen.lifecycle.batch.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow_provider_adgen.core.record import Record
     from airflow_provider_adgen.ledger.ledger import Ledger
     from airflow_provider_adgen.lifecycle.batch.items import BatchItem, Choice
-    from airflow_provider_adgen.lifecycle.batch.outcome import Outcome
     from airflow_provider_adgen.lifecycle.legs import Resumed, WaitForJob
 
 
@@ -71,6 +72,17 @@ class ItemState:
     def close_ledger(self) -> None:
         """Let go of its record, which is kept as a text; it may be opened again."""
         self._ledger = None
+
+    def summed_up(self, status: ItemStatus, record: Record, *, helps: bool) -> Outcome:
+        """
+        Return what is kept of it when it is put away.
+
+        :param status: what became of it.
+        :param record: what is recorded of it.
+        :param helps: whether the next try could do better.
+        """
+        jobs = tuple((one.conn_id, job) for one in record.attempts for job in one.job_ids)
+        return Outcome(status, self.reason, helps, tuple(self.credits.items()), self.costs, jobs, self.text())
 
     def put_away(self, outcome: Outcome) -> None:
         """Keep only what became of it: nothing is done about it any more in this try."""
