@@ -12,7 +12,7 @@ from airflow_provider_adgen.core.errors import AdGenError, ApiError, GenerationF
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.items import trouble
-from airflow_provider_adgen.lifecycle.batch.notes import Note, holds
+from airflow_provider_adgen.lifecycle.batch.notes import Note, holds, why_failed
 from airflow_provider_adgen.lifecycle.batch.opening import readable
 from airflow_provider_adgen.lifecycle.batch.outcome import FINAL
 from airflow_provider_adgen.lifecycle.batch.results import costs_of, credits_of
@@ -227,7 +227,7 @@ class Board:
             state.generation = last.result
             state.finish(ItemStatus.COMPLETED, (last.result or {}).get("error") or "")
         elif step.do is Do.FAIL and last is not None:
-            state.finish(ItemStatus.FAILED, _why_failed(last))
+            state.finish(ItemStatus.FAILED, why_failed(last))
         else:
             self._ready(state)
 
@@ -247,7 +247,7 @@ class Board:
         elif last.phase == "done":
             state.finish(ItemStatus.COMPLETED)
         else:
-            state.finish(ItemStatus.FAILED, _why_failed(last))
+            state.finish(ItemStatus.FAILED, why_failed(last))
         return False
 
     def _ready(self, state: ItemState, *, first: bool = False) -> None:
@@ -395,8 +395,3 @@ def chosen(state: ItemState) -> Choice:
     if state.choice is None:
         raise AdGenError(f"Item {state.key!r} has no choice; this is a defect. Nothing was sent for it.")
     return state.choice
-
-
-def _why_failed(last: Attempt) -> str:
-    said = f": {last.reason}" if last.reason else ""
-    return f"Job {', '.join(last.job_ids)} ended as {last.ended}{said}"

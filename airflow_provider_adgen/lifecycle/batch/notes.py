@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a leg notes of items that have no result yet, for the next leg of the same try."""
+"""What a leg notes of items that have no result yet, for the next leg of the same try; and why they have none."""
 
 from __future__ import annotations
 
@@ -28,3 +28,9 @@ def holds(note: Note, last: Attempt | None, step: Step) -> bool:
             return last is None or last.phase == "withdrawn"
         case _:
             return False
+
+
+def why_failed(last: Attempt) -> str:
+    """Say how a recorded job ended that has no result."""
+    said = f": {last.reason}" if last.reason else ""
+    return f"Job {', '.join(last.job_ids)} ended as {last.ended}{said}"
