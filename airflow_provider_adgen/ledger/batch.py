@@ -85,6 +85,8 @@ class BatchStore(ObjectStore):
         """What the writer of the latest snapshot noted beside the records."""
 
         self._kept: dict[str, Kept] = {}
+        # The same of items whose ledgers are open, as it was when they were opened.
+        self._before: dict[str, Kept] = {}
         # Items whose objects could not be read.
         self._unread: set[str] = set()
         # The names of the snapshots there are, the latest last.
@@ -266,7 +268,7 @@ class BatchStore(ObjectStore):
         folder = item_folder(key)
         record = self.record_of(folder)
         if record is not None:
-            kept = self._kept.pop(folder)
+            kept = self._before[folder] = self._kept.pop(folder)
             self.opened[folder] = {"": record, **dict.fromkeys(kept.names)}
         elif folder not in self._unread and folder not in self.opened:
             record = Record()
@@ -280,7 +282,10 @@ class BatchStore(ObjectStore):
         :param record: what its ledger says.
         """
         folder = item_folder(key)
-        if names := [name for name in self.opened.pop(folder, {}) if name]:
+        known, before = self.opened.pop(folder, {}), self._before.pop(folder, None)
+        if before is not None and record is known.get("") and len(known) == 1 + len(before.names):
+            self._kept[folder] = before  # nothing was read or written
+        elif names := [name for name in known if name]:
             self._kept[folder] = keep(names, record)
 
     # --- for the next leg -------------------------------------------------------------------------------------------

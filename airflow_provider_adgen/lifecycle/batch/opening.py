@@ -114,12 +114,12 @@ class Opening:
                     "them. Nothing was sent, because jobs may already be paid for. Put them back, then retry."
                 )
             first = True
-            wanted = self._checked(given(), records)
-            frozen = self.store.freeze(self._facts.try_number, self._clock.now(), (one.to_json() for one in wanted))
+            # What was given is let go of: from here on the frozen items are read, on this leg too.
+            wanted = (one.to_json() for one in self._checked(given(), records))
+            frozen = self.store.freeze(self._facts.try_number, self._clock.now(), wanted)
         self.began = frozen.began
-        wanted = [BatchItem.from_json(line) for line in frozen.lines()]
-        states = [self._state(one) for one in wanted]
-        known = {item_folder(one.key) for one in wanted}
+        states = [self._state(BatchItem.from_json(line)) for line in frozen.lines()]
+        known = {item_folder(one.key) for one in states}
         left = [name for name in records if name not in known and bought(records.get(name, Record()))]
         if left:
             earlier = {item_folder(key): items[-1] for key, items in self.earlier().items()}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from sys import intern
 from typing import Self
 
 from airflow_provider_adgen.core.decisions.batch import ItemStatus
@@ -56,9 +57,9 @@ class Outcome:
                 ItemStatus(status),
                 reason,
                 bool(helps),
-                tuple((conn_id, number) for conn_id, number in spent),
-                tuple((conn_id, quoted, charged, refunded) for conn_id, quoted, charged, refunded in costs),
-                tuple((conn_id, job) for conn_id, job in jobs),
+                tuple((intern(conn_id), number) for conn_id, number in spent),
+                tuple((intern(conn_id), quoted, charged, refunded) for conn_id, quoted, charged, refunded in costs),
+                tuple((intern(conn_id), job) for conn_id, job in jobs),
                 text[end:].strip().encode(),
             )
         except TypeError as error:
