@@ -73,6 +73,16 @@ _FIELDS: dict[str, dict[str, Any]] = {
         "description": "Send the key unencrypted to hosts other than this machine. Only inside a network of your own.",
         "schema": {"type": ["boolean", "null"], "default": False},
     },
+    "sandbox": {
+        "label": "Sandbox",
+        "description": "Nothing at this address costs money: [adgen] spending = sandbox allows paid requests to it.",
+        "schema": {"type": ["boolean", "null"], "default": False},
+    },
+    "budget_group": {
+        "label": "Budget",
+        "description": "The key in [adgen] budgets that it is under. Empty means the connection's own id.",
+        "schema": {"type": ["string", "null"]},
+    },
 }
 
 # Fields that only some vendors have.
@@ -200,13 +210,31 @@ def _options() -> dict[str, Any]:
             "string",
             example="s3://aws_default@my-bucket/adgen-ledger",
         ),
+        "spending": _option(
+            "Which paid requests are sent, a hook's too: ``allowed`` (all), ``sandbox`` (only to hosts on this "
+            'machine, and to connections with ``"sandbox": true`` in their extra) or ``forbidden`` (none). Any other '
+            "word refuses them. What is paid for already is collected and stored all the same.",
+            "string",
+            default="allowed",
+        ),
+        "budgets": _option(
+            "What accounts may spend per UTC day and month, in whole credits: a JSON object whose keys are connection "
+            "ids, or the ``budget_group`` of their extra. It holds over all tasks, runs and hooks of all workers, and "
+            "needs ``ledger_path``. Not set: no limit.",
+            "string",
+            example='{"adsumo_default": {"day": 500, "month": 8000}}',
+        ),
         "poll_interval": _option(
             "Seconds between two polls of a running job, for tasks that do not set ``poll_interval``.",
             "float",
             default="15",
         ),
         "max_concurrent_requests": _option(
-            "Requests to one account that a process sends at the same time, at most.", "integer", default="64"
+            "Requests to one account that a process sends at the same time, at most. Where each job is polled by "
+            "itself, there are usually as many as jobs, divided by ``poll_interval``, times the seconds that an answer "
+            "takes.",
+            "integer",
+            default="256",
         ),
         "freeze_heap": _option(
             "Whether to exclude what a triggerer has loaded from Python's full garbage collections (``gc.freeze``). It "

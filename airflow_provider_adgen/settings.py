@@ -20,8 +20,8 @@ def first_fire_delay() -> float:
 
 
 def max_concurrent_requests() -> int:
-    """Return ``max_concurrent_requests``: requests of one account at a time, per process (default 64)."""
-    return int(compat.conf.getint(SECTION, "max_concurrent_requests", fallback=64))
+    """Return ``max_concurrent_requests``: requests of one account at a time, per process (default 256)."""
+    return int(compat.conf.getint(SECTION, "max_concurrent_requests", fallback=256))
 
 
 def freeze_heap() -> bool:
@@ -38,3 +38,14 @@ def ledger_path() -> str | None:
     """Return ``ledger_path``: an object-storage path for records of paid jobs (no default)."""
     path = (compat.conf.get(SECTION, "ledger_path", fallback="") or "").strip()
     return path or None
+
+
+def spending() -> str:
+    """Return ``spending`` (default ``allowed``) as it is written: an unknown word refuses where it is used."""
+    return (compat.conf.get(SECTION, "spending", fallback="") or "").strip().lower() or "allowed"
+
+
+def budgets() -> str | None:
+    """Return ``budgets``: the JSON text of what each account may spend (no default)."""
+    text = (compat.conf.get(SECTION, "budgets", fallback="") or "").strip()
+    return text or None

@@ -62,9 +62,12 @@ def collect(run: Run) -> Made:
             raise
         if not isinstance(value, dict):
             continue
-        path = local_path(value.get("manifest"))
+        path, results = local_path(value.get("manifest")), local_path(value.get("results"))
         if {"vendor", "job_ids", "creatives"} <= value.keys():
             by_task.setdefault(one["task_id"], []).append(value)
+        elif results is not None:
+            lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+            by_task.setdefault(one["task_id"], []).extend(line["generation"] for line in lines if line["generation"])
         elif path is not None:
             manifest = (path, json.loads(path.read_text(encoding="utf-8")))
     return Made(_once(by_task), manifest)

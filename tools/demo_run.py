@@ -114,7 +114,11 @@ class Demo:
                 dags=[ROOT / "example_dags"],
                 connections={f"{vendor}_default": one for vendor, one in connections.items()},
                 # Looking as often as the sandbox is fast; at a vendor's own pace the default is right.
-                env={"AIRFLOW__ADGEN__POLL_INTERVAL": "1", "AIRFLOW__ADGEN__FIRST_FIRE_DELAY": "3"},
+                env={
+                    "AIRFLOW__ADGEN__POLL_INTERVAL": "1",
+                    "AIRFLOW__ADGEN__FIRST_FIRE_DELAY": "3",
+                    "AIRFLOW__ADGEN__LEDGER_PATH": f"file://{self._home / 'ledger'}",
+                },
                 serve_logs=True,
                 port=port,
             )

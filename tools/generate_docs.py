@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.docgen import api, briefs, decisions, operators, provider, sandbox, vendors
+from tools.docgen import api, batch, briefs, decisions, operators, provider, sandbox, vendors
 from tools.docgen.catalogue import listed_vendors
 from tools.docgen.text import paragraphs
 
@@ -33,6 +33,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "brief-fields": briefs.brief_fields,
     "brief-kinds": briefs.brief_kinds,
     "briefs": briefs.brief_table,
+    "batch-failures": batch.batch_failures,
     "common-arguments": operators.common_arguments,
     "comparison": lambda: vendors.comparison(docs="docs/"),
     "comparison-docs": lambda: vendors.comparison(docs=""),
@@ -44,6 +45,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "fault-kinds": sandbox.fault_kinds,
     "fault-rules": sandbox.fault_rules,
     "hook-methods": provider.common_hook_methods,
+    "item-fates": batch.item_fates,
+    "item-refusals": batch.refusals,
+    "item-steps": batch.item_steps,
     "operators": operators.operator_reference,
     "promises": vendors.promise_table,
     "sandbox-controls": sandbox.controls,

@@ -22,7 +22,9 @@ def read_results(uri: str) -> Iterator[dict[str, Any]]:
     """
     from airflow.sdk import ObjectStoragePath
 
-    with ObjectStoragePath(uri).open("rb") as file:  # type: ignore[no-untyped-call]  # not annotated
+    path = ObjectStoragePath(uri)
+    # What the path's own open() returns cannot be iterated over in Airflow 3.0.
+    with path.fs.open(path.path, "rb") as file:
         for line in file:
             if line.strip():
                 yield json.loads(line)

@@ -20,14 +20,25 @@ def when(moment: float | None) -> str | None:
     return None if moment is None else pendulum.from_timestamp(round(moment)).to_iso8601_string()
 
 
+def task_of(identity: TaskIdentity) -> dict[str, Any]:
+    """Return a task, or an item of its batch, as JSON."""
+    task = {
+        "dag_id": identity.dag_id,
+        "run_id": identity.run_id,
+        "task_id": identity.task_id,
+        "map_index": identity.map_index,
+    }
+    return task if identity.item is None else {**task, "key": identity.item}
+
+
 def summary(
     record: Record, identity: TaskIdentity, *, resolution: str | None, outlives_clear: bool, now: float
 ) -> dict[str, Any]:
     """
     Return a record as JSON for people.
 
-    :param record: the record, not empty.
-    :param identity: the task.
+    :param record: the record.
+    :param identity: the task, or an item of its batch.
     :param resolution: what a person has decided about the open attempt.
     :param outlives_clear: the record is kept when Airflow (3.4) deletes the state of a cleared task.
     :param now: Unix time.
@@ -35,12 +46,7 @@ def summary(
     opened = record.open
     counting = record.counting
     return {
-        "task": {
-            "dag_id": identity.dag_id,
-            "run_id": identity.run_id,
-            "task_id": identity.task_id,
-            "map_index": identity.map_index,
-        },
+        "task": task_of(identity),
         "state": _state(counting, now),
         "open_attempt": opened.uid if opened is not None else None,
         "resolution": resolution,
@@ -101,6 +107,8 @@ def _next(
             return "The job ended without a result. Clear the task to pay for a new one."
         case "submitted":
             return "The job is paid for. A retry or a clear continues with it and pays nothing."
+        case _ if identity.item is not None:
+            return 'It was delivered. Clearing the task keeps it, unless on_clear is "fresh".'
         case _:
             return 'It was delivered. Clearing the task pays for a new one, unless on_clear is "reattach".'
 
@@ -109,7 +117,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     """Return :func:`summary` as lines of text."""
     task = found["task"]
     mapped = f"[{task['map_index']}]" if task["map_index"] >= 0 else ""
-    result = [f"{task['dag_id']}.{task['task_id']}{mapped} in run {task['run_id']}: {found['state']}"]
+    item = f", item {task['key']!r}" if "key" in task else ""
+    result = [f"{task['dag_id']}.{task['task_id']}{mapped} in run {task['run_id']}{item}: {found['state']}"]
     for one in found["attempts"]:
         result.append("")
         result.append(f"attempt {one['uid']}{' (open)' if one['uid'] == found['open_attempt'] else ''}")

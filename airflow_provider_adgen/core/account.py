@@ -40,6 +40,9 @@ class Account:
     :param webhook_secret: the secret the vendor signs webhooks with, where it has one.
     :param auth: how the key is sent, where the connection says it: one of the vendor's ``auth_schemes``.
     :param log_poll_loop: seconds between two views of the triggerer's poll loop in its tasks' logs; None for none.
+    :param spending: the word of ``[adgen] spending``: ``allowed``, ``sandbox`` or ``forbidden``; any other refuses.
+    :param sandbox: the connection says that nothing at this address costs money.
+    :param budget_group: the name of the budget that pays for it; empty for that of the connection itself.
     """
 
     vendor: str
@@ -53,6 +56,14 @@ class Account:
     webhook_secret: Secret | None = None
     auth: str | None = None
     log_poll_loop: float | None = None
+    spending: str = "allowed"
+    sandbox: bool = False
+    budget_group: str = ""
+
+    @property
+    def budget(self) -> str:
+        """The key in ``[adgen] budgets`` that it is under."""
+        return self.budget_group or self.conn_id
 
     @property
     def state(self) -> dict[str, Any]:
@@ -99,7 +110,7 @@ def base_url(host: str | None, *, default: str | None, vendor: str, port: int | 
             f"The {vendor} connection's host must hold no user, password, query or fragment: put the key into the "
             "password field. Nothing was sent."
         )
-    if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not allow_http and not is_loopback(parts.hostname or ""):
         raise InvalidRequest(
             f"The {vendor} connection would send its key over plain http to {parts.hostname}. Use https, or set "
             '"allow_http": true in the connection\'s extra if that network is yours. Nothing was sent.'
@@ -110,7 +121,8 @@ def base_url(host: str | None, *, default: str | None, vendor: str, port: int | 
     return urlunsplit((parts.scheme, netloc, parts.path.rstrip("/"), "", ""))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host name or address is this machine."""
     if host.lower() == "localhost" or host.lower().endswith(".localhost"):
         return True
     try:

@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import IO, Any, Generic, TypeVar
 
 from airflow_provider_adgen.core import safe_json
-from airflow_provider_adgen.core.errors import WireError
+from airflow_provider_adgen.core.errors import UnexpectedResponse, WireError
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -126,6 +126,8 @@ class Call(Generic[T]):
     :param headers: further headers.
     :param rate_class: the rate budget it counts against.
     :param paid: it spends credits: a fresh connection, no redirect, never repeated by the wire.
+    :param collects: a paid call that is sent again only to collect its answer: the vendor documents that it does not
+        pay again.
     :param repeatable: the wire may send it again after a failure. Defaults to true for GET.
     :param foreign_url: a full URL on another host (a storage upload): sent without the vendor's auth and headers.
     """
@@ -139,6 +141,7 @@ class Call(Generic[T]):
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     rate_class: RateClass = RateClass.READ
     paid: bool = False
+    collects: bool = False
     repeatable: bool | None = None
     foreign_url: str | None = field(default=None, repr=False)
     payload: bytes | FileBody | Multipart | None = field(init=False, repr=False)
@@ -280,6 +283,17 @@ def broken(endpoint: str, what: str | None, *, sent: bool) -> WireError:
     if sent:
         return WireError(f"The connection broke during {endpoint} ({what}).", sent=True)
     return WireError(f"Could not connect for {endpoint} ({what}); nothing was sent.", sent=False)
+
+
+def too_long(endpoint: str, longest: int) -> UnexpectedResponse:
+    """
+    Return the error for an answer that is longer than we are willing to hold.
+
+    :param longest: bytes that it may have.
+    """
+    return UnexpectedResponse(
+        f"The answer to {endpoint} is larger than {longest >> 20} MB and was not read.", endpoint=endpoint
+    )
 
 
 def nothing(_answer: Answer) -> None:

@@ -7,6 +7,9 @@ Every error this package raises of its own.
 
     AdGenError
      ├─ InvalidRequest          refused before anything was sent
+     │   └─ SpendingForbidden   [adgen] spending does not allow it
+     ├─ BudgetExceeded          [adgen] budgets leave no room for it
+     ├─ BudgetBusy              others are reserving the rest of the same budget just now
      ├─ ApiError                the vendor answered with an error status
      │   ├─ AuthenticationError 401
      │   ├─ InsufficientCredits 402
@@ -69,6 +72,33 @@ class InvalidRequest(AdGenError, ValueError):
     """The request breaks a documented rule. Nothing was sent, nothing was charged; a retry does not help."""
 
     retry_helps = False
+
+
+class SpendingForbidden(InvalidRequest):
+    """``[adgen] spending`` does not allow a paid request. Nothing was sent or charged; a retry does not help."""
+
+
+class BudgetExceeded(AdGenError):
+    """
+    A paid request does not fit into ``[adgen] budgets``. Nothing was sent or charged; a retry does not help so soon.
+
+    :param message: the sentence for a person.
+    :param until: Unix time at which the budget begins anew; None if the request fits into no day or month.
+    """
+
+    retry_helps = False
+
+    def __init__(self, message: str, *, until: float | None = None) -> None:
+        super().__init__(message)
+        self.until = until
+
+
+class BudgetBusy(AdGenError):
+    """
+    Others reserve the rest of the same budget just now, and may not need it.
+
+    Nothing was sent or charged. A retry helps and costs nothing by itself.
+    """
 
 
 class ApiError(AdGenError):

@@ -9,12 +9,11 @@ It has no policy: no retries, no redirects, no meaning of a status.
 from __future__ import annotations
 
 import asyncio
-import collections
 import contextlib
 import contextvars
 import logging
+import re
 import ssl
-from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,16 @@ import httpcore
 import httpx
 import httpx_sse
 
-from airflow_provider_adgen.core.calls import Answer, Event, FileBody, Multipart, Request, broken, read_headers
+from airflow_provider_adgen.core.calls import (
+    Answer,
+    Event,
+    FileBody,
+    Multipart,
+    Request,
+    broken,
+    read_headers,
+    too_long,
+)
 from airflow_provider_adgen.core.errors import UnexpectedResponse, WireError
 from airflow_provider_adgen.core.proxies import Origin, origin_of, proxy_for
 from airflow_provider_adgen.core.safe_json import charset_of, in_utf8
@@ -31,12 +39,10 @@ from airflow_provider_adgen.core.scrub import without_credential
 from airflow_provider_adgen.core.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
     from contextlib import AbstractAsyncContextManager
 
-    from airflow_provider_adgen.core.kept import Kept, Reply
-
-    Transport = Kept | httpx.AsyncHTTPTransport
+    from airflow_provider_adgen.core.kept import Kept
 
 CHUNK = 1 << 18
 """Bytes read or written at a time when a file passes through."""
@@ -44,6 +50,9 @@ CHUNK = 1 << 18
 LONGEST_ANSWER = 32 << 20
 """Bytes of a JSON answer we are willing to hold in memory."""
 
+_PIECE = 1 << 14
+# A URL in which nothing is left to be quoted, and that names no user.
+_PLAIN = re.compile(r"https?://[A-Za-z0-9\-._~:\[\]]+(?:[/?#][A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*)?")
 
 _ours: contextvars.ContextVar[bool] = contextvars.ContextVar("adgen_http", default=False)
 
@@ -83,17 +92,6 @@ def prepare(verify: bool | str) -> None:
     import_module("airflow_provider_adgen.core.kept")
 
 
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, reply: Reply) -> None:
-        self._reply = reply
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._reply.body()
-
-    async def aclose(self) -> None:
-        self._reply.close()
-
-
 class HttpClient:
     """
     A client for one account. It opens connections lazily and belongs to one event loop.
@@ -111,57 +109,48 @@ class HttpClient:
     def __init__(self, *, verify: bool | str = True) -> None:
         self._verify = _tls(verify)
         self._kept: Kept | None = None
-        self._busy: collections.Counter[Transport] = collections.Counter()
         self._proxies: dict[Origin, str | None] = {}
 
     async def aclose(self) -> None:
         """Close all connections; those in use just now when their requests end."""
         kept, self._kept = self._kept, None
-        if kept is not None and not self._busy[kept]:
-            await _shut(kept)
+        if kept is not None:
+            kept.close()
 
-    def proxy(self, url: str) -> str | None:
+    def _proxy(self, url: str) -> str | None:
         """Return the proxy for a URL; it may hold a password."""
         origin = origin_of(url)
         if origin not in self._proxies:
             self._proxies[origin] = proxy_for(origin)
         return self._proxies[origin]
 
-    def take(self, request: Request, *, whole: bool) -> Transport:
+    def fresh(self, url: str) -> httpx.AsyncHTTPTransport:
         """
-        Return the transport for a request; it goes to :meth:`give_back`.
+        Return a transport for one request.
 
-        :param whole: the answer is read whole.
+        :raises WireError: the environment's proxy cannot be used.
         """
-        # aiohttp knows no SOCKS.
-        if whole and request.method == "GET" and (self.proxy(request.url) or "http:").startswith("http:"):
-            if self._kept is None:
-                # Imported when it is needed: a worker that submits and defers does without.
-                from airflow_provider_adgen.core.kept import Kept
-
-                self._kept = Kept(self._verify)
-            transport: Transport = self._kept
-        else:
-            transport = self._fresh(request.url)
-        self._busy[transport] += 1
-        return transport
-
-    async def give_back(self, transport: Transport) -> None:
-        """Take back a transport, and close it where it is used no more."""
-        self._busy[transport] -= 1
-        if not self._busy[transport]:
-            del self._busy[transport]
-            if transport is not self._kept:
-                await _shut(transport)
-
-    def _fresh(self, url: str) -> httpx.AsyncHTTPTransport:
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=0)
         try:
-            return httpx.AsyncHTTPTransport(verify=self._verify, limits=limits, proxy=self.proxy(url))
+            return httpx.AsyncHTTPTransport(verify=self._verify, limits=limits, proxy=self._proxy(url))
         except (ImportError, ValueError, httpx.InvalidURL):
             # The cause is dropped: it holds the proxy's URL, and that may hold a password.
             what = "The proxy that the environment names cannot be used (SOCKS needs the package httpx[socks])"
             raise WireError(f"{what}; nothing was sent.", sent=False) from None
+
+    def _kept_for(self, request: Request) -> Kept | None:
+        """Return the kept connections, where they can carry a request."""
+        if request.method != "GET" or not _PLAIN.fullmatch(request.url):
+            return None
+        tunnel = self._proxy(request.url)
+        if tunnel is not None and not (tunnel.startswith("http:") and request.url.startswith("https:")):
+            return None
+        if self._kept is None:
+            # Imported when it is needed: a worker that submits and defers does without.
+            from airflow_provider_adgen.core.kept import Kept
+
+            self._kept = Kept(self._verify, self._proxy)
+        return self._kept
 
     async def send(self, request: Request, *, seconds: float) -> Answer:
         """
@@ -174,18 +163,13 @@ class HttpClient:
         """
         errors = _Errors(request)
         try:
-            async with asyncio.timeout(seconds), _Exchange(self, request, None, errors) as opened:
-                content = bytearray()
-                async for piece in opened.chunks(None):
-                    content += piece
-                    if len(content) > LONGEST_ANSWER:
-                        raise UnexpectedResponse(
-                            f"The answer to {request.endpoint} is larger than {LONGEST_ANSWER >> 20} MB and was not "
-                            "read.",
-                            endpoint=request.endpoint,
-                        )
-                headers, body = in_utf8(opened.headers, bytes(content))
-                return Answer(opened.status, headers, without_credential(body, request.headers))
+            async with asyncio.timeout(seconds):
+                kept = self._kept_for(request)
+                if kept is not None:
+                    errors.sent = True
+                    return await _kept_answer(kept, request, errors)
+                async with _Exchange(self, request, None, errors) as opened:
+                    return _answer(opened.status, opened.headers, await _whole(opened.chunks(None), request), request)
         except TimeoutError:
             raise WireError(f"No answer to {request.endpoint} within {seconds:g} s.", sent=errors.sent) from None
 
@@ -200,10 +184,38 @@ class HttpClient:
         return _Exchange(self, request, seconds, _Errors(request))
 
 
-async def _shut(transport: Transport) -> None:
-    # What was asked is answered, or its failure told; a paid answer must not be lost to a socket that closes badly.
-    with contextlib.suppress(Exception):
-        await transport.aclose()
+async def _kept_answer(kept: Kept, request: Request, errors: _Errors) -> Answer:
+    reply = await kept.get(Request("GET", request.endpoint, request.url, dict(_headers(request))), LONGEST_ANSWER)
+    headers, content = read_headers(reply.headers), bytes(reply.content)
+    if "content-encoding" in headers:
+        # A bit at a time: a few bytes may become very many.
+        pieces = _Pieces(content[at : at + _PIECE] for at in range(0, len(content), _PIECE))
+        encoded = httpx.Response(reply.status, headers=list(reply.headers), stream=pieces)
+        content = await _whole(Opened(encoded, errors, request).chunks(None), request)
+    return _answer(reply.status, headers, content, request)
+
+
+class _Pieces(httpx.AsyncByteStream):
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            yield piece
+
+
+async def _whole(pieces: AsyncGenerator[bytes, None], request: Request) -> bytes:
+    content = bytearray()
+    async for piece in pieces:
+        content += piece
+        if len(content) > LONGEST_ANSWER:
+            raise too_long(request.endpoint, LONGEST_ANSWER)
+    return bytes(content)
+
+
+def _answer(status: int, headers: Mapping[str, str], content: bytes, request: Request) -> Answer:
+    headers, content = in_utf8(headers, content)
+    return Answer(status, headers, without_credential(content, request.headers))
 
 
 class _Exchange:
@@ -221,28 +233,21 @@ class _Exchange:
         self._files = contextlib.ExitStack()
 
     async def __aenter__(self) -> Opened:
-        self._transport = self._client.take(self._request, whole=self._silence is None)
+        self._transport = self._client.fresh(self._request.url)
         try:
             with self._errors:
                 token = _ours.set(True)
                 try:
-                    self._response = await self._answer(self._transport)
+                    # The request is kept in no variable: error trackers show the locals, and it holds URL and body.
+                    self._response = await self._transport.handle_async_request(
+                        await _built(self._request, self._silence, self._errors, self._files)
+                    )
                 finally:
                     _ours.reset(token)
         except BaseException:
             await self._done()
             raise
         return Opened(self._response, self._errors, self._request)
-
-    async def _answer(self, transport: Transport) -> httpx.Response:
-        # The request is kept in no variable: error trackers show the locals, and it holds the URL and the body.
-        if isinstance(transport, httpx.AsyncHTTPTransport):
-            return await transport.handle_async_request(
-                await _built(self._request, self._silence, self._errors, self._files)
-            )
-        self._errors.sent = True  # unless it is told otherwise
-        reply = await transport.send(replace(self._request, headers=dict(_headers(self._request))), self._client.proxy)
-        return httpx.Response(reply.status, headers=list(reply.headers), stream=_Body(reply))
 
     async def __aexit__(self, *_exc: object) -> None:
         try:
@@ -253,7 +258,9 @@ class _Exchange:
 
     async def _done(self) -> None:
         self._files.close()
-        await self._client.give_back(self._transport)
+        # What was asked is answered, or its failure told; a paid answer must not be lost to a socket that closes badly.
+        with contextlib.suppress(Exception):
+            await self._transport.aclose()
 
 
 class Opened:

@@ -21,7 +21,9 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from airflow_provider_adgen.core.errors import AdGenError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
+
+    from airflow_provider_adgen.core.vocabulary import Generation
 
 Phase = Literal["intent", "withdrawn", "submitted", "done"]
 _ORDER: dict[Phase, int] = {"intent": 0, "withdrawn": 1, "submitted": 2, "done": 3}
@@ -46,6 +48,8 @@ class Attempt(BaseModel):
     :param fields: hash of each request field, to name those that changed.
     :param vendor: the vendor's name.
     :param conn_id: the Airflow connection it was posted with.
+    :param host: the account's host and port.
+    :param reservation: what it is paid from: account, day and id of a reservation, where the account has a budget.
     :param request_kind: the request's word.
     :param endpoint: where it was posted.
     :param intended_at: Unix time of the intent; later than that of the attempt before, whatever the clock says.
@@ -90,6 +94,8 @@ class Attempt(BaseModel):
     fields: dict[str, str] = Field(default_factory=dict)
     vendor: str = ""
     conn_id: str = ""
+    host: str = ""
+    reservation: str | None = None
     request_kind: str = Field(validation_alias=AliasChoices("request_kind", "kind"))
     endpoint: str = ""
     intended_at: float
@@ -133,6 +139,33 @@ class Attempt(BaseModel):
             return 0
         cost = self.charged if self.charged is not None else self.price
         return max(0, (cost or 0) - (self.refunded or 0))
+
+    def refund(self, refunds: Collection[str]) -> int | None:
+        """
+        Return the credits that were given back: as the vendor told, else as it documents; None if none were.
+
+        :param refunds: the final statuses for which the vendor documents a refund.
+        """
+        if self.refunded is not None or self.ended not in refunds:
+            return self.refunded
+        return self.charged if self.charged is not None else self.price
+
+    def ended_as(self, generation: Generation, refunds: Collection[str]) -> Self:
+        """
+        Return this attempt with its job's end.
+
+        :param generation: the job, which has no result.
+        :param refunds: the final statuses for which the vendor documents a refund.
+        """
+        told = generation.credits
+        changes: dict[str, Any] = {
+            "ended": str(generation.status),
+            "reason": generation.error,
+            "charged": told.charged if self.charged is None else self.charged,
+            "refunded": told.refunded if self.refunded is None else self.refunded,
+        }
+        known = self.model_copy(update=changes)
+        return known.model_copy(update={"refunded": known.refund(refunds)})
 
 
 class Record(BaseModel):

@@ -4,15 +4,36 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import tenacity
 
 from airflow_provider_adgen.core.decisions.rates import NEAR
 from airflow_provider_adgen.core.errors import ApiError, RateLimited, ServerError, WireError
 
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.clock import Clock
+
 ATTEMPTS = 4
 """How often a repeatable request is sent at most."""
 
 _backoff = tenacity.wait_random_exponential(multiplier=0.5, max=8.0)
+
+
+def retrying(attempts: int, clock: Clock) -> tenacity.AsyncRetrying:
+    """
+    Return what sends a request again while that may help.
+
+    :param attempts: how often it is sent at most.
+    :param clock: what pauses.
+    """
+    return tenacity.AsyncRetrying(
+        sleep=clock.sleep,
+        retry=tenacity.retry_if_exception(worth_retrying),
+        wait=pause,
+        stop=tenacity.stop_after_attempt(attempts),
+        reraise=True,
+    )
 
 
 def worth_retrying(error: BaseException) -> bool:

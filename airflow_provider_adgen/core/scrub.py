@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -122,11 +123,18 @@ _CREDENTIAL = re.compile(r"auth|token|secret|api-?key|cookie", re.IGNORECASE)
 _SHORTEST_CREDENTIAL = 12
 
 
+@lru_cache(maxsize=256)
+def _is_credential(name: str) -> bool:
+    return _CREDENTIAL.search(name) is not None
+
+
 def without_credential(content: bytes, headers: Mapping[str, str]) -> bytes:
     """Take the key that *headers* carry out of an answer that echoes it: it goes to logs, records and XCom."""
     for name, value in headers.items():
+        if not _is_credential(name):
+            continue
         key = value.rpartition(" ")[2]
-        if _CREDENTIAL.search(name) and len(key) >= _SHORTEST_CREDENTIAL:
+        if len(key) >= _SHORTEST_CREDENTIAL:
             content = content.replace(key.encode(), b"***")
     return content
 

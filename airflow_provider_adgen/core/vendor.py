@@ -164,6 +164,9 @@ class Vendor(abc.ABC):
     submit_ration: ClassVar[RateLimit | None] = None
     """How many submissions it lets through, where its pages say so; only to tell how long many of them need."""
 
+    tells_in_flight_limit: ClassVar[bool] = False
+    """Its balance says how many jobs an account may have under way."""
+
     statuses: ClassVar[Mapping[str, GenerationStatus]]
     likely_statuses: ClassVar[frozenset[str]] = frozenset()
     """Words of :attr:`statuses` that are on no page: likely, because other APIs have them."""
@@ -230,6 +233,16 @@ class Vendor(abc.ABC):
         :param stream_seconds: seconds for which a vendor with streams may hold one open; others answer at once.
         """
 
+    def poll(
+        self, job_ids: list[str], kind: str | None = None, *, stream_seconds: float = 0.0
+    ) -> Sequence[Generation | GenerationStatus | str]:
+        """
+        Ask whether a generation is finished; return it, or, while it is not, what is read sooner: its status alone.
+
+        The parameters are those of :meth:`fetch`, which does where an answer is read quickly, or many jobs at once.
+        """
+        return self.fetch(job_ids, kind, stream_seconds=stream_seconds)
+
     @abc.abstractmethod
     def credits(self) -> Call[CreditBalance]:
         """Ask for the account's balance."""
@@ -269,10 +282,10 @@ class Vendor(abc.ABC):
 
     def status(self, word: Any) -> GenerationStatus | str:
         """Translate a status word; an unknown word is kept as it came, and warned about once."""
-        text = scrub(str(word), longest=_LONGEST_WORD)
-        known = self.statuses.get(self.spelled(text))
+        known = self.statuses.get(self.spelled(str(word)))
         if known is not None:
             return known
+        text = scrub(str(word), longest=_LONGEST_WORD)
         if (self.name, text) not in _warned:
             _warned.add((self.name, text))
             log.warning(

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlencode, urljoin, urlsplit
 
-import tenacity
-
 from airflow_provider_adgen.core.calls import (
     AccountState,
     Answer,
@@ -34,6 +32,7 @@ from airflow_provider_adgen.core.calls import (
 from airflow_provider_adgen.core.clock import SYSTEM, Clock
 from airflow_provider_adgen.core.decisions.rate_headers import retry_after
 from airflow_provider_adgen.core.decisions.rates import NEAR, RateBudget
+from airflow_provider_adgen.core.decisions.spending import check_spending
 from airflow_provider_adgen.core.errors import (
     AdGenError,
     ApiError,
@@ -43,7 +42,7 @@ from airflow_provider_adgen.core.errors import (
     WireError,
 )
 from airflow_provider_adgen.core.http import HttpClient, Opened
-from airflow_provider_adgen.core.retrying import ATTEMPTS, pause, worth_retrying
+from airflow_provider_adgen.core.retrying import ATTEMPTS, retrying
 from airflow_provider_adgen.core.scrub import scrub
 from airflow_provider_adgen.core.version import VERSION
 
@@ -73,6 +72,8 @@ class Tally:
 
 _REDIRECTS = 5
 _EXCERPT = 4096
+# Bytes of an answer from which reading it would hold up the event loop.
+_LARGE = 64 << 10
 _USER_AGENT = f"airflow-provider-adgen/{VERSION} Python/{platform.python_version()}"
 
 
@@ -103,6 +104,7 @@ class Wire:
         self._clock = clock
         self._attempts = attempts
         self._client: HttpClient | None = None
+        self._reading = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -127,15 +129,13 @@ class Wire:
         :raises UnexpectedResponse: the answer cannot be read.
         """
         if not call.may_repeat or self._attempts == 1:
-            return self._read(call, await self._once(call))
-        retrying = tenacity.AsyncRetrying(
-            sleep=self._clock.sleep,
-            retry=tenacity.retry_if_exception(worth_retrying),
-            wait=pause,
-            stop=tenacity.stop_after_attempt(self._attempts),
-            reraise=True,
-        )
-        return call.parse(await retrying(self._once, call))
+            answer = await self._once(call)
+        else:
+            answer = await retrying(self._attempts, self._clock)(self._once, call)
+        if len(answer.content) <= _LARGE:
+            return self._read(call, answer)
+        async with self._reading:  # several threads at a time would hold up the loop, too
+            return await asyncio.to_thread(self._read, call, answer)
 
     async def run(self, sequence: Sequence[T]) -> T:
         """Carry out a sequence and return its result; what it emits is dropped."""
@@ -263,6 +263,8 @@ class Wire:
     async def _once(self, call: Call[Any]) -> Answer:
         if call.foreign_url is not None:
             return await self._foreign(call)
+        if call.paid and not call.collects:
+            check_spending(self.account)
         sent = await self._pass(call.rate_class, call.endpoint, paid=call.paid)
         request = self._request(call)
         answer = await self._following_redirects(request)

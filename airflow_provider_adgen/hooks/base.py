@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
@@ -21,12 +22,13 @@ from airflow_provider_adgen.core.wire import Wire
 from airflow_provider_adgen.get_provider_info import find_connection_type
 from airflow_provider_adgen.hooks.connection import read_account
 from airflow_provider_adgen.hooks.form import add_form
+from airflow_provider_adgen.hooks.purchase import Purchase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from airflow_provider_adgen.core.account import Account
-    from airflow_provider_adgen.core.calls import Sequence
+    from airflow_provider_adgen.core.calls import Call, Sequence
     from airflow_provider_adgen.core.vendor import Vendor
     from airflow_provider_adgen.core.vocabulary import CreditBalance, Generation
     from airflow_provider_adgen.delivery.names import FileNames
@@ -229,27 +231,71 @@ class AdGenHook(BaseHook):
         """Ask for the account's balance; costs nothing."""
         return await self.run_async(lambda wire: wire.call(self.vendor.credits()))
 
-    def submit(self, request: GenerationRequest, *, idempotency_key: str | None = None) -> Generation:
+    def submit(
+        self, request: GenerationRequest, *, idempotency_key: str | None = None, assume_credits: int | None = None
+    ) -> Generation:
         """
         Start a paid generation; it costs credits, and is sent exactly once.
+
+        With ``[adgen] ledger_path`` it is recorded there, for the report, and counts in ``[adgen] budgets``. The record
+        does not keep anybody from submitting again: that is what the operators are for.
 
         :param request: one of the vendor's request models.
         :param idempotency_key: sent where the vendor has keys; submitting again with the same key within the vendor's
             window does not pay again. Refused where the vendor has none.
+        :param assume_credits: what to count where no price is documented.
         :raises InvalidRequest: the request is another vendor's, or the vendor has no keys.
+        :raises SpendingForbidden: ``[adgen] spending`` does not allow it.
+        :raises BudgetExceeded: ``[adgen] budgets`` leaves no room for it.
         :raises ApiError: the vendor refused it.
         :raises WireError: no answer arrived; unless ``sent`` is false, it may have been accepted.
         :raises UnexpectedResponse: it was accepted, and the answer holds no job id.
         """
+        account = self.account()
+        call = self._submission(request, idempotency_key)
+        purchase = Purchase(account, self.vendor, request, idempotency_key, assume_credits, call.endpoint)
+        purchase.begin()
+        try:
+            generation = self.run_blocking(lambda wire: wire.call(call))
+        except AdGenError as error:
+            purchase.failed(error)
+            raise
+        purchase.accepted(generation)
+        return generation
+
+    async def asubmit(
+        self, request: GenerationRequest, *, idempotency_key: str | None = None, assume_credits: int | None = None
+    ) -> Generation:
+        """Start a paid generation; see :meth:`submit`."""
+        account = await self.aaccount()
+        call = self._submission(request, idempotency_key)
+        purchase = Purchase(account, self.vendor, request, idempotency_key, assume_credits, call.endpoint)
+        await asyncio.to_thread(purchase.begin)
+        try:
+            generation = await self.run_async(lambda wire: wire.call(call))
+        except AdGenError as error:
+            await asyncio.to_thread(purchase.failed, error)
+            raise
+        await asyncio.to_thread(purchase.accepted, generation)
+        return generation
+
+    def post(
+        self, request: GenerationRequest, *, idempotency_key: str | None = None, collects: bool = False
+    ) -> Generation:
+        """
+        Send a paid submission that the caller has recorded, and counted; all else is as in :meth:`submit`.
+
+        :param request: one of the vendor's request models.
+        :param idempotency_key: sent where the vendor has keys.
+        :param collects: it is paid for already, and the vendor documents that this key does not pay again: it is only
+            to answer once more, which ``[adgen] spending`` does not forbid.
+        """
         self.account()
-        call = self.vendor.submit(request, self._usable_key(request, idempotency_key))
+        call = replace(self._submission(request, idempotency_key), collects=collects)
         return self.run_blocking(lambda wire: wire.call(call))
 
-    async def asubmit(self, request: GenerationRequest, *, idempotency_key: str | None = None) -> Generation:
-        """Start a paid generation; see :meth:`submit`."""
-        await self.aaccount()
-        call = self.vendor.submit(request, self._usable_key(request, idempotency_key))
-        return await self.run_async(lambda wire: wire.call(call))
+    def _submission(self, request: GenerationRequest, key: str | None) -> Call[Generation]:
+        return self.vendor.submit(request, self._usable_key(request, key))
 
     def _usable_key(self, request: GenerationRequest, key: str | None) -> str | None:
         if key is None:

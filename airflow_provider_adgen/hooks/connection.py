@@ -14,6 +14,7 @@ from airflow_provider_adgen.core.account import DEFAULT_TIMEOUT, Account, base_u
 from airflow_provider_adgen.core.errors import InvalidRequest
 from airflow_provider_adgen.core.requests import validation_sentence
 from airflow_provider_adgen.core.scrub import Secret
+from airflow_provider_adgen.settings import spending
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -37,6 +38,8 @@ class _Extra(BaseModel):
     allow_http: bool = False
     auth: Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True)] | None = None
     log_poll_loop: float | None = Field(default=None, gt=0)
+    sandbox: bool = False
+    budget_group: str = ""
 
     @field_validator("*", mode="before")
     @classmethod
@@ -115,7 +118,9 @@ def read_account(connection: Connection, vendor: Vendor) -> Account:
         ),
         key=Secret(key),
         webhook_secret=Secret(extra.webhook_secret) if extra.webhook_secret else None,
-        **extra.model_dump(exclude={"allow_http", "webhook_secret"}),
+        **extra.model_dump(exclude={"allow_http", "webhook_secret", "budget_group"}),
+        spending=spending(),
+        budget_group=extra.budget_group.strip(),
     )
 
 

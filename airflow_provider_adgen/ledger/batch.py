@@ -11,33 +11,32 @@ everything, and reads only what is not included.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.clock import SYSTEM, Clock
 from airflow_provider_adgen.core.record import Record, RecordUnreadable
 from airflow_provider_adgen.core.scrub import reason
+from airflow_provider_adgen.ledger.frozen import FOLDER, FrozenItems
 from airflow_provider_adgen.ledger.ledger import Ledger
-from airflow_provider_adgen.ledger.objects import create_large_object, create_object, list_objects, read_lines
-from airflow_provider_adgen.ledger.snapshots import Kept, keep, packed, read_snapshot, snapshot_lines
+from airflow_provider_adgen.ledger.objects import create_large_object
+from airflow_provider_adgen.ledger.snapshots import Kept, keep, read_snapshot, snapshot_lines
+from airflow_provider_adgen.ledger.spend import Spent
 from airflow_provider_adgen.ledger.stores import ObjectStore, item_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from airflow_provider_adgen.core.identity import TaskIdentity
 
 log = logging.getLogger(__name__)
 
 AT_A_TIME = 64
 """Requests to the storage at the same time."""
 
-_FOLDER = "batch"
 _ITEM = "item-"
 _SNAPSHOT = "snapshot-"
 
@@ -64,7 +63,7 @@ class ItemStore(ObjectStore):
             self._known[name] = version  # nothing is posted for it, and the next snapshot includes it
 
 
-class BatchStore(ObjectStore):
+class BatchStore(FrozenItems):
     """
     All objects of one batch.
 
@@ -75,9 +74,8 @@ class BatchStore(ObjectStore):
     :param identity: the task.
     """
 
-    def __init__(self, base: str, identity: TaskIdentity) -> None:
-        super().__init__(base, identity)
-        self._at: tuple[Any, str] | None = None
+    def _begin(self) -> None:
+        super()._begin()
         self.opened: dict[str, dict[str, Record | None]] = {}
         """Of each item with a ledger the objects that were read, by name, as :class:`ObjectStore` keeps them."""
 
@@ -87,21 +85,11 @@ class BatchStore(ObjectStore):
         self._kept: dict[str, Kept] = {}
         # The same of items whose ledgers are open, as it was when they were opened.
         self._before: dict[str, Kept] = {}
-        # Items whose objects could not be read.
-        self._unread: set[str] = set()
+        self.unread: set[str] = set()
+        """The folders of items whose objects could not be read; their ledgers read them again."""
+
         # The names of the snapshots there are, the latest last.
         self._snapshots: list[str] = []
-
-    @property
-    def parts(self) -> list[str]:
-        """The path of the batch's folder below the base."""
-        return self._parts
-
-    def place(self) -> tuple[Any, str]:
-        """Return the file system, and the path of the batch's folder in it; found once."""
-        if self._at is None:
-            self._at = self._place()
-        return self._at
 
     # --- the beginning of a leg -------------------------------------------------------------------------------------
 
@@ -133,13 +121,13 @@ class BatchStore(ObjectStore):
                     listed.setdefault(parts[0], []).append(parts[1])
             folders = list(listed)
         else:
-            listed = {_FOLDER: _names(fs, f"{folder}/{_FOLDER}")}
+            listed = {FOLDER: _names(fs, f"{folder}/{FOLDER}")}
             try:
                 folders = [path.rstrip("/").rpartition("/")[2] for path in fs.ls(folder, detail=False)]
             except FileNotFoundError:
                 folders = []
         self._snapshots = sorted(
-            name for name in listed.get(_FOLDER, ()) if name.startswith(_SNAPSHOT) and name.endswith(".jsonl")
+            name for name in listed.get(FOLDER, ()) if name.startswith(_SNAPSHOT) and name.endswith(".jsonl")
         )
         self._take_snapshot(fs, folder)
         items = {name for name in folders if name.startswith(_ITEM)}
@@ -157,7 +145,7 @@ class BatchStore(ObjectStore):
         for name in reversed(self._snapshots):
             # It is only there for speed; the objects say the same. An older one may do.
             with contextlib.suppress(ValueError, KeyError, TypeError, FileNotFoundError):
-                self._kept, self.notes = read_snapshot(fs, f"{folder}/{_FOLDER}/{name}")
+                self._kept, self.notes = read_snapshot(fs, f"{folder}/{FOLDER}/{name}")
                 return
 
     def _take(self, fs: Any, folder: str, listed: Iterable[str]) -> None:
@@ -179,7 +167,7 @@ class BatchStore(ObjectStore):
                 records.append(self._parse(item, kept.record))
         except (RecordUnreadable, FileNotFoundError):
             self._kept.pop(item, None)
-            self._unread.add(item)
+            self.unread.add(item)
         else:
             self._kept[item] = keep(names, Record.merged(records))
 
@@ -197,7 +185,7 @@ class BatchStore(ObjectStore):
         except RecordUnreadable:
             # The snapshot's text is broken. The objects say the same.
             del self._kept[folder]
-            self._unread.add(folder)
+            self.unread.add(folder)
             return None
 
     def mark(self, folder: str) -> bytes:
@@ -208,53 +196,22 @@ class BatchStore(ObjectStore):
         mark, kept.mark = kept.mark, b""
         return mark
 
-    # --- what a try is about ----------------------------------------------------------------------------------------
-
-    def freeze(self, try_number: int, began: float, lines: Iterable[Mapping[str, Any]]) -> Frozen:
+    def spent_with(self, reservation: str) -> Spent:
         """
-        Write the items of a try, and return those that count: the first that any process of this try has written.
+        Return what a reservation was spent on, as the storage says now, whatever this process knows.
 
-        :param try_number: the try.
-        :param began: Unix time at which it began.
-        :param lines: one JSON object per item.
+        :param reservation: its whole name.
+        :raises RecordUnreadable: a part of the record cannot be read.
         """
-        fs, folder = self.place()
-        name = f"items-{try_number:06d}-{began:014.3f}-{uuid.uuid4().hex[:8]}.jsonl"
-        # In one piece: the first file counts, so it must not be there before it is complete.
-        create_object(fs, f"{folder}/{_FOLDER}", name, b"".join(packed(line) + b"\n" for line in lines))
-        frozen = self.frozen(try_number)
-        if frozen is None:
-            raise RecordUnreadable(
-                "The items of this batch were written under [adgen] ledger_path and are not found there. Nothing was "
-                "sent. Does the storage list what it has just written?"
-            )
-        return frozen
-
-    def frozen(self, try_number: int) -> Frozen | None:
-        """Return the items that were frozen for a try; None where there are none."""
-        prefix = f"items-{try_number:06d}-"
-        for one in self.all_frozen():
-            if one.name.startswith(prefix):
-                return one
-        return None
-
-    def all_frozen(self) -> list[Frozen]:
-        """Return the frozen items of all tries, the oldest first."""
-        fs, folder = self.place()
-        names = sorted(path.rpartition("/")[2] for path in list_objects(fs, f"{folder}/{_FOLDER}"))
-        return [Frozen(self, name) for name in names if name.startswith("items-") and name.endswith(".jsonl")]
-
-    def read_lines(self, name: str) -> Iterator[dict[str, Any]]:
-        """Yield the lines of frozen items."""
-        fs, folder = self.place()
-        try:
-            for line in read_lines(fs, f"{folder}/{_FOLDER}/{name}"):
-                yield json.loads(line)
-        except Exception as error:
-            raise RecordUnreadable(
-                f"The items of this batch, {_FOLDER}/{name} under [adgen] ledger_path, could not be read "
-                f"({reason(error)}). Nothing was sent. Retry when the storage is available again."
-            ) from None
+        stored = BatchStore.at(self._base, self._parts)
+        stored.load()
+        spent, is_open = 0, False
+        for folder in [*stored.recorded(), *stored.unread]:
+            record = stored.record_of(folder)
+            for one in (ItemStore(stored, folder).read() if record is None else record).attempts:
+                if one.reservation == reservation:
+                    spent, is_open = spent + one.spent, is_open or one.phase == "intent"
+        return Spent(spent, is_open)
 
     # --- items ------------------------------------------------------------------------------------------------------
 
@@ -270,7 +227,7 @@ class BatchStore(ObjectStore):
         if record is not None:
             kept = self._before[folder] = self._kept.pop(folder)
             self.opened[folder] = {"": record, **dict.fromkeys(kept.names)}
-        elif folder not in self._unread and folder not in self.opened:
+        elif folder not in self.unread and folder not in self.opened:
             record = Record()
         return Ledger([ItemStore(self, folder)], clock=clock, record=record)
 
@@ -286,7 +243,7 @@ class BatchStore(ObjectStore):
         if before is not None and record is known.get("") and len(known) == 1 + len(before.names):
             self._kept[folder] = before  # nothing was read or written
         elif names := [name for name in known if name]:
-            self._kept[folder] = keep(names, record)
+            self._kept[folder] = keep(names, _with_what_was_read(record, known))
 
     # --- for the next leg -------------------------------------------------------------------------------------------
 
@@ -303,12 +260,12 @@ class BatchStore(ObjectStore):
         """
         fs, folder = self.place()
         name = f"{_SNAPSHOT}{now:014.3f}-{uuid.uuid4().hex[:8]}.jsonl"
-        create_large_object(fs, f"{folder}/{_FOLDER}", name, snapshot_lines(self._all(items), notes))
+        create_large_object(fs, f"{folder}/{FOLDER}", name, snapshot_lines(self._all(items), notes))
         # The one before stays, for those who find this one unreadable.
         old, self._snapshots = self._snapshots[:-1], [*self._snapshots[-1:], name]
         for one in old:
             try:
-                fs.rm_file(f"{folder}/{_FOLDER}/{one}")
+                fs.rm_file(f"{folder}/{FOLDER}/{one}")
             except Exception as error:  # it only takes room
                 log.debug("An old snapshot of the batch could not be removed (%s).", type(error).__name__)
 
@@ -319,7 +276,7 @@ class BatchStore(ObjectStore):
             if known := self.opened.get(folder):
                 names, record = [name for name in known if name], read()
                 if names and record is not None:
-                    yield folder, replace(keep(names, record), mark=mark)
+                    yield folder, replace(keep(names, _with_what_was_read(record, known)), mark=mark)
             elif (kept := self._kept.get(folder)) is not None:
                 yield folder, replace(kept, mark=mark)
             elif mark:
@@ -348,30 +305,9 @@ class _Records(Mapping[str, Record]):
         return len(self._store.recorded())
 
 
-@dataclass(frozen=True)
-class Frozen:
-    """
-    The items of one try.
-
-    :param store: where they are kept.
-    :param name: the name of their object.
-    """
-
-    store: BatchStore
-    name: str
-
-    @property
-    def began(self) -> float:
-        """Unix time at which the try began."""
-        return float(self.name.split("-")[2])
-
-    def lines(self) -> Iterator[dict[str, Any]]:
-        """
-        Yield one JSON object per item.
-
-        :raises RecordUnreadable: they cannot be read.
-        """
-        return self.store.read_lines(self.name)
+def _with_what_was_read(record: Record, known: Mapping[str, Record | None]) -> Record:
+    """Add what was read after a record was made up: a later reader leaves out every object that is named."""
+    return Record.merged([*(one for one in known.values() if one is not None), record])
 
 
 def _names(fs: Any, folder: str) -> list[str]:

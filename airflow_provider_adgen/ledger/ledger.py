@@ -13,7 +13,7 @@ from airflow_provider_adgen.core.record import Attempt, Record
 from airflow_provider_adgen.ledger.stores import ObjectStore, StateStore, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow_provider_adgen.core.identity import TaskIdentity
 
@@ -35,6 +35,9 @@ class Ledger:
         self._record = record
         self.process = uuid.uuid4().hex[:8]
         """Tells this process from others of the same task."""
+
+        self.on_write: Callable[[Attempt], None] | None = None
+        """Called with each version that every store has taken."""
 
         # Their objects stay where a storage allows no deletes.
         self._forgotten: set[str] = set()
@@ -133,6 +136,8 @@ class Ledger:
         if failure is not None:
             raise failure
         self._record = record
+        if self.on_write is not None:
+            self.on_write(kept)
         return kept
 
     def _write(self, store: Store, attempt: Attempt, record: Record, pauses: tuple[float, ...]) -> None:

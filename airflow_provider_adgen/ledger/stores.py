@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from airflow_provider_adgen import compat
@@ -91,18 +91,23 @@ class ObjectStore(Store):
     """
 
     def __init__(self, base: str, identity: TaskIdentity) -> None:
-        parts = [identity.dag_id, identity.run_id, identity.task_id, str(identity.map_index)]
-        if identity.region is not None:
-            parts.append(f"region-{identity.region}")
-        if identity.slot:
-            parts.append(f"slot-{identity.slot}")
         self._base = base
-        self._parts = [quote(part, safe="").replace(".", "%2E") for part in parts]
-        if identity.item is not None:
-            self._parts.append(item_folder(identity.item))
+        self._parts = record_folder(identity)
         # Objects never change, so each is read once. None stands for one that a snapshot includes; the snapshot's
         # record is kept under an empty name.
         self._known: dict[str, Record | None] = {}
+
+    @classmethod
+    def at(cls, base: str, parts: list[str]) -> Self:
+        """
+        Return the store of a record in another folder.
+
+        :param base: as above.
+        :param parts: the folder below it.
+        """
+        store = cls.__new__(cls)
+        store._base, store._parts, store._known = base, parts, {}
+        return store
 
     def _place(self) -> tuple[Any, str]:
         """Return the file system, and the path of the task's folder in it."""
@@ -195,3 +200,14 @@ def item_folder(key: str) -> str:
 
 def _objects(fs: Any, folder: str) -> list[str]:
     return [name for name in list_objects(fs, folder) if name.endswith(".json")]
+
+
+def record_folder(identity: TaskIdentity) -> list[str]:
+    """Return the parts of the path of a task's folder below ``ledger_path``; an item's is in that of its batch."""
+    parts = [identity.dag_id, identity.run_id, identity.task_id, str(identity.map_index)]
+    if identity.region is not None:
+        parts.append(f"region-{identity.region}")
+    if identity.slot:
+        parts.append(f"slot-{identity.slot}")
+    folder = [quote(part, safe="").replace(".", "%2E") for part in parts]
+    return folder if identity.item is None else [*folder, item_folder(identity.item)]

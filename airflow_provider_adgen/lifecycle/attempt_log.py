@@ -133,13 +133,14 @@ class AttemptLog:
                 "sent."
             )
 
-    def intend(self, before: Attempt | None, account: Account) -> Attempt:
+    def intend(self, before: Attempt | None, account: Account, **paid: str | None) -> Attempt:
         """
         Write the intent of a new attempt. If the store raises, nothing is posted.
 
         It replaces the last attempt if the vendor only asked to come back later, so that any number of refusals leaves
         one entry.
 
+        :param paid: ``reservation`` and ``claim``, under which it is going to be paid.
         :raises InvalidRequest: the request cannot be sent; nothing was written.
         """
         now, last, key = self._now(), self.last, self._key(before)
@@ -154,6 +155,8 @@ class AttemptLog:
             fields=self.fields,
             vendor=self._vendor.name,
             conn_id=account.conn_id,
+            host=account.host,
+            **paid,
             request_kind=self._request.kind,
             endpoint=endpoint,
             # Attempts are ordered by time; a worker whose clock is behind must come last all the same.
@@ -174,8 +177,7 @@ class AttemptLog:
             written = self._ledger.write(attempt)
         except Exception as error:
             # One of two stores may have taken it. Nothing is posted, so a later try must not ask a person about it.
-            reason = f"its intent could not be recorded ({type(error).__name__})"
-            self._withdraw(attempt, reason)
+            self.withdraw(attempt, f"its intent could not be recorded ({type(error).__name__})")
             raise
         self._replaced = refused
         return written
@@ -218,7 +220,7 @@ class AttemptLog:
         try:
             others = self._ledger.newcomers()
         except AdGenError:
-            self._withdraw(attempt, "the record could not be read again")
+            self.withdraw(attempt, "the record could not be read again")
             raise
         if not others:
             if self._replaced is not None:
@@ -229,7 +231,7 @@ class AttemptLog:
         )
         if attempt.uid in {one.uid for one in others}:
             return True  # it repeats this attempt: what comes of it is for both
-        self._withdraw(attempt, "another process was submitting for the same task")
+        self.withdraw(attempt, "another process was submitting for the same task")
         return True
 
     def _key(self, before: Attempt | None) -> str | None:
@@ -302,9 +304,10 @@ class AttemptLog:
 
     def withdrawn(self, attempt: Attempt, verdict: Verdict, error: AdGenError) -> None:
         """Write that nothing was started; if it cannot be written, the intent stays and a later try stops."""
-        self._withdraw(attempt.model_copy(update=self._outcome(attempt, verdict, error)), error.message)
+        self.withdraw(attempt.model_copy(update=self._outcome(attempt, verdict, error)), error.message)
 
-    def _withdraw(self, attempt: Attempt, reason: str) -> None:
+    def withdraw(self, attempt: Attempt, reason: str) -> None:
+        """Write that nothing was started; if it cannot be written, the intent stays and a later try stops."""
         by = sorted({*attempt.withdrawn_by, self._ledger.process})
         self._insist(
             attempt.model_copy(update={"phase": "withdrawn", "reason": reason, "withdrawn_by": by}),
@@ -338,12 +341,8 @@ class AttemptLog:
         }
 
     def ended(self, attempt: Attempt, generation: Generation) -> None:
-        """Write that the job ended without a result, and its refund where one is documented."""
-        cost = attempt.charged if attempt.charged is not None else attempt.price
-        changes: dict[str, Any] = {"ended": str(generation.status), "reason": generation.error}
-        if generation.status in self._vendor.promises.refunded and cost is not None:
-            changes["refunded"] = cost
-        self._ledger.write(attempt.model_copy(update=changes), retrying=True)
+        """Write that the job ended without a result, and its refund where one is told or documented."""
+        self._ledger.write(attempt.ended_as(generation, self._vendor.promises.refunded), retrying=True)
 
     def gone(self, attempt: Attempt) -> None:
         """Write that a person says the vendor has deleted the job; what it cost stays counted."""

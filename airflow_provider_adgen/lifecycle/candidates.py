@@ -11,6 +11,8 @@ from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.core.vendor import read_listed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from airflow_provider_adgen.core.record import Attempt
     from airflow_provider_adgen.core.vocabulary import Generation
     from airflow_provider_adgen.core.wire import Wire
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 CLOCKS_DIFFER = 60.0
 """Seconds by which the vendor's clock may be behind ours."""
 
-_LOOK_AT = 500
+LOOK_AT = 500
+"""Jobs of the vendor's list that are looked at."""
+
 _NAME = 10
 
 
@@ -50,15 +54,31 @@ def find_candidates(hook: AdGenHook, attempt: Attempt) -> Candidates:
     return name_candidates(found, looked, attempt)
 
 
-def list_recent(hook: AdGenHook, since: float) -> tuple[list[Generation], int]:
+def list_recent(hook: AdGenHook, since: float, *, most: int = LOOK_AT) -> tuple[list[Generation], int]:
     """
     List the vendor's jobs; return those created since a time, and how many there were.
 
     :param hook: the account.
     :param since: Unix time.
+    :param most: jobs of the list that are looked at.
     :raises AdGenError: they cannot be listed.
     """
-    return hook.run_blocking(lambda wire: _recent(wire, since - CLOCKS_DIFFER))
+    return hook.run_blocking(lambda wire: _recent(wire, since - CLOCKS_DIFFER, most))
+
+
+def could_be(jobs: Iterable[Generation], attempt: Attempt) -> list[Generation]:
+    """
+    Return those jobs that an attempt could have started, as far as time and kind tell.
+
+    :param jobs: jobs of the vendor's list.
+    :param attempt: the unresolved attempt.
+    """
+    since, kind = attempt.intended_at - CLOCKS_DIFFER, attempt.result_kind
+    return [
+        job
+        for job in jobs
+        if (job.created_at is None or job.created_at.timestamp() >= since) and (kind is None or job.kind == kind)
+    ]
 
 
 def name_candidates(jobs: list[Generation], looked: int, attempt: Attempt) -> Candidates:
@@ -69,12 +89,7 @@ def name_candidates(jobs: list[Generation], looked: int, attempt: Attempt) -> Ca
     :param looked: how many the list had.
     :param attempt: the unresolved attempt.
     """
-    since, kind = attempt.intended_at - CLOCKS_DIFFER, attempt.result_kind
-    found = [
-        job
-        for job in jobs
-        if (job.created_at is None or job.created_at.timestamp() >= since) and (kind is None or job.kind == kind)
-    ]
+    found = could_be(jobs, attempt)
     if not found:
         return Candidates(f"None of the vendor's {looked} most recently listed jobs was created since then.")
     names = ", ".join(
@@ -85,7 +100,7 @@ def name_candidates(jobs: list[Generation], looked: int, attempt: Attempt) -> Ca
     return Candidates(f"Jobs created since then that could be it: {names}{more}.", tuple(job.id for job in found))
 
 
-async def _recent(wire: Wire, since: float) -> tuple[list[Generation], int]:
+async def _recent(wire: Wire, since: float, most: int) -> tuple[list[Generation], int]:
     found: list[Generation] = []
     looked = 0
     steps = wire.vendor.list_jobs()
@@ -95,6 +110,6 @@ async def _recent(wire: Wire, since: float) -> tuple[list[Generation], int]:
         job, looked = read_listed(listed), looked + 1
         if job is not None and (job.created_at is None or job.created_at.timestamp() >= since):
             found.append(job)
-        if looked >= _LOOK_AT:
+        if looked >= most:
             break
     return found, looked

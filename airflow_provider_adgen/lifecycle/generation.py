@@ -213,6 +213,8 @@ class GenerationLeg:
         missing = note_missing_files(self._submission.request, generation)
         if missing is not None:
             self._log.warning("%s", missing)
+        if generation.succeeded and self._options.destination:
+            self._options.stored(generation)
         failpoint("before-done")
         self._submission.attempt_log.delivered(generation.to_xcom(urls=False))
         failpoint("after-done")

@@ -44,18 +44,21 @@ def command(verb: str, identity: TaskIdentity, *words: str) -> str:
     """
     Return a command line to copy.
 
-    :param verb: ``show``, ``attach`` or ``dismiss``.
-    :param identity: the task.
-    :param words: what follows.
+    :param verb: ``show``, ``list``, ``attach`` or ``dismiss``.
+    :param identity: the task, or an item of its batch.
+    :param words: what follows the task.
     """
     parts = ["ledger", verb, identity.dag_id, identity.run_id, identity.task_id]
-    if identity.map_index >= 0:
-        parts += ["--map-index", str(identity.map_index)]
-    if identity.item is not None:
-        parts += ["--key", identity.item]
-    # A job id is the vendor's word, or a placeholder for the reader.
+    # A job id is the vendor's word, or a placeholder for the reader. argparse (Python 3.11) finds one that may be left
+    # out only beside the other positionals.
     said = [word if word.startswith("<") else shlex.quote(word) for word in words]
-    return " ".join([command_line(), *(shlex.quote(part) for part in parts), *said])
+    options = []
+    if identity.map_index >= 0:
+        options += ["--map-index", str(identity.map_index)]
+    if identity.item is not None:
+        # A key may begin like an option.
+        options += [f"--key={identity.item}"] if identity.item.startswith("-") else ["--key", identity.item]
+    return " ".join([command_line(), *map(shlex.quote, parts), *said, *map(shlex.quote, options)])
 
 
 def read_resolution(uid: str) -> str | None:

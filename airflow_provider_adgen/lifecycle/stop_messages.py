@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pendulum
@@ -26,6 +27,8 @@ from airflow_provider_adgen.core.errors import (
 from airflow_provider_adgen.lifecycle.resolution import GONE, NOT_SUBMITTED, command, variable_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_adgen.core.identity import TaskIdentity
     from airflow_provider_adgen.core.record import Attempt
     from airflow_provider_adgen.core.vendor import Vendor
@@ -176,6 +179,32 @@ def how_to_resolve(
             "record of this submission, and the task would pay again. Clear it with keep_task_state=true (REST API)."
         )
     return "\n".join(lines)
+
+
+def how_to_resolve_items(unknown: Mapping[str, Attempt], identity: TaskIdentity) -> str:
+    """
+    Return what a person can do about items of a batch whose outcome is unknown: several lines to copy from.
+
+    :param unknown: their attempts, by their keys; not empty.
+    :param identity: the batch's task.
+    """
+    if len(unknown) == 1:
+        ((key, attempt),) = unknown.items()
+        return how_to_resolve(attempt, replace(identity, item=key))
+    before = _iso(math.floor(max(one.intended_at for one in unknown.values())) + 1)
+    answers = _iso(math.ceil(max(one.intended_at + one.post_seconds for one in unknown.values())))
+    return "\n".join(
+        [
+            f"Of {len(unknown)} submissions nobody knows whether they were accepted. Nothing more is sent for them "
+            "until a person decides. List them, with the vendors' jobs that they could be:",
+            f"    {command('list', identity, '--unknown', '--output', 'csv')} > unknown.csv",
+            "Where the vendor has the job, fill in its id, and attach these jobs, which pays nothing:",
+            f"    {command('attach', identity, '--from', 'unknown.csv')}",
+            "If you made sure that it has none of the others, say so, and the task submits them anew:",
+            f"    {command('dismiss', identity, '--all-unknown', '--before', before)}",
+            f"These answer from {answers} on: until then a submission may be under way. Then clear the task.",
+        ]
+    )
 
 
 def _keys(vendor: Vendor) -> str:

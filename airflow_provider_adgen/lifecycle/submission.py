@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen import metrics
 from airflow_provider_adgen.core.decisions.posting import classify_submit_error
+from airflow_provider_adgen.core.decisions.spending import check_spending
 from airflow_provider_adgen.core.decisions.submission import (
     LOST,
     MISSING,
@@ -21,25 +22,25 @@ from airflow_provider_adgen.core.decisions.submission import (
     Situation,
     Why,
     decide,
-    refusal_delay,
 )
 from airflow_provider_adgen.core.errors import (
     AdGenError,
-    AuthenticationError,
     DownloadError,
-    InsufficientCredits,
     InvalidRequest,
     NotFound,
-    RateLimited,
 )
 from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.core.vocabulary import Generation, GenerationStatus
+from airflow_provider_adgen.ledger.purse import Purse
+from airflow_provider_adgen.ledger.stores import record_folder
 from airflow_provider_adgen.lifecycle.asking import ask_for_job
 from airflow_provider_adgen.lifecycle.attempt_log import AttemptLog
 from airflow_provider_adgen.lifecycle.costs import put_costs
+from airflow_provider_adgen.lifecycle.legs import SubmitLater
+from airflow_provider_adgen.lifecycle.paying import Payment, given_back, payment_for, still_paid, withdrawn_unless_used
 from airflow_provider_adgen.lifecycle.resolution import GONE, apply_resolution, read_resolution
 from airflow_provider_adgen.lifecycle.sigalrm import sigalrm_deferred
-from airflow_provider_adgen.lifecycle.stop_messages import refusal, stop_error
+from airflow_provider_adgen.lifecycle.stop_messages import stop_error
 from airflow_provider_adgen.lifecycle.submit_options import ALONE, Surroundings
 from airflow_provider_adgen.lifecycle.submit_window import SubmitWindow
 
@@ -49,8 +50,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.requests import GenerationRequest
     from airflow_provider_adgen.hooks.base import AdGenHook
     from airflow_provider_adgen.ledger.ledger import Ledger
-    from airflow_provider_adgen.lifecycle.legs import SubmitLater
-    from airflow_provider_adgen.lifecycle.submit_options import SubmitOptions
+    from airflow_provider_adgen.lifecycle.submit_options import Permit, SubmitOptions
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
 MOST_LOST = 2
@@ -69,6 +69,7 @@ class Submission:
     :param clock: time, injected.
     :param log: where to say what happened.
     :param surroundings: what it shares with the other submissions of the same task.
+    :param purse: what pays for it; None: it has a purse of its own, as its record has a folder of its own.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Submission:
         clock: Clock,
         log: Any,
         surroundings: Surroundings = ALONE,
+        purse: Purse | None = None,
     ) -> None:
         self.hook = hook
         self.vendor = hook.vendor
@@ -103,6 +105,8 @@ class Submission:
         self._clock = clock
         self._log = log
         self._surroundings = surroundings
+        self.purse = purse or Purse(hook.account(), record_folder(facts.identity), clock=clock, log=log)
+        ledger.on_write = self.purse.note
         self.window = SubmitWindow(
             hook=hook,
             attempt_log=self.attempt_log,
@@ -112,7 +116,6 @@ class Submission:
             clock=clock,
             log=log,
         )
-        self._reread = False
         # Attempts whose posting by this process is over: another process may still be posting the others.
         self._posted: set[str] = set()
         if options.seed is not None and self.vendor.promises.idempotency is None:
@@ -234,27 +237,53 @@ class Submission:
         :param before: the attempt that a new one follows.
         :return: the generation; when to try again; or None to decide again.
         """
+        collects = attempt is not None and attempt.phase != "intent"
+        if not collects:
+            check_spending(self.hook.account())
         held = self.hook.submit_delay()
         if held > 0:
             # Waited for before the intent: an intent counts as dead after the deadline of its request.
             return self.window.queue(held)
+        permit = self._surroundings.permit if attempt is None else None
+        claim = permit.take() if permit is not None else None
+        if isinstance(claim, SubmitLater):
+            return claim
+        with withdrawn_unless_used(permit, self.attempt_log):
+            return self._pay(attempt, before, permit, claim, collects=collects)
+
+    def _pay(
+        self,
+        attempt: Attempt | None,
+        before: Attempt | None,
+        permit: Permit | None,
+        claim: str | None,
+        *,
+        collects: bool,
+    ) -> Generation | SubmitLater | None:
+        own = attempt is not None and attempt.uid in self._posted
+        payment = payment_for(attempt, self.purse, self.attempt_log, self.window, self.options, own=own)
+        if not isinstance(payment, Payment):
+            return payment
         refused: AdGenError | None = None
         first, nothing_started = attempt is None, False
         with sigalrm_deferred():
             if attempt is None:
                 failpoint("before-intent")
-                attempt = self.attempt_log.intend(before, self.hook.account())
+                with given_back(self.purse, payment):
+                    paid = {"reservation": payment.reservation, "claim": claim}
+                    attempt = self.attempt_log.intend(before, self.hook.account(), **paid)
                 failpoint("after-intent")
-                if self.attempt_log.contested(attempt):
+                if self.attempt_log.contested(attempt) or not still_paid(self.purse, permit, self.attempt_log, attempt):
                     return None
-            elif attempt.phase == "intent" and (attempt.uid not in self._posted or len(attempt.posters) > 1):
-                taken = self.attempt_log.take_up(attempt)
-                if taken is None:
+            elif not collects and (not own or len(attempt.posters) > 1):
+                fresh = payment.reservation != attempt.reservation
+                taken = self.attempt_log.take_up(attempt.model_copy(update={"reservation": payment.reservation}))
+                if taken is None or (fresh and not self.purse.stands(payment.reservation, None)):
                     return None
                 attempt = taken
             failpoint("before-post")
             try:
-                generation = self.hook.submit(self.request, idempotency_key=attempt.key)
+                generation = self.hook.post(self.request, idempotency_key=attempt.key, collects=collects)
             except AdGenError as error:
                 self._posted.add(attempt.uid)
                 refused, nothing_started = error, self._refused(attempt, error, first=first)
@@ -265,7 +294,8 @@ class Submission:
                 failpoint("before-record")
                 self.attempt_log.submitted(attempt, generation)
         if refused is not None:
-            return self._after_refusal(refused, attempt.refusals) if nothing_started else None
+            waits = self.options.on_insufficient == "wait"
+            return self.window.refused(refused, attempt.refusals, waits=waits) if nothing_started else None
         failpoint("after-record")
         cost = generation.credits.charged if generation.credits.charged is not None else attempt.price
         metrics.count(
@@ -301,24 +331,6 @@ class Submission:
         self.attempt_log.unanswered(attempt, verdict, error)
         return False
 
-    def _after_refusal(self, error: AdGenError, refusals: int) -> SubmitLater | None:
-        """
-        Nothing was started: return when to submit again, or None for at once, or raise where that does not help.
-
-        :param refusals: how often the vendor refused this submission before, one time after the other.
-        """
-        if isinstance(error, RateLimited):
-            return self.window.queue(refusal_delay(refusals, error.retry_after))
-        if isinstance(error, InsufficientCredits) and self.options.on_insufficient == "wait":
-            return self.window.await_credits(error, self.attempt_log.price())
-        if isinstance(error, AuthenticationError) and not self._reread:
-            # The key may have been rotated after the connection was read.
-            self._reread = True
-            before = self.hook.account().key_tag
-            if self.hook.changed_key() != before:
-                return None
-        raise refusal(error)
-
     # --- asking, waiting, stopping --------------------------------------------------------------------------------
 
     def _ask(self, attempt: Attempt) -> tuple[Generation | None, str]:
@@ -326,12 +338,7 @@ class Submission:
         try:
             seen = self.ask(attempt.job_ids, attempt.result_kind, attempt.submitted_at)
         except NotFound:
-            if read_resolution(attempt.uid) != GONE:
-                return None, MISSING
-            job = ", ".join(attempt.job_ids)
-            self._log.warning("A person declared that %s job %s is gone.", self.vendor.title, job)
-            self.attempt_log.gone(attempt)
-            return None, GenerationStatus.EXPIRED
+            return None, GenerationStatus.EXPIRED if self._given_up(attempt) else MISSING
         except DownloadError:
             if not self.request.synchronous:
                 raise
@@ -342,8 +349,17 @@ class Submission:
             self.attempt_log.ended(attempt, seen)
         return seen, str(seen.status)
 
+    def _given_up(self, attempt: Attempt) -> bool:
+        """Whether a person declared that a job is gone, which the vendor does not know; then the record says so."""
+        if read_resolution(attempt.uid) != GONE:
+            return False
+        job = ", ".join(attempt.job_ids)
+        self._log.warning("A person declared that %s job %s is gone.", self.vendor.title, job)
+        self.attempt_log.gone(attempt)
+        return True
+
     def ask(self, job_ids: list[str], kind: str | None, submitted_at: float | None) -> Generation | None:
-        """Ask the vendor for a job; see :func:`ask_for_job`."""
+        """Ask the vendor for a job; see :func:`.ask_for_job`."""
         return ask_for_job(self.hook, job_ids, kind, submitted_at, clock=self._clock, log=self._log)
 
     def missing_job(self, error: NotFound) -> AdGenError:
@@ -351,6 +367,8 @@ class Submission:
         attempt = self.attempt_log.counting
         if attempt is None or attempt.phase != "submitted":
             return error
+        if self._given_up(attempt):
+            return self._stop(Decision(Action.STOP, Why.EXPIRED, self.attempt_log.counting))
         return self._stop(Decision(Action.STOP, Why.MISSING_JOB, attempt))
 
     def _stop(self, decision: Decision) -> AdGenError:

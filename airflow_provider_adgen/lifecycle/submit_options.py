@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from airflow_provider_adgen.core.decisions.rates import NEAR
 from airflow_provider_adgen.core.decisions.submission import Policy
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
     from airflow_provider_adgen.core.errors import AdGenError
     from airflow_provider_adgen.core.record import Attempt
+    from airflow_provider_adgen.core.vocabulary import Generation
     from airflow_provider_adgen.delivery.names import FileNames
     from airflow_provider_adgen.hooks.base import AdGenHook
     from airflow_provider_adgen.lifecycle.candidates import Candidates
+    from airflow_provider_adgen.lifecycle.legs import SubmitLater
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,19 @@ class SubmitOptions:
     wait_seconds: float = 7200.0
 
 
+class Permit(Protocol):
+    """What a submission needs beside its payment: the right to make a creative that other runs want, too."""
+
+    def take(self) -> str | SubmitLater:
+        """Return the claim's id, or when to ask again; raise where nothing is to be submitted."""
+
+    def stands(self) -> bool:
+        """Whether the claim is still this run's, after its intent is written."""
+
+    def withdraw(self) -> None:
+        """Give the claim up: nothing is under way under it."""
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """
@@ -54,6 +69,7 @@ class Surroundings:
     :param accepts_risk: whether another submission may be made whose predecessor nobody knows about; asked where
         ``on_unknown_submission`` is ``resubmit``.
     :param candidates: finds the vendor's jobs that a lost submission could have started.
+    :param permit: what is needed before an intent is written; None for nothing.
     :param moved: the recorded job was another choice's of the same item, and its refund is documented.
     """
 
@@ -61,6 +77,7 @@ class Surroundings:
     stopped: Callable[[], AdGenError | None] = lambda: None
     accepts_risk: Callable[[], bool] = lambda: True
     candidates: Callable[[AdGenHook, Attempt], Candidates] = find_candidates
+    permit: Permit | None = None
     moved: bool = False
 
 
@@ -78,6 +95,7 @@ class GenerateOptions:
     :param wait_for_completion: wait for the result.
     :param on_suspended: ``wait``, ``fail`` or ``skip``.
     :param file_names: how the creatives' files are named; None for the usual names.
+    :param stored: is told what was stored, before it is recorded as delivered.
     """
 
     submit: SubmitOptions = field(default_factory=SubmitOptions)
@@ -85,3 +103,4 @@ class GenerateOptions:
     wait_for_completion: bool = True
     on_suspended: Literal["wait", "fail", "skip"] = "wait"
     file_names: FileNames | None = None
+    stored: Callable[[Generation], None] = lambda generation: None

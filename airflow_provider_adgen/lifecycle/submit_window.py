@@ -8,9 +8,17 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.decisions.rates import NEAR
-from airflow_provider_adgen.core.errors import GenerationTimeout, InsufficientCredits
+from airflow_provider_adgen.core.decisions.submission import refusal_delay
+from airflow_provider_adgen.core.errors import (
+    AdGenError,
+    AuthenticationError,
+    GenerationTimeout,
+    InsufficientCredits,
+    RateLimited,
+)
 from airflow_provider_adgen.lifecycle.costs import missing, not_about_credits
 from airflow_provider_adgen.lifecycle.legs import SubmitLater
+from airflow_provider_adgen.lifecycle.stop_messages import refusal
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.clock import Clock
@@ -61,6 +69,7 @@ class SubmitWindow:
         self._log = log
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret
         self._doubted = False
+        self._reread = False
 
     def times(self) -> tuple[float, float]:
         """Return the Unix times at which this try first wanted to submit, and at which it gives up."""
@@ -118,6 +127,36 @@ class SubmitWindow:
         self._check(CREDIT_PAUSE, reason)
         self._log.warning("%s Waiting for credits.", error.message)
         return self._later(CREDIT_PAUSE, reason, credits=needed, poll_interval=CREDIT_PAUSE)
+
+    def refused(self, error: AdGenError, refusals: int, *, waits: bool) -> SubmitLater | None:
+        """
+        Return when to submit again after a refusal that started nothing; None for at once.
+
+        :param error: the refusal.
+        :param refusals: how often the vendor refused this submission before, one time after the other.
+        :param waits: wait for credits where they are missing.
+        :raises AdGenError: submitting it again does not help.
+        """
+        if isinstance(error, RateLimited):
+            return self.queue(refusal_delay(refusals, error.retry_after))
+        if isinstance(error, InsufficientCredits) and waits:
+            return self.await_credits(error, self._attempt_log.price())
+        if isinstance(error, AuthenticationError) and not self._reread:
+            # The key may have been rotated after the connection was read.
+            self._reread = True
+            before = self._hook.account().key_tag
+            if self._hook.changed_key() != before:
+                return None
+        raise refusal(error)
+
+    def until(self, moment: float, reason: str) -> SubmitLater:
+        """
+        Return that it goes on at a moment, or soon after: not all who wait for it at once.
+
+        :raises GenerationTimeout: the try would not wait for so long.
+        """
+        self._check(moment - self._clock.now(), reason)
+        return SubmitLater(self._hook.conn_id, reason, moment + NEAR * self._rng.random())
 
     def closed(self, reason: str) -> GenerationTimeout:
         """Return the error for not having been allowed to submit in time."""

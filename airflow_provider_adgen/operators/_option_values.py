@@ -112,12 +112,17 @@ def share_or_word(name: str, value: Any, words: Collection[str]) -> str | float:
     return share
 
 
-def credits_by_account(name: str, value: Any) -> Any:
+def credits_by_account(name: str, value: Any, *, by_kind: bool = False) -> Any:
     """
-    Return whole credits, or a dictionary of them by connection, whose values may be dictionaries by kind.
+    Return whole credits, or a dictionary of them by connection.
 
+    :param by_kind: each of its values may be a dictionary by kind of request.
     :raises ValueError: a value is not a whole number of at least 0.
     """
-    if isinstance(value, dict):
-        return {key: credits_by_account(f"{name}[{key!r}]", one) for key, one in value.items()}
-    return whole_credits(name, value)
+    if not isinstance(value, dict):
+        return whole_credits(name, value)
+    found: dict[Any, Any] = {}
+    for key, one in value.items():
+        inner = f"{name}[{key!r}]"
+        found[key] = credits_by_account(inner, one) if by_kind else whole_credits(inner, one)
+    return found

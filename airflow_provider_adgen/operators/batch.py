@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_adgen.hooks.base import AdGenHook
+    from airflow_provider_adgen.ledger.batch import BatchStore
     from airflow_provider_adgen.lifecycle.batch.leg import BatchLeg
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
 
@@ -64,6 +65,10 @@ class GenerateBatchOperator(BaseOperator):
         where a refund is documented; ``fail``; or ``resubmit``, which pays again on the next try.
     :param on_clear: after a user cleared the task: ``missing`` (results are kept; failed and refused items are
         submitted again), ``fresh`` (everything that is over is paid for again) or ``reattach`` (as a retry).
+    :param library: an object-storage path that remembers what was made: an item that is there, with the same key and
+        request, is used again and costs nothing. Runs that want the same item at the same time pay for it once.
+    :param reuse_max_age: seconds (or a timedelta) after its submission for which a creative is used again; None for
+        any time.
     :param filename: the template of the files' names below the destination, with the fields ``key vendor id n ext
         kind`` and those of ``meta``; it must hold ``{id}`` and ``{n}``.
     :param on_suspended: when the vendor suspends a job for a person's review: ``wait``, or ``fail``.
@@ -80,7 +85,7 @@ class GenerateBatchOperator(BaseOperator):
     :raises BatchFailed: items have no result; a retry goes on with those, and costs nothing for the others.
     """
 
-    template_fields: Sequence[str] = ("items", "destination", "conn_id", "max_credits", "assume_credits")
+    template_fields: Sequence[str] = ("items", "destination", "conn_id", "max_credits", "assume_credits", "library")
     ui_color = "#e8def8"
 
     def __init__(
@@ -97,6 +102,8 @@ class GenerateBatchOperator(BaseOperator):
         on_item_failure: Literal["continue", "stop"] = "continue",
         on_failed: Literal["fail", "resubmit"] | None = None,
         on_clear: Literal["missing", "fresh", "reattach"] = "missing",
+        library: str | None = None,
+        reuse_max_age: float | timedelta | None = None,
         filename: str = "{key}-{id}-{n}.{ext}",
         on_suspended: Literal["wait", "fail"] = "wait",
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
@@ -120,6 +127,8 @@ class GenerateBatchOperator(BaseOperator):
         self.on_item_failure = on_item_failure
         self.on_failed = on_failed
         self.on_clear = on_clear
+        self.library = library
+        self.reuse_max_age = reuse_max_age
         self.filename = filename
         self.on_suspended = on_suspended
         self.deferrable = deferrable
@@ -129,8 +138,10 @@ class GenerateBatchOperator(BaseOperator):
         self.on_unknown_submission = on_unknown_submission
         self.on_changed_input = on_changed_input
         self.on_insufficient = on_insufficient
-        self._given: Any = None
+        self._given: tuple[Any] | None = None
         self._leg: BatchLeg | None = None
+        self._recorded: tuple[BatchStore, int] | None = None
+        self._results: str | None = None
 
     def _do_render_template_fields(
         self, parent: Any, template_fields: Iterable[str], context: Any, jinja_env: Any, seen_oids: set[int]
@@ -145,8 +156,8 @@ class GenerateBatchOperator(BaseOperator):
         if isinstance(parent.items, str):
             return
         # What Airflow shows as rendered is kept in its database: the items may be many, and hold signed links.
-        parent._given = parent.items
-        size = len(parent.items) if hasattr(parent.items, "__len__") else "some"
+        parent._given = (parent.items,)
+        size = len(parent.items) if hasattr(parent.items, "__len__") else "no known number of"
         parent.items = f"{size} items"
 
     # --- Airflow's entry points -----------------------------------------------------------------------------------
@@ -198,7 +209,9 @@ class GenerateBatchOperator(BaseOperator):
             destination=str(self.destination),
             conn_id=self.conn_id or None,
             max_credits=PerAccount("max_credits", credits_by_account("max_credits", self.max_credits)),
-            assume_credits=PerAccount("assume_credits", credits_by_account("assume_credits", self.assume_credits)),
+            assume_credits=PerAccount(
+                "assume_credits", credits_by_account("assume_credits", self.assume_credits, by_kind=True)
+            ),
             max_in_flight=whole_number("max_in_flight", self.max_in_flight, 1, 500),
             on_invalid=one_of("on_invalid", self.on_invalid, ("fail", "skip")),
             fail_when=share_or_word("fail_when", self.fail_when, ("any", "all")),
@@ -206,6 +219,8 @@ class GenerateBatchOperator(BaseOperator):
             on_clear=one_of("on_clear", self.on_clear, ("missing", "fresh", "reattach")),
             on_suspended=one_of("on_suspended", self.on_suspended, ("wait", "fail")),
             filename=self.filename,
+            library=str(self.library) if self.library else None,
+            reuse_max_age=None if self.reuse_max_age is None else seconds("reuse_max_age", self.reuse_max_age),
             collect_seconds=batch_collect_seconds(),
         )
 
@@ -223,6 +238,7 @@ class GenerateBatchOperator(BaseOperator):
         from airflow_provider_adgen.lifecycle.batch.leg import BatchLeg
         from airflow_provider_adgen.lifecycle.batch.member import Members
         from airflow_provider_adgen.lifecycle.batch.opening import Opening
+        from airflow_provider_adgen.lifecycle.batch.reuse import Reuse
         from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
         from airflow_provider_adgen.settings import ledger_path, poll_interval
 
@@ -239,6 +255,8 @@ class GenerateBatchOperator(BaseOperator):
                     "Nothing was sent. Set it, for example to s3://my_conn@bucket/adgen-ledger."
                 )
             check_destination(options.destination)
+            if options.library is not None:
+                check_destination(options.library)
             hooks: dict[str, AdGenHook] = {}
 
             def open_hook(conn_id: str) -> AdGenHook:
@@ -247,6 +265,10 @@ class GenerateBatchOperator(BaseOperator):
                     hook.account()
                     hooks[conn_id] = stack.enter_context(hook)
                 return hooks[conn_id]
+
+            def tell(uri: str) -> None:
+                self._results = uri
+                context["ti"].xcom_push(key=RESULTS, value=uri)
 
             facts, stop_suspended = TaskFacts.of(context), options.on_suspended != "wait"
             runner = LegRunner(
@@ -259,25 +281,52 @@ class GenerateBatchOperator(BaseOperator):
                 hooks=hooks.values,
             )
             store = BatchStore(base, facts.identity)
+            self._recorded = (store, facts.try_number)
             opening = Opening(
                 store=store, facts=facts, options=options, open_hook=open_hook, clock=SYSTEM, log=self.log
             )
+            reuse: Reuse | None = None
+            if options.library is not None:
+                reuse = Reuse(
+                    options.library,
+                    ledger_path=base,
+                    max_age=options.reuse_max_age,
+                    # A clear raises Airflow's max_tries.
+                    fresh=options.on_clear == "fresh" and facts.epoch > int(self.retries or 0),
+                    opening=opening,
+                    facts=facts,
+                    clock=SYSTEM,
+                )
+                reuse.open()
             self._leg = BatchLeg(
                 opening=opening,
                 make_members=lambda items: Members(
-                    opening=opening, facts=facts, options=options, items=items, clock=SYSTEM, log=self.log
+                    opening=opening, reuse=reuse, facts=facts, options=options, items=items, clock=SYSTEM, log=self.log
                 ),
-                given=lambda: self.items if self._given is None else self._given,
+                reuse=reuse,
+                given=lambda: self.items if self._given is None else self._given[0],
                 store=store,
                 facts=facts,
                 options=options,
                 watch=WorkerWatch(open_hook, poll_interval=interval, stop_suspended=stop_suspended),
                 stop_at=runner.stop_at,
-                tell=lambda uri: context["ti"].xcom_push(key=RESULTS, value=uri),
+                tell=tell,
                 clock=SYSTEM,
                 log=self.log,
             )
             return runner.run(self._leg.run, runner.resumed(event) if resumed else None)
+
+    # --- OpenLineage ------------------------------------------------------------------------------------------------
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """
+        Return what the items were made from, the stored files, counts and credits, without links.
+
+        The OpenLineage provider calls it, where that is installed, also after a failure.
+        """
+        from airflow_provider_adgen.operators._lineage import batch_lineage
+
+        return batch_lineage(*self._recorded, self._results) if self._recorded is not None else None
 
 
 def _trigger_maker(collect_seconds: float, *, stop_suspended: bool) -> Any:

@@ -53,7 +53,8 @@ class GenerateOperator(TakesFields, BaseOperator):
         where the vendor documents a refund.
     :param on_changed_input: when the input changed between tries: ``fail``, ``reattach`` (take the paid job's result)
         or ``fresh`` (pay for a new one).
-    :param on_insufficient: without enough credits: ``fail`` at once, or ``wait`` until there are.
+    :param on_insufficient: without enough credits, or without room in ``[adgen] budgets``: ``fail`` at once, or
+        ``wait`` until there are.
     :param on_suspended: when the vendor suspends the job for a person's review: ``wait``, ``fail`` or ``skip``.
     :param idempotency_key: a seed for the vendor's idempotency key in place of DAG, run and task; refused where the
         vendor has no keys.

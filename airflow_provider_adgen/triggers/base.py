@@ -78,7 +78,8 @@ class DeadlineTrigger(AdGenTrigger):
         """Wait, then yield one event."""
         began = SYSTEM.monotonic()
         status, sealed = await self.wait_for_end()
-        await SYSTEM.sleep(self.first_fire_delay - (SYSTEM.monotonic() - began))
+        if (rest := self.first_fire_delay - (SYSTEM.monotonic() - began)) > 0:
+            await SYSTEM.sleep(rest)
         yield event(self.subject(), status, sealed)
 
     async def wait_for_end(self) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_adgen.core.decisions.polling import schedule
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.core.sealing import seal
-from airflow_provider_adgen.core.vocabulary import GenerationStatus
+from airflow_provider_adgen.core.vocabulary import Generation, GenerationStatus
 from airflow_provider_adgen.triggers.base import PollTrigger
 from airflow_provider_adgen.triggers.targets import PollResult, PollTarget, result_of
 
@@ -61,7 +61,9 @@ class GenerationTrigger(PollTrigger):
         streams = vendor.stream_seconds > 0
 
         async def poll(wire: Wire) -> PollResult:
-            seen = await wire.run(wire.vendor.fetch(ids, kind, stream_seconds=vendor.stream_seconds))
+            seen = await wire.run(wire.vendor.poll(ids, kind, stream_seconds=vendor.stream_seconds))
+            if not isinstance(seen, Generation):
+                return PollResult(str(seen), str(seen) in stop_statuses)
             # What a stream said it may not say again; the worker could ask in vain.
             sealed = await asyncio.to_thread(seal, seen, wire.account) if streams and seen.finished else ""
             return result_of(seen, stop_statuses, sealed)

@@ -71,7 +71,7 @@ class ListReader:
         steps = wire.vendor.list_jobs() if job.listable and now >= self.listing.shy_until else None
         if steps is None:
             return False
-        soon = self._jobs.due_by(now + job.target.schedule.interval / 2)
+        soon = self._jobs.due_by(now + self.listing.ahead(job.target.schedule.interval))
         wanted = [one for one in soon if one.listable]
         # Each stream would read the list before it opens, so for those one pass is cheaper even for a single job.
         if not job.target.streams and not self.listing.worth(len(wanted), now):
@@ -90,6 +90,7 @@ class ListReader:
         """Read the list until all *wanted* jobs were seen, or it is not worth reading on."""
         missing = dict.fromkeys(wanted)  # a set that keeps its order
         known, pages, began = set[str](), 0, SYSTEM.monotonic()
+        first = began
         try:
             async with contextlib.aclosing(wire.pages(steps)) as read:
                 async for page in read:
@@ -99,7 +100,8 @@ class ListReader:
                     if self.listing.enough(pages, len(known), len(wanted), len(missing), len(known) - before):
                         break
                     began = SYSTEM.monotonic()
-            self.listing.learn(pages, len(wanted), len(missing), SYSTEM.monotonic())
+            now = SYSTEM.monotonic()
+            self.listing.learn(pages, len(wanted), len(missing), now, now - first)
         except AdGenError as error:
             if list_is_unusable(error):
                 log.warning("%s Jobs are polled singly for a while.", error.message)

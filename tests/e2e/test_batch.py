@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""A batch in a whole Airflow: its worker and its triggerer are killed, an account refuses items, it is cleared."""
+"""A batch in a whole Airflow: its worker and its triggerer are killed, it is cleared."""
 
 from __future__ import annotations
 
@@ -37,7 +37,6 @@ def test_a_batch_survives(stack: AirflowStack, sandbox: SandboxProcess, tmp_path
     sandbox.reset()
     place = f"file://{tmp_path / 'creatives'}"
     sandbox.fault("slow", "adsumo", method="POST", seconds=0.4, times=-1)
-    sandbox.fault("status", "adsumo", method="POST", status=400, message="This is not allowed", times=2, skip=3)
     run = stack.trigger_dag("adgen_batches", {"count": COUNT, "place": place})
     pid = stack.task_process(run, "make")
     stack.airflow.wait_for("a charge", lambda: len(sandbox.charges), lambda number: number > 2, timeout=60)
@@ -66,7 +65,6 @@ def test_a_batch_survives(stack: AirflowStack, sandbox: SandboxProcess, tmp_path
     paid = Counter(str(charge["job_id"]) for charge in sandbox.charges)
     assert len(paid) == sum(paid.values()) == COUNT, "each item is paid for once"
     assert {line["generation"]["id"] for line in lines} == set(paid)
-    assert sum(line["choice"] for line in lines) == 2, "what one account refused, the other one made"
     assert [line["meta"]["number"] for line in lines] == list(range(COUNT))
     prompts = {job["request"]["prompt"] for job in sandbox.jobs()}
     assert prompts == {f"{{{{ ds }}}} {number}" for number in range(COUNT)}, "items are not rendered"

@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""The examples of the four vendors on a whole Airflow, all at once: each ends well, stores its files and pays once."""
+"""The examples of the vendors and of a batch on a whole Airflow, all at once: each ends well, stores and pays once."""
 
 from __future__ import annotations
 
@@ -22,12 +22,18 @@ if TYPE_CHECKING:
 VENDORS = ("adsumo", "cutx", "sume", "cinematicads")
 BRIEF = "A shoe for {{ 6 * 7 }} kilometres. {% raw %} Nothing here is a template."
 MORE = {"adgen_four_vendors": {"text": BRIEF}}
-EXAMPLES = ("adgen_four_vendors", *(f"adgen_{vendor}" for vendor in VENDORS))
+EXAMPLES = ("adgen_batch", "adgen_four_vendors", *(f"adgen_{vendor}" for vendor in VENDORS))
 
 
 @pytest.fixture(scope="module")
-def stack_options() -> dict[str, Any]:
-    return {"env": {"AIRFLOW__ADGEN__POLL_INTERVAL": "1", "AIRFLOW__ADGEN__FIRST_FIRE_DELAY": "3"}}
+def stack_options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return {
+        "env": {
+            "AIRFLOW__ADGEN__POLL_INTERVAL": "1",
+            "AIRFLOW__ADGEN__FIRST_FIRE_DELAY": "3",
+            "AIRFLOW__ADGEN__LEDGER_PATH": f"file://{tmp_path_factory.mktemp('ledger')}",  # a batch needs it
+        }
+    }
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +93,6 @@ def test_each_vendor_has_made_its_video_of_the_same_brief(
 
 def test_every_example_pays_once_for_what_it_returns(runs: dict[str, Run], sandbox: SandboxProcess) -> None:
     made = [one for run in runs.values() for one in collect(run).generations]
-    assert Counter(one["vendor"] for one in made) == {"adsumo": 3, "cutx": 5, "sume": 3, "cinematicads": 2}
+    assert Counter(one["vendor"] for one in made) == {"adsumo": 9, "cutx": 5, "sume": 3, "cinematicads": 2}
     assert audit(made, sandbox.charges) == []
     assert all(creative["uri"] for one in made for creative in one["creatives"])

@@ -4,7 +4,8 @@
 Runs tries of a batch in processes of their own, to be killed while they run.
 
 ``python -m tests.support.batch_try`` imports everything once, and forks a process for each try: it reads one JSON
-object per line, answers with the process id, and then with how the process ended. :class:`Tries` drives it.
+object per line, and answers with the process id of a try that it has started, or with how one ended.
+:class:`Tries` drives it.
 """
 
 from __future__ import annotations
@@ -55,19 +56,17 @@ class Tries:
         self._number += 1
         outcome = self._folder / f"try-{self._number}.json"
         order = {"fields": dict(fields), "ti": {"try_number": try_number, "max_tries": max_tries, **ti}}
-        self._write({**order, "outcome": str(outcome)})
-        return Try(self, int(self._read()), outcome)
+        return Try(self, self.ask({**order, "outcome": str(outcome)}), outcome)
 
-    def _write(self, value: dict[str, Any]) -> None:
+    def ask(self, value: dict[str, Any]) -> int:
+        """Send an order, and return its answer."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(value) + "\n")
         self._process.stdin.flush()
-
-    def _read(self) -> str:
-        assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line, "the process that forks has died; tries.log says why"
-        return line
+        return int(line)
 
 
 class Try:
@@ -86,7 +85,7 @@ class Try:
 
     def wait(self) -> dict[str, Any]:
         """Return how it ended: ``told``, ``error``, or nothing where it was killed."""
-        self._tries._read()
+        self._tries.ask({"wait": self._pid})
         return json.loads(self._outcome.read_text()) if self._outcome.exists() else {}
 
 
@@ -110,15 +109,18 @@ def main() -> None:
 
     for line in sys.stdin:
         order = json.loads(line)
+        if "wait" in order:
+            print(os.waitpid(order["wait"], 0)[1], flush=True)
+            continue
         pid = os.fork()
         if pid == 0:
+            os.dup2(2, 1)  # the standard output is for answers
             outcome = _run(order)
             scratch = Path(order["outcome"] + ".tmp")
             scratch.write_text(json.dumps(outcome))
             scratch.rename(order["outcome"])
             os._exit(0)
         print(pid, flush=True)
-        print(os.waitpid(pid, 0)[1], flush=True)
 
 
 if __name__ == "__main__":

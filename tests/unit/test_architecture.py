@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "delivery": {"core"},
     "campaigns": {"core", "delivery", "hooks", "ledger", "lifecycle", "operators", "sensors", "compat", "settings"},
     "ledger": {"core", "compat", "settings"},
-    "hooks": {"core", "vendors", "delivery", "compat", "get_provider_info"},
+    "hooks": {"core", "vendors", "delivery", "ledger", "compat", "settings", "get_provider_info"},
     "lifecycle": {"core", "hooks", "ledger", "delivery", "compat", "metrics"},
     "cli": {"core", "hooks", "ledger", "lifecycle", "settings"},
     "__main__": {"cli"},

@@ -133,7 +133,8 @@ def spending_table() -> str:
         else:
             free.append(name)
     rows = [["**Yes**, once per task, or per item of a batch", ", ".join(pays)]]
-    rows.append(["**Yes**, each call", "a hook's `submit` and `asubmit`: the operators' guards are not in them"])
+    hooks = "a hook's `submit` and `asubmit`: of the operators' guards, only `[adgen] spending` and `budgets` are in it"
+    rows.append(["**Yes**, each call", hooks])
     for one in listed_vendors():
         found = [method for method in hook_methods(one.hook) if _SILENT in " ".join(read_doc(method.function).body)]
         silent += [code(f"{one.hook.__name__}.{method.name}") for method in found]

@@ -17,14 +17,16 @@ from airflow_provider_adgen.core.errors import (
     AdGenError,
     ApiError,
     AuthenticationError,
+    BudgetExceeded,
     InsufficientCredits,
     PermissionDenied,
+    SpendingForbidden,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from airflow_provider_adgen.core.record import Record
+    from airflow_provider_adgen.core.record import Attempt, Record
     from airflow_provider_adgen.core.vendor import Promises
 
 MOVING = frozenset({400, 404, 413, 422})
@@ -32,6 +34,10 @@ MOVING = frozenset({400, 404, 413, 422})
 
 EQUAL_REFUSALS = 5
 """So many equal refusals before an account has accepted anything are not about the items."""
+
+
+UNANSWERED = 5
+"""After so many submissions in a row without an answer, an account gets no new ones for a while."""
 
 
 class ItemStatus(StrEnum):
@@ -125,12 +131,26 @@ def next_step(
         return Step(Do.FAIL, None)
     before = last.try_number != try_number and last.wait_try != try_number
     if on_failed is None and last.ended in promises(last.vendor).refunded:
-        tried = {one.fingerprint for one in record.attempts if one.epoch == last.epoch}
+        tried = {one.fingerprint for one in record.attempts if one.epoch == last.epoch and not _put_off(one)}
         untried = [index for index, one in enumerate(fingerprints) if one not in tried]
         if untried:
             return Step(Do.SUBMIT, untried[0], moved=True)
         return Step(Do.SUBMIT if before else Do.FAIL, where)
     return Step(Do.SUBMIT if before and on_failed == "resubmit" else Do.FAIL, where)
+
+
+def under_way(last: Attempt | None) -> bool:
+    """
+    Return whether the attempt that counts has, or may have, a job that is not over.
+
+    Another attempt may follow it that started nothing: then an error of this one's job is no refusal of that one.
+    """
+    return last is not None and (last.phase == "intent" or (last.phase == "submitted" and last.ended is None))
+
+
+def _put_off(attempt: Attempt) -> bool:
+    """Whether a submission started nothing, for a reason that says nothing about what it asked for."""
+    return attempt.phase == "withdrawn" and not MOVING & set(attempt.statuses)
 
 
 def may_move(error: AdGenError, promises: Promises) -> bool:
@@ -150,6 +170,8 @@ def may_move(error: AdGenError, promises: Promises) -> bool:
 
 def stops_account(error: AdGenError, vendor: str) -> bool:
     """Whether a refusal is about the account and not about the item: then nothing more is sent to it in this try."""
+    if isinstance(error, BudgetExceeded | SpendingForbidden):
+        return True
     if isinstance(error, PermissionDenied):
         # CinematicAds answers 403 where a project or a brand is somebody else's, which is the item's fault.
         return vendor != "cinematicads"
@@ -176,6 +198,27 @@ def fate(record: Record | None, error: Exception) -> ItemStatus:
     return ItemStatus.FAILED
 
 
+def note_holds(status: str, last: Attempt | None, step: Step) -> bool:
+    """
+    Return whether what an earlier leg of the same try noted of an item still holds.
+
+    :param status: what it noted; empty for nothing.
+    :param last: the attempt that counts.
+    :param step: what is to be done about the item, by its record.
+    """
+    match status:
+        case ItemStatus.UNKNOWN:
+            return last is not None and last.phase == "intent"
+        case ItemStatus.SUBMITTED:
+            return step.do is Do.COLLECT
+        case ItemStatus.FAILED:
+            return step.do is Do.FAIL
+        case ItemStatus.REFUSED | ItemStatus.WAITING | ItemStatus.REUSED:
+            return last is None or last.phase == "withdrawn"
+        case _:
+            return False
+
+
 def batch_fails(statuses: Collection[ItemStatus], fail_when: str | float) -> bool:
     """
     Return whether a batch fails.
@@ -184,7 +227,7 @@ def batch_fails(statuses: Collection[ItemStatus], fail_when: str | float) -> boo
     :param fail_when: ``any``, ``all``, or the share of items without a result that must not be exceeded.
     """
     counted = [one for one in statuses if one not in NOT_COUNTED]
-    if not statuses or any(one in ALWAYS_FAIL for one in counted):
+    if all(one is ItemStatus.REMOVED for one in statuses) or any(one in ALWAYS_FAIL for one in counted):
         return True
     without = sum(1 for one in counted if one not in WITH_RESULT)
     if fail_when == "any":

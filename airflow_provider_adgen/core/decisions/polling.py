@@ -204,15 +204,25 @@ class Listing:
     The order of the lists is not documented, so what a pass found is what the next one is judged by.
 
     :param pages: requests the last pass took, at least.
+    :param seconds: how long it took.
     :param shy_until: monotonic time until which lists are left alone, because one showed too few of our jobs.
     """
 
     pages: int = 1
+    seconds: float = 0.0
     shy_until: float = 0.0
 
     def worth(self, due: int, now: float) -> bool:
         """Whether listing is likely to take fewer requests than asking for *due* jobs singly."""
         return now >= self.shy_until and due > self.pages + 1
+
+    def ahead(self, interval: float) -> float:
+        """
+        Return how many seconds before it is due a job is looked for by a pass that starts now.
+
+        What only the last pages show is due when a pass gets there. Left out, it would take another pass, of all pages.
+        """
+        return min(interval, interval / 2 + self.seconds)
 
     def enough(self, pages: int, seen: int, wanted: int, missing: int, fresh: int) -> bool:
         """
@@ -229,9 +239,9 @@ class Listing:
         likely = -(-wanted * pages // max(1, seen))
         return pages >= 2 + 2 * likely + missing
 
-    def learn(self, pages: int, wanted: int, missing: int, now: float) -> None:
-        """Remember how many *pages* a pass took and what it left out."""
-        self.pages = max(1, pages)
+    def learn(self, pages: int, wanted: int, missing: int, now: float, seconds: float = 0.0) -> None:
+        """Remember how many *pages* and *seconds* a pass took, and what it left out."""
+        self.pages, self.seconds = max(1, pages), seconds
         if missing * 2 > wanted:
             self.refused(now)
 

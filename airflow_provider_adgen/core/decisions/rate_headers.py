@@ -29,7 +29,9 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     :param now: Unix time.
     """
     for name in ("retry-after", "x-ratelimit-reset", "ratelimit-reset"):
-        text = headers.get(name, "").strip()
+        if name not in headers:
+            continue
+        text = headers[name].strip()
         number = _number(text)
         if number is not None and number >= _MOMENT:
             moment: float | None = number / 1000.0 if number >= _MOMENT_MS else number

@@ -39,6 +39,8 @@ _TELLING = 10
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 # At a slow pace, the first pause is as long as that many requests.
 _PAUSE_REQUESTS = 4.0
+# Limits that nobody tells count by the second, by ten seconds, or by the minute; a window may begin a little later.
+_SHORT_WINDOW, _MINUTE, _MARGIN = 10.0, 60.0, 1.0
 # After a refusal requests go one by one, so that a limit that still holds refuses one and not many.
 _PROBE_GAP = 1.0
 # Seconds that may be caught up after an event loop was busy with something else.
@@ -54,6 +56,7 @@ class _State:
     :param stopped_until: nothing goes out before.
     :param refused_at: when the last 429 arrived; answers to what was sent before say nothing new.
     :param refusals: 429s in a row.
+    :param minute_ends: when a minute is over since the first of the requests that the first of them may have counted.
     :param pace: requests a second that a 429 left; None while none has told a limit.
     :param since: when that was, or when the first request went out; None before it.
     :param next_slot: when the next request fits into the pace.
@@ -64,6 +67,7 @@ class _State:
     stopped_until: float = float("-inf")
     refused_at: float = float("-inf")
     refusals: int = 0
+    minute_ends: float = float("-inf")
     pace: float | None = None
     since: float | None = None
     next_slot: float = float("-inf")
@@ -86,6 +90,12 @@ class _State:
         # A copy: another thread may send meanwhile.
         return sum(1 for moment in tuple(self.sent) if now - seconds < moment <= now)
 
+    def window_ends(self, now: float) -> float | None:
+        """Return when a limit that nobody tells counts anew, by the refusals in a row; None where it is a guess."""
+        if self.refusals == 2:
+            return now + _SHORT_WINDOW
+        return self.minute_ends if self.refusals > 2 and self.minute_ends > now else None
+
 
 @dataclass
 class RateBudget:
@@ -98,7 +108,8 @@ class RateBudget:
     becomes three quarters of what the last minute took.
 
     A 429 stops its class for as long as the vendor asks, and in any case for a pause that doubles with each refusal in
-    a row. An accepted request ends the row.
+    a row. An accepted request ends the row. Where reads are refused by a limit that nobody tells, the second pause is
+    10 seconds, and the third lasts until a minute is over since the first of the requests that were counted.
 
     :param per_minute: requests a minute over all classes, the user's own limit; None for none.
     :param rate_limits: the documented limits of classes.
@@ -199,6 +210,9 @@ class RateBudget:
             return
         state.refusals += 1
         state.refused_at = now
+        if state.refusals == 1:
+            counted = [moment for moment in tuple(state.sent) if moment > now - _MINUTE]
+            state.minute_ends = min((*counted, now)) + _MINUTE + _MARGIN
         pace = state.pace_at(now)
         if limit is not None and wait is None:
             # A refused request may count against the limit as well: not another one at once.
@@ -206,11 +220,15 @@ class RateBudget:
         else:
             first = max(_FIRST_PAUSE, _PAUSE_REQUESTS / pace)
         pause = max(first, min(_LONGEST_PAUSE, first * 2 ** (min(state.refusals, 10) - 1)))
+        paced = self._is_paced(rate_class) and state.sent_within(_MINUTE, now) >= _TELLING
+        ends = state.window_ends(now) if paced and wait is None else None
+        if ends is not None:
+            pause = max(first, ends - now)
         self.stop(rate_class, now + max(pause, wait or 0.0))
-        if not self._is_paced(rate_class) or state.sent_within(60.0, now) < _TELLING:
+        if not paced:
             return
         if state.refusals == 2 or (wait or 0.0) > 2 * _FIRST_PAUSE:
-            state.pace = max(_SLOWEST, _CUT_OF_A_MINUTE * state.sent_within(60.0, now) / 60.0)
+            state.pace = max(_SLOWEST, _CUT_OF_A_MINUTE * state.sent_within(_MINUTE, now) / _MINUTE)
         elif state.refusals == 1:
             state.pace = max(_SLOWEST, _CUT * min(pace, max(1.0, state.sent_within(1.0, now))))
         # It grows from when it is used.

@@ -8,15 +8,19 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from airflow_provider_adgen.core.decisions.batch import EQUAL_REFUSALS
+from airflow_provider_adgen.core.decisions.batch import EQUAL_REFUSALS, UNANSWERED
+from airflow_provider_adgen.lifecycle.legs import SubmitLater
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.errors import AdGenError, ApiError
     from airflow_provider_adgen.hooks.base import AdGenHook
-    from airflow_provider_adgen.lifecycle.legs import SubmitLater
+    from airflow_provider_adgen.ledger.purse import Purse
 
 UNPROTECTED, PROTECTED = 4, 16
 """Submissions to one account at the same time: where no idempotency key protects them, and where one does."""
+
+SILENCE = 30.0
+"""Seconds for which an account that does not answer gets no new submissions."""
 
 LOWERED = 300.0
 """Seconds for which an account is given no more jobs than it had when it refused another one."""
@@ -30,14 +34,22 @@ class BatchAccount:
 
     :param hook: the account.
     :param max_credits: the most that the batch may cost there; None for no limit.
+    :param purse: what it may spend under ``[adgen] budgets``.
+    :param in_flight_limit: how many jobs the vendor says it may have under way; None where it does not say.
     """
 
-    def __init__(self, hook: AdGenHook, max_credits: int | None) -> None:
+    def __init__(
+        self, hook: AdGenHook, max_credits: int | None, purse: Purse, in_flight_limit: int | None = None
+    ) -> None:
         self.hook = hook
+        self.purse = purse
+        self.covered = 0
+        """Submissions that are reserved for and not made yet."""
+
         self.conn_id = hook.conn_id
         self.vendor = hook.vendor
         self.max_credits = max_credits
-        self.in_flight_limit: int | None = None
+        self.in_flight_limit = in_flight_limit
         self.committed = 0
         """Credits that are spent, under way or about to be spent."""
 
@@ -56,6 +68,7 @@ class BatchAccount:
         self.later: SubmitLater | None = None
         """Why it takes nothing just now, and until when."""
 
+        self._unanswered = 0
         self._refusals: Counter[tuple[int, str | None]] = Counter()
         self._lowered_to: int | None = None
         self._lowered_until = 0.0
@@ -100,22 +113,44 @@ class BatchAccount:
         if self.later is not None and self.later.not_before <= now:
             self.later = None
 
-    def refused(self, error: ApiError) -> bool:
+    def answered(self) -> None:
+        """Take in that it accepted a submission."""
+        self.accepted, self._unanswered = True, 0
+
+    def unanswered(self, now: float) -> None:
         """
-        Take in that it refused an item for what it asks; return whether that stops the account.
+        Take in that nobody knows what became of a submission.
+
+        A network that breaks takes all submissions with it. Where no key can settle them, nothing more is sent in this
+        try; otherwise new ones wait, while those before are repeated.
+        """
+        self._unanswered += 1
+        if self._unanswered < UNANSWERED:
+            return
+        if self.vendor.promises.idempotency is None:
+            self.stop(
+                f"{self.vendor.title} left {self._unanswered} submissions in a row of connection {self.conn_id!r} "
+                "without an answer, and has no idempotency keys that could settle them."
+            )
+        else:
+            self.later = SubmitLater(self.conn_id, "it does not answer", now + SILENCE)
+
+    def refused(self, error: ApiError) -> None:
+        """
+        Take in that it refused an item for what it asks.
 
         A wrong base URL answers 404 to everything: that says nothing about the items.
         """
+        self._unanswered = 0
         if self.accepted:
-            return False
+            return
         self._refusals[error.status, error.code] += 1
         if max(self._refusals.values()) < EQUAL_REFUSALS:
-            return False
+            return
         self.stop(
             f"{self.vendor.title} refused {EQUAL_REFUSALS} submissions of connection {self.conn_id!r} equally and has "
             f"accepted none, the last with: {error.message} Is its host right? Nothing was moved to another account."
         )
-        return True
 
     def stop(self, reason: AdGenError | str) -> None:
         """Send nothing more to it in this try."""

@@ -4,19 +4,31 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.decisions.batch import Do, ItemStatus, Step, fate, may_move, next_step, stops_account
-from airflow_provider_adgen.core.errors import AdGenError, ApiError, GenerationFailed
+from airflow_provider_adgen.core.decisions.batch import (
+    Do,
+    ItemStatus,
+    Step,
+    fate,
+    next_step,
+    note_holds,
+)
+from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.items import trouble
-from airflow_provider_adgen.lifecycle.batch.notes import Note, holds, why_failed
+from airflow_provider_adgen.lifecycle.batch.notes import Note, risks, why_failed
 from airflow_provider_adgen.lifecycle.batch.opening import readable
 from airflow_provider_adgen.lifecycle.batch.outcome import FINAL
+from airflow_provider_adgen.lifecycle.batch.prospects import improves
 from airflow_provider_adgen.lifecycle.batch.results import costs_of, credits_of
-from airflow_provider_adgen.lifecycle.legs import Finished, Resumed, Wait, WaitForJob
+from airflow_provider_adgen.lifecycle.batch.reuse import why_unreadable
+from airflow_provider_adgen.lifecycle.batch.state import chosen
+from airflow_provider_adgen.lifecycle.legs import Resumed, WaitForJob
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +41,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.lifecycle.batch.opening import Opening
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
     from airflow_provider_adgen.lifecycle.batch.outcome import Outcome
+    from airflow_provider_adgen.lifecycle.batch.reuse import Reuse
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
@@ -40,6 +53,7 @@ class Board:
     :param states: the items.
     :param opening: accounts, and requests.
     :param members: the items' legs.
+    :param reuse: the batch's library; None without one.
     :param facts: the task.
     :param options: what the author chose.
     :param clock: time, injected.
@@ -52,6 +66,7 @@ class Board:
         *,
         opening: Opening,
         members: Members,
+        reuse: Reuse | None,
         facts: TaskFacts,
         options: BatchOptions,
         clock: Clock,
@@ -64,13 +79,20 @@ class Board:
         self.over: deque[ItemState] = deque()
         """Items whose job is over, to be collected."""
 
+        self.sleeping: list[tuple[float, int, ItemState]] = []
+        """Items that may be submitted later, however willing their account is: a heap of Unix times."""
+
         self.unwatched: list[ItemState] = []
         """Items whose job has begun to be waited for."""
 
-        self._held: list[ItemState] = []
+        self.given_up = ""
+        """Why nothing more is submitted in this try; empty while something may be."""
+
         self._jobs: set[str] = set()
+        self._order = itertools.count()
         self._opening = opening
         self._members = members
+        self._reuse = reuse
         self._facts = facts
         self._options = options
         self._clock = clock
@@ -98,7 +120,8 @@ class Board:
                 continue  # the snapshot says it beside its record
             index = one.item.choices.index(one.choice) if one.choice in one.item.choices else None
             if one.status not in {None, ItemStatus.COMPLETED, ItemStatus.SKIPPED} or (one.status is None and index):
-                found[item_folder(one.key)] = (str(one.status or ""), one.reason, index)
+                kept = one.generation if one.status is ItemStatus.REUSED else None
+                found[item_folder(one.key)] = (str(one.status or ""), one.reason, index, kept)
         return found
 
     # --- the beginning ----------------------------------------------------------------------------------------------
@@ -109,6 +132,7 @@ class Board:
 
         :param notes: of an earlier leg of this try; may be missing or old.
         """
+        delivered: list[ItemState] = []
         for state in self.states:
             if state.outcome is not None:
                 continue
@@ -118,11 +142,17 @@ class Board:
                 continue
             try:
                 self.recount(state, record)
+                self._members.risked(risks(record, self._facts.try_number))
                 self.decide(state, record, notes.get(item_folder(state.key)))
             except AdGenError as error:
                 state.finish(fate(record, error), trouble(error))
-            if state.job is None:
+            if self._may_be_rejected(state, record):
+                delivered.append(state)
+                self._let_go(state, record)
+            elif state.job is None:
                 self._close(state, record)
+        if self._reuse is not None:
+            self._look_up(self._reuse, delivered)
 
     def restore(self, state: ItemState, outcome: Outcome) -> None:
         """
@@ -136,13 +166,51 @@ class Board:
         for conn_id, job in outcome.jobs:
             self._jobs.add(job)
             accounts[conn_id].accepted = True
+        self._members.risked(outcome.risks)
         state.put_away(outcome)
 
+    def _may_be_rejected(self, state: ItemState, record: Record) -> bool:
+        """Whether an item was delivered before the task was cleared in order to make anew what is missing."""
+        missing = self._reuse is not None and self._options.on_clear == "missing" and not state.removed
+        cleared = record.counting is not None and record.counting.epoch != self._facts.epoch
+        return missing and cleared and state.status is ItemStatus.COMPLETED
+
+    def _look_up(self, reuse: Reuse, delivered: list[ItemState]) -> None:
+        """Take from the library what is there, for items of which nothing was bought."""
+        # A person rejected these: after a clear they are made anew.
+        for state in reuse.rejected(delivered):
+            state.step, state.status, state.generation = Step(Do.SUBMIT, 0, anew=True), None, None
+            state.choice = state.item.choices[0]
+            self.make_ready(state)
+        for state in delivered:
+            self.close(state)
+        wanted = [one for waiting in self.ready.values() for one in waiting if not one.is_open]
+        for state, told in reuse.find(wanted).items():
+            self.ready[chosen(state).conn_id].remove(state)
+            if isinstance(told, AdGenError):
+                state.finish(ItemStatus.WAITING, why_unreadable(told))
+            else:
+                self.reused(state, *told)
+                self.close(state)
+
+    def reused(self, state: ItemState, choice: Choice, generation: dict[str, Any]) -> None:
+        """Take in that an item was made before, by this run or another one."""
+        state.choice, state.generation = choice, generation
+        state.finish(ItemStatus.REUSED)
+
+    def close(self, state: ItemState) -> None:
+        """Keep little of an item if nothing is done about it any more."""
+        if state.status in FINAL and (record := readable(state)) is not None:
+            self._close(state, record)
+
     def _close(self, state: ItemState, record: Record) -> None:
-        """Keep little of an item about which nothing is done now."""
         if state.status in FINAL:
-            state.put_away(state.summed_up(state.status, record, helps=self._improves(state)))
-        state.close_ledger()
+            tried = risks(record, self._facts.try_number)
+            state.put_away(state.summed_up(state.status, record, helps=self._improves(state), risks=tried))
+        self._let_go(state, record)
+
+    def _let_go(self, state: ItemState, record: Record) -> None:
+        state.close_ledger(record)
         self._opening.store.close(state.key, record)
 
     def recount(self, state: ItemState, record: Record, planned: int = 0) -> None:
@@ -165,19 +233,24 @@ class Board:
             self._opening.account(conn_id).committed += now.get(conn_id, 0) - state.credits.get(conn_id, 0)
         state.credits = now
 
+    def price(self, state: ItemState) -> int | None:
+        """Return the credits that an item's present choice counts for."""
+        return self._opening.price(chosen(state), self._opening.request(chosen(state)))
+
     def plan(self, state: ItemState) -> bool:
         """Count what an item is about to cost; False where that is too much: then it is refused."""
-        record, choice = state.ledger.record(), chosen(state)
+        record = state.ledger.record()
         last = record.counting if record is not None else None
-        if record is None or (
-            last is not None
-            and last.phase == "intent"
-            and self._options.submit.policy.on_unknown_submission != "resubmit"
-        ):
-            return True  # it counts already
-        account, price = self.account(state), self._opening.price(choice, self._opening.request(choice))
+        # What may have been accepted counts already, and is settled whatever another submission would cost.
+        is_open = last is not None and last.phase == "intent"
+        if record is None or (is_open and self._options.submit.policy.on_unknown_submission != "resubmit"):
+            return True
+        account, price = self.account(state), self.price(state)
         self.recount(state, record)
-        if not account.affords(price):
+        state.affordable = account.affords(price)
+        if not state.affordable:
+            if is_open:
+                return True
             state.finish(
                 ItemStatus.REFUSED,
                 f"It costs {price} credits of connection {account.conn_id!r}, where this batch has committed "
@@ -191,7 +264,7 @@ class Board:
         """Find out by its record what is to be done about an item."""
         item, last = state.item, record.counting
         state.status = None
-        if item.problem and not item.choices:
+        if item.problem and not item.choices and not state.removed:
             state.finish(ItemStatus.SKIPPED, item.problem)
             return
         bought = last is not None and last.phase != "withdrawn"
@@ -213,7 +286,8 @@ class Board:
         if note is not None and not bought and note[2] is not None and note[2] < len(item.choices):
             index = note[2]
         state.choice = item.choices[index] if index is not None else self._opening.recorded_choice(state)
-        if note is not None and holds(note, last, step):
+        if note is not None and note_holds(note[0], last, step):
+            state.generation = note[3]
             state.finish(ItemStatus(note[0]), note[1])
         elif state.choice is None:
             job = ", ".join(last.job_ids) if last is not None else ""
@@ -223,13 +297,15 @@ class Board:
             )
         elif step.do is Do.COLLECT and last is not None:
             self.wait_for(state, last)
+            if last.heard or last.result:
+                self.is_over(state, "", "")  # how it ended is written down, and may not be said again
         elif step.do is Do.RETURN and last is not None:
             state.generation = last.result
             state.finish(ItemStatus.COMPLETED, (last.result or {}).get("error") or "")
         elif step.do is Do.FAIL and last is not None:
             state.finish(ItemStatus.FAILED, why_failed(last))
         else:
-            self._ready(state)
+            self.make_ready(state)
 
     def _goes_on_changed(self, state: ItemState, last: Attempt) -> bool:
         """Whether something new is submitted for an item that is over, and whose request is none of its choices."""
@@ -250,7 +326,8 @@ class Board:
             state.finish(ItemStatus.FAILED, why_failed(last))
         return False
 
-    def _ready(self, state: ItemState, *, first: bool = False) -> None:
+    def make_ready(self, state: ItemState, *, first: bool = False) -> None:
+        """Let an item be submitted when its account takes something."""
         waiting = self.ready.setdefault(chosen(state).conn_id, deque())
         (waiting.appendleft if first else waiting.append)(state)
 
@@ -283,96 +360,23 @@ class Board:
             self._members.submission(state).attempt_log.heard(sealed)
         self.over.append(state)
 
-    # --- what came of an item's leg ---------------------------------------------------------------------------------
+    def sleep(self, state: ItemState, until: float) -> None:
+        """Let an item be submitted from a Unix time on."""
+        heapq.heappush(self.sleeping, (until, next(self._order), state))
 
-    def ended(self, state: ItemState, came: Finished[Any] | Wait | Exception) -> None:
-        """
-        Take in how an item's leg ended.
-
-        :param came: what it returned or raised.
-        """
-        account = self.account(state)
-        account.in_flight -= 1
-        state.ended = state.job = None
-        record = readable(state)
-        try:
-            if record is not None:
-                self.recount(state, record)
-            self._follow(state, came, account, record)
-        except AdGenError as error:
-            state.finish(fate(record, error), trouble(error))
-        if self._options.on_item_failure == "stop" and state.status in {ItemStatus.FAILED, ItemStatus.REFUSED}:
-            self.give_up(f"item {state.key!r} is {state.status}, and on_item_failure is 'stop'")
-        if state.status in FINAL and (record := readable(state)) is not None:
-            self._close(state, record)
-
-    def _follow(
-        self, state: ItemState, came: Finished[Any] | Wait | Exception, account: BatchAccount, record: Record | None
-    ) -> None:
-        last = record.counting if record is not None else None
-        if isinstance(came, Finished):
-            state.generation = came.value.to_xcom(urls=False)
-            state.finish(ItemStatus.COMPLETED, came.value.error or "")
-            if state.choice not in state.item.choices and record is not None:
-                self.decide(state, record)  # only now it counts that the item has changed
-        elif isinstance(came, Wait):
-            if came.jobs and last is not None:
-                self.wait_for(state, last)
-                return
-            later = came.submit[0]
-            account.wait(later, last.reason if last is not None and later.queue else None, self._clock.now())
-            self._ready(state, first=True)
-        elif isinstance(came, GenerationFailed) and record is not None and last is not None and last.ended:
-            self.decide(state, record)
-            if state.status is ItemStatus.FAILED:
-                state.reason = trouble(came)
-        elif record is None or (record.last is not None and record.last.phase != "withdrawn"):
-            state.finish(fate(record, came), trouble(came))
-        else:
-            self._refused(state, came, account, record)
-
-    def _refused(self, state: ItemState, error: Exception, account: BatchAccount, record: Record) -> None:
-        if isinstance(error, AdGenError) and stops_account(error, account.vendor.name):
-            account.stop(error)
-            state.finish(ItemStatus.WAITING, trouble(error))
-        elif isinstance(error, ApiError) and may_move(error, account.vendor.promises):
-            state.held = trouble(error)
-            self._held.append(state)
-            account.refused(error)
-        else:
-            state.finish(fate(record, error), trouble(error))
-
-    def settle_held(self, running: Iterable[ItemState]) -> None:
-        """Let items whose move was held back go on, once it is known whether their account refuses everything."""
-        if not self._held:
-            return
-        held, self._held = self._held, []
-        busy = {chosen(one).conn_id for one in running} | {one for one, waiting in self.ready.items() if waiting}
-        for state in held:
-            account, reason = self.account(state), state.held or ""
-            if account.stopped and not account.accepted:
-                state.finish(ItemStatus.WAITING, f"{reason}\n{account.stopped}")
-            elif account.accepted or account.conn_id not in busy:
-                self._move(state, reason)
-            else:
-                self._held.append(state)
-
-    def _move(self, state: ItemState, reason: str) -> None:
-        """Send an item that was refused to its next choice."""
-        choices = state.item.choices
-        index = choices.index(chosen(state)) + 1
-        if index >= len(choices):
-            state.finish(ItemStatus.REFUSED, reason)
-            return
-        self._log.info("Item %r goes to %s: %s", state.key, choices[index].conn_id, reason)
-        state.choice = choices[index]
-        self._ready(state)
+    def wake(self, now: float) -> None:
+        """Let items go on whose time has come."""
+        while self.sleeping and self.sleeping[0][0] <= now:
+            self.make_ready(heapq.heappop(self.sleeping)[2], first=True)
 
     def give_up(self, reason: str) -> None:
-        """Submit nothing more of what is ready."""
+        """Submit nothing more in this try."""
+        self.given_up = reason
         for waiting in self.ready.values():
             while waiting:
-                waiting.popleft().finish(ItemStatus.WAITING, f"Nothing was submitted: {reason}.")
+                waiting.popleft().stop(reason)
+        while self.sleeping:
+            self.sleeping.pop()[2].stop(reason)
 
     def retry_helps(self) -> bool:
         """Whether the next try could do better for any item."""
@@ -380,18 +384,5 @@ class Board:
 
     def _improves(self, state: ItemState) -> bool:
         stopped = state.choice is not None and bool(self.account(state).stopped)
-        if state.status is ItemStatus.FAILED and state.choice in state.item.choices:
-            record, on_failed = readable(state), self._options.submit.policy.on_failed
-            last = record.counting if record is not None else None
-            if last is None or last.phase != "submitted":
-                return False
-            refunded = last.ended in get_vendor(last.vendor).promises.refunded
-            return on_failed == "resubmit" or (on_failed is None and refunded)
-        return state.status is ItemStatus.SUBMITTED or (state.status is ItemStatus.WAITING and not stopped)
-
-
-def chosen(state: ItemState) -> Choice:
-    """Return an item's present choice."""
-    if state.choice is None:
-        raise AdGenError(f"Item {state.key!r} has no choice; this is a defect. Nothing was sent for it.")
-    return state.choice
+        on_failed = self._options.submit.policy.on_failed
+        return improves(state, stopped=stopped, on_failed=on_failed, now=self._clock.now())

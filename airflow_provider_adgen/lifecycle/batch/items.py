@@ -140,7 +140,8 @@ def _lines(path: str) -> Iterable[Any]:
     except Exception as error:  # whatever the storage or its connection raises
         raise InvalidRequest(f"The items in {text} cannot be read ({reason(error)}). Nothing was sent.") from None
     found = []
-    for number, line in enumerate(content.splitlines(), 1):
+    # Other characters that end a line of text may stand within a JSON text.
+    for number, line in enumerate(content.split("\n"), 1):
         if not line.strip():
             continue
         try:

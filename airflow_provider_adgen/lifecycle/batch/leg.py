@@ -10,32 +10,33 @@ that it never waits for one item while others could go on. The state is the boar
 from __future__ import annotations
 
 import contextlib
+import itertools
 import queue
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_adgen.core.decisions.batch import ItemStatus, batch_fails
-from airflow_provider_adgen.core.errors import AdGenError, GenerationTimeout
-from airflow_provider_adgen.core.failpoints import failpoint
+from airflow_provider_adgen.core.errors import AdGenError, BudgetBusy, GenerationTimeout
 from airflow_provider_adgen.ledger.stores import item_folder
-from airflow_provider_adgen.lifecycle.batch.board import Board, chosen
+from airflow_provider_adgen.lifecycle.batch.board import Board
+from airflow_provider_adgen.lifecycle.batch.ending import Ending
 from airflow_provider_adgen.lifecycle.batch.items import trouble
-from airflow_provider_adgen.lifecycle.batch.opening import readable
 from airflow_provider_adgen.lifecycle.batch.outcome import Outcome
-from airflow_provider_adgen.lifecycle.batch.results import results_name, summary, write_results
+from airflow_provider_adgen.lifecycle.batch.outcomes import Outcomes
+from airflow_provider_adgen.lifecycle.batch.state import chosen
 from airflow_provider_adgen.lifecycle.legs import Finished, SubmitLater, Wait
+from airflow_provider_adgen.lifecycle.paying import BUSY_PAUSE
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
 
     from airflow_provider_adgen.core.clock import Clock
-    from airflow_provider_adgen.core.record import Record
     from airflow_provider_adgen.ledger.batch import BatchStore
     from airflow_provider_adgen.lifecycle.batch.accounts import BatchAccount
     from airflow_provider_adgen.lifecycle.batch.member import Members
     from airflow_provider_adgen.lifecycle.batch.opening import Opening
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
+    from airflow_provider_adgen.lifecycle.batch.reuse import Reuse
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
     from airflow_provider_adgen.lifecycle.legs import Resumed, WaitForJob
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
@@ -68,6 +69,7 @@ class BatchLeg:
 
     :param opening: reads what is recorded and wanted.
     :param make_members: returns what runs the items' legs, for so many items.
+    :param reuse: the batch's library; None without one.
     :param given: returns the items that the author gives.
     :param store: the batch's record.
     :param facts: the task.
@@ -84,6 +86,7 @@ class BatchLeg:
         *,
         opening: Opening,
         make_members: Callable[[int], Members],
+        reuse: Reuse | None,
         given: Callable[[], Any],
         store: BatchStore,
         facts: TaskFacts,
@@ -96,6 +99,7 @@ class BatchLeg:
     ) -> None:
         self._opening = opening
         self._make_members = make_members
+        self._reuse = reuse
         self._given = given
         self._store = store
         self._facts = facts
@@ -110,7 +114,6 @@ class BatchLeg:
         # What each running item does: True for collecting.
         self._running: dict[ItemState, bool] = {}
         self._closed: str | None = None
-        self._results = ""
 
     def close(self, reason: str) -> None:
         """Submit nothing more; may be called by a signal handler."""
@@ -128,7 +131,18 @@ class BatchLeg:
         """
         began = self._clock.now()
         if self._members is None:
-            self._board = self._open(resumed)
+            board = self._board = self._open(resumed)
+            self._outcomes = Outcomes(board, options=self._options, clock=self._clock, log=self._log)
+            self._ending = Ending(
+                board,
+                opening=self._opening,
+                store=self._store,
+                facts=self._facts,
+                options=self._options,
+                tell=self._tell,
+                clock=self._clock,
+                log=self._log,
+            )
         self._take(resumed)
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="adgen-batch")
         try:
@@ -136,21 +150,25 @@ class BatchLeg:
         except BaseException:
             # A signal's handler raised: what is being posted is finished and recorded, and nothing new begins.
             self.close(self._closed or "the task is being stopped")
-            while self._running:
-                self._handle(*self._inbox.get())
-            self._write()
+            pool.shutdown(wait=True)
+            self._drain()
+            self._ending.write()
             raise
         finally:
             self._watch.close()
-            self._board.unwatched = [one for one in self._board.states if one.job is not None]
             pool.shutdown(wait=True)
-        self._write()
+            for account in self._opening.accounts.values():
+                account.purse.flush()
+                account.covered = 0
+        self._drain()
+        self._board.unwatched = [one for one in self._board.states if one.job is not None]
+        self._ending.write()
         if all(state.status is not None for state in self._board.states):
-            return self._end()
+            return self._ending.finish()
         if self._closed or self._clock.now() >= self._stop_at:
             reason = self._closed or "execution_timeout is nearly over"
             raise GenerationTimeout(f"The batch stopped: {reason}. What is paid for is recorded; a retry goes on.")
-        return self._wait(began)
+        return self._ending.wait(began)
 
     def _open(self, resumed: Resumed | None) -> Board:
         states, first = self._opening.items(self._given, resumed=resumed is not None)
@@ -160,6 +178,7 @@ class BatchLeg:
             states,
             opening=self._opening,
             members=members,
+            reuse=self._reuse,
             facts=self._facts,
             options=self._options,
             clock=self._clock,
@@ -175,6 +194,7 @@ class BatchLeg:
                     board.restore(state, Outcome.from_mark(mark))
         for conn_id, stopped in notes.get("stopped", {}).items():
             self._opening.account(conn_id).stop(stopped)
+        board.given_up = notes.get("given_up", "")
         board.open(notes.get("items", {}))
         return board
 
@@ -195,7 +215,8 @@ class BatchLeg:
             now = self._clock.now()
             goes_on = now < end and self._closed is None
             if goes_on:
-                self._board.settle_held(self._running)
+                self._board.wake(now)
+                self._outcomes.settle_held(self._running)
                 self._start(pool, now)
             if not self._running and not (goes_on and self._ahead(now, progress)):
                 return
@@ -213,6 +234,7 @@ class BatchLeg:
         if self._board.over:
             return True
         pauses = [self._opening.account(one).delay(now) for one, waiting in self._board.ready.items() if waiting]
+        pauses += [moment - now for moment, _, _ in self._board.sleeping[:1]]
         if not pauses:
             return False
         if min(pauses) > 0:
@@ -234,6 +256,8 @@ class BatchLeg:
             self._launch(pool, state, state.ended)
         if now >= self._opening.began + self._options.submit.submit_timeout:
             board.give_up(f"submit_timeout ({self._options.submit.submit_timeout:g} s) is over")
+        elif board.given_up:
+            board.give_up(board.given_up)
         under_way = sum(account.in_flight for account in self._opening.accounts.values())
         for conn_id, waiting in board.ready.items():
             account = self._opening.account(conn_id)
@@ -241,11 +265,13 @@ class BatchLeg:
             while waiting:
                 state = waiting[0]
                 if account.stopped:
-                    waiting.popleft().finish(ItemStatus.WAITING, f"Nothing was submitted: {account.stopped}")
+                    waiting.popleft().stop(account.stopped)
                     continue
                 full = under_way >= self._options.max_in_flight or len(self._running) >= THREADS
                 kind = str(chosen(state).request.get("kind", ""))
                 if full or account.delay(now) > 0 or not account.has_room(kind, now):
+                    break
+                if not self._covered(account, waiting):
                     break
                 waiting.popleft()
                 if board.plan(state):
@@ -253,6 +279,30 @@ class BatchLeg:
                     account.posting += 1
                     under_way += 1
                     self._launch(pool, state, None)
+
+    def _covered(self, account: BatchAccount, waiting: deque[ItemState]) -> bool:
+        """Reserve under the account's budget, if it has one, for as many items as may follow now."""
+        if account.covered == 0:
+            prices = []
+            for state in itertools.islice(waiting, self._options.max_in_flight):
+                price = self._board.price(state)
+                if price is None:
+                    break  # a budget refuses it; that is this item's
+                prices.append(price)
+            try:
+                filled = account.purse.fill(prices)
+            except BudgetBusy as error:
+                account.later = SubmitLater(account.conn_id, error.message, self._clock.now() + BUSY_PAUSE)
+                return False
+            except AdGenError as error:
+                account.stop(error)
+                return True
+            if filled.over is not None and filled.until is not None and self._options.submit.on_insufficient == "wait":
+                account.later = SubmitLater(account.conn_id, "budget", filled.until)
+                return False
+            account.covered = max(1, filled.count)
+        account.covered -= 1
+        return True
 
     def _launch(self, pool: ThreadPoolExecutor, state: ItemState, resumed: Resumed | None) -> None:
         members = self._members
@@ -262,11 +312,17 @@ class BatchLeg:
             came: Any
             try:
                 came = members.run(state, resumed) if members is not None else None
-            except Exception as error:  # it is that item's, and becomes its reason
+            except BaseException as error:
                 came = error
             self._inbox.put((state, came))
 
         pool.submit(act)
+
+    def _drain(self) -> None:
+        """Take in what came last: a result that was told once must not be lost with the leg."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._handle(*self._inbox.get_nowait())
 
     def _handle(self, state: ItemState, came: Any) -> None:
         if isinstance(came, tuple):
@@ -275,89 +331,8 @@ class BatchLeg:
             return
         if not self._running.pop(state):
             self._board.account(state).posting -= 1
+        if isinstance(came, BaseException) and not isinstance(came, Exception):
+            raise came
         if isinstance(came, Exception) and not isinstance(came, AdGenError):
             self._log.error("Item %r: %s", state.key, trouble(came), exc_info=came)
-        self._board.ended(state, came)
-
-    # --- the end of the leg -----------------------------------------------------------------------------------------
-
-    def _write(self) -> None:
-        """Write the results, and what the next leg needs to begin quickly."""
-        board = self._board
-        stopped = {name: one.stopped for name, one in self._opening.accounts.items() if one.stopped}
-        notes = {"try": self._facts.try_number, "items": board.notes(), "stopped": stopped}
-        failpoint("before-snapshot")
-        try:
-            self._store.write_snapshot(self._clock.now(), map(_snapshot, board.states), notes)
-        except Exception as error:  # the next leg reads the objects instead, which takes longer
-            self._log.warning("The snapshot of this batch could not be written (%s).", trouble(error))
-        name = results_name(self._facts.identity)
-        self._results = write_results(self._options.destination, name, (state.text() for state in board.states))
-        self._tell(self._results)
-        counts = Counter(str(state.told) for state in board.states)
-        self._log.info(
-            "Batch of %d items: %s; %d jobs under way, %d items to come; credits %s. Results: %s",
-            len(board.states),
-            ", ".join(f"{number} {word}" for word, number in sorted(counts.items())) or "none",
-            sum(1 for one in board.states if one.job is not None),
-            sum(len(one) for one in board.ready.values()),
-            board.costs(),
-            self._results,
-        )
-
-    def _wait(self, began: float) -> Wait:
-        now, later, room = self._clock.now(), [], [self._options.max_in_flight]
-        jobs = tuple(one.job for one in self._board.states if one.job is not None)
-        for conn_id, waiting in self._board.ready.items():
-            if not waiting:
-                continue
-            account = self._opening.account(conn_id)
-            delay, limit = account.delay(now), account.limit(now)
-            room.extend([limit] if limit is not None else [])
-            if account.later is not None and account.later.credits is not None:
-                later.append(account.later)
-            elif delay > 0 or not jobs:
-                later.append(SubmitLater(conn_id, "rate limit", now + max(delay, 1.0)))
-        window = self._opening.began + self._options.submit.submit_timeout
-        return Wait(
-            since=min([one.since for one in jobs], default=began),
-            until=max([one.until for one in jobs] + ([window] if later else []), default=window),
-            jobs=jobs,
-            submit=tuple(later),
-            collect_at=max(1, min(room) // 10) if any(self._board.ready.values()) else 0,
-        )
-
-    def _end(self) -> Finished[dict[str, Any]]:
-        states = self._board.states
-        told = summary(self._results, ((one.key, one.told, one.reason) for one in states), self._board.costs())
-        stopped = [one for one in self._opening.accounts.values() if one.stopped]
-        if not stopped and not batch_fails([one.told for one in states], self._options.fail_when):
-            return Finished(told)
-        raise BatchFailed(told, stopped, retry_helps=self._board.retry_helps())
-
-
-def _snapshot(state: ItemState) -> tuple[str, Callable[[], Record | None], bytes]:
-    """Return what a snapshot holds of an item."""
-    mark = state.outcome.to_mark() if state.outcome is not None else b""
-    return item_folder(state.key), lambda: readable(state), mark
-
-
-class BatchFailed(AdGenError):
-    """
-    Items of a batch have no result. Everything else is stored; a retry goes on with what has none.
-
-    :param told: the summary.
-    :param stopped: accounts that took nothing more.
-    :param retry_helps: whether the next try could do better for any item.
-    """
-
-    def __init__(self, told: dict[str, Any], stopped: list[BatchAccount], *, retry_helps: bool) -> None:
-        counts = ", ".join(f"{number} {word}" for word, number in told["counts"].items() if number)
-        text = f"{told['items']} items: {counts or 'none, the list is empty'}."
-        for account in stopped:
-            text += f"\nNothing more was sent to connection {account.conn_id!r}: {account.stopped}"
-        for one in told["failures"]:
-            text += f"\n{one['key']} ({one['status']}): {one['reason']}"
-        text += f"\nAll items and reasons are in {told['results']}. What has a result is kept, and is not paid again."
-        super().__init__(text)
-        self.retry_helps = retry_helps
+        self._outcomes.ended(state, came)

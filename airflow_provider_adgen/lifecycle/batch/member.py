@@ -8,10 +8,13 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.errors import AdGenError
+from airflow_provider_adgen.core.decisions.submission import Policy
+from airflow_provider_adgen.core.errors import AdGenError, GenerationFailed
 from airflow_provider_adgen.delivery.names import FileNames
+from airflow_provider_adgen.lifecycle.batch.state import chosen
 from airflow_provider_adgen.lifecycle.candidates import Candidates, list_recent, name_candidates
 from airflow_provider_adgen.lifecycle.generation import GenerationLeg
+from airflow_provider_adgen.lifecycle.legs import Finished
 from airflow_provider_adgen.lifecycle.submission import Submission
 from airflow_provider_adgen.lifecycle.submit_options import GenerateOptions, Surroundings
 
@@ -24,8 +27,9 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.hooks.base import AdGenHook
     from airflow_provider_adgen.lifecycle.batch.opening import Opening
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
+    from airflow_provider_adgen.lifecycle.batch.reuse import Reuse
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
-    from airflow_provider_adgen.lifecycle.legs import Finished, Resumed, Wait
+    from airflow_provider_adgen.lifecycle.legs import Resumed, Wait
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
 NEAR = 3.0
@@ -41,6 +45,7 @@ class Members:
     Runs the legs of a batch's items; many at a time, each in a thread.
 
     :param opening: accounts, and requests.
+    :param reuse: the batch's library; None without one.
     :param facts: the task.
     :param options: what the author chose.
     :param items: how many items there are.
@@ -49,9 +54,18 @@ class Members:
     """
 
     def __init__(
-        self, *, opening: Opening, facts: TaskFacts, options: BatchOptions, items: int, clock: Clock, log: Any
+        self,
+        *,
+        opening: Opening,
+        reuse: Reuse | None,
+        facts: TaskFacts,
+        options: BatchOptions,
+        items: int,
+        clock: Clock,
+        log: Any,
     ) -> None:
         self._opening = opening
+        self._reuse = reuse
         self._facts = facts
         self._options = options
         self._clock = clock
@@ -74,9 +88,17 @@ class Members:
         :param resumed: how the wait for its job ended; None where it is to be submitted.
         :raises AdGenError: it stops, and says why.
         """
-        return GenerationLeg(
-            self.submission(state), self._generate_options(state), clock=self._clock, log=self._said(state)
-        ).run(resumed)
+        submission, choice = self.submission(state), chosen(state)
+        leg = GenerationLeg(submission, self._generate_options(state), clock=self._clock, log=self._said(state))
+        try:
+            value = leg.run(resumed)
+        except GenerationFailed:
+            if self._reuse is not None:
+                self._reuse.release(state, choice)
+            raise
+        if self._reuse is not None and isinstance(value, Finished):
+            self._reuse.release(state, choice)
+        return value
 
     def submission(self, state: ItemState) -> Submission:
         """Return the submission of an item's choice."""
@@ -84,6 +106,9 @@ class Members:
         assert choice is not None and step is not None  # noqa: S101 - for the type checker
         account = self._opening.account(choice.conn_id)
         policy = self._options.submit.policy
+        if state.removed:
+            # Nobody wants it any more: its job is taken as it is, and nothing is paid for it.
+            policy = Policy(on_failed="fail", on_changed_input="reattach")
         submission = Submission(
             hook=account.hook,
             request=self._opening.request(choice),
@@ -98,11 +123,13 @@ class Members:
             log=self._said(state),
             surroundings=Surroundings(
                 near=NEAR,
-                stopped=lambda: self._stopped(choice.conn_id),
-                accepts_risk=self._accepts_risk,
+                stopped=lambda: self._stopped(state, choice.conn_id),
+                accepts_risk=lambda: state.affordable and self._accepts_risk(),
                 candidates=self._candidates,
+                permit=self._reuse.permit(state, choice) if self._reuse is not None else None,
                 moved=step.moved,
             ),
+            purse=account.purse,
         )
         submission.window.began_at = self._opening.began
         return submission
@@ -113,11 +140,26 @@ class Members:
             destination=self._options.destination,
             on_suspended=self._options.on_suspended,
             file_names=FileNames(self._options.filename, {**state.item.meta, "key": state.key}),
+            stored=lambda generation: self._remember(state, generation),
         )
 
-    def _stopped(self, conn_id: str) -> AdGenError | None:
+    def _remember(self, state: ItemState, generation: Generation) -> None:
+        record = state.ledger.record()
+        last = record.counting if record is not None else None
+        if self._reuse is not None and last is not None:
+            made_at = last.submitted_at or last.intended_at
+            self._reuse.remember(state, chosen(state), generation.to_xcom(urls=False), made_at)
+
+    def _stopped(self, state: ItemState, conn_id: str) -> AdGenError | None:
         reason = self.closed or self._opening.account(conn_id).stopped
+        if state.removed:
+            reason = "it is not among the items any more."
         return Held(f"Nothing was submitted: {reason}") if reason else None
+
+    def risked(self, times: int) -> None:
+        """Take in how many submissions of this try followed one that nobody knows about."""
+        with self._lock:
+            self._risks -= times
 
     def _accepts_risk(self) -> bool:
         with self._lock:

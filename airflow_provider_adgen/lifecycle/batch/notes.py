@@ -4,30 +4,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from airflow_provider_adgen.core.decisions.batch import Do, ItemStatus, Step
+import itertools
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_adgen.core.record import Attempt
+    from airflow_provider_adgen.core.record import Attempt, Record
 
-Note = tuple[str, str, int | None]
-"""Of one item its status ("" while open), the reason, the number of its choice."""
+Note = tuple[str, str, int | None, dict[str, Any] | None]
+"""
+Of one item its status ("" while open), the reason, the number of its choice, and the generation that is used again.
+"""
 
 
-def holds(note: Note, last: Attempt | None, step: Step) -> bool:
-    """Whether what an earlier leg of this try noted of an item still holds, by its record."""
-    match note[0]:
-        case ItemStatus.UNKNOWN:
-            return last is not None and last.phase == "intent"
-        case ItemStatus.SUBMITTED:
-            return step.do is Do.COLLECT
-        case ItemStatus.FAILED:
-            return step.do is Do.FAIL
-        case ItemStatus.REFUSED | ItemStatus.WAITING:
-            return last is None or last.phase == "withdrawn"
-        case _:
-            return False
+def risks(record: Record, try_number: int) -> int:
+    """Return how many submissions of a try followed one that nobody knows about."""
+    pairs = itertools.pairwise(record.attempts)
+    return sum(1 for before, one in pairs if before.phase == "intent" and one.try_number == try_number)
 
 
 def why_failed(last: Attempt) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.identity import fingerprint
 from airflow_provider_adgen.core.record import Record, RecordUnreadable
-from airflow_provider_adgen.ledger.stores import item_folder
+from airflow_provider_adgen.ledger.purse import Purse
+from airflow_provider_adgen.ledger.stores import item_folder, record_folder
 from airflow_provider_adgen.lifecycle.batch.accounts import BatchAccount
 from airflow_provider_adgen.lifecycle.batch.items import BatchItem, Choice, Problems, read_items, trouble
 from airflow_provider_adgen.lifecycle.batch.options import check_filename
@@ -72,8 +73,25 @@ class Opening:
         """
         if conn_id not in self.accounts:
             hook = self._open_hook(conn_id)
-            self.accounts[conn_id] = BatchAccount(hook, self._options.max_credits.of(conn_id))
+            purse = Purse(
+                hook.account(),
+                record_folder(self._facts.identity),
+                clock=self._clock,
+                log=self._log,
+                spent=self.store.spent_with,
+            )
+            limit = self._options.max_credits.of(conn_id)
+            self.accounts[conn_id] = BatchAccount(hook, limit, purse, self._limit(hook))
         return self.accounts[conn_id]
+
+    def _limit(self, hook: AdGenHook) -> int | None:
+        if not hook.vendor.tells_in_flight_limit:
+            return None
+        try:
+            return hook.with_current_key(hook.get_credits).in_flight_limit
+        except AdGenError as error:
+            self._log.warning("%s How many jobs it may have under way is not known.", error.message)
+            return None
 
     def request(self, choice: Choice) -> GenerationRequest:
         """
@@ -118,9 +136,16 @@ class Opening:
             wanted = (one.to_json() for one in self._checked(given(), records))
             frozen = self.store.freeze(self._facts.try_number, self._clock.now(), wanted)
         self.began = frozen.began
-        states = [self._state(BatchItem.from_json(line)) for line in frozen.lines()]
+        states = []
+        for line in frozen.lines():
+            item = BatchItem.from_json(line)
+            # What was bought for an item that is left out now is collected, as for one that left the list.
+            removed = not item.choices and bought(records.get(item_folder(item.key), Record()))
+            states.append(self._state(item, removed=removed))
         known = {item_folder(one.key) for one in states}
         left = [name for name in records if name not in known and bought(records.get(name, Record()))]
+        # What cannot be read may have been bought.
+        left += sorted(self.store.unread - known - {*left})
         if left:
             earlier = {item_folder(key): items[-1] for key, items in self.earlier().items()}
             for name in left:

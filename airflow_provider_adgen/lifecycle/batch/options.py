@@ -69,6 +69,8 @@ class BatchOptions:
     :param on_clear: ``missing``, ``fresh`` or ``reattach``.
     :param on_suspended: ``wait`` or ``fail``.
     :param filename: the template of the files' names.
+    :param library: the path of the library; None for none.
+    :param reuse_max_age: seconds after which a creative of the library is not used again; None for never.
     :param collect_seconds: seconds after the first job is over at which the batch collects.
     :param resubmit_share: the share of items that one try may submit again although nobody knows about the submission
         before.
@@ -86,6 +88,8 @@ class BatchOptions:
     on_clear: Literal["missing", "fresh", "reattach"] = "missing"
     on_suspended: Literal["wait", "fail"] = "wait"
     filename: str = "{key}-{id}-{n}.{ext}"
+    library: str | None = None
+    reuse_max_age: float | None = None
     collect_seconds: float = 300.0
     resubmit_share: float = 0.01
 

@@ -23,6 +23,7 @@ class Outcome:
     :param status: its status.
     :param reason: why it has no result, or what is wrong with its result.
     :param helps: whether the next try could do better.
+    :param risks: how many submissions of this try followed one that nobody knows about.
     :param credits: what it counts for among what each account has committed: pairs of a connection and credits.
     :param costs: for each account its connection, and the credits quoted, charged and refunded there.
     :param jobs: for each job its connection and its id.
@@ -32,6 +33,7 @@ class Outcome:
     status: ItemStatus
     reason: str
     helps: bool
+    risks: int
     credits: tuple[tuple[str, int], ...]
     costs: tuple[tuple[str, int, int, int], ...]
     jobs: tuple[tuple[str, str], ...]
@@ -39,7 +41,7 @@ class Outcome:
 
     def to_mark(self) -> bytes:
         """Return it as it stands in a snapshot."""
-        told = [self.status, self.reason, self.helps, self.credits, self.costs, self.jobs]
+        told = [self.status, self.reason, self.helps, self.risks, self.credits, self.costs, self.jobs]
         return json.dumps(told, separators=(",", ":")).encode() + b" " + self.line
 
     @classmethod
@@ -52,11 +54,12 @@ class Outcome:
         text = mark.decode()
         told, end = json.JSONDecoder().raw_decode(text)
         try:
-            status, reason, helps, spent, costs, jobs = told
+            status, reason, helps, risks, spent, costs, jobs = told
             return cls(
                 ItemStatus(status),
                 reason,
                 bool(helps),
+                int(risks),
                 tuple((intern(conn_id), number) for conn_id, number in spent),
                 tuple((intern(conn_id), quoted, charged, refunded) for conn_id, quoted, charged, refunded in costs),
                 tuple((intern(conn_id), job) for conn_id, job in jobs),

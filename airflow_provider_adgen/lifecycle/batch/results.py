@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _REASON = 300
+_FAILURES = 12_000
+"""Bytes that the failures of a summary may take as JSON."""
 
 
 def results_name(identity: TaskIdentity) -> str:
@@ -29,6 +32,11 @@ def results_name(identity: TaskIdentity) -> str:
     parts = [identity.dag_id, identity.run_id, identity.task_id, str(identity.map_index)]
     safe = [quote(part, safe="").replace(".", "%2E") for part in parts]
     return "/".join(["_adgen", "runs", *safe, "results.jsonl"])
+
+
+def results_uri(destination: str, identity: TaskIdentity) -> str:
+    """Return the path of a batch's results for ``ObjectStoragePath``."""
+    return resolve(destination).uri_of(results_name(identity))
 
 
 def write_results(destination: str, name: str, lines: Iterable[bytes]) -> str:
@@ -90,10 +98,14 @@ def summary(uri: str, items: Iterable[tuple[str, ItemStatus, str]], costs: Mappi
     """
     counts: Counter[str] = Counter({str(one): 0 for one in ItemStatus})
     failures: list[dict[str, Any]] = []
+    room = _FAILURES
     for key, status, why in items:
         counts[str(status)] += 1
         if status not in {*WITH_RESULT, *NOT_COUNTED} and len(failures) < SHOWN:
-            failures.append({"key": key, "status": str(status), "reason": why.split("\n")[0][:_REASON]})
+            failure = {"key": key, "status": str(status), "reason": why.split("\n")[0][:_REASON]}
+            room -= len(json.dumps(failure))
+            if room > 0:
+                failures.append(failure)
     return {
         "schema": SCHEMA,
         "results": uri,

@@ -8,7 +8,8 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.decisions.batch import ItemStatus, Step
+from airflow_provider_adgen.core.decisions.batch import ALWAYS_FAIL, ItemStatus, Step
+from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.lifecycle.batch.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ class ItemState:
     :param generation: its result, as in XCom.
     :param held: a refusal that may move it to its next choice, once its account has accepted something.
     :param credits: what it counts for among what each account has committed.
+    :param affordable: another submission of it stays within ``max_credits``.
     :param costs: for each account its connection, and the credits quoted, charged and refunded there.
+    :param is_open: a submission of it may have been accepted, by its record when it was last let go of.
     :param outcome: what is kept of it, once nothing is done about it any more in this try.
     """
 
@@ -53,7 +56,9 @@ class ItemState:
     generation: dict[str, Any] | None = field(default=None, repr=False)
     held: str | None = None
     credits: dict[str, int] = field(default_factory=dict)
+    affordable: bool = True
     costs: tuple[tuple[str, int, int, int], ...] = ()
+    is_open: bool = False
     outcome: Outcome | None = field(default=None, repr=False)
     _ledger: Ledger | None = field(default=None, init=False, repr=False)
 
@@ -69,20 +74,22 @@ class ItemState:
             self._ledger = self.open_ledger(self.key)
         return self._ledger
 
-    def close_ledger(self) -> None:
-        """Let go of its record, which is kept as a text; it may be opened again."""
-        self._ledger = None
+    def close_ledger(self, record: Record) -> None:
+        """Let go of its ledger and its record, which is kept as a text; it may be opened again."""
+        self._ledger, self.is_open = None, record.open is not None
 
-    def summed_up(self, status: ItemStatus, record: Record, *, helps: bool) -> Outcome:
+    def summed_up(self, status: ItemStatus, record: Record, *, helps: bool, risks: int) -> Outcome:
         """
         Return what is kept of it when it is put away.
 
         :param status: what became of it.
         :param record: what is recorded of it.
         :param helps: whether the next try could do better.
+        :param risks: how many submissions of this try followed one that nobody knows about.
         """
         jobs = tuple((one.conn_id, job) for one in record.attempts for job in one.job_ids)
-        return Outcome(status, self.reason, helps, tuple(self.credits.items()), self.costs, jobs, self.text())
+        spent = tuple(self.credits.items())
+        return Outcome(status, self.reason, helps, risks, spent, self.costs, jobs, self.text())
 
     def put_away(self, outcome: Outcome) -> None:
         """Keep only what became of it: nothing is done about it any more in this try."""
@@ -90,19 +97,30 @@ class ItemState:
         self.item = replace(self.item, choices=(), meta={})
         self.choice = self.step = self.generation = self.job = self.ended = None
         self.credits, self.costs = {}, outcome.costs
-        self.close_ledger()
+        self._ledger = None
 
     def finish(self, status: ItemStatus, reason: str = "") -> None:
         """Say what became of it."""
-        removed = self.removed and status in {ItemStatus.COMPLETED, ItemStatus.FAILED, ItemStatus.REFUSED}
+        removed = self.removed and status not in ALWAYS_FAIL
         self.status = ItemStatus.REMOVED if removed else status
-        self.reason = reason
+        self.reason = reason or self.item.problem
         self.job = None
+
+    def stop(self, reason: str) -> None:
+        """Say that nothing more is submitted for it in this try."""
+        self.finish(self._open_status(), f"Nothing was submitted: {reason.rstrip('.')}.")
+
+    def _open_status(self) -> ItemStatus:
+        is_open = self.is_open
+        if self._ledger is not None:
+            record = self._ledger.record()
+            is_open = record is not None and record.open is not None
+        return ItemStatus.UNKNOWN if is_open else ItemStatus.WAITING
 
     @property
     def told(self) -> ItemStatus:
         """What the results call it."""
-        return self.status or (ItemStatus.SUBMITTED if self.job is not None else ItemStatus.WAITING)
+        return self.status or (ItemStatus.SUBMITTED if self.job is not None else self._open_status())
 
     def text(self) -> bytes:
         """Return its line of the results, as JSON text."""
@@ -123,3 +141,10 @@ class ItemState:
             "generation": self.generation,
             "meta": self.item.meta,
         }
+
+
+def chosen(state: ItemState) -> Choice:
+    """Return an item's present choice."""
+    if state.choice is None:
+        raise AdGenError(f"Item {state.key!r} has no choice; this is a defect. Nothing was sent for it.")
+    return state.choice

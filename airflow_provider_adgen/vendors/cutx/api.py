@@ -176,18 +176,25 @@ def get_credits() -> Call[CreditBalance]:
     return at.call(parse)
 
 
-def job(job_id: str) -> Call[tuple[Job, dict[str, Any]]]:
+_STATUS = endpoint("GET /api/generate/status")
+
+
+def job(job_id: str) -> Call[dict[str, Any]]:
     """
-    Read one job, and the answer as it came. ``GET /api/generate/status``.
+    Ask for one job, and return the answer as it came. ``GET /api/generate/status``.
 
     :param job_id: what a submission answered as ``jobId``.
     """
-    at, name = endpoint("GET /api/generate/status"), identifier(job_id)
+    name = identifier(job_id)
     if not name.isprintable():
         raise InvalidRequest("A CutX job id holds characters that no id has. Nothing was sent.")
+    return _STATUS.call(lambda answer: unwrapped(_STATUS.object(answer), "job"), query={"jobId": name})
 
-    def parse(answer: Answer) -> tuple[Job, dict[str, Any]]:
-        value = unwrapped(at.object(answer), "job")
-        return at.model(Job, value), value
 
-    return at.call(parse, query={"jobId": name})
+def read_job(value: Mapping[str, Any]) -> Job:
+    """
+    Read what :func:`job` returned.
+
+    :raises UnexpectedResponse: it says no status.
+    """
+    return _STATUS.model(Job, value)

@@ -125,8 +125,20 @@ class CutxVendor(Vendor):
 
         :raises DownloadError: ad copy is completed, and not shown.
         """
-        job, value = yield api.job(job_ids[0])
-        generation = self._generation(job_ids[0], job, variants(value), kind)
+        return self._read((yield api.job(job_ids[0])), job_ids[0], kind)
+
+    def poll(
+        self, job_ids: list[str], kind: str | None = None, *, stream_seconds: float = 0.0
+    ) -> Sequence[Generation | GenerationStatus | str]:
+        """Ask as :meth:`fetch` does, and read nothing but the status while the job runs."""
+        value = yield api.job(job_ids[0])
+        word = value.get("status")
+        if isinstance(word, str) and (status := self.status(word)) not in FINISHED:
+            return status
+        return self._read(value, job_ids[0], kind)
+
+    def _read(self, value: dict[str, Any], job_id: str, kind: str | None) -> Generation:
+        generation = self._generation(job_id, api.read_job(value), variants(value), kind)
         if generation.kind == "copy" and generation.succeeded and not generation.variants:
             raise DownloadError(
                 f"CutX job {generation.id} is completed and paid for, but CutX does not show its copy. It came with "

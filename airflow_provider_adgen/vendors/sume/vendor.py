@@ -65,6 +65,7 @@ class SumeVendor(Vendor):
         lists_jobs=True,
     )
     tracking: ClassVar[Tracking] = Tracking(first_look={"image": 2.0, "video": 5.0, "analysis": 5.0})
+    tells_in_flight_limit: ClassVar[bool] = True
     statuses: ClassVar[dict[str, GenerationStatus]] = {
         "queued": GenerationStatus.QUEUED,
         "running": GenerationStatus.PROCESSING,

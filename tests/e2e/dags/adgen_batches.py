@@ -25,7 +25,12 @@ with DAG(
                 "choices": [
                     {
                         "conn_id": "adsumo_default",
-                        "request": {"kind": "text-to-image", "prompt": "{{ ds }} " + str(number), "model": "fast"},
+                        "request": {
+                            "kind": "text-to-image",
+                            "prompt": "{{ ds }} " + str(number),
+                            "model": "fast",
+                            "aspect_ratio": "1:1",
+                        },
                     },
                     {"conn_id": "sume_default", "request": {"kind": "image", "prompt": "{{ ds }} " + str(number)}},
                 ],

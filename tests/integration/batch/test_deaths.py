@@ -91,7 +91,9 @@ class Life:
         return found
 
     def files(self) -> Counter[str]:
-        found = [path.name for path in (self.folder / "creatives").iterdir() if path.is_file()]
+        paths = (self.folder / "creatives").iterdir()
+        # A worker that is killed while it stores leaves a temporary file.
+        found = [path.name for path in paths if path.is_file() and not path.name.startswith(".")]
         return Counter(name.split("-")[0] for name in found)
 
 

@@ -119,6 +119,9 @@ def test_rations_that_take_too_long(batch: BatchRig) -> None:
         ({"fail_when": "some"}, "fail_when"),
         ({"fail_when": 1.5}, "fail_when"),
         ({"on_clear": "never"}, "on_clear"),
+        # A limit for each kind would be no limit at all.
+        ({"max_credits": {"adsumo_default": {"text-to-image": 1}}}, "max_credits['adsumo_default'] must be a whole"),
+        ({"assume_credits": {"adsumo_default": {"image": {"a": 1}}}}, "assume_credits['adsumo_default']['image'] must"),
         ({"destination": " "}, "is empty"),
         ({"destination": "None"}, "missing value"),
     ],
@@ -135,3 +138,17 @@ def test_without_a_ledger(batch: BatchRig, monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_empty_list_fails(batch: BatchRig) -> None:
     with pytest.raises(AirflowFailException, match="the list is empty"):
         batch.run(batch.batch([]))
+
+
+def test_a_task_before_it_that_returned_nothing(batch: BatchRig) -> None:
+    class Output:
+        """Of a task that pushed no XCom."""
+
+        def resolve(self, context: Any) -> None:
+            """Return what was pushed."""
+
+    operator = batch.batch(Output())
+    operator.render_template_fields(batch.context())
+    with pytest.raises(AirflowFailException, match="not NoneType"):
+        batch.run(operator)
+    assert batch.charges == []

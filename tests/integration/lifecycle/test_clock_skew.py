@@ -39,17 +39,17 @@ def test_cutx_video(make_rig, monkeypatch, ahead) -> None:
     monkeypatch.setattr(SYSTEM, "now", now)
     rig.clear()
     # Try 2, on another worker: each answer is lost, after 60 s.
-    submit, lost = AdGenHook.submit, []
+    post, lost = AdGenHook.post, []
 
     def unanswered(self, *a, **k):
-        found = submit(self, *a, **k)
+        found = post(self, *a, **k)
         lost.append(found.id)
         rig.clock.move(60)
         if len(lost) < 4:
             raise WireError("No answer within 60 s.", sent=True)
         return found
 
-    monkeypatch.setattr(AdGenHook, "submit", unanswered)
+    monkeypatch.setattr(AdGenHook, "post", unanswered)
     with contextlib.suppress(AirflowFailException):  # it may ask a person; it may not pay twice
         rig.run(make())
     assert len(rig.charges) == 1

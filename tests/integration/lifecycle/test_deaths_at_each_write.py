@@ -79,7 +79,7 @@ def test_each_operation(make_rig, monkeypatch, promising, records, how, keys, th
             strike.wrap(StateStore, "write")
             strike.wrap(LocalFileSystem, "rm_file")
             if how.startswith("dies"):
-                strike.wrap(AdGenHook, "submit")
+                strike.wrap(AdGenHook, "post")
             rig.sandbox.fault("status", "adsumo", method="POST", status=429, times=2, retry_after=0)
             got, over = live(rig, then)
             paid = [charge["job_id"] for charge in rig.charges]

@@ -162,7 +162,7 @@ def test_the_intent_of_another_that_lives_is_waited_out(
         rig.clock.move(seconds)
         if "intent" in rig.phases:
             with AdsumoHook() as hook:
-                made = hook.submit(hook.vendor.parse_request(operator.request_value()))
+                made = hook.post(hook.vendor.parse_request(operator.request_value()))
             write(rig, intents[0].model_copy(update={"phase": "submitted", "job_ids": made.job_ids, "answered": True}))
 
     happened = meanwhile("after-intent", act)

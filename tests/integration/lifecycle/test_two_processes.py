@@ -95,7 +95,7 @@ def test_both_end_and_no_job_is_lost(make_rig, monkeypatch, promising, tmp_path,
             turns.wrap(patch, ObjectStore, "read", after=True)
             turns.wrap(patch, ObjectStore, "write")
             turns.wrap(patch, LocalFileSystem, "rm_file")
-            turns.wrap(patch, AdGenHook, "submit", after=True)
+            turns.wrap(patch, AdGenHook, "post", after=True)
             patch.setattr(AdGenHook, "submit_delay", lambda self: 0.0)
             times = rng.randint(0, 4)
             if times:

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,51 +13,21 @@ from airflow_provider_adgen.compat import AirflowFailException, TaskDeferred
 from airflow_provider_adgen.core.errors import GenerationFailed
 from airflow_provider_adgen.core.vendor import Promises
 from airflow_provider_adgen.hooks.adsumo import AdsumoHook
+from airflow_provider_adgen.triggers import base
 from airflow_provider_adgen.vendors.adsumo import VENDOR
 from tests.support.rig import IMAGE
+from tests.support.shell import RUN, Shell
+from tests.support.tasks import run_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.rig import Rig
 
-RUN = "manual__2026-01-01T00:00:00+00:00"
-TASK = ["campaign", RUN, "make"]
-
-
-class Shell:
-    """A shell on the machine that Airflow runs on."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
-        self._capsys = capsys
-        self._patch = patch
-        self.variables: dict[str, str] = {}
-
-    def set_variable(self, name: str, value: str, _description: str) -> None:
-        self.variables[name] = value
-        self._patch.setenv(f"AIRFLOW_VAR_{name.upper()}", value)
-
-    def __call__(self, *words: str, typed: str = "") -> tuple[int, str]:
-        """Run a command; return its exit code and all that it prints."""
-        self._patch.setattr("sys.stdin", io.StringIO(typed))
-        self._capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            definition.main(["ledger", words[0], *TASK, *words[1:]])
-        printed = self._capsys.readouterr()
-        return int(caught.value.code or 0), printed.out + printed.err
-
-    def json(self, *words: str) -> Any:
-        """Run a command; return what it prints as JSON. Airflow 3.0 may log before it."""
-        text = self(*words, "-o", "json")[1]
-        return json.JSONDecoder().raw_decode(text, text.index('{"ok"' if '{"ok"' in text else '{\n  "ok"'))[0]
-
 
 @pytest.fixture
 def shell(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    made = Shell(capsys, monkeypatch)
-    monkeypatch.setattr(server, "set_variable", made.set_variable)
-    monkeypatch.setattr(server, "get_variable", made.variables.get)
-    return made
+    return Shell(capsys, monkeypatch)
 
 
 @pytest.fixture(params=["state", "objects"])
@@ -258,6 +226,20 @@ def test_a_job_that_is_gone_can_be_given_up(deleted: Rig, shell: Shell) -> None:
     assert [one["job_id"] for one in deleted.charges] == [deleted.record().attempts[0].job_ids[0], result["id"]]
 
 
+def test_what_is_gone_counts_where_it_is_found_by_waiting_too(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator, context = rig.operator(deferrable=True), rig.context()
+    with pytest.raises(TaskDeferred):
+        operator.execute(context)
+    rig.connect(password=rig.sandbox.add_account("adsumo", "others"))
+    rig.clock.move(120)
+    uid = rig.record().attempts[0].uid
+    monkeypatch.setenv(f"AIRFLOW_VAR_ADGEN_RESOLVE_{uid.upper()}", "gone")
+    monkeypatch.setattr(base, "retry_delay", lambda _age: 0.0)
+    with pytest.raises(GenerationFailed, match=r"ended as expired .*the vendor does not know it any more"):
+        run_task(operator, context, resumed=True)
+    assert rig.record().attempts[0].ended == "expired"
+
+
 def test_a_job_that_the_vendor_knows_after_all_is_not_given_up(deleted: Rig, shell: Shell) -> None:
     assert shell("dismiss", "--yes")[0] == 0
     deleted.connect()
@@ -300,11 +282,36 @@ def test_what_may_be_under_way_is_left_alone(rig: Rig, shell: Shell, command: li
     assert shell.json("show")["state"] == "submitting"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["list"],
+        ["show", "--key", "k"],
+        ["attach", "--from", "f"],
+        ["dismiss", "--all-unknown", "--before", "2026-11-21T03:00:00Z"],
+    ],
+)
+def test_what_is_about_a_batch_is_told_of_a_single_generation(rig: Rig, shell: Shell, command: list[str]) -> None:
+    rig.run(rig.operator())
+    code, text = shell(*command)
+    assert code == 1
+    assert "campaign.make" in text
+    assert "is not recorded as a batch" in text
+    assert shell.variables == {}
+
+
+def test_a_storage_that_cannot_be_read_is_told(rig: Rig, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__ADGEN__LEDGER_PATH", "nosuchstorage://bucket/ledger")
+    code, text = shell("show")
+    assert code == 1
+    assert "The storage of [adgen] ledger_path cannot be read here" in text
+
+
 # --- both command lines -------------------------------------------------------------------------------------------
 
 
 def test_airflow_is_given_the_same_commands() -> None:
     (adgen,) = definition.get_commands()
-    (ledger,) = adgen.subcommands
-    assert (adgen.name, ledger.name) == ("adgen", "ledger")
-    assert [one.name for one in ledger.subcommands] == ["show", "attach", "dismiss"]
+    ledger, report = adgen.subcommands
+    assert (adgen.name, ledger.name, report.name) == ("adgen", "ledger", "report")
+    assert [one.name for one in ledger.subcommands] == ["show", "list", "attach", "dismiss"]

@@ -96,6 +96,14 @@ def test_a_list_is_read_where_it_takes_fewer_requests() -> None:
     assert listing.worth(7, now=0.0)
 
 
+@pytest.mark.parametrize(("seconds", "ahead"), [(0.0, 2.5), (1.0, 3.5), (4.0, 5.0), (60.0, 5.0)])
+def test_a_pass_that_takes_long_looks_for_what_is_due_when_it_ends(seconds: float, ahead: float) -> None:
+    listing = Listing()
+    assert listing.ahead(5.0) == 2.5
+    listing.learn(pages=10, wanted=1000, missing=0, now=0.0, seconds=seconds)
+    assert listing.ahead(5.0) == ahead
+
+
 def test_a_list_that_shows_few_of_ours_is_left_alone_for_a_while() -> None:
     listing = Listing()
     listing.learn(pages=1, wanted=10, missing=6, now=0.0)

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import datetime
+import gzip
 import ipaddress
 import logging
 import ssl
@@ -18,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from airflow_provider_adgen.core import kept
 from airflow_provider_adgen.core.calls import Request
 from airflow_provider_adgen.core.errors import WireError
 from airflow_provider_adgen.core.http import HttpClient
@@ -87,6 +90,33 @@ def test_tls_is_checked_as_the_connection_says(bundle: Path, verify: bool | str,
         assert not caught.value.sent
     else:
         asyncio.run(served(bundle, act))
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+@pytest.mark.parametrize("length", [True, False], ids=["by its length", "by the end of the connection"])
+def test_a_long_answer_arrives_over_tls(bundle: Path, version: ssl.TLSVersion, length: bool) -> None:
+    body = bytes(range(256)) * 8000
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        told = f"Content-Length: {len(body)}\r\n" if length else ""
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=latin-1\r\n{told}\r\n".encode() + body)
+        await writer.drain()
+        writer.close()
+
+    async def act() -> bytes:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(bundle)
+        context.minimum_version = context.maximum_version = version
+        server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+        async with server:
+            client = kept.Kept(ssl.create_default_context(cafile=str(bundle)), lambda _url: None)
+            port = server.sockets[0].getsockname()[1]
+            reply = await client.get(Request("GET", "GET /x", f"https://127.0.0.1:{port}/x"), 1 << 22)
+            client.close()
+            return bytes(reply.content)
+
+    assert asyncio.run(act()) == body
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -171,7 +201,7 @@ def test_closing_lets_those_under_way_end() -> None:
 
 
 def test_a_file_does_not_go_over_a_kept_connection() -> None:
-    """aiohttp drops what arrived and was not read yet, when the connection breaks."""
+    """What arrives of it is handed out as it comes, and not kept in memory."""
 
     def breaking(connection: Any) -> None:
         connection.answer(200, b"x" * 60_000, length=90_000)
@@ -194,6 +224,98 @@ def test_a_file_does_not_go_over_a_kept_connection() -> None:
 
         assert asyncio.run(act()) == 60_000
         assert [heard.connection for heard in server.heard] == [1, 2, 1]
+
+
+def both(server: RawServer) -> Any:
+    """Send a request, and then another one, with one client."""
+
+    async def act() -> Any:
+        client = HttpClient()
+        try:
+            for _ in range(2):
+                answer = await client.send(Request("GET", "GET /x", f"{server.url}/x?sig=5e4d"), seconds=5.0)
+            return answer.json()
+        finally:
+            await client.aclose()
+
+    return asyncio.run(act())
+
+
+def test_a_kept_connection_that_is_closed_just_then_is_replaced() -> None:
+    with RawServer(FINE, dropping, FINE) as server:
+        assert both(server) == {"id": "j"}
+        assert [heard.connection for heard in server.heard] == [1, 1, 2]
+
+
+def test_a_new_connection_that_is_closed_is_not_replaced() -> None:
+    with RawServer(dropping, FINE) as server:
+        with pytest.raises(WireError, match="broke during GET /x") as caught:
+            both(server)
+        assert caught.value.sent
+        assert len(server.heard) == 1
+
+
+def test_an_answer_that_breaks_off_is_not_asked_for_again() -> None:
+    def breaking(connection: Any) -> None:
+        connection.send(ANSWER[:-1])
+        connection.close()
+
+    with RawServer(FINE, breaking, FINE) as server:
+        with pytest.raises(WireError, match="broke during GET /x"):
+            both(server)
+        assert [heard.connection for heard in server.heard] == [1, 1]
+
+
+def test_what_is_no_http_is_told() -> None:
+    with RawServer(lambda connection: connection.send(b"220 ready\r\n\r\n")) as server, pytest.raises(WireError):
+        both(server)
+
+
+def test_a_connection_that_said_more_than_its_answer_is_not_kept() -> None:
+    with RawServer(lambda connection: connection.send(ANSWER + ANSWER), FINE) as server:
+        assert both(server) == {"id": "j"}
+        assert [heard.connection for heard in server.heard] == [1, 2]
+
+
+def test_a_connection_that_nobody_needs_for_long_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "_KEEPALIVE_SECONDS", -1.0)
+    with RawServer(FINE) as server:
+
+        async def act() -> None:
+            client, request = HttpClient(), Request("GET", "GET /x", f"{server.url}/x")
+            for _ in range(2):
+                await asyncio.gather(*(client.send(request, seconds=5.0) for _ in range(2)))
+            await client.aclose()
+
+        asyncio.run(act())
+        # Of two that come back, the first is closed by the second.
+        assert server.connections == 3
+
+
+@pytest.mark.parametrize("content", [gzip.compress(b'{"id": "j"}'), b"no gzip"], ids=["right", "wrong"])
+def test_what_is_compressed_is_decompressed(content: bytes) -> None:
+    with RawServer(saying(200, content, Content_Encoding="gzip")) as server:
+        if content == b"no gzip":
+            with pytest.raises(WireError, match="broke during GET /x"):
+                both(server)
+        else:
+            assert both(server) == {"id": "j"}
+
+
+def test_a_proxy_that_refuses_a_tunnel_hears_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    with RawServer(saying(407, {"error": "who are you"})) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("http://", "http://ann:p%40ss@"))
+        monkeypatch.setenv("NO_PROXY", "")
+        monkeypatch.setenv("no_proxy", "")
+        request = Request("GET", "GET /x", "https://vendor.example/x", {"Authorization": "Bearer hunter2"})
+        with pytest.raises(WireError, match=r"nothing was sent") as caught:
+            asyncio.run(HttpClient().send(request, seconds=5.0))
+        (heard,) = proxy.heard
+    assert not caught.value.sent
+    assert "p@ss" not in str(caught.value) and "p%40ss" not in str(caught.value)
+    assert (heard.method, heard.path, heard.headers["host"]) == ("CONNECT",) + ("vendor.example:443",) * 2
+    assert base64.b64decode(heard.headers["proxy-authorization"].removeprefix("Basic ")) == b"ann:p@ss"
+    assert "authorization" not in heard.headers
 
 
 def test_no_log_has_a_url_or_a_key(caplog: pytest.LogCaptureFixture) -> None:

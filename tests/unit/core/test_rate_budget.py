@@ -216,6 +216,29 @@ def test_refusals_in_a_row_pause_ever_longer_whatever_the_vendor_says(said: str,
     assert budget.delay(rate_class, now) == pytest.approx(1.0)
 
 
+def test_limits_that_nobody_tells_are_tried_by_the_second_by_ten_seconds_and_by_the_minute() -> None:
+    budget, now, pauses = RateBudget(), 100.0, []
+    first = now + budget.take(RateClass.READ, now)
+    for _ in range(19):
+        budget.take(RateClass.READ, now)
+    now += 2
+    for _ in range(4):
+        budget.learn(RateClass.READ, 429, {}, now, WALL, now)
+        pauses.append(budget.delay(RateClass.READ, now))
+        now += pauses[-1] + 0.1
+    assert pauses[:2] == pytest.approx([1.0, 10.0])
+    # One second more, for the vendor counts by its own clock; then nothing better is known than to wait.
+    assert pauses[2] == pytest.approx(first + 61.0 - (102.0 + 1.1 + 10.1))
+    assert pauses[3] == pytest.approx(60.0)
+
+
+@pytest.mark.parametrize("kind", [Windows, Sliding])
+def test_a_minutes_requests_are_sent_again_as_soon_as_the_minute_is_over(kind: type[Windows]) -> None:
+    out, refused = send(kind(100, 60.0), wanted=twenty_a_second, seconds=66)
+    assert len(refused) <= 6
+    assert sum(1 for one in out if 60.0 < one < 66.0) >= 3
+
+
 def test_a_longer_pause_that_the_vendor_asks_for_is_obeyed() -> None:
     budget = RateBudget()
     budget.learn(RateClass.SUBMIT, 429, {"retry-after": str(int(WALL) + 600)}, 5.0, WALL, 5.0)

@@ -13,9 +13,11 @@ import email.utils
 import gzip
 import json
 import pathlib
+import threading
 import time
 import traceback
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -254,6 +256,22 @@ def test_a_bomb_is_not_held_in_memory(server: RawServer, monkeypatch: pytest.Mon
     monkeypatch.setattr(http, "LONGEST_ANSWER", 1 << 20)
     server.scripts = [saying(200, gzip.compress(b"[" * (30 << 20)), Content_Encoding="gzip")]
     fails(server, paid(), UnexpectedResponse)
+
+
+@pytest.mark.parametrize(("size", "apart"), [(100, False), (100_000, True)])
+def test_what_is_large_is_read_beside_the_event_loop(server: RawServer, size: int, apart: bool) -> None:
+    server.scripts[:] = [saying(200, {"id": "x" * size})]
+    looping: list[int] = []
+
+    async def act() -> Any:
+        looping.append(threading.get_ident())
+        async with wire(server) as opened:
+            call = get()
+            return await opened.call(replace(call, parse=lambda answer: (threading.get_ident(), call.parse(answer))))
+
+    reading, value = asyncio.run(act())
+    assert value == {"id": "x" * size}
+    assert ([reading] != looping) is apart
 
 
 def test_json_nested_beyond_reason_is_unreadable(server: RawServer) -> None:

@@ -71,7 +71,7 @@ FIRST = [one for one in DAGS if 'DAG("first_ad"' in one.text]
 
 def test_there_is_something_to_look_at() -> None:
     assert len(DAGS) >= 5
-    assert len(TESTS) == 3
+    assert len(TESTS) == 4
     assert [one.page.name for one in FIRST] == ["README.md", "quickstart.md"]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_adgen.core.registry import get_vendor
+from airflow_provider_adgen.operators.batch import GenerateBatchOperator
 from airflow_provider_adgen.operators.generate import GenerateOperator
 
 FOLDER = Path(__file__).resolve().parents[3] / "example_dags"
@@ -36,6 +37,7 @@ def dag_of(file: Path) -> Any:
 
 def test_there_is_one_for_each_vendor_and_one_for_all() -> None:
     assert {file.stem for file in FILES} == {
+        "adgen_batch",
         "adgen_campaign_refresh",
         "adgen_four_vendors",
         *(f"adgen_{vendor}" for vendor in VENDORS),
@@ -49,7 +51,8 @@ def test_it_is_an_example_to_copy(file: Path) -> None:
     assert dag.schedule is None, "an example must not spend money by itself"
     assert dag.doc_md == ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")), clean=False)
     assert "destination" in dag.params
-    paid = [task for task in dag.tasks if issubclass(getattr(task, "operator_class", type(task)), GenerateOperator)]
+    pays = (GenerateOperator, GenerateBatchOperator)
+    paid = [task for task in dag.tasks if issubclass(getattr(task, "operator_class", type(task)), pays)]
     assert paid and all(task.retries == 2 for task in paid)
     for task in paid:
         assert "check_credits" in task.get_flat_relative_ids(upstream=True), f"{task.task_id} pays unchecked"

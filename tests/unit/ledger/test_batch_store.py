@@ -272,3 +272,39 @@ def test_a_record_goes_from_snapshot_to_snapshot_unread(few: Disk, monkeypatch: 
     assert read == []
     first, second = (path.read_bytes().splitlines()[:-1] for path in few.snapshots())
     assert sorted(first) == sorted(second)
+
+
+def bare(uid: str, phase: str = "intent", **fields: Any) -> Attempt:
+    """Return an attempt that says little."""
+    made = {"epoch": 1, "fingerprint": "f", "kind": "video", "intended_at": 100.0, "post_seconds": 60.0}
+    return Attempt(**{"phase": phase, "uid": uid, **made, **fields})
+
+
+def test_a_reading_that_broke_off_leaves_nothing_out(
+    quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = (BatchStore(f"file://{tmp_path}", WHO) for _ in range(2))
+    mine.load()
+    other.load()
+    ledger, rival = mine.ledger("k"), other.ledger("k")
+    own = ledger.write(bare("own", intended_at=200.0))
+    rival.write(bare("rival", "submitted", job_ids=["job-1"]))
+    fs, _ = mine.place()
+    read = fs.cat_file
+
+    def broken(path: str) -> bytes:
+        if "-own-" in path:
+            raise OSError("the storage does not answer")
+        text: bytes = read(path)
+        return text
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fs, "cat_file", broken)
+        with pytest.raises(RecordUnreadable):
+            ledger.newcomers()
+    ledger.write(own.model_copy(update={"phase": "withdrawn"}))
+    record = ledger.record()
+    assert record is not None
+    mine.write_snapshot(300.0, [(item_folder("k"), lambda: record, b"")], {})
+    found = BatchStore(f"file://{tmp_path}", WHO).load()[item_folder("k")]
+    assert [job for one in found.attempts for job in one.job_ids] == ["job-1"]

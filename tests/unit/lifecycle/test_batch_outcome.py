@@ -54,7 +54,7 @@ def state() -> ItemState:
 def test_its_line_is_the_same_before_and_after() -> None:
     one = state()
     before = one.line()
-    one.put_away(one.summed_up(ItemStatus.COMPLETED, RECORD, helps=False))
+    one.put_away(one.summed_up(ItemStatus.COMPLETED, RECORD, helps=False, risks=0))
     assert json.loads(one.text()) == before
     assert (one.key, one.told, one.reason) == ("lamp\t\n/é", "completed", "1 of 2 jobs failed")
     assert one.item.choices == ()
@@ -62,7 +62,7 @@ def test_its_line_is_the_same_before_and_after() -> None:
 
 def test_it_comes_back_from_a_snapshot_as_it_was() -> None:
     one = state()
-    kept = one.summed_up(ItemStatus.COMPLETED, RECORD, helps=True)
+    kept = one.summed_up(ItemStatus.COMPLETED, RECORD, helps=True, risks=0)
     mark = kept.to_mark()
     assert not {b"\n", b"\t"} & {mark[number : number + 1] for number in range(len(mark))}
     assert Outcome.from_mark(mark) == kept
@@ -78,10 +78,10 @@ def test_it_comes_back_from_a_snapshot_as_it_was() -> None:
         b"[",
         b"\xff",
         b"[1] {}",
-        b'["completed","",false,[],[]] {}',
-        b'["gone","",false,[],[],[]] {}',
-        b'["completed","",false,5,[],[]] {}',
-        b'["completed","",false,[["a"]],[],[]] {}',
+        b'["completed","",false,0,[],[]] {}',
+        b'["gone","",false,0,[],[],[]] {}',
+        b'["completed","",false,0,5,[],[]] {}',
+        b'["completed","",false,0,[["a"]],[],[]] {}',
     ],
 )
 def test_what_is_no_outcome_is_a_value_error(mark: bytes) -> None:
@@ -112,7 +112,7 @@ def test_the_summary_is_small_whatever_there_is_to_tell() -> None:
 
 def test_an_item_that_is_over_is_small() -> None:
     one = state()
-    kept = one.summed_up(ItemStatus.COMPLETED, RECORD, helps=False)
+    kept = one.summed_up(ItemStatus.COMPLETED, RECORD, helps=False, risks=0)
     one.put_away(kept)
     assert not hasattr(one, "__dict__")
     assert sys.getsizeof(one) + sys.getsizeof(kept) < 400

@@ -74,16 +74,20 @@ def test_a_ledger_that_does_not(charges: list[dict[str, Any]], said: str) -> Non
 def test_generations_are_found_among_what_the_tasks_returned(tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.json"
     manifest.write_text('{"products": []}', encoding="utf-8")
+    results = tmp_path / "results.jsonl"
+    lines = [{"generation": generation("c")}, {"generation": None}, {"generation": generation("d")}]
+    results.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     xcoms = {
         ("plan", -1): [{"product": {}}],
         ("check", -1): {"sufficient": True},
         ("make", 0): generation("a"),
         ("make", 1): generation("b"),
         ("write", -1): {"manifest": f"file://{manifest}"},
+        ("batch", -1): {"results": f"file://{results}", "counts": {}},
     }
     instances = [(task, index, "success") for task, index in xcoms]
     found = collect(FakeRun(*instances, ("silent", -1, "success"), ("make", 2, "failed"), xcoms=xcoms))  # type: ignore[arg-type]
-    assert [one["id"] for one in found.generations] == ["a", "b"]
+    assert [one["id"] for one in found.generations] == ["a", "b", "c", "d"]
     assert found.manifest == (manifest, {"products": []})
 
 

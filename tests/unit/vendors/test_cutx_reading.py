@@ -35,6 +35,10 @@ def seen(value: Any, kind: str | None = None, job: str = ID) -> Generation:
     return found
 
 
+def polled(value: Any) -> Any:
+    return drive(VENDOR.poll((ID,)), {STATUS: value})
+
+
 # --- submissions --------------------------------------------------------------------------------------------------
 
 
@@ -342,3 +346,35 @@ def test_an_error_of_the_vendor_is_passed_on() -> None:
     error = NotFound("gone", vendor="cutx", status=404)
     with pytest.raises(NotFound):
         drive(VENDOR.fetch((ID,)), {STATUS: error})
+
+
+# --- polls --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", ["queued", "Processing", "pending", "warming_up"])
+@pytest.mark.parametrize("wrap", [lambda value: value, lambda value: {"job": value}], ids=["bare", "wrapped"])
+def test_of_a_job_that_runs_a_poll_reads_the_status_alone(word: str, wrap: Any) -> None:
+    value = wrap({"status": word, "type": "static_ad", "assets": [{"url": "https://a.example/x.png"}]})
+    found = polled(value)
+    assert not isinstance(found, Generation)
+    assert found == seen(value).status
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"status": "completed", "type": "static_ad", "assets": [{"type": "image", "url": "https://a.example/x.png"}]},
+        {"status": "failed", "type": "ugc_video", "error": "no face"},
+        {"status": "completed", "type": "copy", "variants": [VARIANT]},
+        {"Status": "queued", "type": "static_ad"},
+    ],
+    ids=["completed", "failed", "copy", "in another case"],
+)
+def test_anything_else_a_poll_reads_as_a_fetch_does(value: dict[str, Any]) -> None:
+    assert polled(value) == seen(value)
+
+
+@pytest.mark.parametrize("value", [{}, {"status": None}, {"status": 7}, {"status": ["queued"]}])
+def test_a_poll_needs_a_status(value: dict[str, Any]) -> None:
+    with pytest.raises(UnexpectedResponse, match="status"):
+        polled(value)

@@ -1,0 +1,294 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What one holder (a task, a leg of a batch, a hook's submission) may spend under ``[adgen] budgets``."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow_provider_adgen import settings
+from airflow_provider_adgen.core.decisions.budgets import Limits, begins_anew, day_of, parse_budgets
+from airflow_provider_adgen.core.errors import AdGenError, BudgetBusy, BudgetExceeded, InvalidRequest
+from airflow_provider_adgen.core.failpoints import failpoint
+from airflow_provider_adgen.ledger.spend import SpendBook, Spent, account_folder, book_of, spent_with
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from airflow_provider_adgen.core.account import Account
+    from airflow_provider_adgen.core.clock import Clock
+    from airflow_provider_adgen.core.record import Attempt
+
+PATIENCE = 30.0
+"""Seconds for which somebody tries again while others reserve the rest of a budget."""
+
+_SOON, _LATER, _LONGEST = 0.2, 2.0, 8.0
+
+
+@dataclass(frozen=True)
+class Filled:
+    """
+    What :meth:`Purse.fill` has reserved.
+
+    :param count: purchases, from the first on, that are covered. Less than all: ask again for the others later.
+    :param over: if it is none, the limit that leaves no room: ``day`` or ``month``.
+    :param until: if it is none, Unix time at which that budget begins anew; None if the first fits into none.
+    """
+
+    count: int
+    over: Literal["day", "month"] | None = None
+    until: float | None = None
+
+
+class Purse:
+    """
+    What one holder may spend.
+
+    The order is: :meth:`take`; then write the intent, with the reservation's name in it; then :meth:`stands`; then
+    post. Each outcome that is written goes through :meth:`note`. A task that buys one thing uses it so. A batch first
+    calls :meth:`fill` with the prices of what a leg wants to buy: each :meth:`take` then draws from that one
+    reservation, and :meth:`flush` at the leg's end gives the rest back.
+
+    Without a budget for the account, :meth:`take` returns None and nothing is kept.
+
+    :param account: the account.
+    :param record: the parts of the path of the holder's record below ``ledger_path``; a batch's items are below it.
+    :param clock: time, injected.
+    :param log: where to say what could not be settled.
+    :param spent: reads, from what is stored, what a reservation was spent on; None to read the holder's whole record.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        record: Sequence[str],
+        *,
+        clock: Clock,
+        log: Any,
+        spent: Callable[[str], Spent] | None = None,
+    ) -> None:
+        self._account = account
+        self._holder = list(record)
+        self._clock = clock
+        self._log = log
+        self._spent = spent or self._read_spent
+        self._rng = random.Random()  # noqa: S311 - jitter, not a secret
+        self._lock = threading.RLock()
+        self._held: str | None = None
+        self._left = 0
+        self._marked: set[str] = set()
+        # What was noted last: of each attempt its cost, and the reservations that are settled at the leg's end.
+        self._noted: dict[str, tuple[bool, int]] = {}
+        self._due: set[str] = set()
+
+    # --- before the intent ----------------------------------------------------------------------------------------
+
+    def take(self, price: int | None) -> str | None:
+        """
+        Return the reservation that pays for one purchase; None where the account has no budget.
+
+        :param price: what it counts for.
+        :raises BudgetExceeded: there is no room for it.
+        :raises BudgetBusy: others reserve the rest just now.
+        :raises InvalidRequest: the price is not known, or the setting is wrong.
+        """
+        limits = self._limits()
+        if limits is None:
+            return None
+        if price is None:
+            raise InvalidRequest(
+                f"The budget of {self._account.budget!r} ([adgen] budgets) cannot be kept: the price of this request "
+                "is not documented. Say with assume_credits what to count. Nothing was sent."
+            )
+        with self._lock:
+            if self._held is not None and price <= self._left and day_of(self._clock.now()) == self._held.split("/")[1]:
+                self._left -= price
+                return self._held
+        filled, reservation, _ = self._reserve([price], limits)
+        if reservation is None:
+            raise self._exceeded(price, limits, filled)
+        failpoint("after-reservation")
+        return reservation
+
+    def fill(self, prices: Sequence[int]) -> Filled:
+        """
+        Reserve at once what several purchases cost: as many, from the first on, as fit.
+
+        :param prices: what each counts for, in the order in which they are wanted.
+        :raises BudgetBusy: others reserve the rest just now.
+        :raises InvalidRequest: the setting is wrong.
+        """
+        limits = self._limits()
+        if limits is None or not prices:
+            return Filled(len(prices))
+        filled, reservation, amount = self._reserve(prices, limits)
+        if reservation is not None:
+            with self._lock:
+                if self._held is not None:
+                    self._due.add(self._held)
+                self._held, self._left = reservation, amount
+                self._due.add(reservation)
+            failpoint("after-reservation")
+        return filled
+
+    def give_back(self, reservation: str | None, price: int | None) -> None:
+        """Return what :meth:`take` drew, if no intent was written after all."""
+        if reservation is None:
+            return
+        with self._lock:
+            if reservation in self._due:
+                self._left += (price or 0) if reservation == self._held else 0
+                return
+        self._settle(reservation)
+
+    # --- between the intent and the posting -----------------------------------------------------------------------
+
+    def stands(self, reservation: str | None, moment: float | None) -> bool:
+        """
+        Return whether an intent that was written may be posted.
+
+        :param reservation: what it is paid from; None where there is no budget.
+        :param moment: Unix time of the intent; None for a posting that is repeated.
+        """
+        if reservation is None:
+            return True
+        book = self._book(reservation)
+        with self._readable():
+            if reservation not in self._marked:
+                book.intended(reservation)
+                self._marked.add(reservation)
+            stands = book.stands(reservation, moment)
+        with self._lock:
+            if not stands and reservation == self._held:
+                # Nothing more can be posted with it.
+                self._held, self._left = None, 0
+        return stands
+
+    def covers(self, reservation: str | None) -> bool:
+        """
+        Return whether what an unresolved attempt may cost is still counted, so that it may be posted again.
+
+        :param reservation: what it is paid from; None: it was posted when there was no budget.
+        """
+        if self._limits() is None:
+            return True
+        if reservation is None:
+            return False
+        with self._readable():
+            return self._book(reservation).covers(reservation, lambda: self._spent(reservation))
+
+    # --- afterwards -----------------------------------------------------------------------------------------------
+
+    def note(self, attempt: Attempt) -> None:
+        """
+        Take in a version of an attempt that was written: settle its reservation where its cost has changed.
+
+        What goes wrong is logged: the reservation stays counted, and whoever meets it settles it.
+        """
+        if attempt.reservation is None or attempt.phase == "intent":
+            return
+        cost = (attempt.phase == "withdrawn", attempt.spent)
+        with self._lock:
+            if self._noted.get(attempt.uid) == cost:
+                return
+            self._noted[attempt.uid] = cost
+            if attempt.reservation in self._due:
+                if attempt.phase == "withdrawn" and attempt.reservation == self._held:
+                    self._left += attempt.price or 0
+                return
+        self._settle(attempt.reservation)
+
+    def flush(self) -> None:
+        """Settle what was drawn from since the last time, and give the rest back, when nothing is being posted."""
+        with self._lock:
+            due, self._due, self._held, self._left = self._due, set(), None, 0
+        for reservation in sorted(due):
+            self._settle(reservation)
+
+    def _settle(self, reservation: str) -> None:
+        failpoint("before-settlement")
+        try:
+            self._book(reservation).settle(reservation, lambda: self._spent(reservation))
+        except Exception as error:  # the money is spent or not, whatever is written of it here
+            self._log.warning(
+                "Reservation %s could not be settled (%s). It stays counted until somebody meets it.",
+                reservation,
+                type(error).__name__,
+            )
+
+    # --- the book -------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Turn an error of the storage into a sentence: what cannot be read never means that nothing is spent."""
+        try:
+            yield
+        except AdGenError:
+            raise
+        except Exception as error:
+            raise AdGenError(
+                f"The reservations under [adgen] ledger_path could not be read or written ({type(error).__name__}), "
+                f"and {self._account.budget!r} has a budget. Nothing was sent. Retry when the storage is available "
+                "again."
+            ) from error
+
+    def _limits(self) -> Limits | None:
+        text = settings.budgets()
+        limits = parse_budgets(text).get(self._account.budget) if text is not None else None
+        if limits is not None and settings.ledger_path() is None:
+            raise InvalidRequest(
+                f"[adgen] budgets limits what {self._account.budget!r} may spend, and [adgen] ledger_path is not set: "
+                "a budget is kept there. Nothing was sent. Set ledger_path, or remove the budget."
+            )
+        return limits
+
+    def _base(self) -> str:
+        base = settings.ledger_path()
+        if base is None:
+            raise InvalidRequest("[adgen] ledger_path is not set, and this job is paid from a reservation there.")
+        return base
+
+    def _book(self, reservation: str) -> SpendBook:
+        return book_of(self._base(), reservation, now=self._clock.now)
+
+    def _read_spent(self, reservation: str) -> Spent:
+        return spent_with(self._base(), self._holder, reservation)
+
+    def _reserve(self, prices: Sequence[int], limits: Limits) -> tuple[Filled, str | None, int]:
+        book = SpendBook(self._base(), account_folder(self._account), now=self._clock.now)
+        rank, began, tries = self._clock.now(), self._clock.monotonic(), 0
+        while True:
+            with self._readable():
+                asked = book.ask(prices, limits, record=self._holder, rank=rank)
+            if asked.reservation is not None:
+                return Filled(asked.count), asked.reservation, asked.credits
+            if asked.over is not None:
+                fits = prices[0] <= min(limit for limit in (limits.day, limits.month) if limit is not None)
+                until = begins_anew(asked.over, self._clock.now()) if fits else None
+                return Filled(0, asked.over, until), None, 0
+            if self._clock.monotonic() - began > PATIENCE:
+                raise BudgetBusy(
+                    f"Others are reserving what is left of the budget of {self._account.budget!r} ([adgen] budgets). "
+                    "Nothing was sent. A retry helps."
+                )
+            tries += 1
+            # Those who go first come back first; the others leave them the time.
+            most = min(_LONGEST, (_SOON if asked.soon else _LATER) * 1.5**tries)
+            self._clock.sleep_blocking(most * self._rng.random())
+
+    def _exceeded(self, price: int, limits: Limits, filled: Filled) -> BudgetExceeded:
+        limit = limits.month if filled.over == "month" else limits.day
+        when = (
+            f"It begins anew with the next {filled.over}, UTC."
+            if filled.until is not None
+            else "It is more than a whole budget: no retry helps."
+        )
+        return BudgetExceeded(
+            f"{price} credits do not fit into the budget of {self._account.budget!r} for this {filled.over}: "
+            f"{limit} credits ([adgen] budgets). Nothing was sent or charged. {when}",
+            until=filled.until,
+        )

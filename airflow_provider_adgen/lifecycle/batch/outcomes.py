@@ -1,0 +1,140 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What follows when an item's leg has ended: it is over, waits, is submitted again, or goes to its next choice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen.core.decisions.batch import ItemStatus, fate, may_move, stops_account, under_way
+from airflow_provider_adgen.core.errors import AdGenError, ApiError, GenerationFailed
+from airflow_provider_adgen.lifecycle.batch.items import trouble
+from airflow_provider_adgen.lifecycle.batch.opening import readable
+from airflow_provider_adgen.lifecycle.batch.reuse import MadeElsewhere
+from airflow_provider_adgen.lifecycle.batch.state import chosen
+from airflow_provider_adgen.lifecycle.legs import Finished, Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_provider_adgen.core.clock import Clock
+    from airflow_provider_adgen.core.record import Record
+    from airflow_provider_adgen.lifecycle.batch.accounts import BatchAccount
+    from airflow_provider_adgen.lifecycle.batch.board import Board
+    from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
+    from airflow_provider_adgen.lifecycle.batch.state import ItemState
+
+
+class Outcomes:
+    """
+    Follows up what came of the items' legs.
+
+    :param board: the owner of their state.
+    :param options: what the author chose.
+    :param clock: time, injected.
+    :param log: where to say what happened.
+    """
+
+    def __init__(self, board: Board, *, options: BatchOptions, clock: Clock, log: Any) -> None:
+        self._board = board
+        self._options = options
+        self._clock = clock
+        self._log = log
+        # Refused items whose account has not accepted anything yet.
+        self._held: list[ItemState] = []
+
+    def ended(self, state: ItemState, came: Finished[Any] | Wait | Exception) -> None:
+        """
+        Take in how an item's leg ended.
+
+        :param came: what it returned or raised.
+        """
+        account = self._board.account(state)
+        account.in_flight -= 1
+        state.ended = state.job = None
+        record = readable(state)
+        try:
+            if record is not None:
+                self._board.recount(state, record)
+                if record.last is not None and record.last.job_ids:
+                    account.answered()
+                elif record.open is not None and record.open.statuses:
+                    account.unanswered(self._clock.now())
+            self._follow(state, came, account, record)
+        except AdGenError as error:
+            state.finish(fate(record, error), trouble(error))
+        self._stop_after(state)
+        self._board.close(state)
+
+    def _stop_after(self, state: ItemState) -> None:
+        if self._options.on_item_failure == "stop" and state.status in {ItemStatus.FAILED, ItemStatus.REFUSED}:
+            self._board.give_up(f"item {state.key!r} is {state.status}, and on_item_failure is 'stop'")
+
+    def _follow(
+        self, state: ItemState, came: Finished[Any] | Wait | Exception, account: BatchAccount, record: Record | None
+    ) -> None:
+        last = record.counting if record is not None else None
+        if isinstance(came, Finished):
+            state.generation = came.value.to_xcom(urls=False)
+            state.finish(ItemStatus.COMPLETED, came.value.error or "")
+            if state.choice not in state.item.choices and record is not None:
+                self._board.decide(state, record)  # only now it counts that the item has changed
+        elif isinstance(came, Wait):
+            if came.jobs and last is not None:
+                self._board.wait_for(state, last)
+                return
+            later = came.submit[0]
+            if later.queue or later.credits is not None:
+                account.wait(later, last.reason if last is not None and later.queue else None, self._clock.now())
+                self._board.make_ready(state, first=True)
+            else:
+                # It is this item's: its submission before may be under way in another process, or gets a pause.
+                self._board.sleep(state, later.not_before)
+        elif isinstance(came, MadeElsewhere):
+            self._board.reused(state, chosen(state), came.generation)
+        elif isinstance(came, GenerationFailed) and record is not None and last is not None and last.ended:
+            self._board.decide(state, record)
+            if state.status is ItemStatus.FAILED:
+                state.reason = trouble(came)
+        elif record is None or under_way(last) or (record.last is not None and record.last.phase != "withdrawn"):
+            state.finish(fate(record, came), trouble(came))
+        else:
+            self._refused(state, came, account, record)
+
+    def _refused(self, state: ItemState, error: Exception, account: BatchAccount, record: Record) -> None:
+        if isinstance(error, AdGenError) and stops_account(error, account.vendor.name):
+            account.stop(error)
+            state.finish(ItemStatus.WAITING, trouble(error))
+        elif isinstance(error, ApiError) and may_move(error, account.vendor.promises):
+            state.held = trouble(error)
+            self._held.append(state)
+            account.refused(error)
+        else:
+            state.finish(fate(record, error), trouble(error))
+
+    def settle_held(self, running: Iterable[ItemState]) -> None:
+        """Let items whose move was held back go on, once it is known whether their account refuses everything."""
+        if not self._held:
+            return
+        held, self._held = self._held, []
+        busy = {chosen(one).conn_id for one in running} | {one for one, waiting in self._board.ready.items() if waiting}
+        for state in held:
+            account, reason = self._board.account(state), state.held or ""
+            if account.stopped and not account.accepted:
+                state.finish(ItemStatus.WAITING, f"{reason}\n{account.stopped}")
+            elif account.accepted or account.conn_id not in busy:
+                self._move(state, reason)
+            else:
+                self._held.append(state)
+
+    def _move(self, state: ItemState, reason: str) -> None:
+        """Send an item that was refused to its next choice."""
+        choices = state.item.choices
+        index = choices.index(chosen(state)) + 1
+        if index >= len(choices):
+            state.finish(ItemStatus.REFUSED, reason)
+            self._stop_after(state)
+            return
+        self._log.info("Item %r goes to %s: %s", state.key, choices[index].conn_id, reason)
+        state.choice = choices[index]
+        self._board.make_ready(state)
