@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # What a person types. `make test` is everything; `make demo` shows it without an account.
-.PHONY: help demo test lint format type unit unit-oldest integration e2e e2e-oldest chaos chaos-short docs package bench bench-airflow clean
+.PHONY: help demo test lint format type unit unit-oldest integration browser e2e e2e-oldest chaos chaos-short docs package bench bench-airflow clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -28,6 +28,7 @@ help:
 	@echo 'make unit         unit tests on the newest Airflow    (PYTEST_ARGS="-k word")'
 	@echo 'make unit-oldest  the same on Airflow 3.0 and the oldest dependencies'
 	@echo 'make integration  tests against the sandbox over HTTP'
+	@echo 'make browser      tests of the gallery in Chromium; skipped where there is none'
 	@echo 'make e2e          tests on a whole Airflow            (make e2e-oldest: on Airflow 3.0)'
 	@echo 'make chaos-short  a few processes killed under paid generations'
 	@echo 'make docs         build the documentation'
@@ -45,6 +46,7 @@ test:
 	$(MAKE) lint type
 	$(MAKE) unit
 	$(MAKE) integration
+	$(MAKE) browser
 	$(MAKE) unit-oldest
 	$(MAKE) package
 	$(MAKE) e2e
@@ -71,6 +73,10 @@ unit-oldest: $(OLDEST_READY)
 
 integration: $(NEWEST_READY)
 	$(NEWEST)/bin/python -m pytest tests/integration -n $(WORKERS) $(PYTEST_ARGS)
+
+# One browser for all of them: they are few.
+browser: $(NEWEST_READY)
+	$(NEWEST)/bin/python -m pytest tests/browser $(PYTEST_ARGS)
 
 e2e: $(NEWEST_READY)
 	$(NEWEST)/bin/python -m pytest tests/e2e -m "not slow" $(PYTEST_ARGS)

@@ -75,6 +75,18 @@ def video_request(entry: dict[str, Any]) -> dict[str, Any]:
     return {"kind": "ai-video", **entry["video"]}
 
 
+def campaign_items(entry: dict[str, Any], conn_id: str) -> list[dict[str, Any]]:
+    """Return what the manifest calls a product's image and its video."""
+    product = entry["product"]
+    about = {name: product[name] for name in ("title", "brand", "price", "currency", "link")}
+    items = []
+    for brief, request in (("image", image_request(entry)), ("video", video_request(entry))):
+        meta = {**about, "product_id": product["id"], "brief": brief, "format": request["aspect_ratio"]}
+        choice = {"conn_id": conn_id, "request": request}
+        items.append({"key": f"{product['id']}/{brief}", "choices": [choice], "meta": meta})
+    return items
+
+
 def image_arguments(entry: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of one mapped image task."""
     return as_text({**entry["image"], "destination": entry["folder"]})
@@ -142,25 +154,27 @@ def adgen_campaign_refresh() -> None:
     @task(outlets=[MANIFEST])
     def write_manifest(plan: Any, images: Any, videos: Any) -> dict[str, Any]:
         """Write down what was made for each product, where it is and what it cost."""
-        from airflow_provider_adgen.campaigns.manifest import build_manifest, describe_product, manifest_text
+        from airflow_provider_adgen.campaigns.manifest import build_manifest, manifest_text, result_of
+        from airflow_provider_adgen.campaigns.media import read_all_media
 
         context = get_current_context()
         run = {
             "dag_id": context["dag_run"].dag_id,
             "run_id": context["run_id"],
-            "conn_id": context["params"]["conn_id"],
             "catalogue": context["params"]["catalogue"] or "example",
             "written_at": datetime.now(UTC).isoformat(),
         }
-        products = [
-            describe_product(entry["product"], [(image_request(entry), image), (video_request(entry), video)])
-            for entry, image, video in zip(plan, images, videos, strict=True)
-        ]
-        manifest = build_manifest(run, products)
+        items, results = [], []
+        for entry, *made in zip(plan, images, videos, strict=True):
+            for item, generation in zip(campaign_items(entry, context["params"]["conn_id"]), made, strict=True):
+                items.append(item)
+                results.append(result_of(item, generation))
+        stored = [one["uri"] for line in results for one in (line["generation"] or {}).get("creatives", ())]
+        manifest = build_manifest(run, items, results, media=read_all_media(filter(None, stored)))
         path = ObjectStoragePath(plan[0]["folder"]).parent / "manifest.json"
         path.write_text(manifest_text(manifest), encoding="utf-8")
 
-        summary = {"manifest": str(path), "totals": manifest["totals"]}
+        summary = {"manifest": str(path), "totals": manifest["totals"], "credits": manifest["credits"]}
         context["outlet_events"][MANIFEST].extra = summary
         return summary
 

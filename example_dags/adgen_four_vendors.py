@@ -98,7 +98,8 @@ def adgen_four_vendors() -> None:
     @task
     def write_manifest(brief: dict[str, Any], folder: str, made: dict[str, Any]) -> dict[str, Any]:
         """Write down what each vendor made of the brief, where it is and what it cost."""
-        from airflow_provider_adgen.campaigns.manifest import build_manifest, describe_product, manifest_text
+        from airflow_provider_adgen.campaigns.manifest import build_manifest, manifest_text, result_of
+        from airflow_provider_adgen.campaigns.media import read_all_media
 
         context = get_current_context()
         run = {
@@ -106,13 +107,18 @@ def adgen_four_vendors() -> None:
             "run_id": context["run_id"],
             "written_at": datetime.now(UTC).isoformat(),
         }
-        subject = {"id": "brief", "title": brief["title"], "brand": brief["brand"], "price": ""}
-        asked = requests_of(brief)
-        product = describe_product(subject, [(asked[name], result) for name, result in made.items()])
-        manifest = build_manifest(run, [product])
+        meta = {"product_id": "brief", "title": brief["title"], "brand": brief["brand"]}
+        items, results = [], []
+        for name, request in requests_of(brief).items():
+            conn_id = "cutx_default" if name == "copy" else f"{name}_default"
+            item = {"key": name, "choices": [{"conn_id": conn_id, "request": request}], "meta": {**meta, "brief": name}}
+            items.append(item)
+            results.append(result_of(item, made[name]))
+        stored = [one["uri"] for line in results for one in (line["generation"] or {}).get("creatives", ())]
+        manifest = build_manifest(run, items, results, media=read_all_media(filter(None, stored)))
         path = ObjectStoragePath(folder) / "manifest.json"
         path.write_text(manifest_text(manifest), encoding="utf-8")
-        return {"manifest": str(path), "totals": manifest["totals"]}
+        return {"manifest": str(path), "totals": manifest["totals"], "credits": manifest["credits"]}
 
     brief: Any = plan()
     wanted: Any = checks(brief)

@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_adgen.campaigns import build_manifest, render_gallery
+from airflow_provider_adgen.campaigns.manifest import result_of
+from airflow_provider_adgen.campaigns.media import read_all_media
 from tools.airflow_api import ApiFailed
-from tools.gallery import Section, gallery_page, local_path, section_of_task, sections_of_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from tools.airflow_api import Run
 
@@ -39,12 +41,27 @@ class Made:
         """All generations."""
         return [generation for made in self.by_task.values() for generation in made]
 
-    @property
-    def sections(self) -> list[Section]:
-        """The gallery's sections: by product where there is a manifest, otherwise by task."""
+    def described(self, dag_id: str) -> Mapping[str, Any]:
+        """Return the manifest that the DAG has written; where it writes none, one with an item for each generation."""
         if self.manifest is not None:
-            return sections_of_manifest(self.manifest[1])
-        return [section_of_task(task, made) for task, made in self.by_task.items()]
+            return self.manifest[1]
+        items, results = [], []
+        for task, made in self.by_task.items():
+            for number, one in enumerate(made, 1):
+                choice = {"conn_id": f"{one['vendor']}_default", "request": one.get("details") or {}}
+                meta = {"title": task, "brief": one["kind"]}
+                items.append({"key": f"{task}/{number}", "choices": [choice], "meta": meta})
+                results.append(result_of(items[-1], one))
+        uris = [creative["uri"] for one in self.generations for creative in one["creatives"]]
+        there = [uri for uri in uris if local_path(uri) is not None]
+        return build_manifest({"dag_id": dag_id}, items, results, media=read_all_media(there))
+
+
+def local_path(uri: str | None) -> Path | None:
+    """Return the file behind a stored creative's URI; None where it is not on this machine."""
+    # Airflow's paths are not percent-encoded, not even behind file://.
+    path = (uri or "").removeprefix("file://")
+    return Path(path) if path.startswith("/") else None
 
 
 def collect(run: Run) -> Made:
@@ -101,45 +118,35 @@ def audit(generations: Sequence[Mapping[str, Any]], charges: Sequence[Mapping[st
     ]
 
 
-def say_made(made: Made, root: Path) -> list[str]:
+def say_made(manifest: Mapping[str, Any], root: Path) -> list[str]:
     """Return a line for each thing that was made: where it is and how large."""
-    lines = []
-    for section in made.sections:
-        lines.append(section.heading)
-        for generation in section.generations:
-            for creative in generation["creatives"]:
-                path = local_path(creative.get("uri"))
-                where = shown(path, root) if path else str(creative.get("uri") or "not stored")
-                lines.append(f"  {generation['kind']:<6} {_size(creative.get('size')):>9}  {where}")
-            lines += [
-                f"  {generation['kind']:<6} {variant.get('hook') or ''}" for variant in generation.get("variants") or ()
-            ]
+    lines: list[str] = []
+    for entry in manifest["items"]:
+        heading = entry["product"]["title"] or entry["key"]
+        if heading not in lines:
+            lines.append(heading)
+        for creative in entry["creatives"]:
+            path = local_path(creative["uri"])
+            where = shown(path, root) if path else str(creative["uri"] or "not stored")
+            lines.append(f"  {entry['kind']:<6} {_size(creative['size']):>9}  {where}")
+        lines += [f"  {entry['kind']:<6} {variant.get('hook') or ''}" for variant in entry["variants"]]
     return lines
 
 
-def write_gallery(path: Path, title: str, made: Made, charges: Sequence[Mapping[str, Any]]) -> None:
+def write_gallery(path: Path, manifest: Mapping[str, Any], charges: Sequence[Mapping[str, Any]]) -> None:
     """
     Write the gallery.
 
     :param path: the page's file.
-    :param title: its heading.
-    :param charges: the vendor's ledger.
+    :param manifest: what it shows.
+    :param charges: the vendors' ledger, which tells what each account was charged also where its vendor does not.
     """
     paid: Counter[str] = Counter()
     for charge in charges:
-        paid[str(charge["job_id"])] += charge["credits"]
-    sections = [
-        replace(section, generations=[{**one, "paid": paid.get(one["id"])} for one in section.generations])
-        for section in made.sections
-    ]
-    creatives = [creative for generation in made.generations for creative in generation["creatives"]]
-    facts = [
-        ("Generations", str(len(made.generations))),
-        ("Files", str(len(creatives))),
-        ("Size", _size(sum(creative.get("size") or 0 for creative in creatives))),
-        ("Credits", str(paid.total())),
-    ]
-    path.write_text(gallery_page(title, facts, sections, path.parent), encoding="utf-8")
+        paid[f"{charge['vendor']}_default"] += charge["credits"]
+    costs = {conn_id: {**manifest["credits"].get(conn_id, {}), "charged": paid[conn_id]} for conn_id in sorted(paid)}
+    page = render_gallery({**manifest, "credits": costs}, base=f"file://{path.parent}")
+    path.write_text(page, encoding="utf-8")
 
 
 def say_failures(run: Run, logs: Path, root: Path) -> list[str]:

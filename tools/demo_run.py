@@ -188,7 +188,8 @@ class Demo:
         made = collect(run)
         charges = sandbox.charges
         refunds = sandbox.refunds
-        for line in say_made(made, ROOT):
+        manifest = made.described(self._dag_id)
+        for line in say_made(manifest, ROOT):
             _say(f"  {line}")
         _say("")
         for vendor, left in after.items():
@@ -204,7 +205,7 @@ class Demo:
                 f"{len(made.generations)} generations: each was paid for once."
             )
         gallery = self._home / "gallery.html"
-        write_gallery(gallery, f"What {self._dag_id} has made", made, charges)
+        write_gallery(gallery, manifest, charges)
         _say("")
         if made.manifest is not None:
             _say(f"  Manifest  {shown(made.manifest[0], ROOT)}")

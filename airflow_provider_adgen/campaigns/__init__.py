@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow_provider_adgen.campaigns.briefs import Brief
     from airflow_provider_adgen.campaigns.catalogue import Catalogue, CatalogueError, read_catalogue
+    from airflow_provider_adgen.campaigns.gallery import render_gallery
+    from airflow_provider_adgen.campaigns.manifest import build_manifest
+    from airflow_provider_adgen.campaigns.media import read_media
     from airflow_provider_adgen.campaigns.plan import Plan, plan_campaign
+    from airflow_provider_adgen.campaigns.refresh import campaign_asset, campaign_refresh
     from airflow_provider_adgen.campaigns.results import read_results
     from airflow_provider_adgen.core.product import Product
 
@@ -25,15 +29,25 @@ __all__ = [
     "CatalogueError",
     "Plan",
     "Product",
+    "build_manifest",
+    "campaign_asset",
+    "campaign_refresh",
     "plan_campaign",
     "read_catalogue",
+    "read_media",
     "read_results",
+    "render_gallery",
 ]
 
 _MODULES = {
     "Brief": "campaigns.briefs",
+    "build_manifest": "campaigns.manifest",
+    "render_gallery": "campaigns.gallery",
+    "read_media": "campaigns.media",
     "Plan": "campaigns.plan",
     "plan_campaign": "campaigns.plan",
+    "campaign_asset": "campaigns.refresh",
+    "campaign_refresh": "campaigns.refresh",
     "read_results": "campaigns.results",
     "Catalogue": "campaigns.catalogue",
     "CatalogueError": "campaigns.catalogue",

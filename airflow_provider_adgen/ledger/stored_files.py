@@ -57,7 +57,7 @@ def facts_of(uris: Iterable[str]) -> dict[str, FileFacts | Exception]:
         not be found out.
     """
     # File systems are found in the caller's thread: this may look up an Airflow connection.
-    places, listed = _Places(), set()
+    places, listed = Places(), set()
     found: dict[str, FileFacts | Exception] = {}
     where: dict[str, tuple[Any, str]] = {}
     for uri in dict.fromkeys(uris):
@@ -87,14 +87,14 @@ def _facts(place: tuple[Any, str]) -> FileFacts | Exception:
     return FileFacts(info.get("size"), str(etag).strip('"') if etag else None)
 
 
-class _Places:
+class Places:
     """Finds the file systems of many paths, with one look-up for each bucket."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[Any, str]] = {}
 
     def find(self, uri: str) -> tuple[Any, str]:
-        """Return the file system of *uri*, and its path there."""
+        """Return the file system of *uri*, and its path there; may look up an Airflow connection, and block."""
         scheme, mark, rest = uri.partition("://")
         authority, slash, below = rest.partition("/")
         root, below = f"{scheme}{mark}{authority}", f"{slash}{below}"

@@ -10,12 +10,12 @@ nor sleeps. It returns :class:`Finished` or :class:`Wait`, or it raises.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from airflow_provider_adgen.core.decisions.polling import TIMEOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -124,3 +124,13 @@ class Resumed:
     def timed_out(self) -> bool:
         """Whether the wait ended at its deadline."""
         return self.status == TIMEOUT
+
+
+class Watch(Protocol):
+    """Watches jobs while a leg runs."""
+
+    def start(self, job: WaitForJob, over: Callable[[str, str], None]) -> None:
+        """Watch a job; *over* is called from another thread, with its status and its sealed result."""
+
+    def close(self) -> None:
+        """Watch nothing any more."""

@@ -170,16 +170,16 @@ class Submission:
                 case Action.SUBMIT:
                     done = self._submit(decision.attempt)
                 case Action.REPEAT:
-                    done = self._post(_attempt(decision))
+                    done = self._post(decision.subject)
                 case Action.ASK:
-                    asked = _attempt(decision).uid
-                    seen, says = self._ask(_attempt(decision))
+                    asked = decision.subject.uid
+                    seen, says = self._ask(decision.subject)
                 case Action.ATTACH:
-                    attempt = _attempt(decision)
+                    attempt = decision.subject
                     self._log.info("Going on with %s job %s.", self.vendor.title, ", ".join(attempt.job_ids))
                     return self.with_credits(seen or self._stub(attempt.job_ids))
                 case Action.RETURN:
-                    return Generation.from_xcom(_attempt(decision).result or {})
+                    return Generation.from_xcom(decision.subject.result or {})
                 case Action.WAIT:
                     done = self.window.pause(decision.seconds, decision.why)
                     self.attempt_log.refresh()
@@ -395,11 +395,3 @@ class Submission:
     def with_credits(self, generation: Generation) -> Generation:
         """Put onto *generation* what its task cost."""
         return put_costs(generation, self.request.price(), self.attempt_log)
-
-
-def _attempt(decision: Decision) -> Attempt:
-    if decision.attempt is None:
-        raise InvalidRequest(
-            f"A decision to {decision.action} is about no attempt; this is a defect. Nothing was sent."
-        )
-    return decision.attempt

@@ -48,7 +48,7 @@ def batch_lineage(store: BatchStore, try_number: int, results: str | None) -> An
     """
     from collections import Counter
 
-    from airflow_provider_adgen.lifecycle.batch.results import costs_of, credits_of
+    from airflow_provider_adgen.lifecycle.batch.results import credits_recorded
 
     chosen: dict[str, int] = {}
     counts: Counter[str] = Counter()
@@ -65,12 +65,10 @@ def batch_lineage(store: BatchStore, try_number: int, results: str | None) -> An
         if item["key"] in chosen
     )
     inputs, outputs = _places(_texts(list(wanted))), _places(stored)
-    records = store.load()
-    costs = (cost for name in records if (record := records.get(name)) is not None for cost in costs_of(record))
     return _operator_lineage(
         inputs[:MOST_DATASETS],
         outputs[:MOST_DATASETS],
-        _batch_facet(counts, credits_of(costs), len(inputs), len(outputs)),
+        _batch_facet(counts, credits_recorded(store.load()), len(inputs), len(outputs)),
     )
 
 

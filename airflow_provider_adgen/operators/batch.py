@@ -298,6 +298,7 @@ class GenerateBatchOperator(BaseOperator):
                     clock=SYSTEM,
                 )
                 reuse.open()
+                opening.known = reuse.known
             self._leg = BatchLeg(
                 opening=opening,
                 make_members=lambda items: Members(

@@ -153,17 +153,22 @@ def test_the_manifest_says_what_the_tasks_said_and_an_asset_event_points_to_it(
     stack: AirflowStack, run: Run, generations: dict[str, list[dict[str, Any]]], destination: Path
 ) -> None:
     manifest = json.loads((destination / "first" / "manifest.json").read_text(encoding="utf-8"))
-    assert manifest["schema"] == 1
+    assert manifest["schema"] == 2
     assert (manifest["run"]["dag_id"], manifest["run"]["run_id"]) == (DAG, "first")
-    assert manifest["totals"]["generations"] == manifest["totals"]["creatives"] == 2 * len(PRODUCTS)
-    assert manifest["totals"]["credits"]["quoted"] == len(PRODUCTS)
-    for index, (product, described) in enumerate(zip(PRODUCTS, manifest["products"], strict=True)):
-        assert {**product.to_dict(), "generations": described["generations"]} == described
-        for task, told in zip(TASKS, described["generations"], strict=True):
-            returned = generations[task][index]
-            assert (told["id"], told["credits"]) == (returned["id"], returned["credits"])
-            assert [one["sha256"] for one in told["creatives"]] == [one["sha256"] for one in returned["creatives"]]
-            assert product.title in told["request"]["prompt"]
+    assert manifest["totals"]["made"] == manifest["totals"]["creatives"] == 2 * len(PRODUCTS)
+    assert (manifest["missing"], manifest["credits"]["adsumo_default"]["quoted"]) == ([], len(PRODUCTS))
+    told = iter(manifest["items"])
+    for index, product in enumerate(PRODUCTS):
+        for task, brief in zip(TASKS, ("image", "video"), strict=True):
+            entry, returned = next(told), generations[task][index]
+            assert entry["key"] == f"{product.id}/{brief}"
+            assert entry["product"] == {"id": product.id, "title": product.title}
+            assert entry["meta"]["brand"] == product.brand
+            assert (entry["id"], entry["credits"]) == (returned["id"], returned["credits"])
+            assert [one["sha256"] for one in entry["creatives"]] == [one["sha256"] for one in returned["creatives"]]
+            [creative] = entry["creatives"]
+            assert creative["width"] and creative["height"] and (brief == "image") == (creative["seconds"] is None)
+            assert product.title in entry["request"]["prompt"]
     [event] = stack.api("GET", "assets/events", source_run_id="first")["asset_events"]
     summary = run.xcom("write_manifest")
     assert event["extra"] | summary == event["extra"]

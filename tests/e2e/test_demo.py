@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pytest
 
@@ -62,7 +64,8 @@ def test_the_demo_runs_the_campaign_and_shows_what_it_made(demo: subprocess.Pope
     assert (charges, spent) == (generations, before - after)
     home = tmp_path / "demo"
     page = (home / "gallery.html").read_text(encoding="utf-8")
-    shown = re.findall(r'<(?:img|video)[^>]* src="([^"#]+)', page)
+    [data] = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page)
+    shown = [unquote(file["link"]) for card in json.loads(data)["cards"] for file in card["files"]]
     assert len(shown) == generations and all((home / link).stat().st_size for link in shown)
     assert all(f"{path.parent.name}/{path.name}" in said for path in (home / "creatives").rglob("*.mp4"))
     assert running_in(home) == []

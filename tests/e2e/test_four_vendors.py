@@ -84,11 +84,11 @@ def test_each_vendor_has_made_its_video_of_the_same_brief(
 
     path = destination / "adgen_four_vendors" / "first" / "manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
-    [product] = manifest["products"]
-    assert [one["vendor"] for one in product["generations"]] == [*VENDORS, "cutx"]
+    assert [one["vendor"] for one in manifest["items"]] == [*VENDORS, "cutx"]
     sent = [body for vendor in VENDORS for body in texts(sandbox, vendor)]
     assert sent.count(BRIEF) == len(VENDORS), "braces in a brief are text"
-    assert set(manifest["totals"]["vendors"]) == set(VENDORS)
+    assert set(manifest["credits"]) == {f"{vendor}_default" for vendor in VENDORS}
+    assert len(manifest["items"][-1]["variants"]) == 5
 
 
 def test_every_example_pays_once_for_what_it_returns(runs: dict[str, Run], sandbox: SandboxProcess) -> None:

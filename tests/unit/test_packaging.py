@@ -66,7 +66,7 @@ def test_the_wheel_is_the_package_alone(wheel):
 
 
 def test_the_wheel_is_the_whole_package(wheel):
-    assert sources(PACKAGE, ".py", ".typed") <= set(wheel.namelist())
+    assert sources(PACKAGE, ".py", ".typed", ".css", ".js") <= set(wheel.namelist())
     assert "airflow_provider_adgen/py.typed" in wheel.namelist()
 
 
@@ -76,8 +76,8 @@ def test_the_wheel_holds_the_licence(wheel):
 
 
 def test_the_source_archive_is_enough_to_build_test_and_try(archived):
-    wanted = sources(PACKAGE, ".py", ".typed") | sources(ROOT / "example_dags", ".py", ".csv")
-    wanted |= sources(ROOT / "tests", ".py") | sources(ROOT / "tools", ".py", ".sh", ".css")
+    wanted = sources(PACKAGE, ".py", ".typed", ".css", ".js") | sources(ROOT / "example_dags", ".py", ".csv")
+    wanted |= sources(ROOT / "tests", ".py") | sources(ROOT / "tools", ".py", ".sh")
     wanted |= sources(ROOT / "constraints", ".txt")
     wanted |= {"pyproject.toml", "Makefile", "LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
     assert wanted <= archived

@@ -177,7 +177,7 @@ def _over(cleared: str, listed: str, refund: str, failed: str, left: str, whose:
     ways: list[dict[str, Any]] = [{"try_number": _TRY - 1}]
     if whose == _WHOSE.values[0]:
         ways = [{}, {"try_number": _TRY - 1, "wait_try": _TRY}]
-    tried = [_attempt("withdrawn", intended_at=900.0, fingerprint="first", try_number=_TRY - 1)]
+    tried = [_attempt("withdrawn", intended_at=900.0, fingerprint="first", try_number=_TRY - 1, statuses=[400])]
     if left == NO:
         tried.append(_attempt("submitted", intended_at=950.0, fingerprint="untried", try_number=_TRY - 1, **job))
     records = [Record(attempts=[*tried, _attempt("submitted", **{**job, **way})]) for way in ways]

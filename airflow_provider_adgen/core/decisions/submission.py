@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
+from airflow_provider_adgen.core.errors import InvalidRequest
 from airflow_provider_adgen.core.identity import changed_fields
 from airflow_provider_adgen.core.vocabulary import GenerationStatus
 
@@ -172,6 +173,15 @@ class Decision:
     attempt: Attempt | None = None
     seconds: float = 0.0
     changed: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> Attempt:
+        """The attempt that it is about, where it must be about one."""
+        if self.attempt is None:
+            raise InvalidRequest(
+                f"A decision to {self.action} is about no attempt; this is a defect. Nothing was sent."
+            )
+        return self.attempt
 
 
 def decide(situation: Situation) -> Decision:

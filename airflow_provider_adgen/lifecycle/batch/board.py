@@ -278,6 +278,14 @@ class Board:
             on_failed="fail" if state.removed else self._options.submit.policy.on_failed,
             promises=lambda vendor: get_vendor(vendor).promises,
         )
+        changed = not bought and not state.removed and self._opening.is_changed(item)
+        if changed and self._options.submit.policy.on_changed_input != "fresh":
+            state.finish(
+                ItemStatus.REFUSED,
+                "It has no key of its own, and an item without one that was paid for has left the list: its request "
+                'may have changed. Nothing was sent. Give items keys, or set on_changed_input to "fresh" to pay.',
+            )
+            return
         if step.choice is None and last is not None and step.do in {Do.RETURN, Do.FAIL}:
             if not self._goes_on_changed(state, last):
                 return

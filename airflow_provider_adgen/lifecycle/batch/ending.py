@@ -8,9 +8,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.decisions.batch import ItemStatus, batch_fails
-from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.ledger.stores import item_folder
+from airflow_provider_adgen.lifecycle.batch.failure import BatchFailed
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.opening import readable
 from airflow_provider_adgen.lifecycle.batch.results import results_name, results_uri, summary, write_results
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.clock import Clock
     from airflow_provider_adgen.core.record import Attempt, Record
     from airflow_provider_adgen.ledger.batch import BatchStore
-    from airflow_provider_adgen.lifecycle.batch.accounts import BatchAccount
     from airflow_provider_adgen.lifecycle.batch.board import Board
     from airflow_provider_adgen.lifecycle.batch.opening import Opening
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
@@ -158,29 +157,3 @@ def _snapshot(state: ItemState) -> tuple[str, Callable[[], Record | None], bytes
     """Return what a snapshot holds of an item."""
     mark = state.outcome.to_mark() if state.outcome is not None else b""
     return item_folder(state.key), lambda: readable(state), mark
-
-
-class BatchFailed(AdGenError):
-    """
-    Items of a batch have no result. Everything else is stored; a retry goes on with what has none.
-
-    :param told: the summary.
-    :param stopped: accounts that took nothing more.
-    :param retry_helps: whether the next try could do better for any item.
-    :param advice: what a person can do about unknown submissions; None where there are none.
-    """
-
-    def __init__(
-        self, told: dict[str, Any], stopped: list[BatchAccount], *, retry_helps: bool, advice: str | None = None
-    ) -> None:
-        counts = ", ".join(f"{number} {word}" for word, number in told["counts"].items() if number)
-        text = f"{told['items']} items: {counts or 'none, the list is empty'}."
-        for account in stopped:
-            text += f"\nNothing more was sent to connection {account.conn_id!r}: {account.stopped}"
-        for one in told["failures"]:
-            text += f"\n{one['key']} ({one['status']}): {one['reason']}"
-        text += f"\nAll items and reasons are in {told['results']}. What has a result is kept, and is not paid again."
-        if advice is not None:
-            text += f"\n{advice}"
-        super().__init__(text)
-        self.retry_helps = retry_helps

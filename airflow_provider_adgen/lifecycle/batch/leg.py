@@ -13,7 +13,7 @@ import contextlib
 import itertools
 import queue
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.errors import AdGenError, BudgetBusy, GenerationTimeout
 from airflow_provider_adgen.ledger.stores import item_folder
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
     from airflow_provider_adgen.lifecycle.batch.reuse import Reuse
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
-    from airflow_provider_adgen.lifecycle.legs import Resumed, WaitForJob
+    from airflow_provider_adgen.lifecycle.legs import Resumed, Watch
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
 LEG_SECONDS = 90.0
@@ -51,16 +51,6 @@ SOON = 5.0
 THREADS = 24
 COLLECTING = 8
 """Results that are fetched and stored at the same time."""
-
-
-class Watch(Protocol):
-    """Watches jobs while a leg runs."""
-
-    def start(self, job: WaitForJob, over: Callable[[str, str], None]) -> None:
-        """Watch a job; *over* is called from another thread, with its status and its sealed result."""
-
-    def close(self) -> None:
-        """Watch nothing any more."""
 
 
 class BatchLeg:
@@ -193,7 +183,8 @@ class BatchLeg:
                 with contextlib.suppress(ValueError, AdGenError):  # then its record is read, and says the same
                     board.restore(state, Outcome.from_mark(mark))
         for conn_id, stopped in notes.get("stopped", {}).items():
-            self._opening.account(conn_id).stop(stopped)
+            with contextlib.suppress(AdGenError):  # nothing can be sent to it
+                self._opening.account(conn_id).stop(stopped)
         board.given_up = notes.get("given_up", "")
         board.open(notes.get("items", {}))
         return board
@@ -329,10 +320,12 @@ class BatchLeg:
             if state not in self._running:
                 self._board.is_over(state, *came)
             return
+        account = self._board.account(state)
         if not self._running.pop(state):
-            self._board.account(state).posting -= 1
+            account.posting -= 1
         if isinstance(came, BaseException) and not isinstance(came, Exception):
             raise came
         if isinstance(came, Exception) and not isinstance(came, AdGenError):
             self._log.error("Item %r: %s", state.key, trouble(came), exc_info=came)
         self._outcomes.ended(state, came)
+        account.settle()

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_adgen.compat import AirflowNotFoundException
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.identity import fingerprint
 from airflow_provider_adgen.core.record import Record, RecordUnreadable
@@ -18,7 +19,7 @@ from airflow_provider_adgen.lifecycle.batch.options import check_filename
 from airflow_provider_adgen.lifecycle.batch.state import ItemState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from airflow_provider_adgen.core.clock import Clock
     from airflow_provider_adgen.core.requests import GenerationRequest
@@ -61,7 +62,12 @@ class Opening:
         self.began = 0.0
         """Unix time at which this try began."""
 
+        self.known: Callable[[Iterable[BatchItem]], Collection[str]] = lambda _: ()
+        """Returns the keys of items that the library has, as far as names tell; they cost nothing."""
+
         self._earlier: dict[str, list[BatchItem]] | None = None
+        # Keys that stood in one list with paid items which left it, and whose keys were generated.
+        self._beside: set[str] | None = None
 
     # --- accounts and requests --------------------------------------------------------------------------------------
 
@@ -72,7 +78,13 @@ class Opening:
         :raises InvalidRequest: its connection cannot be used.
         """
         if conn_id not in self.accounts:
-            hook = self._open_hook(conn_id)
+            try:
+                hook = self._open_hook(conn_id)
+            except AirflowNotFoundException:
+                raise InvalidRequest(
+                    f"There is no connection {conn_id!r}. Nothing was sent for it. What was paid for there can be "
+                    "fetched when the connection is back."
+                ) from None
             purse = Purse(
                 hook.account(),
                 record_folder(self._facts.identity),
@@ -157,6 +169,8 @@ class Opening:
                         "only at the vendor.",
                         name,
                     )
+            gone = {earlier[name].key for name in left if name in earlier and earlier[name].generated}
+            self._beside = self._keys_beside(gone) if gone else None
         return states, first
 
     def _state(self, item: BatchItem, *, removed: bool = False) -> ItemState:
@@ -174,6 +188,18 @@ class Opening:
                     item = BatchItem.from_json(line)
                     self._earlier.setdefault(item.key, []).append(item)
         return self._earlier
+
+    def _keys_beside(self, gone: set[str]) -> set[str]:
+        lists = ({line["key"] for line in frozen.lines()} for frozen in self.store.all_frozen())
+        return set().union(*(keys for keys in lists if keys & gone))
+
+    def is_changed(self, item: BatchItem) -> bool:
+        """
+        Return whether an item may stand for one that is paid for.
+
+        A generated key is that of the request: where that changes, a paid item leaves the list and another comes.
+        """
+        return item.generated and self._beside is not None and item.key not in self._beside
 
     def recorded_choice(self, state: ItemState) -> Choice | None:
         """Return the choice that an item's recorded job was submitted for, which is not in the list any more."""
@@ -215,8 +241,10 @@ class Opening:
         accounts = {choice.conn_id for one in wanted for choice in one.choices}
         self._options.max_credits.check(accounts)
         self._options.assume_credits.check(accounts if isinstance(self._options.assume_credits.value, dict) else ())
-        self._check_credits(wanted, records)
-        self._check_rations(wanted, records)
+        known = self.known(wanted)
+        to_make = [one for one in wanted if one.key not in known]
+        self._check_credits(to_make, records)
+        self._check_rations(to_make, records)
         return wanted
 
     def _check(self, item: BatchItem, choice: Choice) -> None:

@@ -88,6 +88,12 @@ def credits_of(costs: Iterable[tuple[str, int, int, int]]) -> dict[str, dict[str
     return {conn_id: dict(sums) for conn_id, sums in sorted(found.items())}
 
 
+def credits_recorded(records: Mapping[str, Record]) -> dict[str, dict[str, int]]:
+    """Return what all submissions in a batch's record cost, for each account; what cannot be read is left out."""
+    readable = (record for name in records if (record := records.get(name)) is not None)
+    return credits_of(cost for record in readable for cost in costs_of(record))
+
+
 def summary(uri: str, items: Iterable[tuple[str, ItemStatus, str]], costs: Mapping[str, Any]) -> dict[str, Any]:
     """
     Return what the task returns: under 16 KB for any number of items.

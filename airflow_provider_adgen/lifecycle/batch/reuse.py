@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_adgen.core.clock import Clock
     from airflow_provider_adgen.core.identity import CreativeIdentity
-    from airflow_provider_adgen.lifecycle.batch.items import Choice
+    from airflow_provider_adgen.lifecycle.batch.items import BatchItem, Choice
     from airflow_provider_adgen.lifecycle.batch.opening import Opening
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
@@ -100,6 +100,22 @@ class Reuse:
                     break
         return found
 
+    def known(self, items: Iterable[BatchItem]) -> set[str]:
+        """
+        Return the keys of items that are in the library by their names, or whose part of it cannot be read.
+
+        Nothing is paid for either. Before an item is taken from the library, its files are looked at, too.
+
+        :raises LibraryUnavailable: there is no such file system or connection.
+        """
+        if self._fresh:
+            return set()
+        wanted = {
+            (one.key, number): self._of(one.key, choice) for one in items for number, choice in enumerate(one.choices)
+        }
+        told = self._library.lookup(wanted.values(), check_files=False)
+        return {key for (key, _), identity in wanted.items() if told[identity].state in {"usable", "unreadable"}}
+
     def rejected(self, states: Iterable[ItemState]) -> list[ItemState]:
         """
         Return the items whose delivered generation was rejected.
@@ -115,8 +131,11 @@ class Reuse:
 
     def identity(self, state: ItemState, choice: Choice) -> CreativeIdentity:
         """Return the identity of an item's creative, made by one of its choices."""
+        return self._of(state.key, choice)
+
+    def _of(self, key: str, choice: Choice) -> CreativeIdentity:
         account = self._opening.account(choice.conn_id).hook.account()
-        return library_identity(state.key, self._opening.request(choice), account)
+        return library_identity(key, self._opening.request(choice), account)
 
     def permit(self, state: ItemState, choice: Choice) -> LibraryPermit | None:
         """Return what an item needs before it is submitted; None where nothing is claimed."""

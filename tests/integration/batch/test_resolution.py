@@ -327,7 +327,7 @@ def test_an_item_whose_record_cannot_be_read_stops_only_itself(batch: BatchRig, 
 
 def test_airflow_parses_the_same_arguments() -> None:
     (adgen,) = definition.get_commands()
-    (ledger,) = adgen.subcommands
+    ledger, _report = adgen.subcommands
     for command in ledger.subcommands:
         parser = argparse.ArgumentParser()
         for arg in command.args:
@@ -335,7 +335,8 @@ def test_airflow_parses_the_same_arguments() -> None:
         words = ["d", "r", "t", "--map-index", "2"]
         ours = definition.parser().parse_args(["ledger", command.name, *words])
         theirs = parser.parse_args(words)
-        assert vars(theirs) | {"verb": command.name} == vars(ours)
+        given = {name: value for name, value in vars(ours).items() if name != "act"}
+        assert vars(theirs) | {"verb": command.name} == given
 
 
 def test_a_job_that_the_vendor_has_deleted_is_given_up(batch: BatchRig, shell: Shell) -> None:

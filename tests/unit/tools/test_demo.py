@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tools.airflow_api import ApiFailed
-from tools.demo_report import Made, audit, collect, read_log, say_failures, say_made, write_gallery
+from tools.demo_report import Made, audit, collect, local_path, read_log, say_failures, say_made, write_gallery
 from tools.demo_run import DemoFailed, find_dag, find_port, in_order, own_folder
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -25,8 +25,8 @@ def generation(job: str, uri: str | None = None, **fields: Any) -> dict[str, Any
     return {**made, "creatives": creatives if uri else [], **fields}
 
 
-def charge(job: str, credits_: int = 2) -> dict[str, Any]:
-    return {"job_id": job, "credits": credits_}
+def charge(job: str, credits_: int = 2, vendor: str = "adsumo") -> dict[str, Any]:
+    return {"job_id": job, "credits": credits_, "vendor": vendor}
 
 
 class FakeRun:
@@ -73,7 +73,7 @@ def test_a_ledger_that_does_not(charges: list[dict[str, Any]], said: str) -> Non
 
 def test_generations_are_found_among_what_the_tasks_returned(tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.json"
-    manifest.write_text('{"products": []}', encoding="utf-8")
+    manifest.write_text('{"items": []}', encoding="utf-8")
     results = tmp_path / "results.jsonl"
     lines = [{"generation": generation("c")}, {"generation": None}, {"generation": generation("d")}]
     results.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
@@ -88,13 +88,15 @@ def test_generations_are_found_among_what_the_tasks_returned(tmp_path: Path) -> 
     instances = [(task, index, "success") for task, index in xcoms]
     found = collect(FakeRun(*instances, ("silent", -1, "success"), ("make", 2, "failed"), xcoms=xcoms))  # type: ignore[arg-type]
     assert [one["id"] for one in found.generations] == ["a", "b", "c", "d"]
-    assert found.manifest == (manifest, {"products": []})
+    assert found.manifest == (manifest, {"items": []})
+    assert found.described("a_dag") == {"items": []}
 
 
 def test_what_was_made_is_said_with_size_and_place(tmp_path: Path) -> None:
     copy = generation("c", kind="copy", variants=[{"hook": "Light, finally."}])
+    (tmp_path / "i.png").touch()
     made = Made({"make": [generation("a", f"file://{tmp_path}/i.png"), generation("b", "s3://b/i.png"), copy]}, None)
-    assert say_made(made, tmp_path) == [
+    assert say_made(made.described("a_dag"), tmp_path) == [
         "make",
         "  image       2 kB  i.png",
         "  image       2 kB  s3://b/i.png",
@@ -103,11 +105,22 @@ def test_what_was_made_is_said_with_size_and_place(tmp_path: Path) -> None:
 
 
 def test_the_gallery_shows_what_the_ledger_has(tmp_path: Path) -> None:
-    made = Made({"make": [generation("a", f"file://{tmp_path}/i.png"), generation("b")]}, None)
-    write_gallery(tmp_path / "gallery.html", "Made", made, [charge("a", 20), charge("b", 3)])
+    (tmp_path / "i.png").touch()
+    made = Made({"make": [generation("a", f"file://{tmp_path}/i.png"), generation("b", vendor="sume")]}, None)
+    charges = [charge("a", 20), charge("a", 1), charge("b", 3, "sume")]
+    write_gallery(tmp_path / "gallery.html", made.described("a_dag"), charges)
     text = (tmp_path / "gallery.html").read_text(encoding="utf-8")
-    assert "20 in the vendor&#x27;s ledger" in text and "3 in the vendor&#x27;s ledger" in text
-    assert "<dt>Credits</dt><dd>23</dd>" in text and 'src="i.png"' in text
+    assert '<th scope="row">adsumo_default</th><td>not told</td><td>21</td>' in text
+    assert '<th scope="row">sume_default</th><td>not told</td><td>3</td>' in text
+    assert '"link":"i.png"' in text
+
+
+@pytest.mark.parametrize(
+    ("uri", "path"),
+    [("file:///a/b c%20#d", "/a/b c%20#d"), ("/a/b", "/a/b"), ("s3://bucket/a", None), (None, None), ("", None)],
+)
+def test_only_files_of_this_machine_are_found(uri: str | None, path: str | None) -> None:
+    assert local_path(uri) == (Path(path) if path else None)
 
 
 # --- what went wrong ----------------------------------------------------------------------------------------------

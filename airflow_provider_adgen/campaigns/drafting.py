@@ -1,0 +1,43 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""The step of a campaign that shows what was made, before anything is published."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen.campaigns.step import CampaignStep
+from airflow_provider_adgen.compat import AirflowSkipException
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class DraftCampaignOperator(CampaignStep):
+    """
+    Write ``manifest.json`` and ``gallery.html`` to ``<destination>/<run>/``. It costs nothing.
+
+    Give it the trigger rule ``all_done``: it shows what there is, whatever the batch ended as. It is skipped if nothing
+    has a result. Returns ``{"manifest", "gallery", "sha256", "counts"}``.
+
+    :param generate_task_id: the task that made the creatives.
+    :raises AdGenError: results or ledger cannot be read, or the files cannot be written. A retry may help.
+    """
+
+    def __init__(self, *, generate_task_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.generate_task_id = generate_task_id
+
+    def do(self, context: Context) -> dict[str, Any]:
+        """Write the draft."""
+        from airflow_provider_adgen.campaigns.made import Made
+        from airflow_provider_adgen.campaigns.run_folder import RunFolder
+
+        made = Made.by(context, self.generate_task_id)
+        if made is None or not made.with_result:
+            raise AirflowSkipException("Nothing has a result: there is nothing to show or to publish.")
+        draft = made.write(RunFolder(self.destination, context["ti"].run_id))
+        counts = dict(Counter(line["status"] for line in made.results))
+        self.log.info("%s shows %d creatives with a result.", draft["gallery"], len(made.with_result))
+        return {**draft, "counts": counts}

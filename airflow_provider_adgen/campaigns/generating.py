@@ -1,0 +1,113 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""The step of a campaign that pays: one batch over the planned items."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen.campaigns.step import stop_if_dry
+from airflow_provider_adgen.operators._errors import no_useless_retry
+from airflow_provider_adgen.operators.batch import GenerateBatchOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_provider_adgen.campaigns.run_folder import RunFolder
+    from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
+
+SENT = "items"
+"""XCom with the path of the items that the batch was given."""
+
+
+class GenerateCampaignOperator(GenerateBatchOperator):
+    """
+    Make the planned creatives of a campaign: :class:`.GenerateBatchOperator`, with its promise about money.
+
+    Before the first intent it makes sure that each vendor knows the products that its requests are about, and keeps
+    their ids for later runs. Creatives are stored in ``<destination>/<run>/``.
+
+    :param items: the path of the planned items, a list of items, or an XComArg of either.
+    :param destination: the campaign's folder.
+    :param plan: the path of ``plan.json``, or an XComArg of it; it says which products the vendors must know. None
+        where the items need none.
+    :param vendor_ids: the folder that remembers the vendors' ids; by default the library, else
+        ``<destination>/_adgen``.
+    :param is_dry_run: make nothing; see :class:`.CampaignStep`.
+    """
+
+    template_fields: Sequence[str] = (*GenerateBatchOperator.template_fields, "plan", "vendor_ids", "is_dry_run")
+
+    def __init__(
+        self, *, plan: Any = None, vendor_ids: str | None = None, is_dry_run: bool | str = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.plan = plan
+        self.vendor_ids = vendor_ids
+        self.is_dry_run = is_dry_run
+        self._folder: RunFolder | None = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Submit, wait, store; return a summary of what became of the items."""
+        with no_useless_retry():
+            stop_if_dry(self.is_dry_run)
+        return super().execute(context)
+
+    def _options(self) -> BatchOptions:
+        options = super()._options()
+        return options if self._folder is None else replace(options, destination=self._folder.uri)
+
+    def _run(self, context: Context, *, resumed: bool, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        from airflow_provider_adgen.campaigns.run_folder import SENT_ITEMS, RunFolder, json_lines
+
+        with no_useless_retry():
+            self._folder = RunFolder(self.destination, context["ti"].run_id)
+            if not resumed:  # later legs have the items of this try, as they were frozen
+                if not isinstance(self.items, str) or self._given is not None:
+                    given = self.items if self._given is None else self._given
+                    self.items, self._given = self._folder.write(SENT_ITEMS, json_lines(given)), None
+                if self.plan:
+                    self._make_products_known(self._folder, str(self.plan), str(context["ti"].dag_id))
+                context["ti"].xcom_push(key=SENT, value=str(self.items))
+        return super()._run(context, resumed=resumed, event=event)
+
+    def _make_products_known(self, folder: RunFolder, plan_path: str, project: str) -> None:
+        """Put the vendors' own ids of products into the items; free, and may be repeated."""
+        from airflow_provider_adgen.campaigns.plan import AccountPlan, Plan
+        from airflow_provider_adgen.campaigns.run_folder import SENT_ITEMS, json_lines, read_items, read_json
+        from airflow_provider_adgen.campaigns.vendor_ids import VendorIdMap, waits_for
+        from airflow_provider_adgen.campaigns.vendor_products import ensure_vendor_products
+        from airflow_provider_adgen.core.briefs import products_of, with_vendor_ids
+        from airflow_provider_adgen.core.errors import InvalidRequest
+        from airflow_provider_adgen.hooks.base import AdGenHook
+
+        told = read_json(plan_path)
+        if told is None:
+            raise InvalidRequest(f"There is no plan at {plan_path}. Nothing was sent. Clear the task that plans.")
+        items = read_items(str(self.items))
+        about = {choice["conn_id"] for item in items for choice in item["choices"] if products_of(choice["request"])}
+        if not about:
+            return
+        library = getattr(self, "library", None)
+        ids = VendorIdMap(self.vendor_ids or library or f"{str(self.destination).rstrip('/')}/_adgen")
+        accounts = {conn_id: AdGenHook(conn_id).account() for conn_id in sorted(about)}
+        known = {conn_id: ids.read(account) for conn_id, account in accounts.items()}
+        plan = Plan(
+            items=[],
+            accounts={one["conn_id"]: AccountPlan(**one) for one in told["accounts"]},
+            vendor_products=told["vendor_products"],
+        )
+        for conn_id, found in ensure_vendor_products(plan, project=project, known=known).items():
+            ids.add(accounts[conn_id], found)
+            known[conn_id] = {**known[conn_id], **found}
+        for item in items:
+            # A creative that is used again does not need its other choices to be known.
+            item["choices"] = [
+                {**choice, "request": with_vendor_ids(choice["request"], known.get(choice["conn_id"], {}))}
+                for choice in item["choices"]
+                if not waits_for(choice["request"], known.get(choice["conn_id"], {}))
+            ]
+        self.items = folder.write(SENT_ITEMS, json_lines(items))

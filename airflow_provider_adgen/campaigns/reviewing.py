@@ -1,0 +1,169 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The step of a campaign in which a person approves what was made.
+
+Importing it needs Airflow 3.1: only a campaign with a review does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Param
+from airflow.sdk.definitions.param import ParamsDict
+
+from airflow_provider_adgen.campaigns.step import pull, stop_if_dry
+from airflow_provider_adgen.compat import AirflowFailException, AirflowSkipException
+from airflow_provider_adgen.operators._errors import no_useless_retry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_provider_adgen.campaigns.made import Made
+
+APPROVE, REJECT = "Approve", "Reject"
+REJECT_KEYS = "reject_keys"
+_ASKED = "asked_for"
+
+
+class ReviewCampaignOperator(HITLOperator):
+    """
+    Ask a person, on Airflow's own page, whether a draft may be published. It costs nothing.
+
+    The options are ``Approve`` and ``Reject``. In ``reject_keys`` the person may name creatives that must not be used:
+    in the library they get a tombstone, so that the next run pays for new ones; in the manifest they stay, as not
+    approved. Returns ``{"approved", "sha256", "rejected", "by", "at"}``; an answer counts only for the draft with that
+    hash.
+
+    :param generate_task_id: the task that made the creatives.
+    :param draft_task_id: the task that wrote the draft.
+    :param library: the library that rejected creatives are taken out of; None where there is none.
+    :param gallery_url: the https address under which people reach the campaign's destination.
+    :param is_dry_run: ask nobody; see :class:`.CampaignStep`.
+    :raises AirflowFailException: nobody answered in time, the draft changed while somebody was asked, or
+        ``reject_keys`` names a key that the draft does not have. Nothing is published; clear the task to ask again.
+    """
+
+    template_fields: Sequence[str] = ("library", "gallery_url", "is_dry_run")
+    ui_color = "#fde2e4"
+
+    def __init__(
+        self,
+        *,
+        generate_task_id: str,
+        draft_task_id: str,
+        library: str | None = None,
+        gallery_url: str | None = None,
+        is_dry_run: bool | str = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(subject="Approve the creatives", options=[APPROVE, REJECT], **kwargs)
+        self.generate_task_id = generate_task_id
+        self.draft_task_id = draft_task_id
+        self.library = library
+        self.gallery_url = gallery_url
+        self.is_dry_run = is_dry_run
+        keys = Param(
+            [],
+            type=["null", "array"],
+            items={"type": "string"},
+            title="Keys to reject",
+            description="Creatives that must not be used: their keys, one on each line.",
+        )
+        self.params = ParamsDict({REJECT_KEYS: keys})
+
+    def execute(self, context: Context) -> Any:
+        """Ask."""
+        with no_useless_retry():
+            stop_if_dry(self.is_dry_run)
+            draft = pull(context, self.draft_task_id)
+            if draft is None:
+                raise AirflowSkipException("There is no draft: nobody is asked.")
+            self.subject = f"{context['ti'].dag_id}: approve the creatives of {context['ti'].run_id}"
+            self.body = self._body(draft, context["ti"].run_id)
+            context["ti"].xcom_push(key=_ASKED, value=draft["sha256"])
+        return super().execute(context)
+
+    def _body(self, draft: dict[str, Any], run_id: str) -> str:
+        from urllib.parse import quote
+
+        from airflow_provider_adgen.campaigns.run_folder import GALLERY
+        from airflow_provider_adgen.delivery.names import safe
+
+        counts = ", ".join(f"{number} {status}" for status, number in draft["counts"].items())
+        if self.gallery_url:
+            url = f"{self.gallery_url.rstrip('/')}/{quote(safe(run_id))}/{GALLERY}"
+            place = f"[Open the gallery]({url})"
+        else:
+            place = f"The gallery is at `{draft['gallery']}`"
+        return f"{place}\n\nCreatives: {counts}.\n\nThe answer counts for the draft {draft['sha256'][:12]} only."
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Take the answer."""
+        if event.get("error_type") == "timeout":
+            raise AirflowFailException("Nobody answered in time. Nothing is published. Clear this task to ask again.")
+        answer: Any = super().execute_complete(context, event)
+        with no_useless_retry():
+            made, asked = self._asked_for(context)
+            rejected = self._rejected(answer["params_input"].get(REJECT_KEYS), made)
+            by = str((answer.get("responded_by_user") or {}).get("name") or "")
+            if self.library:
+                self._bury(self.library, made, rejected, by)
+        approved = answer["chosen_options"] == [APPROVE]
+        self.log.info("%s by %s; %d keys rejected.", APPROVE if approved else REJECT, by or "somebody", len(rejected))
+        return {
+            "approved": approved,
+            "sha256": asked,
+            "rejected": rejected,
+            "by": by,
+            "at": answer["responded_at"].isoformat(),
+        }
+
+    def _asked_for(self, context: Context) -> tuple[Made, str]:
+        from airflow_provider_adgen.campaigns.made import Made
+        from airflow_provider_adgen.core.errors import InvalidRequest
+
+        asked = pull(context, context["ti"].task_id, _ASKED)
+        made = Made.by(context, self.generate_task_id)
+        if made is None or asked is None or made.sha256 != asked:
+            raise InvalidRequest(
+                "The results changed after somebody was asked: the answer does not count, and nothing is published. "
+                f"Clear {self.draft_task_id} and those after it."
+            )
+        return made, asked
+
+    def _rejected(self, value: Any, made: Made) -> list[str]:
+        """
+        Return the keys to reject.
+
+        :raises InvalidRequest: there is no such creative.
+        """
+        from airflow_provider_adgen.core.errors import InvalidRequest
+
+        lines: Iterable[Any] = value.splitlines() if isinstance(value, str) else value or ()
+        keys = list(dict.fromkeys(text for line in lines if (text := str(line).strip())))
+        if unknown := [key for key in keys if key not in made.with_result]:
+            raise InvalidRequest(
+                f"{REJECT_KEYS} names {', '.join(unknown[:20])}: the draft has no creative with such a key. Nothing is "
+                "rejected and nothing is published. Clear this task to be asked again."
+            )
+        return keys
+
+    def _bury(self, path: str, made: Made, keys: Sequence[str], by: str) -> None:
+        """Write the tombstones; it may be repeated."""
+        from airflow_provider_adgen.campaigns.made_before import Identities
+        from airflow_provider_adgen.campaigns.vendor_ids import VendorIdMap
+        from airflow_provider_adgen.ledger.library import Library
+
+        library, identities = Library(path), Identities(VendorIdMap(path))
+        items = {item["key"]: item for item in made.items}
+        for key in keys:
+            line = made.with_result[key]
+            choices = [one for one in items[key]["choices"] if one["conn_id"] == line["conn_id"]]
+            identity = identities.of(key, choices[0])
+            if identity is not None:
+                library.reject(identity.digest, line["generation"]["id"], by=by, why="rejected in the review")

@@ -1,0 +1,72 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Remembers which ids the vendors gave to a shop's products, so that no run makes them again."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen.campaigns.run_folder import read_json
+from airflow_provider_adgen.core.briefs import products_of
+from airflow_provider_adgen.core.errors import AdGenError
+from airflow_provider_adgen.core.identity import digest
+from airflow_provider_adgen.core.scrub import reason, scrub
+from airflow_provider_adgen.ledger.objects import create_object
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_adgen.campaigns.vendor_products import VendorIds
+    from airflow_provider_adgen.core.account import Account
+
+
+class VendorIdMap:
+    """
+    The ids by account, one file for each below ``<base>/vendor_products/``.
+
+    Two runs that write at once may lose what one of them wrote: it is then found in the vendor's list again.
+
+    :param base: a folder: the library, or one that all runs of the campaign share.
+    """
+
+    def __init__(self, base: str) -> None:
+        self._base = base.rstrip("/")
+
+    def _file(self, account: Account) -> tuple[str, str]:
+        mark = digest([account.vendor, account.host, account.conn_id])[:32]
+        return f"{self._base}/vendor_products", f"{mark}.json"
+
+    def read(self, account: Account) -> VendorIds:
+        """
+        Return what is known at an account.
+
+        :raises AdGenError: it cannot be read. A retry may help.
+        """
+        found = read_json("/".join(self._file(account)))
+        products: VendorIds = found["products"] if found else {}
+        return products
+
+    def add(self, account: Account, ids: VendorIds) -> None:
+        """
+        Remember ids.
+
+        :raises AdGenError: they cannot be written. A retry may help, and makes no product again.
+        """
+        known = self.read(account)
+        if all(known.get(product) == one for product, one in ids.items()):
+            return
+        folder, name = self._file(account)
+        text = json.dumps({"schema": 1, "conn_id": account.conn_id, "products": {**known, **ids}})
+        try:
+            from airflow.sdk import ObjectStoragePath
+
+            place = ObjectStoragePath(folder)
+            create_object(place.fs, str(place.path), name, text.encode())
+        except Exception as error:  # whatever the storage or its connection raises
+            raise AdGenError(f"{scrub(folder)} cannot be written ({reason(error)}). Nothing was charged.") from None
+
+
+def waits_for(request: Mapping[str, Any], ids: VendorIds) -> bool:
+    """Whether a planned request needs ids that are not there."""
+    return any(name not in ids.get(product, {}) for name, product in products_of(request).items())

@@ -1,0 +1,63 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""The last step of a campaign: it keeps a run from ending well if something is missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen.campaigns.step import CampaignStep, pull
+from airflow_provider_adgen.compat import AirflowFailException
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+
+class CampaignVerdictOperator(CampaignStep):
+    """
+    Fail unless the steps before it ended well. It costs nothing.
+
+    Give it the trigger rule ``all_done``. A step has ended well if it left what it returns: a task that failed, or
+    never ran, has left nothing.
+
+    :param generate_task_id: the task that made the creatives; it must have ended well.
+    :param publish_task_id: the task that published.
+    :param review_task_id: the task in which a person decides: what was rejected need not be published.
+    :raises AirflowFailException: something is missing. A retry of this task does not help.
+    """
+
+    template_fields: Sequence[str] = ("is_dry_run",)
+
+    def __init__(
+        self,
+        *,
+        generate_task_id: str,
+        publish_task_id: str,
+        review_task_id: str | None = None,
+        destination: str = "",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(destination=destination, **kwargs)
+        self.generate_task_id = generate_task_id
+        self.publish_task_id = publish_task_id
+        self.review_task_id = review_task_id
+
+    def do(self, context: Context) -> dict[str, Any]:
+        """Look at what the steps left."""
+        made = pull(context, self.generate_task_id)
+        published = pull(context, self.publish_task_id)
+        if made is None:
+            shown = "What has a result is published. " if published else ""
+            raise AirflowFailException(
+                f"{self.generate_task_id} did not end well: creatives are missing. {shown}Its log, and the file that "
+                "its XCom 'results' names, say which and why. Clear it to make what is missing."
+            )
+        said = pull(context, self.review_task_id) if self.review_task_id is not None else None
+        if published is None and (said is None or said["approved"]):
+            raise AirflowFailException(
+                f"{self.publish_task_id} did not end well: the creatives are made, and not published. Clear the task "
+                "before it that failed, and those after it; what was made is not paid for again."
+            )
+        return {"counts": made["counts"], "credits": made["credits"], "published": published is not None}

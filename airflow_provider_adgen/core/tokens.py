@@ -1,0 +1,27 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Keys that say themselves when they end."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+
+def token_end(key: str) -> float | None:
+    """
+    Return the Unix time at which a key ends, where it is a JSON Web Token with that claim; else None.
+
+    Nothing is verified: the vendor decides what it accepts.
+
+    :param key: the key.
+    """
+    parts = key.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:
+        return None
+    end = claims.get("exp") if isinstance(claims, dict) else None
+    return float(end) if isinstance(end, int | float) and not isinstance(end, bool) else None

@@ -1,0 +1,256 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Campaigns from check to verdict, at the sandbox: what is made, paid, shown and published, and what turns red."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_adgen.campaigns import Brief
+
+if TYPE_CHECKING:
+    from tests.support.campaign import CampaignRig
+
+ALL = {name: "success" for name in ("check", "plan", "generate", "draft", "publish", "verdict")}
+TWO = {"accounts": ["adsumo_default", "sume_default"]}
+
+
+def test_a_campaign_makes_shows_and_publishes(campaign: CampaignRig) -> None:
+    assert campaign.go(max_credits=10) == ALL, campaign.errors
+    assert len(campaign.charges) == 3
+    assert [one["status"] for one in campaign.lines_of_run()] == ["completed"] * 3
+    assert [one["key"] for one in campaign.manifest["items"]] == ["P-1/hero/1x1", "P-2/hero/1x1", "P-3/hero/1x1"]
+    entry = {
+        "run_id": "weekly-1",
+        "logical_date": "2026-01-05T00:00:00+00:00",
+        "manifest": f"{campaign.place}/weekly-1/manifest.json",
+    }
+    assert campaign.latest == entry
+    assert campaign.events == [{**entry, "counts": {"completed": 3}}]
+    assert campaign.plan["accounts"][0]["credits"] == 3
+
+
+def test_titles_are_text_and_no_templates(campaign: CampaignRig) -> None:
+    campaign.feed("{{ 6 * 7 }} {{ conn.adsumo_default.password }}")
+    assert campaign.go() == ALL, campaign.errors
+    assert campaign.paid_prompts() == ["A photo of {{ 6 * 7 }} {{ conn.adsumo_default.password }}."]
+
+
+def test_what_is_missing_turns_the_run_red_and_what_there_is_is_published(campaign: CampaignRig) -> None:
+    campaign.sandbox.fail_next("adsumo", times=1)
+    states = campaign.go()
+    assert states == ALL | {"generate": "failed", "verdict": "failed"}
+    assert "campaign.generate did not end well: creatives are missing. What has a result is" in campaign.message(
+        "verdict"
+    )
+    assert sorted(one["status"] for one in campaign.manifest["items"]) == ["completed", "completed", "failed"]
+    assert campaign.latest["run_id"] == "weekly-1"
+
+    campaign.cleared("generate", "draft", "publish", "verdict")
+    assert campaign.go(begin="generate") == ALL, campaign.errors
+    assert len(campaign.charges) == 4, "only what failed is paid for again"
+    assert [event["counts"] for event in campaign.events] == [{"completed": 2, "failed": 1}, {"completed": 3}]
+
+
+def test_where_nothing_has_a_result_nothing_is_published(campaign: CampaignRig) -> None:
+    campaign.sandbox.fail_next("adsumo", times=3)
+    states = campaign.go()
+    assert states == ALL | {"generate": "failed", "draft": "skipped", "publish": "skipped", "verdict": "failed"}
+    assert campaign.events == []
+    assert not (campaign.folder / "ads" / "latest.json").exists()
+
+
+def test_a_share_that_may_be_missing_is_the_batchs_to_judge(campaign: CampaignRig) -> None:
+    campaign.sandbox.fail_next("adsumo", times=1)
+    assert campaign.go(fail_when=0.5) == ALL, campaign.errors
+
+
+def test_a_clear_of_draft_and_publish_publishes_again_and_pays_nothing(campaign: CampaignRig) -> None:
+    campaign.go()
+    campaign.cleared("draft", "publish", "verdict")
+    assert campaign.go(begin="draft") == ALL
+    assert len(campaign.charges) == 3
+    assert len(campaign.events) == 2 and campaign.events[0] == campaign.events[1]
+
+
+def test_an_account_with_documented_prices_needs_none_assumed(campaign: CampaignRig) -> None:
+    limits = {"adsumo_default": 2, "sume_default": 40}
+    assert campaign.go(max_credits=limits, assume_credits={"sume_default": 20}, **TWO) == ALL, campaign.errors
+    assert [line["conn_id"] for line in campaign.lines_of_run()] == ["adsumo_default", "adsumo_default", "sume_default"]
+
+
+# --- dry runs ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", [True, "true", "Yes", " on ", "1", "{{ params.dry }}"])
+def test_a_dry_run_only_plans(campaign: CampaignRig, word: object) -> None:
+    states = campaign.go(dry_run=word, params={"dry": "yes"})
+    skipped = dict.fromkeys(("generate", "draft", "publish", "verdict"), "skipped")
+    assert states == ALL | skipped, campaign.errors
+    assert campaign.charges == []
+    assert campaign.posts() == []
+    plan = campaign.plan
+    assert plan["dry_run"] is True
+    assert [(one["key"], one["conn_id"], one["credits"]) for one in plan["items"]] == [
+        (f"P-{number}/hero/1x1", "adsumo_default", 1) for number in (1, 2, 3)
+    ]
+
+
+@pytest.mark.parametrize("word", ["{{ params.dry }}"])
+@pytest.mark.parametrize("rendered", ["", "None", "maybe", "nope"])
+def test_a_word_that_is_not_clear_refuses_everything(campaign: CampaignRig, word: str, rendered: str) -> None:
+    states = campaign.go(dry_run=word, params={"dry": rendered})
+    assert states["check"] == states["verdict"] == "failed"
+    assert "not clearly true or false" in campaign.message("check")
+    assert set(states.values()) == {"failed", "upstream_failed"}
+    assert campaign.posts() == []
+
+
+# --- accounts ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_account_that_is_out_fails_the_run(campaign: CampaignRig) -> None:
+    campaign.connect(password="adsumo_sk_other")
+    states = campaign.go(**TWO)
+    assert states["check"] == "failed"
+    assert "An account of this campaign cannot take part. Nothing was charged. adsumo_default: " in campaign.message(
+        "check"
+    )
+    assert campaign.charges == []
+
+
+@pytest.mark.parametrize("why", ["refused", "forbidden", "empty"])
+def test_an_account_that_is_out_is_dropped_if_that_is_wanted(campaign: CampaignRig, why: str) -> None:
+    if why == "refused":
+        campaign.connect(password="adsumo_sk_other")
+    elif why == "forbidden":
+        campaign.sandbox.set_account("adsumo", status="forbidden")
+    else:
+        campaign.sandbox.set_credits("adsumo", 0)
+    assert campaign.go(on_account_out="drop", **TWO) == ALL, campaign.errors
+    assert campaign.told("check", "accounts") == ["sume_default"]
+    assert {line["conn_id"] for line in campaign.lines_of_run()} == {"sume_default"}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 503},
+        {"kind": "drop"},
+        {"kind": "status", "status": 403, "body": "<html>proxy</html>"},
+    ],
+    ids=["outage", "lost", "proxy"],
+)
+def test_an_outage_moves_nothing(campaign: CampaignRig, fault: dict[str, object]) -> None:
+    campaign.sandbox.fault(vendor="adsumo", times=-1, **fault)
+    states = campaign.go(on_account_out="drop", **TWO)
+    assert states["check"] == "failed"
+    assert campaign.charges == []
+
+
+def test_without_any_account_the_run_fails(campaign: CampaignRig) -> None:
+    campaign.sandbox.set_credits("adsumo", 0)
+    assert campaign.go(on_account_out="drop")["check"] == "failed"
+    assert "No account of this campaign can take part" in campaign.message("check")
+
+
+def test_a_short_balance_is_no_reason_to_leave_an_account_out(campaign: CampaignRig) -> None:
+    campaign.sandbox.set_credits("adsumo", 1)
+    states = campaign.go(on_account_out="drop", **TWO)
+    assert states["check"] == "success"
+    assert campaign.told("check", "accounts") == TWO["accounts"]
+
+
+def test_a_key_that_ends_within_the_run_is_out_and_never_dropped(
+    campaign: CampaignRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow_provider_adgen.core import tokens
+
+    soon = datetime(2033, 1, 1, tzinfo=UTC).timestamp()
+    monkeypatch.setattr(tokens, "token_end", lambda key: soon if key.startswith("adsumo") else None)
+    assert campaign.go(**TWO)["check"] == "success", "it ends long after the run"
+    campaign.clock.move(soon - campaign.clock.now() - 3600)
+    campaign.begin_run("weekly-2", None)
+    states = campaign.go(on_account_out="drop", **TWO)
+    assert states["check"] == "failed"
+    assert "its key ends at 2033-01-01T00:00:00+00:00" in campaign.message("check")
+
+
+# --- plan -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_that_costs_too_much_is_refused_or_trimmed(campaign: CampaignRig) -> None:
+    assert campaign.go(max_credits=2)["plan"] == "failed"
+    assert "1 of 3 creatives do not fit" in campaign.message("plan")
+    assert campaign.charges == []
+    campaign.begin_run("weekly-2", None)
+    assert campaign.go(max_credits=2, on_over_budget="trim") == ALL, campaign.errors
+    assert len(campaign.charges) == 2
+    assert [one["key"] for one in campaign.plan["trimmed"]] == ["P-3/hero/1x1"]
+
+
+def test_a_plan_of_nothing_is_refused(campaign: CampaignRig) -> None:
+    assert campaign.go(max_credits=0, on_over_budget="trim")["plan"] == "failed"
+    assert "Nothing is planned: nothing fits into max_credits" in campaign.message("plan")
+    none = Brief("hero", kind="image", prompt="x", where={"brand": "Nobody"}, options={"adsumo": {"model": "fast"}})
+    campaign.begin_run("weekly-2", None)
+    assert campaign.go(briefs=[none])["plan"] == "failed"
+    assert "no product of the catalogue has a brief" in campaign.message("plan")
+
+
+def test_two_campaigns_do_not_share_a_folder(campaign: CampaignRig) -> None:
+    campaign.go()
+    states = campaign.go(group_id="other")
+    assert states["plan"] == "failed"
+    assert "holds the plan of another campaign: run weekly-1 of task campaign.plan of DAG spring" in campaign.message(
+        "plan"
+    )
+    assert len(campaign.charges) == 3
+
+
+def test_5000_items_do_not_go_through_xcom(campaign: CampaignRig) -> None:
+    campaign.feed(*(f"Lamp {number}" for number in range(500)))
+    campaign.go(dry_run=True)
+    assert campaign.told("plan", "count") is None
+    assert campaign.told("plan")["count"] == 500
+    assert len(str(campaign.xcom)) < 3000
+
+
+# --- products that the vendor must know -------------------------------------------------------------------------------
+
+
+AD = Brief("ad", kind="image", prompt="A photo of {title}.", formats=["1:1"], options={"cutx": {"style": "lifestyle"}})
+
+
+def test_the_vendor_is_told_of_products_before_the_first_submission_and_once(campaign: CampaignRig) -> None:
+    cutx = {"briefs": [AD], "accounts": ["cutx_default"]}
+    assert campaign.go(dry_run=True, **cutx)["generate"] == "skipped"
+    made = lambda: [  # noqa: E731
+        one for one in campaign.sandbox.requests("cutx", method="POST") if "products" in one["path"]
+    ]
+    assert made() == [], "a dry run makes none"
+    assert "of_product" in str([*campaign.lines_of("items.jsonl")])
+    campaign.begin_run("weekly-2", None)
+    assert campaign.go(**cutx) == ALL, campaign.errors
+    told = made()
+    assert told
+    paid = [one for one in campaign.sandbox.requests("cutx", method="POST") if "products" not in one["path"]]
+    assert max(one["seq"] for one in told) < max(one["seq"] for one in paid)
+    assert len(campaign.charges) == 3
+    campaign.begin_run("weekly-3", None)
+    listed = len(campaign.sandbox.requests("cutx", method="GET", path="*products*"))
+    assert campaign.go(**cutx) == ALL, campaign.errors
+    assert made() == told
+    assert len(campaign.sandbox.requests("cutx", method="GET", path="*products*")) == listed, (
+        "nor are they sought again"
+    )
+
+
+def test_a_destination_may_be_a_plain_path_of_this_machine(campaign: CampaignRig) -> None:
+    place = campaign.place.removeprefix("file://")
+    assert campaign.go(briefs=[AD], accounts=["cutx_default"], destination=f"{place}/") == ALL, campaign.errors
+    assert campaign.latest["manifest"] == f"{campaign.place}/weekly-1/manifest.json"
+    assert len(list((campaign.folder / "ads" / "_adgen" / "vendor_products").iterdir())) == 1

@@ -1,0 +1,112 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""A person approves a campaign: which answers count, and for what."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_adgen.core.errors import InvalidRequest
+
+pytest.importorskip("airflow.sdk.execution_time.hitl", reason="Airflow asks people from 3.1 on")
+
+if TYPE_CHECKING:
+    from tests.support.campaign import CampaignRig
+
+ALL = {name: "success" for name in ("check", "plan", "generate", "draft", "review", "publish", "verdict")}
+URL = "https://ads.example/spring/"
+
+
+def approved(campaign: CampaignRig) -> dict[str, bool | None]:
+    return {one["key"]: one["approved"] for one in campaign.manifest["items"]}
+
+
+def test_what_a_person_approves_is_published(campaign: CampaignRig) -> None:
+    assert campaign.go(review=True, gallery_url=URL, review_timeout=timedelta(days=2)) == ALL, campaign.errors
+    [asked] = campaign.asked
+    assert asked["options"] == ["Approve", "Reject"]
+    assert "[Open the gallery](https://ads.example/spring/weekly-1/gallery.html)" in asked["body"]
+    assert campaign.told("draft")["sha256"][:12] in asked["body"]
+    assert "Creatives: 3 completed." in asked["body"]
+    assert list(asked["params"]) == ["reject_keys"]
+    assert set(approved(campaign).values()) == {True}
+    assert campaign.told("review")["by"] == "Ada"
+    assert campaign.latest["run_id"] == "weekly-1"
+
+
+def test_rejected_keys_stay_in_the_manifest_as_not_approved(campaign: CampaignRig) -> None:
+    campaign.approve("P-2/hero/1x1")
+    assert campaign.go(review=True) == ALL, campaign.errors
+    assert approved(campaign) == {"P-1/hero/1x1": True, "P-2/hero/1x1": False, "P-3/hero/1x1": True}
+
+
+def test_a_key_that_is_not_there_refuses(campaign: CampaignRig) -> None:
+    campaign.approve("P-2/hero/1x1", "P-9/hero/1x1")
+    states = campaign.go(review=True)
+    assert states == ALL | {"review": "failed", "publish": "upstream_failed", "verdict": "failed"}
+    assert "reject_keys names P-9/hero/1x1" in campaign.message("review")
+    assert campaign.events == []
+    assert set(approved(campaign).values()) == {None}
+
+
+def test_what_is_rejected_is_not_published_and_the_run_is_over(campaign: CampaignRig) -> None:
+    campaign.approve(option="Reject")
+    assert campaign.go(review=True) == ALL | {"publish": "skipped"}
+    assert campaign.events == []
+    assert campaign.told("verdict")["published"] is False
+
+
+def test_without_an_answer_nothing_is_published(campaign: CampaignRig) -> None:
+    campaign.answer = {"error": "no answer", "error_type": "timeout"}
+    states = campaign.go(review=True, review_timeout=5)
+    assert states == ALL | {"review": "failed", "publish": "upstream_failed", "verdict": "failed"}
+    assert "Nobody answered in time. Nothing is published." in campaign.message("review")
+    assert "is not paid for again" in campaign.message("verdict")
+
+
+def test_an_answer_does_not_count_if_the_results_changed_meanwhile(campaign: CampaignRig) -> None:
+    campaign.sandbox.fail_next("adsumo", times=1)
+    tasks = campaign.tasks(review=True)
+
+    def make_what_is_missing() -> None:
+        campaign.meanwhile = lambda: None
+        campaign.cleared("generate")
+        campaign.step("generate", tasks["generate"])
+
+    campaign.meanwhile = make_what_is_missing
+    states = campaign.go(review=True)
+    assert states["review"] == "failed"
+    assert "The results changed after somebody was asked" in campaign.message("review")
+    assert campaign.events == []
+
+
+def test_an_approval_is_for_one_draft(campaign: CampaignRig) -> None:
+    campaign.sandbox.fail_next("adsumo", times=1)
+    campaign.go(review=True)
+    assert len(campaign.events) == 1
+    campaign.cleared("generate", "draft", "publish")
+    tasks = campaign.tasks(review=True)
+    campaign.step("generate", tasks["generate"])
+    campaign.step("draft", tasks["draft"])
+    with pytest.raises(Exception, match="The approval is for another draft than the one"):
+        campaign.step("publish", tasks["publish"])
+    assert len(campaign.events) == 1
+    assert campaign.go(begin="review", review=True) == ALL, campaign.errors
+    assert len(campaign.events) == 2
+
+
+def test_a_dry_run_asks_nobody(campaign: CampaignRig) -> None:
+    states = campaign.go(review=True, dry_run=True)
+    assert states["review"] == "skipped"
+    assert campaign.asked == []
+
+
+def test_an_airflow_without_such_a_page_refuses_the_dag(campaign: CampaignRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "airflow_provider_adgen.campaigns.reviewing", None)
+    with pytest.raises(InvalidRequest, match="review=True needs Airflow"):
+        campaign.tasks(review=True)

@@ -1,0 +1,152 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the group of tasks refuses when a DAG is parsed, and what it costs to parse it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+
+from airflow_provider_adgen.campaigns import Brief, campaign_asset, campaign_refresh
+from airflow_provider_adgen.campaigns.step import read_flag
+from airflow_provider_adgen.core.errors import InvalidRequest
+from airflow_provider_adgen.core.tokens import token_end
+from airflow_provider_adgen.operators.batch import GenerateBatchOperator
+
+HERO = Brief("hero", kind="image", prompt="A photo of {title}.")
+
+
+def group(**arguments: Any) -> Any:
+    given: dict[str, Any] = {
+        "catalogue": "feed.xml",
+        "briefs": [HERO],
+        "accounts": ["adsumo_default", "sume_default"],
+        "destination": "s3://aws_default@ads/spring",
+        **arguments,
+    }
+    with DAG("spring", schedule=None) as dag:
+        campaign_refresh(**given)
+    return dag
+
+
+def test_the_tasks_follow_each_other() -> None:
+    dag = group()
+    assert {task.task_id: sorted(task.upstream_task_ids) for task in dag.tasks} == {
+        "campaign.check": [],
+        "campaign.plan": ["campaign.check"],
+        "campaign.generate": ["campaign.plan"],
+        "campaign.draft": ["campaign.generate"],
+        "campaign.publish": ["campaign.draft"],
+        "campaign.verdict": ["campaign.publish"],
+    }
+    rules = {task.task_id: task.trigger_rule.value for task in dag.tasks}
+    assert [name for name, rule in rules.items() if rule == "all_done"] == ["campaign.draft", "campaign.verdict"]
+    assert dag.get_task("campaign.publish").outlets == [campaign_asset("spring")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"briefs": []}, "briefs must be a list of briefs"),
+        ({"briefs": HERO}, "briefs must be a list of briefs"),
+        ({"briefs": ["{{ params.briefs }}"]}, "briefs must be a list of briefs"),
+        ({"briefs": [HERO, HERO]}, "same name"),
+        ({"accounts": "adsumo_default"}, "accounts must be a list of connections"),
+        ({"accounts": []}, "accounts must be a list of connections"),
+        ({"accounts": ["a", "a"]}, "names a connection twice"),
+        ({"max_credits": 600}, "max_credits must name the accounts"),
+        ({"assume_credits": 40}, "assume_credits must name the accounts"),
+        ({"destination": " "}, "destination must be"),
+        ({"items": []}, "items is what the campaign itself says to the batch"),
+        ({"on_account_out": "skip"}, "on_account_out must be one of"),
+        ({"on_over_budget": "skip"}, "on_over_budget must be one of"),
+        ({"on_bad_row": "drop"}, "on_bad_row must be one of"),
+        ({"reuse": "yes"}, "reuse must be one of"),
+        ({"review": "{{ params.review }}"}, "review must be one of"),
+        ({"reuse_max_age": 5}, "reuse_max_age needs reuse=True"),
+        ({"review_timeout": 5}, "review_timeout needs review=True"),
+        ({"library": "s3://x@y/z"}, "only with reuse=True"),
+        ({"gallery_url": "http://ads.example"}, "must begin with https://"),
+        ({"dry_run": "perhaps"}, "not clearly true or false"),
+        ({"dry_run": ""}, "not clearly true or false"),
+        ({"dry_run": None}, "not clearly true or false"),
+        ({"timeout": -1}, "timeout must be more than 0"),
+    ],
+)
+def test_what_is_wrong_is_refused_when_the_dag_is_parsed(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidRequest, match=message):
+        group(**arguments)
+
+
+def test_a_misspelt_argument_is_refused() -> None:
+    with pytest.raises(TypeError, match="max_in_fligth"):
+        group(max_in_fligth=5)
+
+
+@pytest.mark.parametrize("word", ["", "  ", "None", "null", "maybe", "ja", "2", "truee", None, 2, [], {}])
+def test_words_that_are_no_flag(word: Any) -> None:
+    with pytest.raises(ValueError, match="not clearly true or false"):
+        read_flag("dry_run", word)
+
+
+def test_words_that_are() -> None:
+    assert [read_flag("x", word) for word in (True, "True", "yes", "ON", " 1 ")] == [True] * 5
+    assert [read_flag("x", word) for word in (False, "False", "no", "Off", "0")] == [False] * 5
+
+
+def test_a_token_says_when_it_ends() -> None:
+    def token(claims: Any) -> str:
+        return f"h.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.s"
+
+    assert token_end(token({"exp": 1800000000})) == 1800000000.0
+    for key in ("adsumo_sk_x", "", "a.b.c", "..", token({}), token([1]), token({"exp": "soon"}), token({"exp": True})):
+        assert token_end(key) is None
+
+
+def test_parsing_it_imports_nothing_heavy() -> None:
+    code = (
+        "import json, sys; from airflow.sdk import DAG, Asset, BaseOperator, TaskGroup;"
+        "dag = DAG('spring', schedule=None); dag.__enter__(); BaseOperator(task_id='x').output;"
+        "before = set(sys.modules);"
+        "from airflow_provider_adgen.campaigns import Brief, campaign_refresh;"
+        "campaign_refresh(catalogue='x', briefs=[Brief('hero', kind='image', prompt='x')], accounts=['a'],"
+        " destination='s3://x@y/z', dry_run='{{ params.dry }}');"
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = json.loads(done.stdout.splitlines()[-1])
+    assert "airflow_provider_adgen.campaigns.refresh" in loaded
+    name = "airflow_provider_adgen"
+    heavy = {
+        "httpx",
+        "pydantic",
+        *(f"{name}.{part}" for part in ("vendors", "hooks", "triggers", "lifecycle", "ledger")),
+    }
+    heavy |= {f"{name}.delivery", f"{name}.core.requests", f"{name}.core.vocabulary", f"{name}.campaigns.plan"}
+    assert [one for one in loaded if any(one == part or one.startswith(f"{part}.") for part in heavy)] == []
+
+
+def test_briefs_do_not_stand_in_what_airflow_keeps_of_a_dag() -> None:
+    dag = group(briefs=[Brief("hero", kind="image", prompt="The secret of {title} and {{ braces }}.")])
+    for task in dag.tasks:
+        assert "briefs" not in task.template_fields
+
+
+def supports_library() -> bool:
+    import inspect
+
+    return "library" in inspect.signature(GenerateBatchOperator.__init__).parameters
+
+
+@pytest.mark.xfail(not supports_library(), reason="GenerateBatchOperator has no library= yet", raises=TypeError)
+def test_reuse_has_a_library_below_the_destination() -> None:
+    dag = group(reuse=True, destination="{{ params.place }}/", reuse_max_age=3600)
+    place = "{{ params.place }}/_adgen/library"
+    assert dag.get_task("campaign.plan").library == dag.get_task("campaign.generate").library == place
+    assert dag.get_task("campaign.generate").reuse_max_age == 3600
