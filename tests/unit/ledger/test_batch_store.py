@@ -14,6 +14,7 @@ import pytest
 from airflow_provider_adgen.core.identity import TaskIdentity
 from airflow_provider_adgen.core.record import Attempt, Record, RecordUnreadable
 from airflow_provider_adgen.ledger.batch import BatchStore
+from airflow_provider_adgen.ledger.spend import Spent
 from airflow_provider_adgen.ledger.stores import item_folder
 from tests.support.remote_disk import RemoteDisk, remote_disk
 
@@ -308,3 +309,21 @@ def test_a_reading_that_broke_off_leaves_nothing_out(
     mine.write_snapshot(300.0, [(item_folder("k"), lambda: record, b"")], {})
     found = BatchStore(f"file://{tmp_path}", WHO).load()[item_folder("k")]
     assert [job for one in found.attempts for job in one.job_ids] == ["job-1"]
+
+
+def test_what_was_spent_is_read_from_the_objects_where_a_snapshot_is_broken(quick: None, tmp_path: Path) -> None:
+    mine = BatchStore(f"file://{tmp_path}", WHO)
+    mine.load()
+    ledger = mine.ledger("k")
+    intended = ledger.write(bare("own", price=3, reservation="r"))
+    assert mine.spent_with("r") == Spent(3, unknown=True)
+    ledger.write(intended.model_copy(update={"phase": "submitted", "job_ids": ["job-1"]}))
+    mine.write_snapshot(300.0, [(item_folder("k"), ledger.record, b"")], {})
+    assert mine.spent_with("r") == Spent(3)
+    (snapshot,) = tmp_path.rglob("snapshot-*")
+    snapshot.write_bytes(snapshot.read_bytes().replace(b'"attempts"', b'"tempts!"'))
+    assert mine.spent_with("r") == Spent(3)
+    assert mine.spent_with("another") == Spent()
+    next(tmp_path.rglob("*-submitted-*.json")).write_text("{")
+    with pytest.raises(RecordUnreadable):
+        mine.spent_with("r")
