@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_adgen.compat import TaskDeferred
+from airflow_provider_adgen.lifecycle.batch import leg
 from tests.integration.batch.test_going_on import fails
 from tests.support.batch import item, items
 
@@ -64,3 +66,20 @@ def test_refusals_stop_no_account_that_is_just_accepting(batch: BatchRig) -> Non
     batch.sandbox.fault("slow", "adsumo", method="POST", seconds=0.7, times=20)
     made = batch.run(batch.batch([item(f"k{number}", "adsumo", "sume") for number in range(40)]))
     assert made["counts"]["completed"] == 40
+
+
+def test_risks_that_an_earlier_leg_took_are_counted_although_their_items_are_over(batch: BatchRig) -> None:
+    batch.patch.setattr(leg, "LINGER", 0.0)
+    batch.patch.setattr(leg, "LEG_SECONDS", 0.05)
+    fields: dict[str, Any] = {"on_unknown_submission": "resubmit", "max_in_flight": 2}
+    run = leg.BatchLeg.run
+
+    def each_loses_one(self: leg.BatchLeg, resumed: Any) -> Any:
+        batch.sandbox.clear_faults()
+        batch.sandbox.fault("drop", "sume", method="POST", times=1)
+        return run(self, resumed)
+
+    batch.patch.setattr(leg.BatchLeg, "run", each_loses_one)
+    batch.patch.setattr(batch, "batch", partial(batch.batch, deferrable=True))
+    assert "unknown" in fails(batch, items(20, "sume"), **fields)
+    assert len(batch.charges) <= 21
