@@ -19,7 +19,7 @@ WORKERS ?= 2
 PYTEST_ARGS ?=
 
 # Which parts of the benchmark to run; `make bench-airflow` is its part on a whole Airflow.
-BENCH ?= w1 w2 w3 w4 cold
+BENCH ?= w1 w2 w3 w4 w6 cold
 
 help:
 	@echo 'make demo         a campaign on a real Airflow against the sandbox; KEEP=1 leaves it running, DAG=name picks one'
@@ -34,7 +34,7 @@ help:
 	@echo 'make docs         build the documentation'
 	@echo 'make package      build the wheel and look at it in an environment of its own'
 	@echo 'make chaos        every way to die, at every vendor; writes docs/reliability.md'
-	@echo 'make bench        waiting, measured beside other providers; writes docs/performance.md, 33 minutes  (BENCH="w1-150 w3" for parts)'
+	@echo 'make bench        waiting, measured beside other providers; writes docs/performance.md, 45 minutes  (BENCH="w1-150 w3" for parts)'
 	@echo 'make bench-airflow  the same on a whole Airflow       (TASKS=100 for fewer tasks)'
 	@echo 'make clean        remove what the above made'
 

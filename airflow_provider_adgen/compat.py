@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseHook, Connection, conf
     from airflow.sdk.exceptions import (
         AirflowFailException,
+        AirflowNotFoundException,
         AirflowSensorTimeout,
         AirflowSkipException,
         TaskDeferred,
@@ -27,6 +28,7 @@ else:
     try:
         from airflow.sdk.exceptions import (
             AirflowFailException,
+            AirflowNotFoundException,
             AirflowSensorTimeout,
             AirflowSkipException,
             TaskDeferred,
@@ -34,6 +36,7 @@ else:
     except ImportError:  # before 3.2
         from airflow.exceptions import (
             AirflowFailException,
+            AirflowNotFoundException,
             AirflowSensorTimeout,
             AirflowSkipException,
             TaskDeferred,
@@ -46,6 +49,7 @@ else:
 __all__ = [
     "TRIGGER_FAILED",
     "AirflowFailException",
+    "AirflowNotFoundException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "BaseHook",

@@ -16,7 +16,7 @@ from airflow_provider_adgen.campaigns.step import pull
 from airflow_provider_adgen.core.decisions.batch import WITH_RESULT
 from airflow_provider_adgen.core.identity import TaskIdentity
 from airflow_provider_adgen.ledger.batch import BatchStore
-from airflow_provider_adgen.lifecycle.batch.results import credits_of
+from airflow_provider_adgen.lifecycle.batch.results import credits_recorded
 from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 from airflow_provider_adgen.settings import ledger_path
 
@@ -58,8 +58,8 @@ class Made:
         mine = TaskFacts.of(context).identity
         batch = TaskIdentity(mine.dag_id, mine.run_id, task_id, mine.map_index, mine.region)
         run = {"dag_id": mine.dag_id, "run_id": mine.run_id, "task_id": task_id, "logical_date": when(context)}
-        records = BatchStore(ledger_path() or "", batch).load().values()
-        return cls(run, read_items(items), list(read_results(uri)), credits_of(records))
+        records = BatchStore(ledger_path() or "", batch).load()
+        return cls(run, read_items(items), list(read_results(uri)), credits_recorded(records))
 
     @property
     def with_result(self) -> dict[str, dict[str, Any]]:

@@ -28,7 +28,6 @@ from airflow_provider_adgen.cli.tables import columns, one_line, spreadsheet
 from airflow_provider_adgen.cli.text import task_of, when
 from airflow_provider_adgen.core.decisions.batch import ItemStatus
 from airflow_provider_adgen.core.errors import AdGenError
-from airflow_provider_adgen.lifecycle.batch.results import credits_of
 from airflow_provider_adgen.lifecycle.candidates import LOOK_AT, could_be, list_recent
 from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED, command
 from airflow_provider_adgen.lifecycle.stop_messages import how_to_resolve_items
@@ -61,7 +60,7 @@ def show(batch: Batch, args: argparse.Namespace) -> str:
         "task": task_of(batch.identity),
         "items": len(batch.items),
         "states": dict(sorted(states.items())),
-        "credits": credits_of(batch.records),
+        "credits": batch.credits,
         "results": batch.results,
         "open": [one.to_json() for one in opened[:SHOWN]],
         "next": _next(batch),
@@ -71,7 +70,7 @@ def show(batch: Batch, args: argparse.Namespace) -> str:
     lines = [f"{batch.identity}: a batch of {len(batch.items)} items"]
     lines += [f"  {state}: {number}" for state, number in sorted(states.items())]
     lines += ["", "credits:"]
-    for name, sums in credits_of(batch.records).items():
+    for name, sums in batch.credits.items():
         lines.append(f"  {name}: {', '.join(f'{word} {number}' for word, number in sums.items())}")
     lines += ["", f"results: {batch.results or 'none before the first leg has ended'}"]
     if opened:

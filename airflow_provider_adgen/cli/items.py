@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from airflow_provider_adgen.cli.text import when
 from airflow_provider_adgen.core.decisions.batch import ItemStatus
 from airflow_provider_adgen.core.record import Record, RecordUnreadable
 from airflow_provider_adgen.ledger.stores import item_folder
+from airflow_provider_adgen.lifecycle.batch.outcome import Outcome
+from airflow_provider_adgen.lifecycle.batch.results import costs_of, credits_of
 from airflow_provider_adgen.lifecycle.resolution import GONE, NOT_SUBMITTED
 
 if TYPE_CHECKING:
@@ -125,17 +128,19 @@ class Batch:
 
     :param identity: the task.
     :param items: the items of the latest list, and those of earlier lists of which something is recorded.
-    :param records: all records that can be read.
     :param results: where the results are; None before the first leg has ended.
     """
 
-    def __init__(
-        self, identity: TaskIdentity, items: Mapping[str, Item], records: Iterable[Record], results: str | None
-    ) -> None:
+    def __init__(self, identity: TaskIdentity, items: Mapping[str, Item], results: str | None) -> None:
         self.identity = identity
         self.items = items
-        self.records = list(records)
         self.results = results
+
+    @property
+    def credits(self) -> dict[str, dict[str, int]]:
+        """What all submissions of it cost, for each account."""
+        records = (one.known for one in self.items.values())
+        return credits_of(cost for record in records if record is not None for cost in costs_of(record))
 
     def item(self, key: str) -> Item:
         """
@@ -184,7 +189,7 @@ def read_batch(identity: TaskIdentity) -> Batch | None:
     store = server.batch_of(identity)
     if store is None:
         return None
-    records = store.load()
+    recorded = {*store.load(), *store.unread}
     lists = store.all_frozen()
     # Of two processes of one try that wrote a list, the first one's counts.
     latest = next(one for one in lists if one.try_number == lists[-1].try_number)
@@ -194,15 +199,19 @@ def read_batch(identity: TaskIdentity) -> Batch | None:
     def take(line: Mapping[str, Any]) -> None:
         key, folder = line["key"], item_folder(line["key"])
         status, reason, *_ = notes.get(folder, ("", ""))
+        with contextlib.suppress(ValueError):
+            if mark := store.mark(folder):
+                outcome = Outcome.from_mark(mark)
+                status, reason = str(outcome.status), outcome.reason
         if line.get("problem") and not line["choices"]:
             status, reason = str(ItemStatus.SKIPPED), line["problem"]
-        items[key] = Item(key, store.ledger(key, records.get(folder)), (status, reason))
+        items[key] = Item(key, store.ledger(key), (status, reason))
 
     for line in latest.lines():
         take(line)
-    if not set(records) <= {item_folder(key) for key in items}:
+    if not recorded <= {item_folder(key) for key in items}:
         for earlier in reversed(lists):
             for line in earlier.lines():
-                if line["key"] not in items and item_folder(line["key"]) in records:
+                if line["key"] not in items and item_folder(line["key"]) in recorded:
                     take(line)
-    return Batch(identity, items, records.values(), store.notes.get("results"))
+    return Batch(identity, items, store.notes.get("results"))

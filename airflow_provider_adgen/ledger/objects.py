@@ -9,7 +9,13 @@ import threading
 import uuid
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+CHUNK = 1 << 18
+"""Bytes of a large object that are read at a time."""
 
 _LOCKS = tuple(threading.Lock() for _ in range(64))
 
@@ -41,9 +47,56 @@ def list_objects(fs: Any, folder: str) -> list[str]:
 def create_object(fs: Any, folder: str, name: str, text: bytes) -> None:
     """Write a file that is visible only when it is complete, and kept when this returns."""
     if is_local(fs):
-        _write_file(Path(folder), name, text)
+        _write_file(Path(folder), name, (text,))
     else:
         _write_object(fs, f"{folder}/{name}", folder, text)
+
+
+def create_large_object(fs: Any, folder: str, name: str, lines: Iterable[bytes]) -> None:
+    """
+    Write a file line by line, so that it is never in memory as a whole.
+
+    Where the storage shows a file while it is written, or a writer dies, it may end early: its last line must tell.
+
+    :param fs: the fsspec file system.
+    :param folder: the folder, which is made where it has to be.
+    :param name: the file's name.
+    :param lines: its content, each with its line end.
+    """
+    if is_local(fs):
+        _write_file(Path(folder), name, lines)
+        return
+    try:
+        file = fs.open(f"{folder}/{name}", "wb")
+    except FileNotFoundError:  # not an object store, but a file system that needs the folder first
+        fs.makedirs(folder, exist_ok=True)
+        file = fs.open(f"{folder}/{name}", "wb")
+    with file:
+        for chunk in chunks(lines):
+            file.write(chunk)
+
+
+def chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in fewer, larger pieces."""
+    piece = bytearray()
+    for line in lines:
+        piece += line
+        if len(piece) >= CHUNK:
+            yield bytes(piece)
+            piece.clear()
+    if piece:
+        yield bytes(piece)
+
+
+def read_lines(fs: Any, path: str) -> Iterator[bytes]:
+    """Yield the lines of a file without their ends; it is never in memory as a whole."""
+    rest = b""
+    with fs.open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from lines
+    if rest:
+        yield rest
 
 
 def _write_object(fs: Any, path: str, folder: str, text: bytes) -> None:
@@ -54,13 +107,13 @@ def _write_object(fs: Any, path: str, folder: str, text: bytes) -> None:
         fs.pipe_file(path, text)
 
 
-def _write_file(folder: Path, name: str, text: bytes) -> None:
+def _write_file(folder: Path, name: str, lines: Iterable[bytes]) -> None:
     # The file appears only when it is complete, and it is on the disk before anything is paid for. An object store
     # guarantees both by itself.
     folder.mkdir(parents=True, exist_ok=True)
     scratch = folder / f".{name}.{uuid.uuid4().hex[:8]}.tmp"
     with scratch.open("wb") as file:
-        file.write(text)
+        file.writelines(lines)
         file.flush()
         os.fsync(file.fileno())
     scratch.rename(folder / name)

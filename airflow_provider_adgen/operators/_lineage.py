@@ -48,7 +48,7 @@ def batch_lineage(store: BatchStore, try_number: int, results: str | None) -> An
     """
     from collections import Counter
 
-    from airflow_provider_adgen.lifecycle.batch.results import credits_of
+    from airflow_provider_adgen.lifecycle.batch.results import credits_recorded
 
     chosen: dict[str, int] = {}
     counts: Counter[str] = Counter()
@@ -68,7 +68,7 @@ def batch_lineage(store: BatchStore, try_number: int, results: str | None) -> An
     return _operator_lineage(
         inputs[:MOST_DATASETS],
         outputs[:MOST_DATASETS],
-        _batch_facet(counts, credits_of(store.load().values()), len(inputs), len(outputs)),
+        _batch_facet(counts, credits_recorded(store.load()), len(inputs), len(outputs)),
     )
 
 

@@ -1,11 +1,11 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
 """
-``python -m tests.benchmarks [w1 w2 w3 w4 cold | w5 | report]``: measure, keep what came of it, write the page.
+``python -m tests.benchmarks [w1 w2 w3 w4 w6 cold | w5 | report]``: measure, keep what came of it, write the page.
 
 Each part's results are kept in ``build/bench/<part>.json``; the page is written from all that are there, so a part can
 be measured anew by itself. ``w1`` stands for its three parts, ``w1-0``, ``w1-150`` and ``w1-500``. ``report`` only
-writes the page. ``--draft --jobs 100`` tries whether W1 works; its results never get on the page.
+writes the page. ``--draft --jobs 100`` tries whether W1 or W6 works; such results never get on the page.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 from typing import Any
 
 from tests.benchmarks import report
+from tests.benchmarks.batches import w6
 from tests.benchmarks.machine import machine
 from tests.benchmarks.run import ROOT, RunFailed
 from tests.benchmarks.workloads import LATENCIES, WORKLOADS, w1
@@ -31,7 +32,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; default: all but w5 and report")
     parser.add_argument("--tasks", type=int, default=500, help="mapped tasks of w5")
     parser.add_argument("--draft", action="store_true", help="keep results and page apart, in build/bench/draft")
-    parser.add_argument("--jobs", type=int, default=1000, help="jobs of w1, for a draft")
+    parser.add_argument("--jobs", type=int, default=1000, help="jobs of w1 and items of w6, for a draft")
     given = parser.parse_args()
     if given.jobs != 1000 and not given.draft:
         parser.error("--jobs needs --draft: the page is of 1,000 jobs.")
@@ -53,6 +54,8 @@ def main() -> int:
                 results = w5(given.tasks, kept_in / "w5")
             elif part in LATENCIES:
                 results = w1(part, given.jobs)
+            elif part == "w6" and given.draft:
+                results = w6(given.jobs)
             else:
                 results = WORKLOADS[part]()
         except RunFailed as error:

@@ -57,7 +57,7 @@ class Goal:
     reached: bool
 
 
-def _goal(
+def goal(
     what: str, most: float, unit: str, measured: Iterable[Measured], digits: int = 1, *, below: bool = False
 ) -> list[Goal]:
     """
@@ -108,42 +108,42 @@ def w1(parts: Iterable[list[dict[str, Any]]]) -> list[Goal]:
     usual = [run for run in ours if run["spec"]["contender"] in LISTED + UNLISTED and run["label"] != EARLY.title]
     early = [run for run in ours if run["label"] == EARLY.title]
     return [
-        *_goal(
+        *goal(
             "W1, vendors with a list: CPU", LISTED_CPU, " s", [(place(run), run["cpu_seconds"]) for run in listed], 2
         ),
-        *_goal(
+        *goal(
             "W1, vendors with a list: requests",
             LISTED_REQUESTS,
             "",
             [(place(run), run["server"]["requests"]) for run in listed],
             0,
         ),
-        *_goal(
+        *goal(
             f"W1, vendor without a list: CPU, as part of that of {YARDSTICK} at the same latency",
             UNLISTED_CPU,
             "",
             [(place(run), of_yardstick(run, part)) for run, part in unlisted],
             2,
         ),
-        *_goal(
+        *goal(
             "W1, vendors with and without a list: 95 of 100 ends are noticed within",
             LATE,
             " intervals",
             [(place(run), late(run)) for run in usual],
             2,
         ),
-        *_goal(
+        *goal(
             "W1, jobs that end long before their documented time: 95 of 100 ends are noticed within",
             LATE_EARLY,
             " intervals",
             [(place(run), late(run)) for run in early],
             2,
         ),
-        *_goal("W1: memory growth", MB_GROWTH, " MB", [(place(run), run["memory_growth_mb"]) for run in ours], 0),
-        *_goal(
+        *goal("W1: memory growth", MB_GROWTH, " MB", [(place(run), run["memory_growth_mb"]) for run in ours], 0),
+        *goal(
             "W1: longest block of the loop", BLOCK, " s", [(place(run), run["longest_block_own"]) for run in ours], 3
         ),
-        *_goal("W1: jobs lost", 0, "", [(place(run), run["lost"]) for run in ours], 0),
+        *goal("W1: jobs lost", 0, "", [(place(run), run["lost"]) for run in ours], 0),
     ]
 
 
@@ -153,8 +153,8 @@ def w2(results: list[dict[str, Any]]) -> list[Goal]:
     named = [(f"{place(run)}, {run['spec']['jobs']:,} jobs", run) for run in ours]
     shares = [(name, 100 * run["server"]["refused"] / max(1, run["server"]["requests"])) for name, run in named]
     return [
-        *_goal("W2: jobs lost", 0, "", [(name, run["lost"]) for name, run in named], 0),
-        *_goal("W2: requests answered 429", 100 * REFUSED_SHARE, " %", shares, below=True),
+        *goal("W2: jobs lost", 0, "", [(name, run["lost"]) for name, run in named], 0),
+        *goal("W2: requests answered 429", 100 * REFUSED_SHARE, " %", shares, below=True),
     ]
 
 
@@ -178,8 +178,8 @@ def w3(results: list[dict[str, Any]]) -> list[Goal]:
             requests.append((where, (after["server"]["requests"] / large) / (before["server"]["requests"] / small)))
     unit = " times that of the next smaller run"
     return [
-        *_goal("W3: CPU per job", LEVEL, unit, cpu, 2),
-        *_goal("W3: requests per job", LEVEL, unit, requests, 2),
+        *goal("W3: CPU per job", LEVEL, unit, cpu, 2),
+        *goal("W3: requests per job", LEVEL, unit, requests, 2),
     ]
 
 
@@ -187,8 +187,8 @@ def w5(results: list[dict[str, Any]]) -> list[Goal]:
     """Judge W5."""
     ours = [(f"{run['title']}, {run['tasks']:,} tasks", run) for run in results if run["ours"]]
     return [
-        *_goal("W5: tasks failed", 0, "", [(name, run["failed"]) for name, run in ours], 0),
-        *_goal("W5: warnings of a blocked loop", 0, "", [(name, run["blocked_warnings"]) for name, run in ours], 0),
+        *goal("W5: tasks failed", 0, "", [(name, run["failed"]) for name, run in ours], 0),
+        *goal("W5: warnings of a blocked loop", 0, "", [(name, run["blocked_warnings"]) for name, run in ours], 0),
     ]
 
 
@@ -197,21 +197,21 @@ def cold(results: list[dict[str, Any]]) -> list[Goal]:
     imports = [(f"`{one['module']}`", one) for one in results if one["what"] == "import"]
     (parse,) = [one for one in results if one["what"] == "parse"]
     return [
-        *_goal(
+        *goal(
             "Import of an operator module",
             1000 * IMPORT_SECONDS,
             " ms",
             [(name, 1000 * one["seconds"]) for name, one in imports],
             0,
         ),
-        *_goal(
+        *goal(
             "Modules of httpx, the vendors or the sandbox that an operator module imports",
             0,
             "",
             [(name, len(one["unwanted"])) for name, one in imports],
             0,
         ),
-        *_goal(
+        *goal(
             f"Parsing a DAG file with {parse['tasks']} operators, Airflow's import included",
             PARSE_RATIO,
             " times `EmptyOperator`",

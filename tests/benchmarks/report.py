@@ -9,7 +9,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tests.benchmarks import goals
+from tests.benchmarks import batch_page, goals
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.machine import OWN
 from tests.benchmarks.seal import sealed
@@ -92,7 +92,7 @@ def render(found: Kept, plot: Path | None) -> str:
         parts.append(f"![What waiting jobs cost](_static/performance.svg)\n\n<!-- plot: {digest} -->\n")
     if any(part in found for part in LATENCIES):
         parts.append(_w1(found))
-    for part, section in (("w2", _w2), ("w3", _w3), ("w4", _w4), ("w5", _w5), ("cold", _cold)):
+    for part, section in (("w2", _w2), ("w3", _w3), ("w4", _w4), ("w5", _w5), ("w6", _w6), ("cold", _cold)):
         if part in found:
             parts.append(section(found))
     parts.append(_READING)
@@ -136,6 +136,8 @@ def _goals(found: Kept) -> str:
         judged += goals.w3([*found["w3"]["results"], *_thousand(found)])
     if "w5" in found:
         judged += goals.w5(found["w5"]["results"])
+    if "w6" in found:
+        judged += batch_page.judge(found["w6"]["results"])
     if "cold" in found:
         judged += goals.cold(found["cold"]["results"])
     if not judged:
@@ -351,6 +353,10 @@ def _w5(found: Kept) -> str:
     )
     text += "the provider. The triggerer's CPU is that of all its processes, its idle time included.\n\n"
     return text + _table(head, rows)
+
+
+def _w6(found: Kept) -> str:
+    return batch_page.section(found["w6"]["results"], _table, _number)
 
 
 def _cold(found: Kept) -> str:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks import cold
+from tests.benchmarks.batches import w6
 from tests.benchmarks.contenders import OURS, PEERS
 from tests.benchmarks.run import Plan, Server, run_together
 
@@ -139,5 +140,6 @@ WORKLOADS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "w2": w2,
     "w3": w3,
     "w4": w4,
+    "w6": w6,
     "cold": cold_path,
 }

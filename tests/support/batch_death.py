@@ -8,9 +8,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.ledger import batch as batch_store
-from airflow_provider_adgen.ledger import stores
+from airflow_provider_adgen.ledger import frozen, stores
 from airflow_provider_adgen.lifecycle import generation, submission
-from airflow_provider_adgen.lifecycle.batch import leg, results
+from airflow_provider_adgen.lifecycle.batch import ending, results
 
 if TYPE_CHECKING:
     import pytest
@@ -46,11 +46,12 @@ class Death:
         self._point, self._left = point, number
         self._lock = threading.Lock()
         self.operator: Any = None
-        for module in (submission, generation, leg):
+        for module in (submission, generation, ending):
             patch.setattr(module, "failpoint", self._reached)
-        for module in (stores, batch_store):
+        for module in (stores, frozen):
             patch.setattr(module, "create_object", self._unless_dead(module.create_object))
-        patch.setattr(leg, "write_results", self._unless_dead(results.write_results))
+        patch.setattr(batch_store, "create_large_object", self._unless_dead(batch_store.create_large_object))
+        patch.setattr(ending, "write_results", self._unless_dead(results.write_results))
         patch.setattr(stores.ObjectStore, "forget", self._unless_dead(stores.ObjectStore.forget))
 
     def _reached(self, point: str) -> None:

@@ -68,6 +68,8 @@ class BatchAccount:
         self.later: SubmitLater | None = None
         """Why it takes nothing just now, and until when."""
 
+        # Why it seems to refuse everything.
+        self._suspicion: str | None = None
         self._unanswered = 0
         self._refusals: Counter[tuple[int, str | None]] = Counter()
         self._lowered_to: int | None = None
@@ -88,6 +90,8 @@ class BatchAccount:
         rule = self.vendor.promises.idempotency
         width = PROTECTED if rule is not None and rule.covers(kind) else UNPROTECTED
         limit = self.limit(now)
+        if self._suspicion is not None and not self.accepted:
+            return False
         return self.posting < width and (limit is None or self.in_flight < limit)
 
     def affords(self, price: int | None) -> bool:
@@ -139,7 +143,8 @@ class BatchAccount:
         """
         Take in that it refused an item for what it asks.
 
-        A wrong base URL answers 404 to everything: that says nothing about the items.
+        A wrong base URL answers 404 to everything: that says nothing about the items. Refusals come sooner than
+        acceptances, so :meth:`settle` waits for those that are on their way.
         """
         self._unanswered = 0
         if self.accepted:
@@ -147,10 +152,17 @@ class BatchAccount:
         self._refusals[error.status, error.code] += 1
         if max(self._refusals.values()) < EQUAL_REFUSALS:
             return
-        self.stop(
+        self._suspicion = (
             f"{self.vendor.title} refused {EQUAL_REFUSALS} submissions of connection {self.conn_id!r} equally and has "
             f"accepted none, the last with: {error.message} Is its host right? Nothing was moved to another account."
         )
+
+    def settle(self) -> None:
+        """Stop it if it has refused all that is back, and nothing is on its way."""
+        if self._suspicion is not None and self.posting == 0:
+            if not self.accepted:
+                self.stop(self._suspicion)
+            self._suspicion = None
 
     def stop(self, reason: AdGenError | str) -> None:
         """Send nothing more to it in this try."""

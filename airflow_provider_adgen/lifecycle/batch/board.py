@@ -21,7 +21,11 @@ from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.items import trouble
+from airflow_provider_adgen.lifecycle.batch.notes import Note, risks, why_failed
 from airflow_provider_adgen.lifecycle.batch.opening import readable
+from airflow_provider_adgen.lifecycle.batch.outcome import FINAL
+from airflow_provider_adgen.lifecycle.batch.prospects import improves
+from airflow_provider_adgen.lifecycle.batch.results import costs_of, credits_of
 from airflow_provider_adgen.lifecycle.batch.reuse import why_unreadable
 from airflow_provider_adgen.lifecycle.batch.state import chosen
 from airflow_provider_adgen.lifecycle.legs import Resumed, WaitForJob
@@ -36,13 +40,10 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.lifecycle.batch.member import Members
     from airflow_provider_adgen.lifecycle.batch.opening import Opening
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
+    from airflow_provider_adgen.lifecycle.batch.outcome import Outcome
     from airflow_provider_adgen.lifecycle.batch.reuse import Reuse
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
-
-# A note about an item of the same try: its status ("" while open), the reason, the number of its choice, and the
-# generation that is used again.
-Note = tuple[str, str, int | None, dict[str, Any] | None]
 
 
 class Board:
@@ -87,6 +88,7 @@ class Board:
         self.given_up = ""
         """Why nothing more is submitted in this try; empty while something may be."""
 
+        self._jobs: set[str] = set()
         self._order = itertools.count()
         self._opening = opening
         self._members = members
@@ -102,25 +104,20 @@ class Board:
         """Return the account of an item's present choice."""
         return self._opening.account(chosen(state).conn_id)
 
-    def records(self) -> dict[str, Record]:
-        """Return the records that can be read, by the items' folders."""
-        return {item_folder(one.key): record for one in self.states if (record := readable(one)) is not None}
+    def costs(self) -> dict[str, dict[str, int]]:
+        """Return what all submissions cost, for each account."""
+        return credits_of(one for state in self.states for one in state.costs)
 
     def job_ids(self) -> Iterable[str]:
-        """Yield the jobs that the records name."""
-        for record in self.records().values():
-            for attempt in record.attempts:
-                yield from attempt.job_ids
-
-    def unknown(self) -> dict[str, Attempt]:
-        """Return the submissions of which nobody knows whether they were accepted, by the items' keys."""
-        found = ((one.key, readable(one)) for one in self.states if one.status is ItemStatus.UNKNOWN)
-        return {key: record.open for key, record in found if record is not None and record.open is not None}
+        """Return the jobs that the records name."""
+        return self._jobs
 
     def notes(self) -> dict[str, Note]:
         """Return what the next leg of this try need not find out again."""
         found: dict[str, Note] = {}
         for one in self.states:
+            if one.outcome is not None:
+                continue  # the snapshot says it beside its record
             index = one.item.choices.index(one.choice) if one.choice in one.item.choices else None
             if one.status not in {None, ItemStatus.COMPLETED, ItemStatus.SKIPPED} or (one.status is None and index):
                 kept = one.generation if one.status is ItemStatus.REUSED else None
@@ -135,44 +132,86 @@ class Board:
 
         :param notes: of an earlier leg of this try; may be missing or old.
         """
+        delivered: list[ItemState] = []
         for state in self.states:
+            if state.outcome is not None:
+                continue
             record = readable(state)
             if record is None:
                 state.finish(ItemStatus.UNKNOWN, state.reason)
                 continue
             try:
                 self.recount(state, record)
-                self._members.risked(_risks(record, self._facts.try_number))
-                for one in record.attempts:
-                    self._opening.account(one.conn_id).accepted |= bool(one.job_ids)
+                self._members.risked(risks(record, self._facts.try_number))
                 self.decide(state, record, notes.get(item_folder(state.key)))
             except AdGenError as error:
                 state.finish(fate(record, error), trouble(error))
+            if self._may_be_rejected(state, record):
+                delivered.append(state)
+                self._let_go(state, record)
+            elif state.job is None:
+                self._close(state, record)
         if self._reuse is not None:
-            self._look_up(self._reuse)
+            self._look_up(self._reuse, delivered)
 
-    def _look_up(self, reuse: Reuse) -> None:
+    def restore(self, state: ItemState, outcome: Outcome) -> None:
+        """
+        Take in what an earlier leg of this try made of an item, whose record is the same as then.
+
+        :raises AdGenError: an account of it cannot be used.
+        """
+        accounts = {one: self._opening.account(one) for one, *_ in (*outcome.credits, *outcome.jobs)}
+        for conn_id, spent in outcome.credits:
+            accounts[conn_id].committed += spent
+        for conn_id, job in outcome.jobs:
+            self._jobs.add(job)
+            accounts[conn_id].accepted = True
+        self._members.risked(outcome.risks)
+        state.put_away(outcome)
+
+    def _may_be_rejected(self, state: ItemState, record: Record) -> bool:
+        """Whether an item was delivered before the task was cleared in order to make anew what is missing."""
+        missing = self._reuse is not None and self._options.on_clear == "missing" and not state.removed
+        cleared = record.counting is not None and record.counting.epoch != self._facts.epoch
+        return missing and cleared and state.status is ItemStatus.COMPLETED
+
+    def _look_up(self, reuse: Reuse, delivered: list[ItemState]) -> None:
         """Take from the library what is there, for items of which nothing was bought."""
-        if self._options.on_clear == "missing":
-            # A person rejected these: after a clear they are made anew.
-            delivered = [one for one in self.states if one.status is ItemStatus.COMPLETED and not one.removed]
-            before = [one for one in delivered if (record := readable(one)) and _cleared(record, self._facts.epoch)]
-            for state in reuse.rejected(before):
-                state.step, state.status, state.generation = Step(Do.SUBMIT, 0, anew=True), None, None
-                state.choice = state.item.choices[0]
-                self.make_ready(state)
-        wanted = [one for waiting in self.ready.values() for one in waiting if not _is_open(one)]
+        # A person rejected these: after a clear they are made anew.
+        for state in reuse.rejected(delivered):
+            state.step, state.status, state.generation = Step(Do.SUBMIT, 0, anew=True), None, None
+            state.choice = state.item.choices[0]
+            self.make_ready(state)
+        for state in delivered:
+            self.close(state)
+        wanted = [one for waiting in self.ready.values() for one in waiting if not one.is_open]
         for state, told in reuse.find(wanted).items():
             self.ready[chosen(state).conn_id].remove(state)
             if isinstance(told, AdGenError):
                 state.finish(ItemStatus.WAITING, why_unreadable(told))
             else:
                 self.reused(state, *told)
+                self.close(state)
 
     def reused(self, state: ItemState, choice: Choice, generation: dict[str, Any]) -> None:
         """Take in that an item was made before, by this run or another one."""
         state.choice, state.generation = choice, generation
         state.finish(ItemStatus.REUSED)
+
+    def close(self, state: ItemState) -> None:
+        """Keep little of an item if nothing is done about it any more."""
+        if state.status in FINAL and (record := readable(state)) is not None:
+            self._close(state, record)
+
+    def _close(self, state: ItemState, record: Record) -> None:
+        if state.status in FINAL:
+            tried = risks(record, self._facts.try_number)
+            state.put_away(state.summed_up(state.status, record, helps=self._improves(state), risks=tried))
+        self._let_go(state, record)
+
+    def _let_go(self, state: ItemState, record: Record) -> None:
+        state.close_ledger(record)
+        self._opening.store.close(state.key, record)
 
     def recount(self, state: ItemState, record: Record, planned: int = 0) -> None:
         """
@@ -182,8 +221,12 @@ class Board:
         """
         now = {one.conn_id: 0 for one in record.attempts}
         for conn_id in now:
-            its = record.model_copy(update={"attempts": [one for one in record.attempts if one.conn_id == conn_id]})
-            now[conn_id] = its.spent(self._epoch)
+            its = [one for one in record.attempts if one.conn_id == conn_id] if len(now) > 1 else record.attempts
+            now[conn_id] = record.model_copy(update={"attempts": its}).spent(self._epoch)
+        for one in record.attempts:
+            self._jobs.update(one.job_ids)
+            self._opening.account(one.conn_id).accepted |= bool(one.job_ids)
+        state.costs = costs_of(record)
         if planned:
             now[chosen(state).conn_id] = now.get(chosen(state).conn_id, 0) + planned
         for conn_id in {*now, *state.credits}:
@@ -235,6 +278,14 @@ class Board:
             on_failed="fail" if state.removed else self._options.submit.policy.on_failed,
             promises=lambda vendor: get_vendor(vendor).promises,
         )
+        changed = not bought and not state.removed and self._opening.is_changed(item)
+        if changed and self._options.submit.policy.on_changed_input != "fresh":
+            state.finish(
+                ItemStatus.REFUSED,
+                "It has no key of its own, and an item without one that was paid for has left the list: its request "
+                'may have changed. Nothing was sent. Give items keys, or set on_changed_input to "fresh" to pay.',
+            )
+            return
         if step.choice is None and last is not None and step.do in {Do.RETURN, Do.FAIL}:
             if not self._goes_on_changed(state, last):
                 return
@@ -260,7 +311,7 @@ class Board:
             state.generation = last.result
             state.finish(ItemStatus.COMPLETED, (last.result or {}).get("error") or "")
         elif step.do is Do.FAIL and last is not None:
-            state.finish(ItemStatus.FAILED, _why_failed(last))
+            state.finish(ItemStatus.FAILED, why_failed(last))
         else:
             self.make_ready(state)
 
@@ -280,7 +331,7 @@ class Board:
         elif last.phase == "done":
             state.finish(ItemStatus.COMPLETED)
         else:
-            state.finish(ItemStatus.FAILED, _why_failed(last))
+            state.finish(ItemStatus.FAILED, why_failed(last))
         return False
 
     def make_ready(self, state: ItemState, *, first: bool = False) -> None:
@@ -335,48 +386,11 @@ class Board:
         while self.sleeping:
             self.sleeping.pop()[2].stop(reason)
 
-    def _settles(self, attempt: Attempt) -> bool:
-        """Whether a repeat with the same key can still tell what came of a submission."""
-        rule = get_vendor(attempt.vendor).promises.idempotency
-        covered = rule is not None and rule.covers(attempt.request_kind) and not attempt.unknown
-        return rule is not None and covered and self._clock.now() < attempt.began_at + rule.seconds
-
     def retry_helps(self) -> bool:
         """Whether the next try could do better for any item."""
-        return any(self._improves(state) for state in self.states)
+        return any(self._improves(one) if one.outcome is None else one.outcome.helps for one in self.states)
 
     def _improves(self, state: ItemState) -> bool:
         stopped = state.choice is not None and bool(self.account(state).stopped)
-        if state.status is ItemStatus.FAILED and state.choice in state.item.choices:
-            record, on_failed = readable(state), self._options.submit.policy.on_failed
-            last = record.counting if record is not None else None
-            if last is None or last.phase != "submitted":
-                return False
-            refunded = last.ended in get_vendor(last.vendor).promises.refunded
-            return on_failed == "resubmit" or (on_failed is None and refunded)
-        if state.status is ItemStatus.UNKNOWN:
-            record = readable(state)
-            return record is not None and record.open is not None and self._settles(record.open)
-        return state.status is ItemStatus.SUBMITTED or (state.status is ItemStatus.WAITING and not stopped)
-
-
-def _is_open(state: ItemState) -> bool:
-    """Whether a submission of an item may have been accepted."""
-    record = readable(state)
-    return record is None or record.open is not None
-
-
-def _cleared(record: Record, epoch: int) -> bool:
-    """Whether the task was cleared since an item was delivered."""
-    return record.counting is not None and record.counting.epoch != epoch
-
-
-def _risks(record: Record, try_number: int) -> int:
-    """Return how many submissions of a try followed one that nobody knows about."""
-    pairs = itertools.pairwise(record.attempts)
-    return sum(1 for before, one in pairs if before.phase == "intent" and one.try_number == try_number)
-
-
-def _why_failed(last: Attempt) -> str:
-    said = f": {last.reason}" if last.reason else ""
-    return f"Job {', '.join(last.job_ids)} ended as {last.ended}{said}"
+        on_failed = self._options.submit.policy.on_failed
+        return improves(state, stopped=stopped, on_failed=on_failed, now=self._clock.now())

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,7 @@ SHOWN = 20
 _ITEM_FIELDS = frozenset({"key", "request", "conn_id", "choices", "meta"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Choice:
     """
     One way of making an item.
@@ -34,7 +35,7 @@ class Choice:
     request: dict[str, Any] = field(repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BatchItem:
     """
     One intended generation of a batch.
@@ -61,7 +62,7 @@ class BatchItem:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> BatchItem:
         """Read a frozen item."""
-        choices = tuple(Choice(one["conn_id"], one["request"]) for one in value["choices"])
+        choices = tuple(Choice(sys.intern(one["conn_id"]), one["request"]) for one in value["choices"])
         return cls(
             value["key"],
             choices,

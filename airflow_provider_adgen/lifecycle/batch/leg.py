@@ -12,28 +12,19 @@ from __future__ import annotations
 import contextlib
 import itertools
 import queue
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.decisions.batch import ItemStatus, batch_fails
 from airflow_provider_adgen.core.errors import AdGenError, BudgetBusy, GenerationTimeout
-from airflow_provider_adgen.core.failpoints import failpoint
+from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.board import Board
-from airflow_provider_adgen.lifecycle.batch.failure import BatchFailed
+from airflow_provider_adgen.lifecycle.batch.ending import Ending
 from airflow_provider_adgen.lifecycle.batch.items import trouble
+from airflow_provider_adgen.lifecycle.batch.outcome import Outcome
 from airflow_provider_adgen.lifecycle.batch.outcomes import Outcomes
-from airflow_provider_adgen.lifecycle.batch.results import (
-    credits_of,
-    results_name,
-    results_uri,
-    summary,
-    write_results,
-)
 from airflow_provider_adgen.lifecycle.batch.state import chosen
 from airflow_provider_adgen.lifecycle.legs import Finished, SubmitLater, Wait
 from airflow_provider_adgen.lifecycle.paying import BUSY_PAUSE
-from airflow_provider_adgen.lifecycle.stop_messages import how_to_resolve_items
 
 if TYPE_CHECKING:
     from collections import deque
@@ -113,7 +104,6 @@ class BatchLeg:
         # What each running item does: True for collecting.
         self._running: dict[ItemState, bool] = {}
         self._closed: str | None = None
-        self._results = ""
 
     def close(self, reason: str) -> None:
         """Submit nothing more; may be called by a signal handler."""
@@ -133,6 +123,16 @@ class BatchLeg:
         if self._members is None:
             board = self._board = self._open(resumed)
             self._outcomes = Outcomes(board, options=self._options, clock=self._clock, log=self._log)
+            self._ending = Ending(
+                board,
+                opening=self._opening,
+                store=self._store,
+                facts=self._facts,
+                options=self._options,
+                tell=self._tell,
+                clock=self._clock,
+                log=self._log,
+            )
         self._take(resumed)
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="adgen-batch")
         try:
@@ -142,7 +142,7 @@ class BatchLeg:
             self.close(self._closed or "the task is being stopped")
             pool.shutdown(wait=True)
             self._drain()
-            self._write()
+            self._ending.write()
             raise
         finally:
             self._watch.close()
@@ -152,13 +152,13 @@ class BatchLeg:
                 account.covered = 0
         self._drain()
         self._board.unwatched = [one for one in self._board.states if one.job is not None]
-        self._write()
+        self._ending.write()
         if all(state.status is not None for state in self._board.states):
-            return self._end()
+            return self._ending.finish()
         if self._closed or self._clock.now() >= self._stop_at:
             reason = self._closed or "execution_timeout is nearly over"
             raise GenerationTimeout(f"The batch stopped: {reason}. What is paid for is recorded; a retry goes on.")
-        return self._wait(began)
+        return self._ending.wait(began)
 
     def _open(self, resumed: Resumed | None) -> Board:
         states, first = self._opening.items(self._given, resumed=resumed is not None)
@@ -177,8 +177,14 @@ class BatchLeg:
         members.taken = board.job_ids
         same = not first and self._store.notes.get("try") == self._facts.try_number
         notes = self._store.notes if same else {}
+        for state in states:
+            mark = self._store.mark(item_folder(state.key))
+            if mark and same:
+                with contextlib.suppress(ValueError, AdGenError):  # then its record is read, and says the same
+                    board.restore(state, Outcome.from_mark(mark))
         for conn_id, stopped in notes.get("stopped", {}).items():
-            self._opening.account(conn_id).stop(stopped)
+            with contextlib.suppress(AdGenError):  # nothing can be sent to it
+                self._opening.account(conn_id).stop(stopped)
         board.given_up = notes.get("given_up", "")
         board.open(notes.get("items", {}))
         return board
@@ -314,82 +320,12 @@ class BatchLeg:
             if state not in self._running:
                 self._board.is_over(state, *came)
             return
+        account = self._board.account(state)
         if not self._running.pop(state):
-            self._board.account(state).posting -= 1
+            account.posting -= 1
         if isinstance(came, BaseException) and not isinstance(came, Exception):
             raise came
         if isinstance(came, Exception) and not isinstance(came, AdGenError):
             self._log.error("Item %r: %s", state.key, trouble(came), exc_info=came)
         self._outcomes.ended(state, came)
-
-    # --- the end of the leg -----------------------------------------------------------------------------------------
-
-    def _write(self) -> None:
-        """Write the results, and what the next leg needs to begin quickly."""
-        board, records = self._board, self._board.records()
-        stopped = {name: one.stopped for name, one in self._opening.accounts.items() if one.stopped}
-        notes = {
-            "try": self._facts.try_number,
-            "items": board.notes(),
-            "stopped": stopped,
-            "results": results_uri(self._options.destination, self._facts.identity),
-            "given_up": board.given_up,
-        }
-        failpoint("before-snapshot")
-        try:
-            self._store.write_snapshot(self._clock.now(), records, notes)
-        except Exception as error:  # the next leg reads the objects instead, which takes longer
-            self._log.warning("The snapshot of this batch could not be written (%s).", trouble(error))
-        lines = [state.line() for state in board.states]
-        self._results = write_results(self._options.destination, results_name(self._facts.identity), lines)
-        self._tell(self._results)
-        counts = Counter(line["status"] for line in lines)
-        self._log.info(
-            "Batch of %d items: %s; %d jobs under way, %d items to come; credits %s. Results: %s",
-            len(lines),
-            ", ".join(f"{number} {word}" for word, number in sorted(counts.items())) or "none",
-            sum(1 for one in board.states if one.job is not None),
-            sum(len(one) for one in board.ready.values()) + len(board.sleeping),
-            credits_of(records.values()),
-            self._results,
-        )
-
-    def _wait(self, began: float) -> Wait:
-        now, later, room = self._clock.now(), [], [self._options.max_in_flight]
-        jobs = tuple(one.job for one in self._board.states if one.job is not None)
-        free = len(jobs) < self._options.max_in_flight
-        for conn_id, waiting in self._board.ready.items():
-            if not waiting:
-                continue
-            account = self._opening.account(conn_id)
-            delay, limit = account.delay(now), account.limit(now)
-            room.extend([limit] if limit is not None else [])
-            if account.later is not None and account.later.credits is not None:
-                later.append(account.later)
-            elif delay > 0 or not jobs or (free and (limit is None or account.in_flight < limit)):
-                # With room left, only this leg's time was over.
-                later.append(SubmitLater(conn_id, "rate limit", now + max(delay, 1.0)))
-        for moment, _, state in self._board.sleeping[:1]:
-            later.append(SubmitLater(chosen(state).conn_id, "a submission gets a pause", moment))
-        window = self._opening.began + self._options.submit.submit_timeout
-        return Wait(
-            since=min([one.since for one in jobs], default=began),
-            until=max([one.until for one in jobs] + ([window] if later else []), default=window),
-            jobs=jobs,
-            submit=tuple(later),
-            collect_at=max(1, min(room) // 10) if any(self._board.ready.values()) else 0,
-        )
-
-    def _end(self) -> Finished[dict[str, Any]]:
-        lines = [state.line() for state in self._board.states]
-        told = summary(self._results, lines, credits_of(self._board.records().values()))
-        stopped = [one for one in self._opening.accounts.values() if one.stopped]
-        if not stopped and not batch_fails([ItemStatus(one["status"]) for one in lines], self._options.fail_when):
-            return Finished(told)
-        unknown = self._board.unknown()
-        raise BatchFailed(
-            told,
-            stopped,
-            retry_helps=self._board.retry_helps(),
-            advice=how_to_resolve_items(unknown, self._facts.identity) if unknown else None,
-        )
+        account.settle()

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_adgen.compat import AirflowNotFoundException
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.identity import fingerprint
 from airflow_provider_adgen.core.record import Record, RecordUnreadable
@@ -18,12 +19,13 @@ from airflow_provider_adgen.lifecycle.batch.options import check_filename
 from airflow_provider_adgen.lifecycle.batch.state import ItemState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from airflow_provider_adgen.core.clock import Clock
     from airflow_provider_adgen.core.requests import GenerationRequest
     from airflow_provider_adgen.hooks.base import AdGenHook
     from airflow_provider_adgen.ledger.batch import BatchStore
+    from airflow_provider_adgen.ledger.ledger import Ledger
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
@@ -50,7 +52,7 @@ class Opening:
         clock: Clock,
         log: Any,
     ) -> None:
-        self._store = store
+        self.store = store
         self._facts = facts
         self._options = options
         self._open_hook = open_hook
@@ -64,6 +66,8 @@ class Opening:
         """Returns the keys of items that the library has, as far as names tell; they cost nothing."""
 
         self._earlier: dict[str, list[BatchItem]] | None = None
+        # Keys that stood in one list with paid items which left it, and whose keys were generated.
+        self._beside: set[str] | None = None
 
     # --- accounts and requests --------------------------------------------------------------------------------------
 
@@ -74,13 +78,19 @@ class Opening:
         :raises InvalidRequest: its connection cannot be used.
         """
         if conn_id not in self.accounts:
-            hook = self._open_hook(conn_id)
+            try:
+                hook = self._open_hook(conn_id)
+            except AirflowNotFoundException:
+                raise InvalidRequest(
+                    f"There is no connection {conn_id!r}. Nothing was sent for it. What was paid for there can be "
+                    "fetched when the connection is back."
+                ) from None
             purse = Purse(
                 hook.account(),
                 record_folder(self._facts.identity),
                 clock=self._clock,
                 log=self._log,
-                spent=self._store.spent_with,
+                spent=self.store.spent_with,
             )
             limit = self._options.max_credits.of(conn_id)
             self.accounts[conn_id] = BatchAccount(hook, limit, purse, self._limit(hook))
@@ -125,8 +135,8 @@ class Opening:
         :raises InvalidRequest: items are wrong; nothing was sent.
         :raises RecordUnreadable: the record cannot be read.
         """
-        records = self._store.load()
-        frozen, first = self._store.frozen(self._facts.try_number), False
+        records = self.store.load()
+        frozen, first = self.store.frozen(self._facts.try_number), False
         if frozen is None:
             if resumed:
                 raise RecordUnreadable(
@@ -134,45 +144,62 @@ class Opening:
                     "them. Nothing was sent, because jobs may already be paid for. Put them back, then retry."
                 )
             first = True
-            wanted = self._checked(given(), records)
-            frozen = self._store.freeze(self._facts.try_number, self._clock.now(), (one.to_json() for one in wanted))
+            # What was given is let go of: from here on the frozen items are read, on this leg too.
+            wanted = (one.to_json() for one in self._checked(given(), records))
+            frozen = self.store.freeze(self._facts.try_number, self._clock.now(), wanted)
         self.began = frozen.began
-        wanted = [BatchItem.from_json(line) for line in frozen.lines()]
-        # What was bought for an item that is left out now is collected, as for one that left the list.
-        states = [
-            self._state(one, records, removed=not one.choices and bought(records.get(item_folder(one.key), Record())))
-            for one in wanted
-        ]
-        known = {item_folder(one.key) for one in wanted}
+        states = []
+        for line in frozen.lines():
+            item = BatchItem.from_json(line)
+            # What was bought for an item that is left out now is collected, as for one that left the list.
+            removed = not item.choices and bought(records.get(item_folder(item.key), Record()))
+            states.append(self._state(item, removed=removed))
+        known = {item_folder(one.key) for one in states}
+        left = [name for name in records if name not in known and bought(records.get(name, Record()))]
         # What cannot be read may have been bought.
-        left = [name for name in self._store.known if name not in known]
-        left = [name for name in left if name not in records or bought(records[name])]
+        left += sorted(self.store.unread - known - {*left})
         if left:
             earlier = {item_folder(key): items[-1] for key, items in self.earlier().items()}
             for name in left:
                 if name in earlier:
-                    states.append(self._state(earlier[name], records, removed=True))
+                    states.append(self._state(earlier[name], removed=True))
                 else:
                     self._log.error(
                         "The record holds a paid item in folder %s, whose key is in no list of items. Its files are "
                         "only at the vendor.",
                         name,
                     )
+            gone = {earlier[name].key for name in left if name in earlier and earlier[name].generated}
+            self._beside = self._keys_beside(gone) if gone else None
         return states, first
 
-    def _state(self, item: BatchItem, records: dict[str, Record], *, removed: bool = False) -> ItemState:
-        record = records.get(item_folder(item.key))
-        return ItemState(item, self._store.ledger(item.key, record, self._clock), removed=removed)
+    def _state(self, item: BatchItem, *, removed: bool = False) -> ItemState:
+        return ItemState(item, self._ledger, removed=removed)
+
+    def _ledger(self, key: str) -> Ledger:
+        return self.store.ledger(key, self._clock)
 
     def earlier(self) -> dict[str, list[BatchItem]]:
         """Return the items of earlier tries by their keys, the latest last."""
         if self._earlier is None:
             self._earlier = {}
-            for frozen in self._store.all_frozen():
+            for frozen in self.store.all_frozen():
                 for line in frozen.lines():
                     item = BatchItem.from_json(line)
                     self._earlier.setdefault(item.key, []).append(item)
         return self._earlier
+
+    def _keys_beside(self, gone: set[str]) -> set[str]:
+        lists = ({line["key"] for line in frozen.lines()} for frozen in self.store.all_frozen())
+        return set().union(*(keys for keys in lists if keys & gone))
+
+    def is_changed(self, item: BatchItem) -> bool:
+        """
+        Return whether an item may stand for one that is paid for.
+
+        A generated key is that of the request: where that changes, a paid item leaves the list and another comes.
+        """
+        return item.generated and self._beside is not None and item.key not in self._beside
 
     def recorded_choice(self, state: ItemState) -> Choice | None:
         """Return the choice that an item's recorded job was submitted for, which is not in the list any more."""
@@ -188,7 +215,7 @@ class Opening:
 
     # --- checks, before anything is sent ----------------------------------------------------------------------------
 
-    def _checked(self, given: Any, records: dict[str, Record]) -> list[BatchItem]:
+    def _checked(self, given: Any, records: Mapping[str, Record]) -> list[BatchItem]:
         items, problems = read_items(given, conn_id=self._options.conn_id)
         skip = self._options.on_invalid == "skip"
         told, wanted = Problems(), []
@@ -234,7 +261,7 @@ class Opening:
                 "Say with assume_credits what to count"
             )
 
-    def _check_credits(self, items: Iterable[BatchItem], records: dict[str, Record]) -> None:
+    def _check_credits(self, items: Iterable[BatchItem], records: Mapping[str, Record]) -> None:
         """Refuse a batch whole whose known price is too much, as long as nothing of it was bought."""
         if any(bought(record) for record in records.values()):
             return
@@ -252,7 +279,7 @@ class Opening:
                     f"{limit}. Nothing was sent."
                 )
 
-    def _check_rations(self, items: Iterable[BatchItem], records: dict[str, Record]) -> None:
+    def _check_rations(self, items: Iterable[BatchItem], records: Mapping[str, Record]) -> None:
         """Refuse a batch that a vendor's documented rations do not let through in time."""
         wanted: dict[str, int] = {}
         for item in items:

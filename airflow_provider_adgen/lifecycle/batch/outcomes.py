@@ -64,6 +64,7 @@ class Outcomes:
         except AdGenError as error:
             state.finish(fate(record, error), trouble(error))
         self._stop_after(state)
+        self._board.close(state)
 
     def _stop_after(self, state: ItemState) -> None:
         if self._options.on_item_failure == "stop" and state.status in {ItemStatus.FAILED, ItemStatus.REFUSED}:

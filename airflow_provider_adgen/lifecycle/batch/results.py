@@ -12,13 +12,14 @@ from urllib.parse import quote
 
 from airflow_provider_adgen.core.decisions.batch import NOT_COUNTED, WITH_RESULT, ItemStatus
 from airflow_provider_adgen.delivery.places import resolve
+from airflow_provider_adgen.ledger.objects import chunks
 from airflow_provider_adgen.lifecycle.batch.items import SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from airflow_provider_adgen.core.identity import TaskIdentity
-    from airflow_provider_adgen.core.record import Record
+    from airflow_provider_adgen.core.record import Attempt, Record
 
 SCHEMA = 1
 _REASON = 300
@@ -38,69 +39,83 @@ def results_uri(destination: str, identity: TaskIdentity) -> str:
     return resolve(destination).uri_of(results_name(identity))
 
 
-def write_results(destination: str, name: str, lines: Iterable[Mapping[str, Any]]) -> str:
+def write_results(destination: str, name: str, lines: Iterable[bytes]) -> str:
     """
     Replace the file of results, whole; return its path for ``ObjectStoragePath``.
 
     :param destination: the batch's destination.
     :param name: the file's path below it.
-    :param lines: one JSON object per item.
+    :param lines: one JSON object per item, as text. They are never in memory all together.
     """
     place = resolve(destination)
-    text = "".join(f"{json.dumps(line, separators=(',', ':'), default=str)}\n" for line in lines).encode()
     sink = place.sink(name, "application/x-ndjson")
+    size, checksum = 0, hashlib.sha256()
     try:
-        sink.write(text)
-        sink.commit(len(text), hashlib.sha256(text).hexdigest())
+        for chunk in chunks(line + b"\n" for line in lines):
+            sink.write(chunk)
+            size += len(chunk)
+            checksum.update(chunk)
+        sink.commit(size, checksum.hexdigest())
     except BaseException:
         sink.abort()
         raise
     return place.uri_of(name)
 
 
-def credits_of(records: Iterable[Record]) -> dict[str, dict[str, int]]:
+def costs_of(record: Record) -> tuple[tuple[str, int, int, int], ...]:
     """
-    Return what all submissions cost, for each account; credits of two accounts are never added up.
+    Return what an item's submissions cost: for each account its connection, and the credits quoted, charged, refunded.
 
     Where the vendor does not tell what it charged, the quoted price counts.
     """
+    return tuple((one.conn_id, one.price or 0, *_taken(one)) for one in record.attempts if one.phase != "withdrawn")
+
+
+def _taken(attempt: Attempt) -> tuple[int, int]:
+    if attempt.phase == "intent":
+        return 0, 0
+    return attempt.charged if attempt.charged is not None else attempt.price or 0, attempt.refunded or 0
+
+
+def credits_of(costs: Iterable[tuple[str, int, int, int]]) -> dict[str, dict[str, int]]:
+    """Return what all submissions cost, for each account; credits of two accounts are never added up."""
     found: dict[str, Counter[str]] = {}
-    for record in records:
-        for one in record.attempts:
-            if one.phase == "withdrawn":
-                continue
-            sums = found.setdefault(one.conn_id, Counter(quoted=0, charged=0, refunded=0))
-            sums["quoted"] += one.price or 0
-            if one.phase != "intent":
-                sums["charged"] += one.charged if one.charged is not None else one.price or 0
-                sums["refunded"] += one.refunded or 0
+    for conn_id, quoted, charged, refunded in costs:
+        sums = found.setdefault(conn_id, Counter(quoted=0, charged=0, refunded=0))
+        sums["quoted"] += quoted
+        sums["charged"] += charged
+        sums["refunded"] += refunded
     return {conn_id: dict(sums) for conn_id, sums in sorted(found.items())}
 
 
-def summary(uri: str, lines: Iterable[Mapping[str, Any]], costs: Mapping[str, Any]) -> dict[str, Any]:
+def credits_recorded(records: Mapping[str, Record]) -> dict[str, dict[str, int]]:
+    """Return what all submissions in a batch's record cost, for each account; what cannot be read is left out."""
+    readable = (record for name in records if (record := records.get(name)) is not None)
+    return credits_of(cost for record in readable for cost in costs_of(record))
+
+
+def summary(uri: str, items: Iterable[tuple[str, ItemStatus, str]], costs: Mapping[str, Any]) -> dict[str, Any]:
     """
     Return what the task returns: under 16 KB for any number of items.
 
     :param uri: of the results.
-    :param lines: of the results.
+    :param items: the key, the status and the reason of each item.
     :param costs: of :func:`credits_of`.
     """
     counts: Counter[str] = Counter({str(one): 0 for one in ItemStatus})
     failures: list[dict[str, Any]] = []
-    items, room = 0, _FAILURES
-    for line in lines:
-        items += 1
-        counts[line["status"]] += 1
-        if line["status"] not in {*WITH_RESULT, *NOT_COUNTED} and len(failures) < SHOWN:
-            short = (line["reason"] or "").split("\n")[0][:_REASON]
-            failure = {"key": line["key"], "status": line["status"], "reason": short}
+    room = _FAILURES
+    for key, status, why in items:
+        counts[str(status)] += 1
+        if status not in {*WITH_RESULT, *NOT_COUNTED} and len(failures) < SHOWN:
+            failure = {"key": key, "status": str(status), "reason": why.split("\n")[0][:_REASON]}
             room -= len(json.dumps(failure))
             if room > 0:
                 failures.append(failure)
     return {
         "schema": SCHEMA,
         "results": uri,
-        "items": items,
+        "items": counts.total(),
         "counts": dict(counts),
         "credits": costs,
         "failures": failures,

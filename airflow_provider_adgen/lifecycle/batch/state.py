@@ -4,25 +4,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.decisions.batch import ALWAYS_FAIL, ItemStatus, Step
 from airflow_provider_adgen.core.errors import AdGenError
+from airflow_provider_adgen.lifecycle.batch.outcome import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_adgen.core.record import Record
     from airflow_provider_adgen.ledger.ledger import Ledger
     from airflow_provider_adgen.lifecycle.batch.items import BatchItem, Choice
     from airflow_provider_adgen.lifecycle.legs import Resumed, WaitForJob
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class ItemState:
     """
     One item. Only the leg's main thread writes to it.
 
     :param item: what the author wants.
-    :param ledger: its record.
+    :param open_ledger: returns the ledger of an item by its key.
     :param removed: it is not in the list any more, and something was bought for it.
     :param step: what to do about it.
     :param choice: the choice that is submitted or collected.
@@ -34,10 +39,13 @@ class ItemState:
     :param held: a refusal that may move it to its next choice, once its account has accepted something.
     :param credits: what it counts for among what each account has committed.
     :param affordable: another submission of it stays within ``max_credits``.
+    :param costs: for each account its connection, and the credits quoted, charged and refunded there.
+    :param is_open: a submission of it may have been accepted, by its record when it was last let go of.
+    :param outcome: what is kept of it, once nothing is done about it any more in this try.
     """
 
     item: BatchItem
-    ledger: Ledger
+    open_ledger: Callable[[str], Ledger] = field(repr=False)
     removed: bool = False
     step: Step | None = None
     choice: Choice | None = None
@@ -49,11 +57,47 @@ class ItemState:
     held: str | None = None
     credits: dict[str, int] = field(default_factory=dict)
     affordable: bool = True
+    costs: tuple[tuple[str, int, int, int], ...] = ()
+    is_open: bool = False
+    outcome: Outcome | None = field(default=None, repr=False)
+    _ledger: Ledger | None = field(default=None, init=False, repr=False)
 
     @property
     def key(self) -> str:
         """The item's identity."""
         return self.item.key
+
+    @property
+    def ledger(self) -> Ledger:
+        """Its record, opened when it is first asked for."""
+        if self._ledger is None:
+            self._ledger = self.open_ledger(self.key)
+        return self._ledger
+
+    def close_ledger(self, record: Record) -> None:
+        """Let go of its ledger and its record, which is kept as a text; it may be opened again."""
+        self._ledger, self.is_open = None, record.open is not None
+
+    def summed_up(self, status: ItemStatus, record: Record, *, helps: bool, risks: int) -> Outcome:
+        """
+        Return what is kept of it when it is put away.
+
+        :param status: what became of it.
+        :param record: what is recorded of it.
+        :param helps: whether the next try could do better.
+        :param risks: how many submissions of this try followed one that nobody knows about.
+        """
+        jobs = tuple((one.conn_id, job) for one in record.attempts for job in one.job_ids)
+        spent = tuple(self.credits.items())
+        return Outcome(status, self.reason, helps, risks, spent, self.costs, jobs, self.text())
+
+    def put_away(self, outcome: Outcome) -> None:
+        """Keep only what became of it: nothing is done about it any more in this try."""
+        self.status, self.reason, self.outcome = outcome.status, outcome.reason, outcome
+        self.item = replace(self.item, choices=(), meta={})
+        self.choice = self.step = self.generation = self.job = self.ended = None
+        self.credits, self.costs = {}, outcome.costs
+        self._ledger = None
 
     def finish(self, status: ItemStatus, reason: str = "") -> None:
         """Say what became of it."""
@@ -67,17 +111,30 @@ class ItemState:
         self.finish(self._open_status(), f"Nothing was submitted: {reason.rstrip('.')}.")
 
     def _open_status(self) -> ItemStatus:
-        record = self.ledger.record()
-        return ItemStatus.WAITING if record is None or record.open is None else ItemStatus.UNKNOWN
+        is_open = self.is_open
+        if self._ledger is not None:
+            record = self._ledger.record()
+            is_open = record is not None and record.open is not None
+        return ItemStatus.UNKNOWN if is_open else ItemStatus.WAITING
+
+    @property
+    def told(self) -> ItemStatus:
+        """What the results call it."""
+        return self.status or (ItemStatus.SUBMITTED if self.job is not None else self._open_status())
+
+    def text(self) -> bytes:
+        """Return its line of the results, as JSON text."""
+        if self.outcome is not None:
+            return self.outcome.line
+        return json.dumps(self.line(), separators=(",", ":"), default=str).encode()
 
     def line(self) -> dict[str, Any]:
-        """Return its line of the results."""
+        """Return its line of the results, as long as it is not put away."""
         choices = self.item.choices
         index = choices.index(self.choice) if self.choice in choices else None
-        status = self.status or (ItemStatus.SUBMITTED if self.job is not None else self._open_status())
         return {
             "key": self.key,
-            "status": str(status),
+            "status": str(self.told),
             "reason": self.reason or None,
             "choice": index,
             "conn_id": self.choice.conn_id if self.choice is not None else None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_adgen.compat import AirflowFailException, TaskDeferred
+from airflow_provider_adgen.core.decisions.batch import ItemStatus
 from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch import leg
@@ -218,8 +219,7 @@ def test_a_voice_that_came_with_the_answer(batch: BatchRig, point: str) -> None:
 
 def test_the_summary_is_small_in_any_script() -> None:
     keys = ["鍵" * 190 + str(n) for n in range(20)]
-    lines = [{"key": key, "status": "failed", "reason": "許" * 300} for key in keys]
-    told = summary("x" * 500, lines, {})
+    told = summary("x" * 500, [(key, ItemStatus.FAILED, "許" * 300) for key in keys], {})
     assert len(json.dumps(told)) < 16_384
     assert told["counts"]["failed"] == 20
     assert len(told["failures"]) > 3
@@ -266,7 +266,8 @@ def test_an_error_of_a_job_moves_nothing_although_a_rival_withdrew_later(batch: 
     from airflow_provider_adgen.ledger.batch import BatchStore
 
     store = BatchStore(batch.ledger_path, TaskIdentity("campaign", "manual__2026-01-01T00:00:00+00:00", "make"))
-    ledger = store.ledger("a", store.load()[item_folder("a")])
+    store.load()
+    ledger = store.ledger("a")
     paid = ledger.record().counting
     changes = {"uid": "rival", "phase": "withdrawn", "job_ids": [], "intended_at": paid.intended_at + 1}
     ledger.write(paid.model_copy(update=changes))

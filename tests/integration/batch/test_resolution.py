@@ -266,6 +266,15 @@ def test_it_lists_every_item(batch: BatchRig, said: str, shell: Shell) -> None:
     assert text.count("sume_default:") == 6
 
 
+def test_what_was_used_again_is_listed_so(batch: BatchRig, shell: Shell) -> None:
+    library = f"file://{batch.folder / 'library'}"
+    batch.run(batch.batch(GIVEN[:2], library=library), run_id="week-1")
+    batch.run(batch.batch(GIVEN[:3], library=library))
+    found = shell.json("list")["items"]
+    assert [one["state"] for one in found] == ["reused", "reused", "completed"]
+    assert list(shell.json("show")["credits"]) == ["sume_default"], "what the other run paid for is that run's"
+
+
 def test_a_vendor_that_cannot_be_asked_for_candidates_is_told(
     batch: BatchRig, said: str, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.benchmarks import goals, report
+from tests.benchmarks import batch_page, batches, goals, report
 from tests.benchmarks.apis import SERVICES, Request
 from tests.benchmarks.jobs import Counts, Jobs
 from tests.benchmarks.seal import is_whole, sealed
@@ -145,13 +145,64 @@ def test_the_page_says_only_what_was_measured(tmp_path):
     assert is_whole(text)
     assert "W1 at 0 ms: measured on 2 cores (a processor)" in text
     assert "airflow-provider-adgen 0.1 (source 0123456789ab)" in text
-    assert "Not measured: W1 at 150 ms, W1 at 500 ms, W2, W3, W4, cold path, W5." in text
+    assert "Not measured: W1 at 150 ms, W1 at 500 ms, W2, W3, W4, W6, cold path, W5." in text
     assert "| videos that end as usual | videos | 45 to 145 | 60 to 180 |" in text
     assert "4.32" in text
     assert "8.76" in text
     assert "9.99" not in text
-    assert not re.search(r"^#+ (W2|W3|W4|W5|Cold|W1 at (150|500))", text, re.MULTILINE)
+    assert not re.search(r"^#+ (W2|W3|W4|W5|W6|Cold|W1 at (150|500))", text, re.MULTILINE)
     assert "with a list" not in text.replace("with and without a list", "").replace("without a list", "")
+
+
+def batch(vendor: str = "Adsumo", **more: Any) -> dict[str, Any]:
+    """Return a run of W6 that reaches every goal, but for what is given."""
+    begun = [(batches.LOCAL, 4.2), (batches.REMOTE, 12.0), (batches.LOST, 29.0)]
+    return {
+        "title": vendor,
+        "items": 10_000,
+        "in_flight": 500,
+        "job_seconds": 10,
+        "interval": 5.0,
+        "wall_seconds": 300.0,
+        "legs": [{}, {}, {}],
+        "longest_leg": 95.0,
+        "cpu_ms_per_item": 12.3,
+        "triggerer_cpu_seconds": 2.0,
+        "worker_memory_growth_mb": 80.0,
+        "triggerer_memory_growth_mb": 15.0,
+        "lost": 0,
+        "beginnings": [{"where": where, "seconds": seconds, "memory_growth_mb": 60.0} for where, seconds in begun],
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    ("missing", "goal", "got"),
+    [
+        ({"longest_leg": 121.0}, "longest leg", "121 s"),
+        ({"worker_memory_growth_mb": 100.0}, "of the worker", "100 MB"),
+        ({"triggerer_memory_growth_mb": 20.0}, "of the triggerer", "20.0 MB"),
+        ({"cpu_ms_per_item": 15.1}, "per item", "15.1 ms"),
+        ({"lost": 1}, "lost", "1"),
+        ({"beginnings": [{"where": batches.LOCAL, "seconds": 5.1}]}, "local disk", "5.1 s"),
+        ({"beginnings": [{"where": batches.LOST, "seconds": 30.1}]}, "20 ms", "30.1 s"),
+    ],
+)
+def test_the_worst_batch_decides(missing, goal, got):
+    assert all(one.reached for one in batch_page.judge([batch(), batch("CutX")]))
+    judged = by_name(batch_page.judge([batch(), batch("CutX", **missing)]), goal)
+    assert not judged.reached
+    assert judged.got == got
+    assert judged.where.startswith("CutX, 10,000 items")
+
+
+def test_a_batch_is_on_the_page(tmp_path):
+    keep(tmp_path, "w6", [batch(), batch("CutX", lost=3)])
+    text = report.render(report.load(tmp_path), None)
+    assert "## W6: 10,000 items in one task" in text
+    assert "| **CutX** | 300 | 3 | 95 | 12.3 | 0.20 | +80 | +15 | 3 |" in text
+    assert "| **Adsumo** | 4.2 | 12.0 | 29.0 | +60 |" in text
+    assert re.search(r"\| W6: items lost \| 0 \| 3 \| CutX, 10,000 items \| 2 \| \*\*no\*\* \|", text)
 
 
 def test_no_page_is_written_from_nothing(tmp_path):

@@ -1,0 +1,159 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""The end of a batch's leg: what is written for people and for the next leg, and what is waited for or told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_adgen.core.decisions.batch import ItemStatus, batch_fails
+from airflow_provider_adgen.core.failpoints import failpoint
+from airflow_provider_adgen.ledger.stores import item_folder
+from airflow_provider_adgen.lifecycle.batch.failure import BatchFailed
+from airflow_provider_adgen.lifecycle.batch.items import trouble
+from airflow_provider_adgen.lifecycle.batch.opening import readable
+from airflow_provider_adgen.lifecycle.batch.results import results_name, results_uri, summary, write_results
+from airflow_provider_adgen.lifecycle.batch.state import chosen
+from airflow_provider_adgen.lifecycle.legs import Finished, SubmitLater, Wait
+from airflow_provider_adgen.lifecycle.stop_messages import how_to_resolve_items
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_adgen.core.clock import Clock
+    from airflow_provider_adgen.core.record import Attempt, Record
+    from airflow_provider_adgen.ledger.batch import BatchStore
+    from airflow_provider_adgen.lifecycle.batch.board import Board
+    from airflow_provider_adgen.lifecycle.batch.opening import Opening
+    from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
+    from airflow_provider_adgen.lifecycle.batch.state import ItemState
+    from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
+
+
+class Ending:
+    """
+    Ends the legs of a batch.
+
+    :param board: the items.
+    :param opening: the accounts.
+    :param store: the batch's record.
+    :param facts: the task.
+    :param options: what the author chose.
+    :param tell: is told where the results are, whenever they were written.
+    :param clock: time, injected.
+    :param log: where to say what happened.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        *,
+        opening: Opening,
+        store: BatchStore,
+        facts: TaskFacts,
+        options: BatchOptions,
+        tell: Callable[[str], None],
+        clock: Clock,
+        log: Any,
+    ) -> None:
+        self._board = board
+        self._opening = opening
+        self._store = store
+        self._facts = facts
+        self._options = options
+        self._tell = tell
+        self._clock = clock
+        self._log = log
+        self._results = ""
+
+    def write(self) -> None:
+        """Write the results, and what the next leg needs to begin quickly."""
+        board = self._board
+        stopped = {name: one.stopped for name, one in self._opening.accounts.items() if one.stopped}
+        notes = {
+            "try": self._facts.try_number,
+            "items": board.notes(),
+            "stopped": stopped,
+            "results": results_uri(self._options.destination, self._facts.identity),
+            "given_up": board.given_up,
+        }
+        failpoint("before-snapshot")
+        try:
+            self._store.write_snapshot(self._clock.now(), map(_snapshot, board.states), notes)
+        except Exception as error:  # the next leg reads the objects instead, which takes longer
+            self._log.warning("The snapshot of this batch could not be written (%s).", trouble(error))
+        name = results_name(self._facts.identity)
+        self._results = write_results(self._options.destination, name, (state.text() for state in board.states))
+        self._tell(self._results)
+        counts = Counter(str(state.told) for state in board.states)
+        self._log.info(
+            "Batch of %d items: %s; %d jobs under way, %d items to come; credits %s. Results: %s",
+            len(board.states),
+            ", ".join(f"{number} {word}" for word, number in sorted(counts.items())) or "none",
+            sum(1 for one in board.states if one.job is not None),
+            sum(len(one) for one in board.ready.values()) + len(board.sleeping),
+            board.costs(),
+            self._results,
+        )
+
+    def wait(self, began: float) -> Wait:
+        """
+        Return what to wait for.
+
+        :param began: Unix time at which the leg began.
+        """
+        now, later, room = self._clock.now(), [], [self._options.max_in_flight]
+        jobs = tuple(one.job for one in self._board.states if one.job is not None)
+        free = len(jobs) < self._options.max_in_flight
+        for conn_id, waiting in self._board.ready.items():
+            if not waiting:
+                continue
+            account = self._opening.account(conn_id)
+            delay, limit = account.delay(now), account.limit(now)
+            room.extend([limit] if limit is not None else [])
+            if account.later is not None and account.later.credits is not None:
+                later.append(account.later)
+            elif delay > 0 or not jobs or (free and (limit is None or account.in_flight < limit)):
+                # With room left, only this leg's time was over.
+                later.append(SubmitLater(conn_id, "rate limit", now + max(delay, 1.0)))
+        for moment, _, state in self._board.sleeping[:1]:
+            later.append(SubmitLater(chosen(state).conn_id, "a submission gets a pause", moment))
+        window = self._opening.began + self._options.submit.submit_timeout
+        return Wait(
+            since=min([one.since for one in jobs], default=began),
+            until=max([one.until for one in jobs] + ([window] if later else []), default=window),
+            jobs=jobs,
+            submit=tuple(later),
+            collect_at=max(1, min(room) // 10) if any(self._board.ready.values()) else 0,
+        )
+
+    def finish(self) -> Finished[dict[str, Any]]:
+        """
+        Return the summary.
+
+        :raises BatchFailed: items have no result.
+        """
+        states = self._board.states
+        told = summary(self._results, ((one.key, one.told, one.reason) for one in states), self._board.costs())
+        stopped = [one for one in self._opening.accounts.values() if one.stopped]
+        if not stopped and not batch_fails([one.told for one in states], self._options.fail_when):
+            return Finished(told)
+        unknown = self._unknown()
+        raise BatchFailed(
+            told,
+            stopped,
+            retry_helps=self._board.retry_helps(),
+            advice=how_to_resolve_items(unknown, self._facts.identity) if unknown else None,
+        )
+
+    def _unknown(self) -> dict[str, Attempt]:
+        """Return the submissions of which nobody knows whether they were accepted, by the items' keys."""
+        found = ((one.key, readable(one)) for one in self._board.states if one.status is ItemStatus.UNKNOWN)
+        return {key: record.open for key, record in found if record is not None and record.open is not None}
+
+
+def _snapshot(state: ItemState) -> tuple[str, Callable[[], Record | None], bytes]:
+    """Return what a snapshot holds of an item."""
+    mark = state.outcome.to_mark() if state.outcome is not None else b""
+    return item_folder(state.key), lambda: readable(state), mark

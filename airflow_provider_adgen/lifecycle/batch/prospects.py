@@ -1,0 +1,44 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the next try of a batch could do better for an item."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from airflow_provider_adgen.core.decisions.batch import ItemStatus
+from airflow_provider_adgen.core.registry import get_vendor
+from airflow_provider_adgen.lifecycle.batch.opening import readable
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.record import Attempt
+    from airflow_provider_adgen.lifecycle.batch.state import ItemState
+
+
+def improves(state: ItemState, *, stopped: bool, on_failed: Literal["fail", "resubmit"] | None, now: float) -> bool:
+    """
+    Return whether the next try could do better for an item.
+
+    :param state: the item.
+    :param stopped: its account takes nothing more in this try.
+    :param on_failed: what the author chose.
+    :param now: Unix time.
+    """
+    if state.status is ItemStatus.FAILED and state.choice in state.item.choices:
+        record = readable(state)
+        last = record.counting if record is not None else None
+        if last is None or last.phase != "submitted":
+            return False
+        refunded = last.ended in get_vendor(last.vendor).promises.refunded
+        return on_failed == "resubmit" or (on_failed is None and refunded)
+    if state.status is ItemStatus.UNKNOWN:
+        record = readable(state)
+        return record is not None and record.open is not None and _settles(record.open, now)
+    return state.status is ItemStatus.SUBMITTED or (state.status is ItemStatus.WAITING and not stopped)
+
+
+def _settles(attempt: Attempt, now: float) -> bool:
+    """Whether a repeat with the same key can still tell what came of a submission."""
+    rule = get_vendor(attempt.vendor).promises.idempotency
+    covered = rule is not None and rule.covers(attempt.request_kind) and not attempt.unknown
+    return rule is not None and covered and now < attempt.began_at + rule.seconds
