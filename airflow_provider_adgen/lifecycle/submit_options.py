@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from airflow_provider_adgen.core.decisions.rates import NEAR
 from airflow_provider_adgen.core.decisions.submission import Policy
 from airflow_provider_adgen.lifecycle.candidates import find_candidates
 
@@ -64,7 +63,7 @@ class Surroundings:
     """
     What a submission shares with others of the same task; the defaults are those of a task with one generation.
 
-    :param near: seconds up to which it waits where it is, instead of saying when to come back.
+    :param near: seconds up to which it waits where it is, instead of saying when to come back; None for as usual.
     :param stopped: returns the error to raise where nothing may be submitted any more; asked before each intent.
     :param accepts_risk: whether another submission may be made whose predecessor nobody knows about; asked where
         ``on_unknown_submission`` is ``resubmit``.
@@ -73,7 +72,7 @@ class Surroundings:
     :param moved: the recorded job was another choice's of the same item, and its refund is documented.
     """
 
-    near: float = NEAR
+    near: float | None = None
     stopped: Callable[[], AdGenError | None] = lambda: None
     accepts_risk: Callable[[], bool] = lambda: True
     candidates: Callable[[AdGenHook, Attempt], Candidates] = find_candidates

@@ -41,7 +41,7 @@ class SubmitWindow:
     :param attempt_log: the task's attempts.
     :param facts: the task.
     :param timeout: seconds for which a try waits to be allowed to submit.
-    :param near: seconds up to which it waits here.
+    :param near: seconds up to which it waits here; None for :data:`NEAR`.
     :param clock: time, injected.
     :param log: where to say what is waited for.
     """
@@ -53,7 +53,7 @@ class SubmitWindow:
         attempt_log: AttemptLog,
         facts: TaskFacts,
         timeout: float,
-        near: float = NEAR,
+        near: float | None = None,
         clock: Clock,
         log: Any,
     ) -> None:
@@ -64,7 +64,7 @@ class SubmitWindow:
         self._attempt_log = attempt_log
         self._facts = facts
         self._timeout = timeout
-        self._near = near
+        self._near = NEAR if near is None else near
         self._clock = clock
         self._log = log
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret

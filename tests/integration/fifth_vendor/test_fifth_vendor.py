@@ -193,7 +193,7 @@ def test_airflow_shows_its_connection_form(installed: Path) -> None:
     if "No module named 'wtforms'" in done.stderr:
         pytest.skip("this Airflow has no wtforms")
     assert done.returncode == 0, done.stderr
-    fields = ["allow_http", "headers", "requests_per_minute", "timeout", "verify"]
+    fields = ["allow_http", "budget_group", "headers", "requests_per_minute", "sandbox", "timeout", "verify"]
     assert done.stdout.splitlines()[-1] == f"Example Ads API key Base URL {fields}"
 
 
