@@ -91,6 +91,8 @@ chaos-short: $(NEWEST_READY)
 chaos: $(BENCH_READY)
 	$(BENCH_VENV)/bin/python -m pytest tests/chaos/test_everything.py -q -s $(PYTEST_ARGS)
 	$(BENCH_VENV)/bin/python -m pytest tests/e2e -m slow -q $(PYTEST_ARGS)
+	ADGEN_BATCH_ITEMS=60 ADGEN_BATCH_LIVES=14 \
+		$(BENCH_VENV)/bin/python -m pytest tests/integration/batch/test_deaths.py -q $(PYTEST_ARGS)
 
 docs: $(NEWEST_READY)
 	$(NEWEST)/bin/python -m tools.generate_docs --check

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_adgen.sandbox import Sandbox
 
-COUNT = 40
+COUNT = int(os.environ.get("ADGEN_BATCH_ITEMS", "40"))
 KILLS = int(os.environ.get("ADGEN_BATCH_KILLS", "3"))
 """Kills in a row before the batch is left alone."""
 
