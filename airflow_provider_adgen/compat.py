@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,7 @@ else:
         from airflow.configuration import conf
 
 __all__ = [
+    "ASKING_AIRFLOW",
     "TRIGGER_FAILED",
     "AirflowFailException",
     "AirflowNotFoundException",
@@ -61,6 +63,14 @@ __all__ = [
     "statistics",
     "task_state_store",
 ]
+
+ASKING_AIRFLOW = threading.RLock()
+"""
+Held while a connection or a Variable is asked for.
+
+A batch asks in several threads, and before 3.1 a task's channel to its supervisor mixes up answers that threads wait
+for at the same time.
+"""
 
 TRIGGER_FAILED = "__fail__"
 """The method that Airflow names when it resumes a task whose trigger ended without an event, in order to fail it."""
@@ -80,7 +90,12 @@ async def aget_connection(conn_id: str) -> Connection:
         return found
     from asgiref.sync import sync_to_async
 
-    older: Connection = await sync_to_async(BaseHook.get_connection)(conn_id)
+    def ask() -> Connection:
+        with ASKING_AIRFLOW:
+            found: Connection = BaseHook.get_connection(conn_id)
+            return found
+
+    older: Connection = await sync_to_async(ask)()
     return older
 
 

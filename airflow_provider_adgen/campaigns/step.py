@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import abc
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -82,6 +83,6 @@ class CampaignStep(BaseOperator):
                 stop_if_dry(self.is_dry_run)
             return self.do(context)
 
+    @abc.abstractmethod
     def do(self, context: Context) -> Any:
         """Do the step."""
-        raise NotImplementedError

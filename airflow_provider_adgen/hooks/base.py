@@ -9,7 +9,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from airflow_provider_adgen.compat import BaseHook, aget_connection
+from airflow_provider_adgen.compat import ASKING_AIRFLOW, BaseHook, aget_connection
 from airflow_provider_adgen.core import blocking
 from airflow_provider_adgen.core.calls import RateClass
 from airflow_provider_adgen.core.clock import SYSTEM
@@ -121,7 +121,8 @@ class AdGenHook(BaseHook):
         :raises InvalidRequest: the connection cannot be used.
         """
         if self._account is None or refresh:
-            self._account = self._read(self.get_connection(self.conn_id))
+            with ASKING_AIRFLOW:
+                self._account = self._read(self.get_connection(self.conn_id))
         return self._account
 
     async def aaccount(self, *, refresh: bool = False) -> Account:

@@ -78,13 +78,13 @@ def given_back(purse: Purse, payment: Payment) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def withdrawn_unless_used(permit: Permit | None, attempt_log: AttemptLog) -> Iterator[None]:
+def withdrawn_unless_used(permit: Permit | None, claim: str | None, attempt_log: AttemptLog) -> Iterator[None]:
     """Give a claim up at the end, unless something is under way under it: whoever waits holds nothing."""
     try:
         yield
     finally:
         last = attempt_log.last
-        if permit is not None and (last is None or last.claim is None or last.phase == "withdrawn"):
+        if permit is not None and (last is None or last.claim != claim or last.phase == "withdrawn"):
             permit.withdraw()
 
 

@@ -14,7 +14,7 @@ import logging
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.compat import command_line
+from airflow_provider_adgen.compat import ASKING_AIRFLOW, command_line
 from airflow_provider_adgen.core.decisions.submission import Decision, Why
 from airflow_provider_adgen.core.errors import InvalidRequest, NotFound
 from airflow_provider_adgen.hooks.base import job_ids
@@ -66,7 +66,8 @@ def read_resolution(uid: str) -> str | None:
     from airflow.sdk import Variable
 
     try:
-        value = Variable.get(variable_name(uid), default=None)
+        with ASKING_AIRFLOW:
+            value = Variable.get(variable_name(uid), default=None)
     except Exception as error:  # the task stops anyway, and this error must not hide why
         log.warning("Variable %s could not be read (%s).", variable_name(uid), type(error).__name__)
         return None

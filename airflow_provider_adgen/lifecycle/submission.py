@@ -248,7 +248,7 @@ class Submission:
         claim = permit.take() if permit is not None else None
         if isinstance(claim, SubmitLater):
             return claim
-        with withdrawn_unless_used(permit, self.attempt_log):
+        with withdrawn_unless_used(permit, claim, self.attempt_log):
             return self._pay(attempt, before, permit, claim, collects=collects)
 
     def _pay(

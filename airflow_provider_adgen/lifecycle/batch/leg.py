@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import queue
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -326,6 +327,8 @@ class BatchLeg:
         if isinstance(came, BaseException) and not isinstance(came, Exception):
             raise came
         if isinstance(came, Exception) and not isinstance(came, AdGenError):
-            self._log.error("Item %r: %s", state.key, trouble(came), exc_info=came)
+            # Only where it happened: what a storage library says may hold a signed link.
+            places = "".join(traceback.format_tb(came.__traceback__))
+            self._log.error("Item %r: %s\n%s", state.key, trouble(came), places)
         self._outcomes.ended(state, came)
         account.settle()

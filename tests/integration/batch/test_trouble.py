@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_adgen.compat import AirflowFailException
 from airflow_provider_adgen.core.errors import AdGenError
 from tests.support.batch import items
+from tests.support.rig import SIGNATURE
 
 if TYPE_CHECKING:
     from tests.support.batch import BatchRig
@@ -73,3 +74,15 @@ def test_a_destination_that_takes_nothing(batch: BatchRig) -> None:
     batch.retry()
     assert batch.run(batch.batch(items(3)))["counts"]["completed"] == 3
     assert len(batch.charges) == 3
+
+
+def test_what_a_library_says_of_a_link_is_not_logged(batch: BatchRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rig looks for signatures in all that was logged, recorded and written."""
+
+    link = f"https://media.example/ad.mp4?{SIGNATURE}=secret"
+
+    def broken(*_: Any) -> None:
+        raise OSError(f"cannot read {link}")
+
+    monkeypatch.setattr("airflow_provider_adgen.lifecycle.generation.GenerationLeg.run", broken)
+    assert "2 waiting" in fails(batch, items(2))
