@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.campaigns.step import CampaignStep
+from airflow_provider_adgen.campaigns.step import CampaignStep, states
 from airflow_provider_adgen.compat import AirflowSkipException
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ class DraftCampaignOperator(CampaignStep):
     Write ``manifest.json`` and ``gallery.html`` to ``<destination>/<run>/``. It costs nothing.
 
     Give it the trigger rule ``all_done``: it shows what there is, whatever the batch ended as. It is skipped if nothing
-    has a result. Returns ``{"manifest", "gallery", "sha256", "counts"}``.
+    has a result, and if the batch did not run because a task before it failed. Returns ``{"manifest", "gallery",
+    "sha256", "counts"}``.
 
     :param generate_task_id: the task that made the creatives.
     :raises AdGenError: results or ledger cannot be read, or the files cannot be written. A retry may help.
@@ -34,6 +35,8 @@ class DraftCampaignOperator(CampaignStep):
         from airflow_provider_adgen.campaigns.made import Made
         from airflow_provider_adgen.campaigns.run_folder import RunFolder
 
+        if "upstream_failed" in states(context, [self.generate_task_id]).values():
+            raise AirflowSkipException(f"{self.generate_task_id} did not run: there is nothing new to show.")
         made = Made.by(context, self.generate_task_id)
         if made is None or not made.with_result:
             raise AirflowSkipException("Nothing has a result: there is nothing to show or to publish.")

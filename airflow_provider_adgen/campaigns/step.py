@@ -14,7 +14,7 @@ from airflow_provider_adgen.operators._errors import no_useless_retry
 from airflow_provider_adgen.operators._option_values import refused_options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -53,6 +53,20 @@ def pull(context: Mapping[str, Any], task_id: str, key: str = "return_value") ->
     ti = context["ti"]
     index = getattr(ti, "map_index", -1)
     return ti.xcom_pull(task_ids=task_id, key=key, map_indexes=-1 if index is None else index) or None
+
+
+def states(context: Mapping[str, Any], task_ids: Collection[str]) -> dict[str, str]:
+    """
+    Return how tasks of this run ended, for the same map index where they are mapped together with this task.
+
+    What a task left in XCom does not say that: a clear keeps it until the task runs again.
+    """
+    ti = context["ti"]
+    found = ti.get_task_states(dag_id=ti.dag_id, task_ids=sorted(task_ids), run_ids=[ti.run_id]).get(ti.run_id, {})
+    if ti.map_index is None or ti.map_index < 0:
+        return dict(found)
+    mine = {*task_ids, *(f"{task_id}_{ti.map_index}" for task_id in task_ids)}
+    return {name: state for name, state in found.items() if name in mine}
 
 
 class CampaignStep(BaseOperator):

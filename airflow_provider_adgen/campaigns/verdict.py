@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.campaigns.step import CampaignStep, pull
+from airflow_provider_adgen.campaigns.step import CampaignStep, pull, states
 from airflow_provider_adgen.compat import AirflowFailException
 
 if TYPE_CHECKING:
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
+_BAD = frozenset({"failed", "upstream_failed"})
+_SHOWN = 10
+
+
 class CampaignVerdictOperator(CampaignStep):
     """
     Fail unless the steps before it ended well. It costs nothing.
 
-    Give it the trigger rule ``all_done``. A step has ended well if it left what it returns: a task that failed, or
-    never ran, has left nothing.
+    Give it the trigger rule ``all_done``. A step has ended well if it left what it returns, and no
+    task before it, in the group or in front of it, has failed.
 
     :param generate_task_id: the task that made the creatives; it must have ended well.
     :param publish_task_id: the task that published.
@@ -59,5 +63,11 @@ class CampaignVerdictOperator(CampaignStep):
             raise AirflowFailException(
                 f"{self.publish_task_id} did not end well: the creatives are made, and not published. Clear the task "
                 "before it that failed, and those after it; what was made is not paid for again."
+            )
+        before = states(context, self.get_flat_relative_ids(upstream=True))
+        if failed := sorted(name for name, state in before.items() if state in _BAD):
+            raise AirflowFailException(
+                f"{', '.join(failed[:_SHOWN])} did not end well. What is published was made before. Clear what failed, "
+                "and the tasks after it; what was made is not paid for again."
             )
         return {"counts": made["counts"], "credits": made["credits"], "published": published is not None}

@@ -183,15 +183,6 @@ def w3(results: list[dict[str, Any]]) -> list[Goal]:
     ]
 
 
-def w5(results: list[dict[str, Any]]) -> list[Goal]:
-    """Judge W5."""
-    ours = [(f"{run['title']}, {run['tasks']:,} tasks", run) for run in results if run["ours"]]
-    return [
-        *goal("W5: tasks failed", 0, "", [(name, run["failed"]) for name, run in ours], 0),
-        *goal("W5: warnings of a blocked loop", 0, "", [(name, run["blocked_warnings"]) for name, run in ours], 0),
-    ]
-
-
 def cold(results: list[dict[str, Any]]) -> list[Goal]:
     """Judge the cold path."""
     imports = [(f"`{one['module']}`", one) for one in results if one["what"] == "import"]

@@ -9,7 +9,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tests.benchmarks import batch_page, goals
+from tests.benchmarks import batch_page, goals, whole_page
 from tests.benchmarks.contenders import CONTENDERS
 from tests.benchmarks.machine import OWN
 from tests.benchmarks.seal import sealed
@@ -135,7 +135,7 @@ def _goals(found: Kept) -> str:
     if "w3" in found:
         judged += goals.w3([*found["w3"]["results"], *_thousand(found)])
     if "w5" in found:
-        judged += goals.w5(found["w5"]["results"])
+        judged += whole_page.judge(found["w5"]["results"])
     if "w6" in found:
         judged += batch_page.judge(found["w6"]["results"])
     if "cold" in found:
@@ -326,33 +326,7 @@ def _latency(runs: Runs) -> str:
 
 
 def _w5(found: Kept) -> str:
-    results = found["w5"]["results"]
-    head = ["who", "tasks", "run s", "triggerer CPU s", "triggerer memory MB", "requests", "429s", "failed"]
-    head += ["“async thread was blocked”", "triggerer log lines"]
-    rows = [
-        [
-            f"**{run['title']}**" if run["ours"] else run["title"],
-            _number(run["tasks"], 0),
-            _number(run["wall_seconds"], 0),
-            _number(run["triggerer_cpu_seconds"], 1),
-            _number(run["triggerer_memory_mb"], 0),
-            _number(run["requests"], 0),
-            _number(run["refused"], 0),
-            _number(run["failed"], 0),
-            _number(run["blocked_warnings"], 0),
-            _number(run["triggerer_log_lines"], 0),
-        ]
-        for run in results
-    ]
-    text = (
-        "## W5: in Airflow\n\nMapped deferrable tasks run on a whole Airflow: a scheduler with LocalExecutor and one "
-    )
-    text += f"triggerer with its default capacity. Each task submits a job that takes {results[0]['job_seconds']} "
-    text += (
-        "seconds. Airflow starts two processes for each task of any provider, so the time of a run says little about "
-    )
-    text += "the provider. The triggerer's CPU is that of all its processes, its idle time included.\n\n"
-    return text + _table(head, rows)
+    return whole_page.section(found["w5"]["results"], _table, _number)
 
 
 def _w6(found: Kept) -> str:

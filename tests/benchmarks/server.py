@@ -141,10 +141,12 @@ class Connection(asyncio.Protocol):
     def _send(self, answer: Answer) -> None:
         if self._transport.is_closing():
             return
-        body = json.dumps(answer.value, separators=(",", ":")).encode()
+        body, kind = answer.content, "image/png"
+        if body is None:
+            body, kind = json.dumps(answer.value, separators=(",", ":")).encode(), "application/json"
         lines = [
             f"HTTP/1.1 {answer.status} {_REASONS[answer.status]}",
-            "Content-Type: application/json",
+            f"Content-Type: {kind}",
             f"Content-Length: {len(body)}",
             *(f"{name}: {value}" for name, value in answer.headers.items()),
         ]
@@ -170,8 +172,10 @@ async def serve(options: argparse.Namespace) -> None:
     context.load_cert_chain(options.certificate)
     world = State(options)
     server = await loop.create_server(lambda: Connection(world), "127.0.0.1", 0, ssl=context, backlog=4096)
+    port = server.sockets[0].getsockname()[1]
+    world.service.origin = f"https://127.0.0.1:{port}"
     partial = options.port_file.with_suffix(".partial")
-    partial.write_text(str(server.sockets[0].getsockname()[1]))
+    partial.write_text(str(port))
     partial.rename(options.port_file)
     closing = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(closing), open(0, "rb", closefd=False))  # noqa: ASYNC230, SIM115 - a pipe that is open already

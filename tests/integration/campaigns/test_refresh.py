@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_adgen.campaigns import Brief
+from airflow_provider_adgen.campaigns.made import Made
 
 if TYPE_CHECKING:
     from tests.support.campaign import CampaignRig
@@ -53,6 +54,32 @@ def test_what_is_missing_turns_the_run_red_and_what_there_is_is_published(campai
     assert campaign.go(begin="generate") == ALL, campaign.errors
     assert len(campaign.charges) == 4, "only what failed is paid for again"
     assert [event["counts"] for event in campaign.events] == [{"completed": 2, "failed": 1}, {"completed": 3}]
+
+
+def test_what_an_earlier_try_left_does_not_hide_a_failure_after_a_clear(campaign: CampaignRig) -> None:
+    assert campaign.go() == ALL, campaign.errors
+    (campaign.folder / "feed.jsonl").write_text("no feed\n")
+    campaign.cleared(*ALL)
+    states = campaign.go()
+    left_out = {"generate": "upstream_failed", "draft": "skipped", "publish": "skipped"}
+    assert states == ALL | {"plan": "failed", "verdict": "failed"} | left_out
+    assert "campaign.generate, campaign.plan did not end well." in campaign.message("verdict")
+    assert len(campaign.events) == 1
+
+
+def test_a_draft_that_cannot_be_written_after_a_clear_turns_the_run_red(
+    campaign: CampaignRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert campaign.go() == ALL, campaign.errors
+
+    def full(*_given: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Made, "write", full)
+    campaign.cleared("generate", "draft", "publish", "verdict")
+    states = campaign.go(begin="generate")
+    assert states == ALL | {"draft": "failed", "publish": "upstream_failed", "verdict": "failed"}
+    assert "campaign.draft, campaign.publish did not end well." in campaign.message("verdict")
 
 
 def test_where_nothing_has_a_result_nothing_is_published(campaign: CampaignRig) -> None:

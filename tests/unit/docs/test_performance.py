@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.benchmarks import batch_page, batches, goals, report
+from tests.benchmarks import batch_page, batches, goals, report, whole, whole_page
 from tests.benchmarks.apis import SERVICES, Request
 from tests.benchmarks.jobs import Counts, Jobs
 from tests.benchmarks.seal import is_whole, sealed
@@ -203,6 +203,56 @@ def test_a_batch_is_on_the_page(tmp_path):
     assert "| **CutX** | 300 | 3 | 95 | 12.3 | 0.20 | +80 | +15 | 3 |" in text
     assert "| **Adsumo** | 4.2 | 12.0 | 29.0 | +60 |" in text
     assert re.search(r"\| W6: items lost \| 0 \| 3 \| CutX, 10,000 items \| 2 \| \*\*no\*\* \|", text)
+
+
+def whole_run(title: str, how: str, wall: float, cpu: float, **more: Any) -> dict[str, Any]:
+    """Return what a run on a whole Airflow took, gone well but for what is given."""
+    return {
+        "title": title,
+        "how": how,
+        "ours": title != "databricks",
+        "tasks": 500,
+        "lost": 0,
+        "job_seconds": 60,
+        "parallelism": 4,
+        "wall_seconds": wall,
+        "cpu_seconds": {"scheduler": cpu, "triggerer": 9.0, "api-server": 30.0, "dag-processor": 3.0},
+        "peak_mb": {"triggerer": 300.0},
+        "requests": 1100,
+        "refused": 0,
+        "blocked_warnings": 0,
+        "triggerer_log_lines": 40,
+        **more,
+    }
+
+
+MAPPED_RUNS = [
+    whole_run("adgen: Adsumo", whole.MAPPED, 400.0, 600.0),
+    whole_run("databricks", whole.MAPPED, 420.0, 500.0, blocked_warnings=2),
+]
+
+
+@pytest.mark.parametrize(
+    ("missing", "goal", "got", "where"),
+    [
+        ({"wall_seconds": 200.0}, "W5: time", "0.50", "beside adgen: Adsumo, mapped tasks"),
+        ({"cpu_seconds": {"scheduler": 60.0}}, "W5: CPU", "0.12", "beside databricks, mapped tasks"),
+        ({"lost": 1}, "W5: creatives lost", "1", "adgen: Adsumo, one batch"),
+        ({"blocked_warnings": 1}, "W5: warnings", "1", "adgen: Adsumo, one batch"),
+    ],
+)
+def test_a_batch_is_judged_beside_mapped_tasks(missing, goal, got, where):
+    batch_run = whole_run("adgen: Adsumo", whole.BATCH, 90.0, 20.0)
+    assert all(one.reached for one in whole_page.judge([*MAPPED_RUNS, batch_run]))
+    judged = by_name(whole_page.judge([*MAPPED_RUNS, batch_run | missing]), goal)
+    assert (judged.reached, judged.got, judged.where) == (False, got, where)
+
+
+def test_a_whole_airflow_is_on_the_page(tmp_path):
+    keep(tmp_path, "w5", [*MAPPED_RUNS, whole_run("adgen: Adsumo", whole.BATCH, 90.0, 20.0)])
+    text = report.render(report.load(tmp_path), None)
+    assert "| **adgen: Adsumo, one batch** | 90 | 20.0 | 9.0 | 30.0 | 3.0 | 300 | 1,100 | 0 | 0 | 0 | 40 |" in text
+    assert "so 30 s of the batch's run are left" in text
 
 
 def test_no_page_is_written_from_nothing(tmp_path):
