@@ -28,7 +28,7 @@ class RateLimit:
 
 
 # Requests a second at the start, and the seconds in which that doubles until a 429 tells the limit.
-_START, _DOUBLING = 50.0, 1.0
+_START, _DOUBLING = 25.0, 1.0
 # What a 429 leaves of the pace, the seconds in which that much is added again, and those after which it is forgotten.
 _CUT, _GROWTH, _FORGOTTEN = 0.5, 200.0, 900.0
 # What is left of a minute's requests where a limit counts by the minute.
@@ -103,7 +103,7 @@ class RateBudget:
     One account's budget in this process. Each rate class has its own.
 
     Limits that are known are kept: the vendor's documented ones, the user's own, and what headers say is left. For
-    reads without a known limit, the pace starts at 50 requests a second and doubles each second. A 429 halves it; it
+    reads without a known limit, the pace starts at 25 requests a second and doubles each second. A 429 halves it; it
     grows slowly again. A class that is refused again right after its pause is limited by the minute, and its pace
     becomes three quarters of what the last minute took.
 

@@ -142,10 +142,10 @@ def test_more_a_minute_is_used_well(requests: int) -> None:
     assert len(out) > 0.7 * 5 * requests
 
 
-def test_without_a_limit_a_thousand_requests_take_four_seconds() -> None:
-    out, _ = send(boundless, wanted=all_at_once, seconds=5)
-    assert sum(1 for one in out if one < 4) > 750
-    assert sum(1 for one in out if 4 <= one < 5) > 300
+def test_without_a_limit_a_thousand_requests_take_five_seconds() -> None:
+    out, _ = send(boundless, wanted=all_at_once, seconds=6)
+    assert sum(1 for one in out if one < 5) > 750
+    assert sum(1 for one in out if 5 <= one < 6) > 300
 
 
 def test_few_requests_are_not_held_up() -> None:
@@ -167,26 +167,26 @@ def test_a_documented_limit_is_not_met_at_all() -> None:
 def test_a_pace_grows_again_and_is_forgotten() -> None:
     budget = RateBudget()
     for number in range(100):
-        budget.take(RateClass.READ, number / 100)
-    budget.learn(RateClass.READ, 429, {}, 1.2, WALL, 1.0)
+        budget.take(RateClass.READ, 5 + number / 100 if number else 0.0)
+    budget.learn(RateClass.READ, 429, {}, 6.2, WALL, 6.0)
     gaps = []
     for now in (10.0, 300.0, 1000.0):
         budget.learn(RateClass.READ, 200, {}, now, WALL, now)
         gaps.append(max(budget.take(RateClass.READ, now) for _ in range(11)) / 10)
     assert gaps[0] == pytest.approx(1 / 40, rel=0.3) and gaps[1] == pytest.approx(gaps[0] / 2.5, rel=0.3)
-    assert gaps[2] < 0.02
+    assert gaps[2] < 0.04
 
 
 def test_many_refusals_of_what_was_under_way_count_as_one() -> None:
     one, many = RateBudget(), RateBudget()
     for budget, refusals in ((one, 1), (many, 30)):
         for number in range(100):
-            budget.take(RateClass.READ, number / 100)
+            budget.take(RateClass.READ, 5 + number / 100 if number else 0.0)
         for _ in range(refusals):
-            budget.learn(RateClass.READ, 429, {}, 1.2, WALL, 1.0)
-        assert budget.delay(RateClass.READ, 1.2) == pytest.approx(1.0, abs=0.1)
-        budget.take(RateClass.READ, 5.0)
-    assert one.delay(RateClass.READ, 5.0) == many.delay(RateClass.READ, 5.0)
+            budget.learn(RateClass.READ, 429, {}, 6.2, WALL, 6.0)
+        assert budget.delay(RateClass.READ, 6.2) == pytest.approx(1.0, abs=0.1)
+        budget.take(RateClass.READ, 10.0)
+    assert one.delay(RateClass.READ, 10.0) == many.delay(RateClass.READ, 10.0)
 
 
 SAYINGS = {
