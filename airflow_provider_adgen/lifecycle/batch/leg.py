@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.errors import AdGenError, BudgetBusy, GenerationTimeout
 from airflow_provider_adgen.ledger.stores import item_folder
+from airflow_provider_adgen.lifecycle.batch.answers import take_answers
 from airflow_provider_adgen.lifecycle.batch.board import Board
 from airflow_provider_adgen.lifecycle.batch.ending import Ending
 from airflow_provider_adgen.lifecycle.batch.items import trouble
@@ -188,6 +189,7 @@ class BatchLeg:
                 self._opening.account(conn_id).stop(stopped)
         board.given_up = notes.get("given_up", "")
         board.open(notes.get("items", {}))
+        take_answers(board, members)
         return board
 
     def _take(self, resumed: Resumed | None) -> None:
