@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def take_answers(board: Board, members: Members) -> None:
     """
-    Take in what was said, before anything is sent.
+    Take in what was said, before anything is sent, and put what is still unknown before what is new.
 
     A job that was attached is paid for: it is collected also where its account takes nothing just now.
 
@@ -35,3 +35,8 @@ def take_answers(board: Board, members: Members) -> None:
             record = readable(state)
         if state.job is None and record is not None:
             board.let_go(state, record)
+    for some in board.ready.values():
+        # What may have been accepted comes first: it needs no room in a budget that others have to wait for.
+        first = sorted(some, key=lambda one: not one.is_open)
+        some.clear()
+        some.extend(first)

@@ -110,6 +110,17 @@ def test_a_lost_submission_stays_unknown_when_its_account_is_out(batch: BatchRig
     assert list(batch.statuses().values()).count("unknown") == lost
 
 
+@pytest.mark.parametrize("on_insufficient", ["fail", "wait"])
+def test_a_lost_submission_is_settled_although_the_budget_is_used_up(batch: BatchRig, on_insufficient: str) -> None:
+    batch.patch.setenv("AIRFLOW__ADGEN__BUDGETS", '{"adsumo_default": {"day": 2}}')
+    dies(batch, items(2), "before-record")
+    assert any(one.open is not None for one in records(batch).values())
+    batch.clock.move(60)
+    fails(batch, [item("new"), *items(2)], on_insufficient=on_insufficient, submit_timeout=600)
+    assert batch.statuses() == {"new": "waiting", **{one["key"]: "completed" for one in items(2)}}
+    assert len(batch.charges) == 2
+
+
 def test_nothing_is_paid_for_a_removed_item_when_its_submission_is_dismissed(batch: BatchRig) -> None:
     given = items(3, "sume")
     batch.sandbox.fault("drop", "sume", method="POST", when="before")
