@@ -33,7 +33,7 @@ help:
 	@echo 'make chaos-short  a few processes killed under paid generations'
 	@echo 'make docs         build the documentation'
 	@echo 'make package      build the wheel and look at it in an environment of its own'
-	@echo 'make chaos        every way to die, at every vendor; writes docs/reliability.md'
+	@echo 'make chaos        every way to die, at every vendor, and 5000 random histories; writes docs/reliability.md'
 	@echo 'make bench        waiting, measured beside other providers; writes docs/performance.md, 45 minutes  (BENCH="w1-150 w3" for parts)'
 	@echo 'make bench-airflow  the same on a whole Airflow       (TASKS=100 for fewer tasks)'
 	@echo 'make clean        remove what the above made'
@@ -93,6 +93,7 @@ chaos: $(BENCH_READY)
 	$(BENCH_VENV)/bin/python -m pytest tests/e2e -m slow -q $(PYTEST_ARGS)
 	ADGEN_BATCH_ITEMS=60 ADGEN_BATCH_LIVES=14 \
 		$(BENCH_VENV)/bin/python -m pytest tests/integration/batch/test_deaths.py -q $(PYTEST_ARGS)
+	ADGEN_HISTORIES=5000 $(BENCH_VENV)/bin/python -m pytest tests/integration/batch/test_histories.py -q $(PYTEST_ARGS)
 
 docs: $(NEWEST_READY)
 	$(NEWEST)/bin/python -m tools.generate_docs --check

@@ -162,7 +162,7 @@ class BatchStore(FrozenItems):
             return
         try:
             # What is wrong with an object is told when the item itself is read, and stops only that item.
-            records = [self._parse(f"{item}/{name}", fs.cat_file(f"{folder}/{name}")) for name in missing]
+            records = [self._parse(f"{item}/{name}", fs.cat_file(f"{folder}/{name}")) for name in sorted(missing)]
             if kept is not None:
                 records.append(self._parse(item, kept.record))
         except (RecordUnreadable, FileNotFoundError):

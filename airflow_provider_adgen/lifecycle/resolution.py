@@ -81,7 +81,9 @@ def apply_resolution(
     """
     Record what a person said about an unresolved attempt; return whether there was anything said.
 
-    :param decision: a decision to stop.
+    It is asked for before the risk of paying twice is taken, too: a job that was attached is not paid for again.
+
+    :param decision: what was decided.
     :param hook: the account.
     :param request: what the task generates.
     :param attempt_log: the task's record.
@@ -89,7 +91,7 @@ def apply_resolution(
     :raises InvalidRequest: the vendor does not know the jobs that were named.
     """
     attempt = decision.attempt
-    if decision.why != Why.UNRESOLVED or attempt is None:
+    if decision.why not in {Why.UNRESOLVED, Why.UNKNOWN_RESUBMIT} or attempt is None:
         return False
     said = read_resolution(attempt.uid)
     if said is None or said == GONE:  # that is about a recorded job, and is no job id
@@ -103,6 +105,22 @@ def apply_resolution(
         _check_exists(hook, attempt, ids)
     log.warning("A person attached %s job %s to attempt %s.", hook.vendor.title, said, attempt.uid)
     attempt_log.adopt(attempt, ids)
+    return True
+
+
+def declared_gone(attempt: Attempt, title: str, attempt_log: AttemptLog, log: Any) -> bool:
+    """
+    Return whether a person declared that a recorded job is gone, which the vendor does not know; then record it.
+
+    :param attempt: whose job it is.
+    :param title: the vendor's.
+    :param attempt_log: the task's record.
+    :param log: where to say it.
+    """
+    if read_resolution(attempt.uid) != GONE:
+        return False
+    log.warning("A person declared that %s job %s is gone.", title, ", ".join(attempt.job_ids))
+    attempt_log.gone(attempt)
     return True
 
 

@@ -38,7 +38,7 @@ from airflow_provider_adgen.lifecycle.attempt_log import AttemptLog
 from airflow_provider_adgen.lifecycle.costs import put_costs
 from airflow_provider_adgen.lifecycle.legs import SubmitLater
 from airflow_provider_adgen.lifecycle.paying import Payment, given_back, payment_for, still_paid, withdrawn_unless_used
-from airflow_provider_adgen.lifecycle.resolution import GONE, apply_resolution, read_resolution
+from airflow_provider_adgen.lifecycle.resolution import apply_resolution, declared_gone
 from airflow_provider_adgen.lifecycle.sigalrm import sigalrm_deferred
 from airflow_provider_adgen.lifecycle.stop_messages import stop_error
 from airflow_provider_adgen.lifecycle.submit_options import ALONE, Surroundings
@@ -160,7 +160,10 @@ class Submission:
             if counting is None or counting.uid != asked:
                 # What was said of one attempt's job says nothing about another's, by whichever process it was made.
                 says = seen = None
-            decision = self._once(decide(self._situation(record, resumed=resumed, says=says)), record)
+            decision = decide(self._situation(record, resumed=resumed, says=says))
+            if apply_resolution(decision, self.hook, self.request, self.attempt_log, self._log):
+                continue
+            decision = self._once(decision, record)
             done: Generation | SubmitLater | None = None
             match decision.action:
                 case Action.SUBMIT if closed is not None:
@@ -184,10 +187,14 @@ class Submission:
                     done = self.window.pause(decision.seconds, decision.why)
                     self.attempt_log.refresh()
                 case Action.STOP:
-                    if not apply_resolution(decision, self.hook, self.request, self.attempt_log, self._log):
-                        raise self._stop(decision)
+                    raise self._stop(decision)
             if done is not None:
                 return done
+
+    def take_answer(self) -> bool:
+        """Record what a person said of a submission that nobody knows about; return whether there was anything."""
+        decision = decide(self._situation(self.attempt_log.record(), resumed=False, says=None))
+        return apply_resolution(decision, self.hook, self.request, self.attempt_log, self._log)
 
     def _once(self, decision: Decision, record: Record | None) -> Decision:
         """Let one try accept the risk of paying twice once, not for as long as the vendor's answers are broken."""
@@ -338,7 +345,8 @@ class Submission:
         try:
             seen = self.ask(attempt.job_ids, attempt.result_kind, attempt.submitted_at)
         except NotFound:
-            return None, GenerationStatus.EXPIRED if self._given_up(attempt) else MISSING
+            gone = declared_gone(attempt, self.vendor.title, self.attempt_log, self._log)
+            return None, GenerationStatus.EXPIRED if gone else MISSING
         except DownloadError:
             if not self.request.synchronous:
                 raise
@@ -349,15 +357,6 @@ class Submission:
             self.attempt_log.ended(attempt, seen)
         return seen, str(seen.status)
 
-    def _given_up(self, attempt: Attempt) -> bool:
-        """Whether a person declared that a job is gone, which the vendor does not know; then the record says so."""
-        if read_resolution(attempt.uid) != GONE:
-            return False
-        job = ", ".join(attempt.job_ids)
-        self._log.warning("A person declared that %s job %s is gone.", self.vendor.title, job)
-        self.attempt_log.gone(attempt)
-        return True
-
     def ask(self, job_ids: list[str], kind: str | None, submitted_at: float | None) -> Generation | None:
         """Ask the vendor for a job; see :func:`.ask_for_job`."""
         return ask_for_job(self.hook, job_ids, kind, submitted_at, clock=self._clock, log=self._log)
@@ -367,7 +366,7 @@ class Submission:
         attempt = self.attempt_log.counting
         if attempt is None or attempt.phase != "submitted":
             return error
-        if self._given_up(attempt):
+        if declared_gone(attempt, self.vendor.title, self.attempt_log, self._log):
             return self._stop(Decision(Action.STOP, Why.EXPIRED, self.attempt_log.counting))
         return self._stop(Decision(Action.STOP, Why.MISSING_JOB, attempt))
 

@@ -103,6 +103,7 @@ class Stage:
     def run(self, actors: dict[str, Callable[[], None]]) -> None:
         """Let all of them come to their ends."""
         self._wakes = dict.fromkeys(actors, self.time)
+        self._now = None
 
         def live(name: str, act: Callable[[], None]) -> None:
             self._await()
@@ -296,13 +297,13 @@ def without_locks(monkeypatch: Any) -> None:
 
 
 @contextmanager
-def memory_stores() -> Iterator[Callable[[], tuple[OwnMemory, str]]]:
+def memory_stores(kind: type[OwnMemory] = OwnMemory) -> Iterator[Callable[[], tuple[OwnMemory, str]]]:
     """Attach new, empty memory file systems to Airflow; each call returns one, and the path of a folder in it."""
     from airflow.sdk.io import attach, store
 
     def make() -> tuple[OwnMemory, str]:
         store._STORE_CACHE.pop(f"memory-{CONN}", None)
-        fs = OwnMemory()
+        fs = kind()
         attach("memory", CONN, fs=fs)
         return fs, f"memory://{CONN}@/shop"
 

@@ -204,7 +204,8 @@ SECTIONS = (
     Section(
         "The job ended without a result (`submitted`, with its end)",
         "A choice is untried if no attempt since the last clear was made with its request, refused ones included. A "
-        "job that several tries waited for was waited for in this try if this one did.",
+        "job that several tries waited for was waited for in this try if this one did. A job that somebody canceled at "
+        "the vendor is not among these: it is left **failed** until the task is cleared.",
         (_CLEARED, _LISTED, _REFUND, _FAILED, _LEFT, _WHOSE),
         _over,
     ),

@@ -22,6 +22,7 @@ from airflow_provider_adgen.core.errors import (
     PermissionDenied,
     SpendingForbidden,
 )
+from airflow_provider_adgen.core.vocabulary import GenerationStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -127,8 +128,8 @@ def next_step(
             return Step(Do.COLLECT, where)
     if cleared and on_clear != "reattach":
         return Step(Do.SUBMIT, 0, anew=True)
-    if where is None:
-        return Step(Do.FAIL, None)
+    if where is None or last.ended == GenerationStatus.CANCELED:
+        return Step(Do.FAIL, where)  # somebody canceled it on purpose: no retry submits it again
     before = last.try_number != try_number and last.wait_try != try_number
     if on_failed is None and last.ended in promises(last.vendor).refunded:
         tried = {one.fingerprint for one in record.attempts if one.epoch == last.epoch and not _put_off(one)}

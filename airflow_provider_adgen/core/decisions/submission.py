@@ -134,7 +134,7 @@ class Situation:
     :param now: Unix time.
     :param resumed: this is a later leg of the try that submitted.
     :param own: this process made the last attempt and knows that its posting is over.
-    :param moved: the recorded job was another choice's of the same item, and its refund is documented: this submission
+    :param moved: where the recorded job is another choice's of the same item, its refund is documented: this submission
         takes its place.
     :param says: the status of the recorded job at the vendor, :data:`MISSING`, :data:`LOST`, or None while not asked.
     """
@@ -274,7 +274,8 @@ def refusal_delay(refusals: int, asked: float | None = None) -> float:
 
 
 def _submitted(situation: Situation, last: Attempt) -> Decision:
-    if situation.moved:
+    if situation.moved and last.fingerprint != situation.fingerprint:
+        # Once this choice has a job of its own, that one counts.
         return Decision(Action.SUBMIT, Why.MOVED, last)
     if situation.resumed:
         # A try has one input. Templates that render differently by the minute must not matter.

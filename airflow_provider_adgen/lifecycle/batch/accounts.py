@@ -68,6 +68,9 @@ class BatchAccount:
         self.later: SubmitLater | None = None
         """Why it takes nothing just now, and until when."""
 
+        self.no_budget_until = 0.0
+        """Unix time until which its budget has no room for anything that is not reserved yet."""
+
         # Why it seems to refuse everything.
         self._suspicion: str | None = None
         self._unanswered = 0
@@ -75,10 +78,15 @@ class BatchAccount:
         self._lowered_to: int | None = None
         self._lowered_until = 0.0
 
-    def delay(self, now: float) -> float:
-        """Return the seconds until something may be submitted to it, as far as that is known."""
-        held = self.hook.submit_delay()
-        return max(held, self.later.not_before - now if self.later is not None else 0.0)
+    def delay(self, now: float, *, reserved: bool) -> float:
+        """
+        Return the seconds until something may be submitted to it, as far as that is known.
+
+        :param now: Unix time.
+        :param reserved: it may have been accepted before, and is counted already.
+        """
+        held = max(self.hook.submit_delay(), self.later.not_before - now if self.later is not None else 0.0)
+        return held if reserved else max(held, self.no_budget_until - now)
 
     def limit(self, now: float) -> int | None:
         """Return how many jobs it may have under way; None for any number."""

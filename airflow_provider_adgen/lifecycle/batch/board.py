@@ -133,26 +133,29 @@ class Board:
         :param notes: of an earlier leg of this try; may be missing or old.
         """
         delivered: list[ItemState] = []
-        for state in self.states:
-            if state.outcome is not None:
+        for state in (one for one in self.states if one.outcome is None):
+            if (record := self.look_at(state, notes.get(item_folder(state.key)))) is None:
                 continue
-            record = readable(state)
-            if record is None:
-                state.finish(ItemStatus.UNKNOWN, state.reason)
-                continue
-            try:
-                self.recount(state, record)
-                self._members.risked(risks(record, self._facts.try_number))
-                self.decide(state, record, notes.get(item_folder(state.key)))
-            except AdGenError as error:
-                state.finish(fate(record, error), trouble(error))
+            self._members.risked(risks(record, self._facts.try_number))
             if self._may_be_rejected(state, record):
                 delivered.append(state)
-                self._let_go(state, record)
+                self.let_go(state, record)
             elif state.job is None:
                 self._close(state, record)
         if self._reuse is not None:
             self._look_up(self._reuse, delivered)
+
+    def look_at(self, state: ItemState, note: Note | None = None) -> Record | None:
+        """Find out where an item stands, and return its record; None where that cannot be read."""
+        if (record := readable(state)) is None:
+            state.finish(ItemStatus.UNKNOWN, state.reason)
+            return None
+        try:
+            self.recount(state, record)
+            self.decide(state, record, note)
+        except AdGenError as error:
+            state.finish(fate(record, error), trouble(error))
+        return record
 
     def restore(self, state: ItemState, outcome: Outcome) -> None:
         """
@@ -207,9 +210,10 @@ class Board:
         if state.status in FINAL:
             tried = risks(record, self._facts.try_number)
             state.put_away(state.summed_up(state.status, record, helps=self._improves(state), risks=tried))
-        self._let_go(state, record)
+        self.let_go(state, record)
 
-    def _let_go(self, state: ItemState, record: Record) -> None:
+    def let_go(self, state: ItemState, record: Record) -> None:
+        """Keep its record as a text until something is done about it."""
         state.close_ledger(record)
         self._opening.store.close(state.key, record)
 
@@ -262,8 +266,7 @@ class Board:
 
     def decide(self, state: ItemState, record: Record, note: Note | None = None) -> None:
         """Find out by its record what is to be done about an item."""
-        item, last = state.item, record.counting
-        state.status = None
+        item, last, state.status = state.item, record.counting, None
         if item.problem and not item.choices and not state.removed:
             state.finish(ItemStatus.SKIPPED, item.problem)
             return

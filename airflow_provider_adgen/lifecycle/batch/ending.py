@@ -110,7 +110,7 @@ class Ending:
             if not waiting:
                 continue
             account = self._opening.account(conn_id)
-            delay, limit = account.delay(now), account.limit(now)
+            delay, limit = account.delay(now, reserved=waiting[0].may_be_accepted), account.limit(now)
             room.extend([limit] if limit is not None else [])
             if account.later is not None and account.later.credits is not None:
                 later.append(account.later)

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.errors import AdGenError, BudgetBusy, GenerationTimeout
 from airflow_provider_adgen.ledger.stores import item_folder
+from airflow_provider_adgen.lifecycle.batch.answers import take_answers
 from airflow_provider_adgen.lifecycle.batch.board import Board
 from airflow_provider_adgen.lifecycle.batch.ending import Ending
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.outcome import Outcome
 from airflow_provider_adgen.lifecycle.batch.outcomes import Outcomes
 from airflow_provider_adgen.lifecycle.batch.state import chosen
-from airflow_provider_adgen.lifecycle.legs import Finished, SubmitLater, Wait
 from airflow_provider_adgen.lifecycle.paying import BUSY_PAUSE
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
     from airflow_provider_adgen.lifecycle.batch.reuse import Reuse
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
-    from airflow_provider_adgen.lifecycle.legs import Resumed, Watch
+    from airflow_provider_adgen.lifecycle.legs import Finished, Resumed, Wait, Watch
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
 LEG_SECONDS = 90.0
@@ -188,6 +188,7 @@ class BatchLeg:
                 self._opening.account(conn_id).stop(stopped)
         board.given_up = notes.get("given_up", "")
         board.open(notes.get("items", {}))
+        take_answers(board, members)
         return board
 
     def _take(self, resumed: Resumed | None) -> None:
@@ -225,7 +226,8 @@ class BatchLeg:
         """Whether something can be expected soon, so that the leg is not over yet."""
         if self._board.over:
             return True
-        pauses = [self._opening.account(one).delay(now) for one, waiting in self._board.ready.items() if waiting]
+        heads = [(self._opening.account(one), waiting[0]) for one, waiting in self._board.ready.items() if waiting]
+        pauses = [account.delay(now, reserved=state.may_be_accepted) for account, state in heads]
         pauses += [moment - now for moment, _, _ in self._board.sleeping[:1]]
         if not pauses:
             return False
@@ -261,9 +263,10 @@ class BatchLeg:
                     continue
                 full = under_way >= self._options.max_in_flight or len(self._running) >= THREADS
                 kind = str(chosen(state).request.get("kind", ""))
-                if full or account.delay(now) > 0 or not account.has_room(kind, now):
+                reserved = state.may_be_accepted
+                if full or account.delay(now, reserved=reserved) > 0 or not account.has_room(kind, now):
                     break
-                if not self._covered(account, waiting):
+                if not reserved and not self._covered(account, waiting):
                     break
                 waiting.popleft()
                 if board.plan(state):
@@ -283,14 +286,14 @@ class BatchLeg:
                 prices.append(price)
             try:
                 filled = account.purse.fill(prices)
-            except BudgetBusy as error:
-                account.later = SubmitLater(account.conn_id, error.message, self._clock.now() + BUSY_PAUSE)
+            except BudgetBusy:
+                account.no_budget_until = self._clock.now() + BUSY_PAUSE
                 return False
             except AdGenError as error:
                 account.stop(error)
                 return True
             if filled.over is not None and filled.until is not None and self._options.submit.on_insufficient == "wait":
-                account.later = SubmitLater(account.conn_id, "budget", filled.until)
+                account.no_budget_until = filled.until
                 return False
             account.covered = max(1, filled.count)
         account.covered -= 1

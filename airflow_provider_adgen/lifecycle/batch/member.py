@@ -100,6 +100,13 @@ class Members:
             self._reuse.release(state, choice)
         return value
 
+    def take_answer(self, state: ItemState) -> bool:
+        """Record what a person said of an item's open submission; return whether there was anything to record."""
+        try:
+            return self.submission(state).take_answer()
+        except Exception:  # the item's own leg meets it again, and says what it was
+            return False
+
     def submission(self, state: ItemState) -> Submission:
         """Return the submission of an item's choice."""
         choice, step = state.choice, state.step

@@ -17,8 +17,8 @@ Of one item its status ("" while open), the reason, the number of its choice, an
 
 
 def risks(record: Record, try_number: int) -> int:
-    """Return how many submissions of a try followed one that nobody knows about."""
-    pairs = itertools.pairwise(record.attempts)
+    """Return how many submissions of a try followed one that nobody knows about; what started nothing counts not."""
+    pairs = itertools.pairwise(one for one in record.attempts if one.phase != "withdrawn")
     return sum(1 for before, one in pairs if before.phase == "intent" and one.try_number == try_number)
 
 

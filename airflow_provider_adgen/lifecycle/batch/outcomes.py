@@ -129,8 +129,9 @@ class Outcomes:
 
     def _move(self, state: ItemState, reason: str) -> None:
         """Send an item that was refused to its next choice."""
-        choices = state.item.choices
-        index = choices.index(chosen(state)) + 1
+        choices, refused = state.item.choices, chosen(state)
+        # What was refused may be a recorded request that is none of them any more.
+        index = choices.index(refused) + 1 if refused in choices else 0
         if index >= len(choices):
             state.finish(ItemStatus.REFUSED, reason)
             self._stop_after(state)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_adgen.core.decisions.batch import ItemStatus
 from airflow_provider_adgen.core.registry import get_vendor
+from airflow_provider_adgen.core.vocabulary import GenerationStatus
 from airflow_provider_adgen.lifecycle.batch.opening import readable
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def improves(state: ItemState, *, stopped: bool, on_failed: Literal["fail", "res
     if state.status is ItemStatus.FAILED and state.choice in state.item.choices:
         record = readable(state)
         last = record.counting if record is not None else None
-        if last is None or last.phase != "submitted":
+        if last is None or last.phase != "submitted" or last.ended == GenerationStatus.CANCELED:
             return False
         refunded = last.ended in get_vendor(last.vendor).promises.refunded
         return on_failed == "resubmit" or (on_failed is None and refunded)

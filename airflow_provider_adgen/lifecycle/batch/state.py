@@ -111,11 +111,15 @@ class ItemState:
         self.finish(self._open_status(), f"Nothing was submitted: {reason.rstrip('.')}.")
 
     def _open_status(self) -> ItemStatus:
-        is_open = self.is_open
-        if self._ledger is not None:
-            record = self._ledger.record()
-            is_open = record is not None and record.open is not None
-        return ItemStatus.UNKNOWN if is_open else ItemStatus.WAITING
+        return ItemStatus.UNKNOWN if self.may_be_accepted else ItemStatus.WAITING
+
+    @property
+    def may_be_accepted(self) -> bool:
+        """Whether a submission of it is open: nobody knows yet whether it was accepted, and it is counted."""
+        if self._ledger is None:
+            return self.is_open
+        record = self._ledger.record()
+        return record is not None and record.open is not None
 
     @property
     def told(self) -> ItemStatus:

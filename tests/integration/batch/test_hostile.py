@@ -110,6 +110,17 @@ def test_a_lost_submission_stays_unknown_when_its_account_is_out(batch: BatchRig
     assert list(batch.statuses().values()).count("unknown") == lost
 
 
+@pytest.mark.parametrize("on_insufficient", ["fail", "wait"])
+def test_a_lost_submission_is_settled_although_the_budget_is_used_up(batch: BatchRig, on_insufficient: str) -> None:
+    batch.patch.setenv("AIRFLOW__ADGEN__BUDGETS", '{"adsumo_default": {"day": 2}}')
+    dies(batch, items(2), "before-record")
+    assert any(one.open is not None for one in records(batch).values())
+    batch.clock.move(60)
+    fails(batch, [item("new"), *items(2)], on_insufficient=on_insufficient, submit_timeout=600)
+    assert batch.statuses() == {"new": "waiting", **{one["key"]: "completed" for one in items(2)}}
+    assert len(batch.charges) == 2
+
+
 def test_nothing_is_paid_for_a_removed_item_when_its_submission_is_dismissed(batch: BatchRig) -> None:
     given = items(3, "sume")
     batch.sandbox.fault("drop", "sume", method="POST", when="before")
@@ -175,6 +186,53 @@ def test_a_moved_item_that_is_put_off_stays_moved(batch: BatchRig, promising_ref
     told = batch.run(batch.batch([item("a", "adsumo", "sume")]))
     assert told["counts"]["completed"] == 1
     assert batch.lines()["a"]["choice"] == 1
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_moved_item_is_paid_for_once(batch: BatchRig, promising_refunds: None, deferrable: bool) -> None:
+    batch.sandbox.fail_next("adsumo", times=1)
+    most = {"adsumo_default": 10, "sume_default": 30}
+    moving = batch.batch([item("a", "adsumo", "sume")], deferrable=deferrable, max_credits=most, assume_credits=10)
+    told = batch.run(moving)
+    assert told["counts"]["completed"] == 1
+    assert [one["vendor"] for one in batch.charges] == ["adsumo", "sume"]
+
+
+def test_a_canceled_job_is_not_submitted_again(batch: BatchRig) -> None:
+    batch.sandbox.fail_next("sume", times=1, status="canceled")
+    fails(batch, [item("a", "sume")], on_failed="resubmit")
+    batch.retry()
+    text = fails(batch, [item("a", "sume")], on_failed="resubmit")
+    assert "1 failed" in text
+    assert len(batch.charges) == 1
+    batch.clear()
+    assert batch.run(batch.batch([item("a", "sume")]))["counts"]["completed"] == 1
+
+
+def test_a_recorded_request_that_is_refused_goes_to_what_is_wanted_now(batch: BatchRig) -> None:
+    batch.sandbox.fault("drop", "sume", method="POST", when="before")
+    fails(batch, [item("a", "sume")])
+    assert dismiss(batch) == 1
+    batch.retry()
+    batch.clock.move(
+        3
+    )  # of the 5 s for which the first request may still be under way: what was said counts after that
+    batch.sandbox.fault("status", "sume", method="POST", status=400, times=1, message="This is not allowed")
+    told = batch.run(batch.batch([item("a", "sume", prompt="A blue bottle")]))
+    assert told["counts"]["completed"] == 1
+    (job,) = batch.sandbox.jobs("sume")
+    assert job["request"]["prompt"] == "A blue bottle a"
+
+
+def test_what_was_dismissed_is_made_as_it_is_wanted_now(batch: BatchRig) -> None:
+    batch.sandbox.fault("drop", "sume", method="POST", when="before")
+    fails(batch, [item("a", "sume")])
+    assert dismiss(batch) == 1
+    batch.retry()
+    batch.clock.move(60)
+    assert batch.run(batch.batch([item("a", "sume", prompt="A blue bottle")]))["counts"]["completed"] == 1
+    (job,) = batch.sandbox.jobs("sume")
+    assert job["request"]["prompt"] == "A blue bottle a"
 
 
 @pytest.fixture

@@ -371,3 +371,34 @@ def test_a_job_that_the_vendor_has_deleted_is_given_up(batch: BatchRig, shell: S
     fails(batch, given)
     assert batch.statuses() == {key: "completed", given[1]["key"]: "submitted"}
     assert len(batch.charges) == 3
+
+
+def attach(shell: Shell, batch: BatchRig, paid: dict[str, str]) -> list[str]:
+    """Attach the jobs of submissions that nobody knows about, and return the items."""
+    keys = [key for key in unknown(shell) if key in paid]
+    for key in keys:
+        assert shell("attach", paid[key], "--key", key)[0] == 0
+    return keys
+
+
+def test_what_is_attached_is_collected_when_the_budget_is_used_up(batch: BatchRig, said: str, shell: Shell) -> None:
+    keys = attach(shell, batch, jobs(batch))
+    assert len(keys) == 2
+    batch.patch.setenv("AIRFLOW__ADGEN__BUDGETS", json.dumps({"sume_default": {"day": 1}}))
+    more = item("a", "sume")  # what has no room comes first
+    fails(batch, [more, *GIVEN], assume_credits=1, on_insufficient="wait", submit_timeout=600, max_in_flight=1)
+    assert {batch.statuses()[key] for key in keys} == {"completed"}
+    assert len(batch.charges) == 6
+
+
+def test_what_is_attached_is_not_paid_again_by_who_accepts_the_risk(batch: BatchRig, shell: Shell) -> None:
+    batch.sandbox.fault("drop", "sume", method="POST", times=2)
+    fails(batch, GIVEN[:1], on_unknown_submission="resubmit")
+    assert len(batch.charges) == 2
+    batch.clock.move(300)
+    (key,) = attach(shell, batch, jobs(batch))
+    batch.clear()
+    told = batch.run(batch.batch(GIVEN[:1], on_unknown_submission="resubmit"))
+    assert told["counts"]["completed"] == 1
+    assert batch.lines()[key]["generation"]["id"] == jobs(batch)[key]
+    assert len(batch.charges) == 2

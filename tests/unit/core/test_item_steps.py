@@ -1,0 +1,98 @@
+# Copyright the airflow-provider-adgen authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is done about an item of a batch, and about one generation, has to agree: otherwise an item goes in circles."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from airflow_provider_adgen.core.decisions.batch import Do, next_step
+from airflow_provider_adgen.core.decisions.submission import Action, Policy, Situation, decide
+from airflow_provider_adgen.core.record import Attempt, Record
+from airflow_provider_adgen.core.vendor import Promises
+from airflow_provider_adgen.lifecycle.batch.notes import risks
+
+PRINTS = ("first", "second")
+
+
+def attempt(phase: Any = "submitted", **more: Any) -> Attempt:
+    given: dict[str, Any] = {"epoch": 1, "try_number": 1, "fingerprint": "first", "kind": "image", **more}
+    return Attempt(phase=phase, **{"intended_at": 1000.0, "post_seconds": 60.0, **given})
+
+
+@pytest.mark.parametrize("refunds", [frozenset(), frozenset({"failed", "canceled"})], ids=["no refunds", "refunds"])
+@pytest.mark.parametrize("ended", ["failed", "canceled", "expired"])
+@pytest.mark.parametrize("on_failed", [None, "fail", "resubmit"])
+@pytest.mark.parametrize("on_clear", ["missing", "fresh", "reattach"])
+@pytest.mark.parametrize("cleared", [False, True])
+def test_what_is_submitted_again_is_what_one_generation_would_submit(
+    refunds: Any, ended: str, on_failed: Any, on_clear: Any, cleared: bool
+) -> None:
+    promises, epoch = Promises(refunded=refunds), 2 if cleared else 1
+    record = Record(attempts=[attempt(ended=ended, job_ids=["j"])])
+    step = next_step(
+        record,
+        PRINTS[:1],
+        try_number=2,
+        epoch=epoch,
+        on_clear=on_clear,
+        on_failed=on_failed,
+        promises=lambda _vendor: promises,
+    )
+    decision = decide(
+        Situation(
+            record=record,
+            promises=promises,
+            policy=Policy(on_failed=on_failed, on_clear="fresh" if step.anew else "reattach"),
+            kind="image",
+            epoch=epoch,
+            try_number=2,
+            fingerprint="first",
+            fields={},
+            now=5000.0,
+            moved=step.moved,
+            says=ended,
+        )
+    )
+    assert (step.do is Do.SUBMIT) == (decision.action is Action.SUBMIT)
+    if ended == "canceled" and not (cleared and on_clear != "reattach"):
+        assert step.do is Do.FAIL, "somebody canceled it on purpose"
+
+
+def test_a_moved_item_is_submitted_until_its_new_choice_has_a_job() -> None:
+    before = attempt(ended="failed", job_ids=["j-1"])
+    after = attempt(fingerprint="second", job_ids=["j-2"], intended_at=2000.0)
+    asked = {"promises": Promises(refunded=frozenset({"failed"})), "policy": Policy(on_clear="reattach")}
+
+    def action(*attempts: Attempt, resumed: bool) -> Action:
+        record = Record(attempts=list(attempts))
+        situation = Situation(
+            record=record,
+            kind="image",
+            epoch=1,
+            fingerprint="second",
+            fields={},
+            now=5000.0,
+            moved=True,
+            resumed=resumed,
+            **asked,
+        )
+        return decide(situation).action
+
+    for resumed in (False, True):
+        assert action(before, resumed=resumed) is Action.SUBMIT
+        assert action(before, after, resumed=resumed) in {Action.ASK, Action.ATTACH}
+
+
+def test_a_risk_counts_whatever_was_refused_between() -> None:
+    lost = attempt("intent", intended_at=1.0)
+    refused = attempt("withdrawn", intended_at=2.0, try_number=2)
+    made = attempt(intended_at=3.0, try_number=2, job_ids=["j"])
+    for between in itertools.chain([()], [(refused,)]):
+        assert risks(Record(attempts=[lost, *between, made]), 2) == 1
+        assert risks(Record(attempts=[lost, *between, made]), 3) == 0
+    assert risks(Record(attempts=[refused, made]), 2) == 0
+    assert risks(Record(attempts=[lost, refused]), 2) == 0
