@@ -107,6 +107,8 @@ def test_a_token_says_when_it_ends() -> None:
     assert token_end(token({"exp": 1800000000})) == 1800000000.0
     for key in ("adsumo_sk_x", "", "a.b.c", "..", token({}), token([1]), token({"exp": "soon"}), token({"exp": True})):
         assert token_end(key) is None
+    for end in (0, -1, 10**400, float("inf"), float("nan")):
+        assert token_end(token({"exp": end})) is None
 
 
 def test_parsing_it_imports_nothing_heavy() -> None:
