@@ -73,6 +73,7 @@ def test_the_tasks_follow_each_other() -> None:
         ({"review_timeout": 5}, "review_timeout needs review=True"),
         ({"library": "s3://x@y/z"}, "only with reuse=True"),
         ({"gallery_url": "http://ads.example"}, "must begin with https://"),
+        ({"gallery_url": "https://ads.example/spring?token=x"}, "gallery_url must hold no user, query or fragment"),
         ({"dry_run": "perhaps"}, "not clearly true or false"),
         ({"dry_run": ""}, "not clearly true or false"),
         ({"dry_run": None}, "not clearly true or false"),
