@@ -119,6 +119,8 @@ _OWN: dict[str, tuple[str, ...]] = {
     "triggers": ("cinematicads", "sume"),
 }
 
+_LINKS = ("DashboardLink", "GalleryLink", "ResultsLink", "StoredFileLink")
+
 _ANY_VENDOR = "AI ad generation"
 
 
@@ -138,6 +140,8 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "connection-types": [_own_connection_type(name) for name in _VENDORS],
         **{kind: _modules(kind) for kind in _SHARED},
+        # Airflow shows a link only if its class is named here.
+        "extra-links": [f"{_PACKAGE}.operators.links.{name}" for name in _LINKS],
         "cli": [f"{_PACKAGE}.cli.definition.get_commands"],
         "config": {"adgen": {"description": "AI ad generation.", "options": _options()}},
     }
@@ -223,6 +227,13 @@ def _options() -> dict[str, Any]:
             "needs ``ledger_path``. Not set: no limit.",
             "string",
             example='{"adsumo_default": {"day": 500, "month": 8000}}',
+        ),
+        "destination_urls": _option(
+            "The web addresses under which people reach what is stored: a JSON object, whose keys are object-storage "
+            "paths without a connection and whose values begin with https:// (or http://). Of several paths that hold "
+            "a file, the longest counts. Tasks link to their results there; nothing is signed. Not set: no such links.",
+            "string",
+            example='{"s3://my-bucket/ads": "https://ads.example.com"}',
         ),
         "poll_interval": _option(
             "Seconds between two polls of a running job, for tasks that do not set ``poll_interval``.",

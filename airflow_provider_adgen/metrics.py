@@ -34,6 +34,30 @@ LATENESS = "adgen.lateness"
 CREDITS_CHARGED = "adgen.credits.charged"
 """Counter: whole credits that submissions were charged."""
 
+CREDITS_REFUNDED = "adgen.credits.refunded"
+"""Counter: whole credits that were given back, as the vendor told or documents."""
+
+CREDITS_REMAINING = "adgen.credits.remaining"
+"""Gauge: an account's balance, as somebody last read it."""
+
+SUBMISSIONS_UNKNOWN = "adgen.submissions.unknown"
+"""Counter: submissions of which nobody knows whether they were accepted."""
+
+GENERATIONS_COMPLETED = "adgen.generations.completed"
+"""Counter: generations that were delivered."""
+
+GENERATIONS_FAILED = "adgen.generations.failed"
+"""Counter: jobs that ended without a result."""
+
+BUDGET_DAY_LEFT = "adgen.budget.day_left"
+"""Gauge: credits of a budget that are left for this UTC day."""
+
+BUDGET_MONTH_LEFT = "adgen.budget.month_left"
+"""Gauge: credits of a budget that are left for this calendar month."""
+
+KEY_SECONDS_LEFT = "adgen.key.seconds_left"
+"""Gauge: seconds until an account's key ends, where the key says so."""
+
 
 def count(name: str, number: int, tags: Mapping[str, str]) -> None:
     """Add *number* to a counter."""

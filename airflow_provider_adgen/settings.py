@@ -49,3 +49,9 @@ def budgets() -> str | None:
     """Return ``budgets``: the JSON text of what each account may spend (no default)."""
     text = (compat.conf.get(SECTION, "budgets", fallback="") or "").strip()
     return text or None
+
+
+def destination_urls() -> str | None:
+    """Return ``destination_urls``: the JSON text of web addresses by storage path (no default)."""
+    text = (compat.conf.get(SECTION, "destination_urls", fallback="") or "").strip()
+    return text or None

@@ -252,6 +252,12 @@ class Run:
             timeout=timeout,
         )
 
+    def links(self, task_id: str, map_index: int = -1) -> dict[str, str | None]:
+        """Return the links on a task's page; None for one that is not shown."""
+        path = f"{self._task_path(task_id)}/links"
+        found: dict[str, str | None] = self.airflow.api("GET", path, map_index=map_index)["extra_links"]
+        return found
+
     def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         """
         Return an XCom's value.

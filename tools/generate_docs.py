@@ -4,7 +4,8 @@
 Write what the documentation takes from the code: whole pages, and blocks between two markers in the others.
 
 ``python -m tools.generate_docs`` writes; with ``--check`` it writes nothing and fails where something is stale. A block
-stands between ``<!-- generated: NAME -->`` and ``<!-- /generated -->``.
+stands between ``<!-- generated: NAME -->`` and ``<!-- /generated -->``. The file ``.airflow-registry.yaml`` is written
+as well.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.docgen import api, batch, briefs, decisions, operators, provider, sandbox, vendors
+from tools.docgen import api, batch, briefs, decisions, operators, provider, registry, sandbox, vendors
 from tools.docgen.catalogue import listed_vendors
 from tools.docgen.text import paragraphs
 
@@ -90,7 +91,7 @@ def with_blocks(text: str, *, where: Path) -> str:
 
 def wanted() -> dict[Path, str]:
     """Return every file that holds something generated, as it should be."""
-    files = whole_pages()
+    files = {**whole_pages(), ROOT / ".airflow-registry.yaml": registry.registry_file()}
     for path in [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]:
         text = path.read_text(encoding="utf-8")
         if "<!-- generated:" in text:

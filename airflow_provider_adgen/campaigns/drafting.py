@@ -7,14 +7,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.campaigns.step import CampaignStep, states
+from airflow_provider_adgen.campaigns.step import ShowingStep, pull, states
 from airflow_provider_adgen.compat import AirflowSkipException
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class DraftCampaignOperator(CampaignStep):
+class DraftCampaignOperator(ShowingStep):
     """
     Write ``manifest.json`` and ``gallery.html`` to ``<destination>/<run>/``. It costs nothing.
 
@@ -41,6 +41,9 @@ class DraftCampaignOperator(CampaignStep):
         if made is None or not made.with_result:
             raise AirflowSkipException("Nothing has a result: there is nothing to show or to publish.")
         draft = made.write(RunFolder(self.destination, context["ti"].run_id))
+        self._read = [pull(context, self.generate_task_id, "results")]
+        self._written = [draft["manifest"], draft["gallery"]]
+        self.show_gallery(context, draft["gallery"])
         counts = dict(Counter(line["status"] for line in made.results))
         self.log.info("%s shows %d creatives with a result.", draft["gallery"], len(made.with_result))
         return {**draft, "counts": counts}

@@ -36,17 +36,31 @@ class GenerateCampaignOperator(GenerateBatchOperator):
         where the items need none.
     :param vendor_ids: the folder that remembers the vendors' ids; by default the library, else
         ``<destination>/_adgen``.
+    :param gallery_url: the https address under which people reach the campaign's destination.
     :param is_dry_run: make nothing; see :class:`.CampaignStep`.
     """
 
-    template_fields: Sequence[str] = (*GenerateBatchOperator.template_fields, "plan", "vendor_ids", "is_dry_run")
+    template_fields: Sequence[str] = (
+        *GenerateBatchOperator.template_fields,
+        "plan",
+        "vendor_ids",
+        "gallery_url",
+        "is_dry_run",
+    )
 
     def __init__(
-        self, *, plan: Any = None, vendor_ids: str | None = None, is_dry_run: bool | str = False, **kwargs: Any
+        self,
+        *,
+        plan: Any = None,
+        vendor_ids: str | None = None,
+        gallery_url: str | None = None,
+        is_dry_run: bool | str = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.plan = plan
         self.vendor_ids = vendor_ids
+        self.gallery_url = gallery_url
         self.is_dry_run = is_dry_run
         self._folder: RunFolder | None = None
 
@@ -73,6 +87,9 @@ class GenerateCampaignOperator(GenerateBatchOperator):
                     self._make_products_known(self._folder, str(self.plan), str(context["ti"].dag_id))
                 context["ti"].xcom_push(key=SENT, value=str(self.items))
         return super()._run(context, resumed=resumed, event=event)
+
+    def _destination_urls(self) -> dict[str, str]:
+        return {str(self.destination): self.gallery_url} if self.gallery_url else {}
 
     def _make_products_known(self, folder: RunFolder, plan_path: str, project: str) -> None:
         """Put the vendors' own ids of products into the items; free, and may be repeated."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_adgen.campaigns.step import CampaignStep, read_flag
+from airflow_provider_adgen.campaigns.step import CampaignStep, StoringStep, read_flag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ PLAN = "plan"
 _SHOWN_PROBLEMS = 100
 
 
-class PlanCampaignOperator(CampaignStep):
+class PlanCampaignOperator(StoringStep):
     """
     Read the catalogue and plan a campaign. Nothing is sent to a vendor and nothing is charged.
 
@@ -130,6 +130,7 @@ class PlanCampaignOperator(CampaignStep):
         }
         items = folder.write(ITEMS_FILE, json_lines(plan.items))
         path = folder.write(PLAN_FILE, pretty(told))
+        self._read, self._written = [str(self.catalogue)], [path, items]
         for key, value in ((ITEMS, items), (PLAN, path)):
             context["ti"].xcom_push(key=key, value=value)
         if dry:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.campaigns.step import CampaignStep, pull
+from airflow_provider_adgen.campaigns.step import ShowingStep, pull
 from airflow_provider_adgen.compat import AirflowSkipException
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.campaigns.made import Made
 
 
-class PublishCampaignOperator(CampaignStep):
+class PublishCampaignOperator(ShowingStep):
     """
     Publish a run: a marker, ``<destination>/latest.json``, and one event on an asset. It costs nothing.
 
@@ -50,7 +50,7 @@ class PublishCampaignOperator(CampaignStep):
 
     def do(self, context: Context) -> dict[str, Any]:
         """Publish, if everything is as it was drafted and approved."""
-        from airflow_provider_adgen.campaigns.latest import Latest
+        from airflow_provider_adgen.campaigns.latest import LATEST, Latest
         from airflow_provider_adgen.campaigns.made import Made, when
         from airflow_provider_adgen.campaigns.run_folder import RunFolder
         from airflow_provider_adgen.core.errors import InvalidRequest
@@ -70,10 +70,14 @@ class PublishCampaignOperator(CampaignStep):
             pages = made.write(RunFolder(self.destination, context["ti"].run_id), approvals)
         entry = {"run_id": context["ti"].run_id, "logical_date": when(context), "manifest": pages["manifest"]}
         latest = Latest(self.destination).publish(entry)
+        self._read = [pull(context, self.generate_task_id, "results"), draft["manifest"]]
+        self._written = [pages["manifest"], pages["gallery"]] if approvals is not None else []
+        self._written.append(f"{self.destination.rstrip('/')}/{LATEST}")
         if latest != entry:
             self.log.warning(
                 "Run %s is newer and stays the latest one; this one is published beside it.", latest["run_id"]
             )
+        self.show_gallery(context, pages["gallery"])
         told = {**entry, "counts": draft["counts"]}
         context["outlet_events"][self.asset].extra = told
         return {**told, "gallery": pages["gallery"], "latest": latest == entry}

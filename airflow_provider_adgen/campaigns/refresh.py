@@ -97,6 +97,7 @@ def campaign_refresh(
     :raises InvalidRequest: an argument is wrong: the DAG is not imported.
     """
     from airflow_provider_adgen.core.errors import InvalidRequest
+    from airflow_provider_adgen.core.web_address import linkable
 
     given: Any = briefs
     if not isinstance(given, list | tuple) or not given or not all(isinstance(one, Brief) for one in briefs):
@@ -124,6 +125,8 @@ def campaign_refresh(
         raise InvalidRequest("A library is used only with reuse=True.")
     if gallery_url is not None and not gallery_url.startswith(("https://", "{{")):
         raise InvalidRequest("gallery_url must begin with https://.")
+    if gallery_url is not None and "{{" not in gallery_url and not linkable(gallery_url):
+        raise InvalidRequest("gallery_url must hold no user, query or fragment: everybody who sees the task reads it.")
     with refused_options():
         one_of("on_account_out", on_account_out, ("fail", "drop"))
         one_of("on_over_budget", on_over_budget, ("fail", "trim"))
@@ -173,11 +176,16 @@ def campaign_refresh(
             max_credits=max_credits,
             assume_credits=assume_credits,
             fail_when=fail_when,
+            gallery_url=gallery_url,
             **common,
             **batch,
         )
         draft = DraftCampaignOperator(
-            task_id="draft", generate_task_id=generate.task_id, trigger_rule=_ENDS_ANYHOW, **common
+            task_id="draft",
+            generate_task_id=generate.task_id,
+            gallery_url=gallery_url,
+            trigger_rule=_ENDS_ANYHOW,
+            **common,
         )
         approve = None
         if review:
@@ -195,6 +203,7 @@ def campaign_refresh(
             generate_task_id=generate.task_id,
             draft_task_id=draft.task_id,
             review_task_id=approve.task_id if approve is not None else None,
+            gallery_url=gallery_url,
             asset=campaign_asset(generate.dag_id, group.group_id or group_id),
             **common,
         )

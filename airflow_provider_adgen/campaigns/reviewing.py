@@ -17,6 +17,7 @@ from airflow.sdk.definitions.param import ParamsDict
 from airflow_provider_adgen.campaigns.step import pull, stop_if_dry
 from airflow_provider_adgen.compat import AirflowFailException, AirflowSkipException
 from airflow_provider_adgen.operators._errors import no_useless_retry
+from airflow_provider_adgen.operators.links import GALLERY, show_stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,6 +51,7 @@ class ReviewCampaignOperator(HITLOperator):
 
     template_fields: Sequence[str] = ("library", "gallery_url", "is_dry_run")
     ui_color = "#fde2e4"
+    operator_extra_links = (*HITLOperator.operator_extra_links, GALLERY)
 
     def __init__(
         self,
@@ -84,26 +86,26 @@ class ReviewCampaignOperator(HITLOperator):
             if draft is None:
                 raise AirflowSkipException("There is no draft: nobody is asked.")
             self.subject = f"{context['ti'].dag_id}: approve the creatives of {context['ti'].run_id}"
-            self.body = self._body(draft, context["ti"].run_id)
+            self.body = self._body(draft, self._show_gallery(context, draft))
             context["ti"].xcom_push(key=_ASKED, value=draft["sha256"])
         return super().execute(context)
 
-    def _body(self, draft: dict[str, Any], run_id: str) -> str:
-        from urllib.parse import quote
+    def _show_gallery(self, context: Context, draft: dict[str, Any]) -> str | None:
+        """Let the task's page lead to the gallery, if people can reach it; return its address."""
+        destination = draft["gallery"].rsplit("/", 2)[0]
+        urls = {destination: self.gallery_url} if self.gallery_url else {}
+        return show_stored(self, context, GALLERY, draft["gallery"], urls)
 
-        from airflow_provider_adgen.campaigns.run_folder import GALLERY
-        from airflow_provider_adgen.delivery.names import safe
-
+    def _body(self, draft: dict[str, Any], url: str | None) -> str:
         counts = ", ".join(f"{number} {status}" for status, number in draft["counts"].items())
-        if self.gallery_url:
-            url = f"{self.gallery_url.rstrip('/')}/{quote(safe(run_id))}/{GALLERY}"
-            place = f"[Open the gallery]({url})"
-        else:
-            place = f"The gallery is at `{draft['gallery']}`"
+        place = f"[Open the gallery]({url})" if url else f"The gallery is at `{draft['gallery']}`"
         return f"{place}\n\nCreatives: {counts}.\n\nThe answer counts for the draft {draft['sha256'][:12]} only."
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Take the answer."""
+        draft = pull(context, self.draft_task_id)
+        if draft is not None:
+            self._show_gallery(context, draft)
         if event.get("error_type") == "timeout":
             raise AirflowFailException("Nobody answered in time. Nothing is published. Clear this task to ask again.")
         answer: Any = super().execute_complete(context, event)

@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator
 from airflow_provider_adgen.compat import AirflowSkipException
 from airflow_provider_adgen.operators._errors import no_useless_retry
 from airflow_provider_adgen.operators._option_values import refused_options
+from airflow_provider_adgen.operators.links import GALLERY, show_stored
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -100,3 +101,39 @@ class CampaignStep(BaseOperator):
     @abc.abstractmethod
     def do(self, context: Context) -> Any:
         """Do the step."""
+
+
+class StoringStep(CampaignStep):
+    """A step that stores files, and tells OpenLineage which."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._read: list[str] = []
+        self._written: list[str] = []
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return what was read and stored; called by the OpenLineage provider, where that is installed."""
+        from airflow_provider_adgen.operators._lineage import files_lineage
+
+        return files_lineage(self._read, self._written)
+
+
+class ShowingStep(StoringStep):
+    """
+    A step that writes the gallery, and links to it on its page.
+
+    :param gallery_url: the https address under which people reach the campaign's destination; None: what ``[adgen]
+        destination_urls`` says.
+    """
+
+    template_fields: Sequence[str] = (*CampaignStep.template_fields, "gallery_url")
+    operator_extra_links = (GALLERY,)
+
+    def __init__(self, *, gallery_url: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.gallery_url = gallery_url
+
+    def show_gallery(self, context: Context, uri: str) -> None:
+        """Let the task's page lead to the gallery, if people can reach it."""
+        urls = {str(self.destination): self.gallery_url} if self.gallery_url else {}
+        show_stored(self, context, GALLERY, uri, urls)

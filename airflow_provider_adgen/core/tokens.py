@@ -7,6 +7,8 @@ from __future__ import annotations
 import base64
 import json
 
+_LATEST = 1e11
+
 
 def token_end(key: str) -> float | None:
     """
@@ -24,4 +26,5 @@ def token_end(key: str) -> float | None:
     except ValueError:
         return None
     end = claims.get("exp") if isinstance(claims, dict) else None
-    return float(end) if isinstance(end, int | float) and not isinstance(end, bool) else None
+    known = isinstance(end, int | float) and not isinstance(end, bool) and 0 < end < _LATEST
+    return float(end) if known else None

@@ -179,6 +179,9 @@ class Vendor(abc.ABC):
     key_shapes: ClassVar[tuple[str, ...]] = ()
     """Regular expressions for its keys: what matches is taken out of every text that leaves this package."""
 
+    dashboard: ClassVar[str | None] = None
+    """The path of its dashboard below the base URL; None where no page says where it is."""
+
     recipes: ClassVar[tuple[Recipe, ...]] = ()
     """How it makes briefs, in order of preference; a vendor without any makes none."""
 

@@ -20,6 +20,7 @@ from airflow_provider_adgen.core.requests import GenerationRequest, identifier
 from airflow_provider_adgen.core.retrying import ATTEMPTS
 from airflow_provider_adgen.core.wire import Wire
 from airflow_provider_adgen.get_provider_info import find_connection_type
+from airflow_provider_adgen.hooks.balance import ask_balance
 from airflow_provider_adgen.hooks.connection import read_account
 from airflow_provider_adgen.hooks.form import add_form
 from airflow_provider_adgen.hooks.purchase import Purchase
@@ -37,7 +38,6 @@ T = TypeVar("T")
 
 # One budget per account and process: every hook of the process obeys the same 429.
 _budgets: dict[tuple[str, str, str], RateBudget] = {}
-
 
 # The hook classes of all vendors whose modules were imported, by connection type.
 _typed: dict[str, type[AdGenHook]] = {}
@@ -226,11 +226,11 @@ class AdGenHook(BaseHook):
 
     def get_credits(self) -> CreditBalance:
         """Ask for the account's balance; costs nothing."""
-        return self.run_blocking(lambda wire: wire.call(self.vendor.credits()))
+        return self.run_blocking(ask_balance)
 
     async def aget_credits(self) -> CreditBalance:
         """Ask for the account's balance; costs nothing."""
-        return await self.run_async(lambda wire: wire.call(self.vendor.credits()))
+        return await self.run_async(ask_balance)
 
     def submit(
         self, request: GenerationRequest, *, idempotency_key: str | None = None, assume_credits: int | None = None

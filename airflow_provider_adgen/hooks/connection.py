@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
+from airflow_provider_adgen import metrics
 from airflow_provider_adgen.core.account import DEFAULT_TIMEOUT, Account, base_url
+from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.errors import InvalidRequest
 from airflow_provider_adgen.core.requests import validation_sentence
 from airflow_provider_adgen.core.scrub import Secret
+from airflow_provider_adgen.core.tokens import token_end
 from airflow_provider_adgen.settings import spending
 
 if TYPE_CHECKING:
@@ -106,7 +109,7 @@ def read_account(connection: Connection, vendor: Vendor) -> Account:
         extra = _extra(connection.extra, vendor)
     except ValueError as error:
         raise InvalidRequest(f"The extra of connection {conn_id!r} is {error}. Nothing was sent.") from None
-    return Account(
+    account = Account(
         vendor=vendor.name,
         conn_id=conn_id,
         base_url=base_url(
@@ -122,6 +125,10 @@ def read_account(connection: Connection, vendor: Vendor) -> Account:
         spending=spending(),
         budget_group=extra.budget_group.strip(),
     )
+    if (end := token_end(key)) is not None:
+        tags = {"vendor": vendor.name, "conn_id": conn_id}
+        metrics.gauge(metrics.KEY_SECONDS_LEFT, max(0.0, end - SYSTEM.now()), tags)
+    return account
 
 
 def _extra(text: str | None, vendor: Vendor) -> _Extra:

@@ -93,7 +93,7 @@ class Purchase:
             return True
         now = SYSTEM.now()
         self._ledger = Ledger([ObjectStore.at(path, parts)])
-        self._ledger.on_write = purse.note
+        self._ledger.on_write = lambda attempt, _: purse.note(attempt)
         attempt = Attempt(
             phase="intent",
             uid=uid,

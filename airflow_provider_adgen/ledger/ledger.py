@@ -36,8 +36,8 @@ class Ledger:
         self.process = uuid.uuid4().hex[:8]
         """Tells this process from others of the same task."""
 
-        self.on_write: Callable[[Attempt], None] | None = None
-        """Called with each version that every store has taken."""
+        self.on_write: Callable[[Attempt, Attempt | None], None] | None = None
+        """Called with each version that every store has taken, and with what was known of that attempt before."""
 
         # Their objects stay where a storage allows no deletes.
         self._forgotten: set[str] = set()
@@ -137,7 +137,8 @@ class Ledger:
             raise failure
         self._record = record
         if self.on_write is not None:
-            self.on_write(kept)
+            before = next((one for one in known.attempts if one.uid == attempt.uid), None)
+            self.on_write(kept, before)
         return kept
 
     def _write(self, store: Store, attempt: Attempt, record: Record, pauses: tuple[float, ...]) -> None:

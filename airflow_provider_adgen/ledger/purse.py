@@ -10,14 +10,14 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_adgen import settings
+from airflow_provider_adgen import metrics, settings
 from airflow_provider_adgen.core.decisions.budgets import Limits, begins_anew, day_of, parse_budgets
 from airflow_provider_adgen.core.errors import AdGenError, BudgetBusy, BudgetExceeded, InvalidRequest
 from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.ledger.spend import SpendBook, Spent, account_folder, book_of, spent_with
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from airflow_provider_adgen.core.account import Account
     from airflow_provider_adgen.core.clock import Clock
@@ -264,6 +264,7 @@ class Purse:
         while True:
             with self._readable():
                 asked = book.ask(prices, limits, record=self._holder, rank=rank)
+            self._tell(asked.left)
             if asked.reservation is not None:
                 return Filled(asked.count), asked.reservation, asked.credits
             if asked.over is not None:
@@ -279,6 +280,12 @@ class Purse:
             # Those who go first come back first; the others leave them the time.
             most = min(_LONGEST, (_SOON if asked.soon else _LATER) * 1.5**tries)
             self._clock.sleep_blocking(most * self._rng.random())
+
+    def _tell(self, left: Mapping[Literal["day", "month"], int]) -> None:
+        tags = {"vendor": self._account.vendor, "budget": self._account.budget}
+        for period, amount in left.items():
+            name = metrics.BUDGET_DAY_LEFT if period == "day" else metrics.BUDGET_MONTH_LEFT
+            metrics.gauge(name, max(0, amount), tags)
 
     def _exceeded(self, price: int, limits: Limits, filled: Filled) -> BudgetExceeded:
         limit = limits.month if filled.over == "month" else limits.day

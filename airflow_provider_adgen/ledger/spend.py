@@ -17,7 +17,7 @@ import json
 import logging
 import random
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
@@ -30,6 +30,7 @@ from airflow_provider_adgen.core.decisions.budgets import (
     State,
     Sums,
     add_up,
+    credits_left,
     day_is_over,
     day_of,
     day_totals,
@@ -46,7 +47,7 @@ from airflow_provider_adgen.ledger.objects import create_object
 from airflow_provider_adgen.ledger.records import SPEND, names_in, read_records, storage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from airflow_provider_adgen.core.account import Account
 
@@ -83,6 +84,7 @@ class Asked:
     :param credits: what it holds.
     :param over: the limit that leaves no room.
     :param soon: without a limit that is over: it may fit when others have given back what they set aside.
+    :param left: what is left of each limit.
     """
 
     reservation: str | None = None
@@ -90,6 +92,7 @@ class Asked:
     credits: int = 0
     over: Literal["day", "month"] | None = None
     soon: bool = False
+    left: Mapping[Literal["day", "month"], int] = field(default_factory=dict)
 
 
 def account_folder(account: Account) -> str:
@@ -153,7 +156,8 @@ class SpendBook:
                 count = how_many_fit(prices, found.values(), month, limits)
             if not count:
                 me = reservation_id(now, rank, prices[0], digits)
-                return self._refused(judge(prices[0], found.values(), month, limits, rank=(rank, me)))
+                verdict = judge(prices[0], found.values(), month, limits, rank=(rank, me))
+                return self._refused(verdict, credits_left(found.values(), month, limits))
         amount = sum(prices[:count])
         id_ = reservation_id(now, rank, amount, digits)
         self._mark(day, id_, State.HELD, body={"record": list(record)})
@@ -165,16 +169,17 @@ class SpendBook:
             self._mark(day, id_, State.SETTLED, seq=1)
             raise
         if verdict.fits:
-            return Asked(f"{self._account}/{day}/{id_}", count, amount)
+            left = credits_left(found.values(), month, limits)
+            return Asked(f"{self._account}/{day}/{id_}", count, amount, left=left)
         self._mark(day, id_, State.SETTLED, seq=1)
         if verdict.over is not None and count > 1:
             return Asked(soon=True)  # fewer of them may fit
-        return self._refused(verdict)
+        return self._refused(verdict, credits_left(others, month, limits))
 
     @staticmethod
-    def _refused(verdict: Judgement) -> Asked:
+    def _refused(verdict: Judgement, left: Mapping[Literal["day", "month"], int]) -> Asked:
         # Between the two looks there may have come to be room.
-        return Asked(over=verdict.over, soon=verdict.soon or verdict.fits)
+        return Asked(over=verdict.over, soon=verdict.soon or verdict.fits, left=left)
 
     def _read(self, day: str, limits: Limits) -> tuple[dict[str, Reservation], Sums]:
         """Return the reservations of a day, and what the month's other days come to where that matters."""

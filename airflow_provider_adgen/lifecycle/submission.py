@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen import metrics
 from airflow_provider_adgen.core.decisions.posting import classify_submit_error
 from airflow_provider_adgen.core.decisions.spending import check_spending
 from airflow_provider_adgen.core.decisions.submission import (
@@ -36,6 +35,7 @@ from airflow_provider_adgen.ledger.stores import record_folder
 from airflow_provider_adgen.lifecycle.asking import ask_for_job
 from airflow_provider_adgen.lifecycle.attempt_log import AttemptLog
 from airflow_provider_adgen.lifecycle.costs import put_costs
+from airflow_provider_adgen.lifecycle.counting import count_changes, count_unknown
 from airflow_provider_adgen.lifecycle.legs import SubmitLater
 from airflow_provider_adgen.lifecycle.paying import Payment, given_back, payment_for, still_paid, withdrawn_unless_used
 from airflow_provider_adgen.lifecycle.resolution import apply_resolution, declared_gone
@@ -106,7 +106,7 @@ class Submission:
         self._log = log
         self._surroundings = surroundings
         self.purse = purse or Purse(hook.account(), record_folder(facts.identity), clock=clock, log=log)
-        ledger.on_write = self.purse.note
+        ledger.on_write = self._wrote
         self.window = SubmitWindow(
             hook=hook,
             attempt_log=self.attempt_log,
@@ -122,6 +122,10 @@ class Submission:
             raise InvalidRequest(
                 f"idempotency_key was given, but {self.vendor.title} has no idempotency keys. Nothing was sent."
             )
+
+    def _wrote(self, attempt: Attempt, before: Attempt | None) -> None:
+        self.purse.note(attempt)
+        count_changes(attempt, before)
 
     # --- the loop -------------------------------------------------------------------------------------------------
 
@@ -279,6 +283,8 @@ class Submission:
                 with given_back(self.purse, payment):
                     paid = {"reservation": payment.reservation, "claim": claim}
                     attempt = self.attempt_log.intend(before, self.hook.account(), **paid)
+                if before is not None and before.phase == "intent" and not attempt.refusals:
+                    count_unknown(before, self.facts.try_number, own=before.uid in self._posted)
                 failpoint("after-intent")
                 if self.attempt_log.contested(attempt) or not still_paid(self.purse, permit, self.attempt_log, attempt):
                     return None
@@ -305,12 +311,6 @@ class Submission:
             return self.window.refused(refused, attempt.refusals, waits=waits) if nothing_started else None
         failpoint("after-record")
         cost = generation.credits.charged if generation.credits.charged is not None else attempt.price
-        metrics.count(
-            metrics.CREDITS_CHARGED,
-            # What is only collected again was counted when it was submitted.
-            (cost or 0) if attempt.phase == "intent" else 0,
-            {"vendor": self.vendor.name, "conn_id": self.hook.conn_id, "kind": str(generation.kind)},
-        )
         self._log.info(
             "Submitted %s to %s: job %s%s.",
             self.request.kind,
@@ -372,6 +372,9 @@ class Submission:
 
     def _stop(self, decision: Decision) -> AdGenError:
         found = None
+        if decision.attempt is not None and decision.why == Why.UNRESOLVED:
+            own = decision.attempt.uid in self._posted
+            count_unknown(decision.attempt, self.facts.try_number, own=own)
         if decision.attempt is not None and decision.attempt.phase == "intent" and self.vendor.promises.lists_jobs:
             found = self._surroundings.candidates(self.hook, decision.attempt)
         return stop_error(decision, self.vendor, self.facts, candidates=found, outlives_clear=self._outlives_clear)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -33,16 +34,28 @@ def lineage(request: dict[str, Any], result: dict[str, Any] | None) -> Any:
     )
 
 
-def batch_lineage(store: BatchStore, try_number: int, results: str | None) -> Any:
+def files_lineage(read: Iterable[str], written: Iterable[str]) -> Any:
+    """
+    Return the ``OperatorLineage`` of a task that reads and writes files.
+
+    :param read: their paths, as ``ObjectStoragePath`` takes them, or paths of this machine.
+    :param written: the same.
+    """
+    return _operator_lineage(_places(map(_uri, read)), _places(map(_uri, written)), None)
+
+
+def batch_lineage(store: BatchStore, try_number: int, results: str | None, items: str | None = None) -> Any:
     """
     Return the ``OperatorLineage`` of a batch: media of its requests, its results and stored files, counts and credits.
 
-    Of each kind of dataset the first :data:`MOST_DATASETS` are reported, the file of results before the creatives; the
-    facet says how many there are. It reads the record and the results, and nothing of a vendor.
+    Of each kind of dataset the first :data:`MOST_DATASETS` are reported: of the inputs the file of items first, of the
+    outputs the file of results. The facet says how many there are. It reads the record and the results, and nothing of
+    a vendor.
 
     :param store: the batch's record.
     :param try_number: the try whose items count.
     :param results: the path of its results; None where it wrote none.
+    :param items: the path of its items; None where they are no file.
     :raises OSError: the results cannot be read.
     :raises RecordUnreadable: the record cannot be read.
     """
@@ -64,7 +77,8 @@ def batch_lineage(store: BatchStore, try_number: int, results: str | None) -> An
         for item in (frozen.lines() if frozen is not None else ())
         if item["key"] in chosen
     )
-    inputs, outputs = _places(_texts(list(wanted))), _places(stored)
+    given = [_uri(items)] if items else []
+    inputs, outputs = _places([*given, *_texts(list(wanted))]), _places(stored)
     return _operator_lineage(
         inputs[:MOST_DATASETS],
         outputs[:MOST_DATASETS],
@@ -157,6 +171,10 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for one in value:
             yield from _texts(one)
+
+
+def _uri(path: str) -> str:
+    return path if "://" in path else f"file://{os.path.abspath(path)}"
 
 
 def _places(uris: Iterable[str]) -> list[tuple[str, str]]:

@@ -21,6 +21,8 @@ from airflow_provider_adgen.operators._option_values import (
     whole_number,
 )
 from airflow_provider_adgen.operators._worker_watch import WorkerWatch
+from airflow_provider_adgen.operators.links import RESULTS as RESULTS_LINK
+from airflow_provider_adgen.operators.links import show_stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -87,6 +89,7 @@ class GenerateBatchOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("items", "destination", "conn_id", "max_credits", "assume_credits", "library")
     ui_color = "#e8def8"
+    operator_extra_links = (RESULTS_LINK,)
 
     def __init__(
         self,
@@ -238,6 +241,7 @@ class GenerateBatchOperator(BaseOperator):
         from airflow_provider_adgen.lifecycle.batch.leg import BatchLeg
         from airflow_provider_adgen.lifecycle.batch.member import Members
         from airflow_provider_adgen.lifecycle.batch.opening import Opening
+        from airflow_provider_adgen.lifecycle.batch.results import results_uri
         from airflow_provider_adgen.lifecycle.batch.reuse import Reuse
         from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
         from airflow_provider_adgen.settings import ledger_path, poll_interval
@@ -269,8 +273,12 @@ class GenerateBatchOperator(BaseOperator):
             def tell(uri: str) -> None:
                 self._results = uri
                 context["ti"].xcom_push(key=RESULTS, value=uri)
+                show_stored(self, context, RESULTS_LINK, uri, self._destination_urls())
 
             facts, stop_suspended = TaskFacts.of(context), options.on_suspended != "wait"
+            if resumed:  # the leg before has written them
+                uri = results_uri(options.destination, facts.identity)
+                show_stored(self, context, RESULTS_LINK, uri, self._destination_urls())
             runner = LegRunner(
                 self,
                 context,
@@ -317,6 +325,10 @@ class GenerateBatchOperator(BaseOperator):
             )
             return runner.run(self._leg.run, runner.resumed(event) if resumed else None)
 
+    def _destination_urls(self) -> dict[str, str]:
+        """Return web addresses by path that hold for this task alone."""
+        return {}
+
     # --- OpenLineage ------------------------------------------------------------------------------------------------
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
@@ -327,7 +339,10 @@ class GenerateBatchOperator(BaseOperator):
         """
         from airflow_provider_adgen.operators._lineage import batch_lineage
 
-        return batch_lineage(*self._recorded, self._results) if self._recorded is not None else None
+        if self._recorded is None:
+            return None
+        items = self.items if isinstance(self.items, str) and self._given is None else None
+        return batch_lineage(*self._recorded, self._results, items)
 
 
 def _trigger_maker(collect_seconds: float, *, stop_suspended: bool) -> Any:

@@ -9,10 +9,14 @@ The operators of paid generations take all arguments of
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.operators.generate import GenerateOperator
+from airflow_provider_adgen.operators.links import STORED_FILE, show_stored
 from airflow_provider_adgen.operators.resource import ResourceOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 
 class CinematicAdsWorkflowOperator(GenerateOperator):
@@ -142,11 +146,26 @@ class CinematicAdsExportProjectsOperator(ResourceOperator):
     """
 
     vendor_name: ClassVar[str] = "cinematicads"
+    operator_extra_links = (STORED_FILE,)
 
     def __init__(self, *, destination: str, conn_id: str = "cinematicads_default", **kwargs: Any) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
         self.assign(locals())
+        self._stored: list[str] = []
+
+    def execute(self, context: Context) -> Any:
+        """Store the archive, and link to it."""
+        result = super().execute(context)
+        self._stored = [result["uri"]]
+        show_stored(self, context, STORED_FILE, result["uri"])
+        return result
 
     def act(self, hook: Any) -> Any:
         """Store the archive."""
         return hook.export_projects(**self.fields()).model_dump(mode="json", exclude={"url", "expires_at"})
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the archive; called by the OpenLineage provider, where that is installed."""
+        from airflow_provider_adgen.operators._lineage import files_lineage
+
+        return files_lineage([], self._stored)

@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_adgen.operators._errors import no_useless_retry
 from airflow_provider_adgen.operators._results import push_result
+from airflow_provider_adgen.operators.links import STORED_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,12 +36,14 @@ class DownloadCreativesOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("conn_id", "generation_id", "destination")
     ui_color = "#e8def8"
+    operator_extra_links = (STORED_FILE,)
 
     def __init__(self, *, conn_id: str, generation_id: str, destination: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.conn_id = conn_id
         self.generation_id = generation_id
         self.destination = destination
+        self._result: dict[str, Any] | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask for the generation and store its creatives."""
@@ -66,5 +69,12 @@ class DownloadCreativesOperator(BaseOperator):
                         status=str(generation.status),
                     )
                 result = hook.download(generation, self.destination).to_xcom(urls=False)
-        push_result(context, result)
+        push_result(self, context, result)
+        self._result = result
         return result
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the stored files and the job; called by the OpenLineage provider, where that is installed."""
+        from airflow_provider_adgen.operators._lineage import lineage
+
+        return lineage({}, self._result)

@@ -14,6 +14,7 @@ from airflow_provider_adgen.operators._errors import no_useless_retry
 from airflow_provider_adgen.operators._legs import LegRunner
 from airflow_provider_adgen.operators._option_values import one_of, refused_options, seconds, whole_credits
 from airflow_provider_adgen.operators._results import push_result
+from airflow_provider_adgen.operators.links import DASHBOARD, STORED_FILE, show_dashboard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +68,7 @@ class GenerateOperator(TakesFields, BaseOperator):
 
     template_fields: Sequence[str] = ("conn_id", "request", "destination", "idempotency_key", "max_credits")
     ui_color = "#e8def8"
+    operator_extra_links = (STORED_FILE, DASHBOARD)
 
     vendor_name: ClassVar[str | None] = None
     """The vendor of a typed operator; None: the connection's type says."""
@@ -209,6 +211,7 @@ class GenerateOperator(TakesFields, BaseOperator):
             if options.destination is not None and not resumed:
                 # A path that cannot be stored to is refused before anything is paid for.
                 check_destination(options.destination)
+            show_dashboard(self, context, hook.account(), hook.vendor)
             with hook:
                 facts = TaskFacts.of(context)
                 runner = LegRunner(self, context, hook, deferrable=self.deferrable, poll_interval=interval)
@@ -224,7 +227,7 @@ class GenerateOperator(TakesFields, BaseOperator):
                 leg = GenerationLeg(submission, options, clock=SYSTEM, log=self.log)
                 generation = runner.run(leg.run, runner.resumed(event) if resumed else None)
         result = generation.to_xcom(urls=options.destination is None)
-        push_result(context, result)
+        push_result(self, context, result)
         self._result = result
         return result
 

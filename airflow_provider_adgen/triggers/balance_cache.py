@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.clock import SYSTEM, Clock
 from airflow_provider_adgen.core.errors import AdGenError, AuthenticationError
+from airflow_provider_adgen.hooks.balance import ask_balance
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.wire import Wire
@@ -61,7 +62,7 @@ class BalanceCache:
     async def _read(self, wire: Wire) -> None:
         self._remaining, self._error, self._key = None, None, wire.account.key_tag
         try:
-            balance = await wire.call(wire.vendor.credits())
+            balance = await ask_balance(wire)
         except AuthenticationError:
             # The connection is read again next; the key it holds then is worth another request at once.
             self._key = ""

@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 import av
 import pytest
@@ -33,7 +33,8 @@ CREDITS = 1000
 
 @pytest.fixture(scope="module")
 def stack_options() -> dict[str, Any]:
-    return {"env": {"AIRFLOW__ADGEN__POLL_INTERVAL": "1"}}
+    urls = {"file:///": "https://ads.example"}
+    return {"env": {"AIRFLOW__ADGEN__POLL_INTERVAL": "1", "AIRFLOW__ADGEN__DESTINATION_URLS": json.dumps(urls)}}
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +136,13 @@ def test_results_keep_the_order_of_the_catalogue_and_the_promised_shape(
             assert run.xcom(task, "id", map_index=index) == generation["id"]
             assert run.xcom(task, "uris", map_index=index) == [creative["uri"]]
             assert run.task(task, index)["rendered_map_index"] == safe(product.id)
+
+
+def test_each_mapped_task_links_to_its_own_file(run: Run, generations: dict[str, list[dict[str, Any]]]) -> None:
+    for task in TASKS:
+        for index, generation in enumerate(generations[task]):
+            path = quote(generation["creatives"][0]["uri"].removeprefix("file://"))
+            assert run.links(task, index) == {"Stored file": f"https://ads.example{path}", "Vendor dashboard": None}
 
 
 def test_the_plan_was_priced_before_the_first_submission(run: Run, sandbox: SandboxClient) -> None:

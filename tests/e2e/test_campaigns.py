@@ -9,6 +9,7 @@ import inspect
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
@@ -25,7 +26,11 @@ DAG = "adgen_campaign"
 
 @pytest.fixture(scope="module")
 def stack_options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return {"env": {"AIRFLOW__ADGEN__LEDGER_PATH": f"file://{tmp_path_factory.mktemp('ledger')}"}}
+    env = {
+        "AIRFLOW__ADGEN__LEDGER_PATH": f"file://{tmp_path_factory.mktemp('ledger')}",
+        "AIRFLOW__ADGEN__DESTINATION_URLS": json.dumps({"file:///": "https://ads.example"}),
+    }
+    return {"env": env}
 
 
 def feed(path: Path, *titles: str) -> dict[str, str]:
@@ -59,6 +64,8 @@ def test_a_failure_is_red_and_a_clear_makes_what_is_missing(
     assert "Product photo of Lamp {{ 6 * 7 }} by Lumo. {not a template}" in prompts
     latest = read(f"{conf['place']}/latest.json")
     assert (latest["run_id"], latest["manifest"]) == (run.run_id, run.xcom("campaign.draft")["manifest"])
+    results = f"https://ads.example{quote(run.xcom('campaign.generate', 'results').removeprefix('file://'))}"
+    assert run.links("campaign.generate") == {"Results": results}, "after a failure, too"
     paid = len(sandbox.charges)
 
     run.clear("campaign.generate", downstream=True)
@@ -76,7 +83,9 @@ def test_a_failure_is_red_and_a_clear_makes_what_is_missing(
     manifest = read(events[-1]["manifest"])
     assert manifest["totals"]["creatives"] == 4
     assert set(manifest["credits"]) == {"adsumo_default", "sume_default"}
-    assert Path(events[-1]["manifest"].removeprefix("file://")).with_name("gallery.html").is_file()
+    gallery = Path(events[-1]["manifest"].removeprefix("file://")).with_name("gallery.html")
+    assert gallery.is_file()
+    assert run.links("campaign.publish") == {"Gallery": f"https://ads.example{gallery}"}
 
 
 def test_a_dry_run_makes_nothing(stack: AirflowStack, sandbox: SandboxClient, tmp_path: Path) -> None:
@@ -86,6 +95,7 @@ def test_a_dry_run_makes_nothing(stack: AirflowStack, sandbox: SandboxClient, tm
     later = dict.fromkeys(("generate", "draft", "publish", "verdict"), "skipped")
     assert states(run) == {"check": "success", "plan": "success", **later}
     assert sandbox.charges == []
+    assert run.links("campaign.draft") == {"Gallery": None}
     assert [one["key"] for one in read(run.xcom("campaign.plan")["plan"])["items"]] == ["P-1/hero/1x1", "P-1/hero/9x16"]
 
 
@@ -131,3 +141,4 @@ def test_a_person_approves(stack: AirflowStack, sandbox: SandboxClient, tmp_path
     assert run.wait(timeout=180) == "success"
     entries = read(run.xcom("ads.publish")["manifest"])["items"]
     assert {one["key"]: one["approved"] for one in entries} == {"P-1/hero/1x1": True, "P-1/hero/9x16": False}
+    assert run.links("ads.review")["Gallery"] == "https://ads.example/spring/reviewed/gallery.html"

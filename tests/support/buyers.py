@@ -102,7 +102,7 @@ class Buyer:
         self.ledger = Ledger([ObjectStore.at(base, self.parts)], clock=clock)
         self.ledger.on_write = self._written
 
-    def _written(self, attempt: Attempt) -> None:
+    def _written(self, attempt: Attempt, _before: Attempt | None) -> None:
         self.at("settlement")
         self.purse.note(attempt)
 

@@ -14,7 +14,8 @@ from importlib.resources import files
 
 import jsonschema
 import pytest
-from airflow.sdk import BaseOperator, BaseSensorOperator
+from airflow.providers_manager import ProvidersManager
+from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator
 from airflow.triggers.base import BaseTrigger
 
 import airflow_provider_adgen
@@ -134,6 +135,24 @@ def test_the_modules_listed_are_those_with_something_in_them(kind):
     names = [f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
     listed = [module for entry in INFO[kind] for module in entry["python-modules"]]
     assert sorted(listed) == [name for name in sorted(names) if defines(name, KINDS[kind])]
+
+
+def test_every_link_of_an_operator_is_registered():
+    registered = {}
+    for path in INFO["extra-links"]:
+        module, _, name = path.rpartition(".")
+        registered[path] = getattr(import_module(module), name)
+    assert all(issubclass(cls, BaseOperatorLink) for cls in registered.values())
+    used = set()
+    for package in ("operators", "campaigns"):
+        for module in pkgutil.iter_modules(import_module(f"airflow_provider_adgen.{package}").__path__):
+            if module.name == "reviewing":  # needs Airflow 3.1
+                continue
+            for value in vars(import_module(f"airflow_provider_adgen.{package}.{module.name}")).values():
+                if isinstance(value, type) and issubclass(value, BaseOperator):
+                    used |= {f"{type(one).__module__}.{type(one).__qualname__}" for one in value.operator_extra_links}
+    assert used == set(registered) <= set(ProvidersManager().extra_links_class_names)
+    assert len({cls().xcom_key for cls in registered.values()}) == len({cls.name for cls in registered.values()}) == 4
 
 
 def test_every_integration_is_declared():

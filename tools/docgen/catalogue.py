@@ -98,6 +98,14 @@ def sensors() -> tuple[tuple[str, type[BaseOperator]], ...]:
     return tuple(_classes("sensors", BaseSensorOperator))
 
 
+@lru_cache(maxsize=1)
+def hooks() -> tuple[tuple[str, type[AdGenHook]], ...]:
+    """Return all hooks with the name of their integration."""
+    from airflow_provider_adgen.hooks.base import AdGenHook
+
+    return tuple(_classes("hooks", AdGenHook))
+
+
 def operator_of(vendor: Vendor, request: type[GenerationRequest]) -> type[GenerateOperator] | None:
     """Return the typed operator of a request."""
     for _, cls in operators():

@@ -230,21 +230,26 @@ def judge(
 
 def how_many_fit(prices: Sequence[int], others: Collection[Reservation], rest_of_month: Sums, limits: Limits) -> int:
     """Return how many purchases, from the first on, fit beside what is counted already."""
-    day = add_up(others)
-    rooms = [
-        limit - counted
-        for limit, counted in (
-            (limits.day, day.counted),
-            (limits.month, day.counted + rest_of_month.counted),
-        )
-        if limit is not None
-    ]
+    rooms = credits_left(others, rest_of_month, limits).values()
     total = 0
     for number, price in enumerate(prices):
         total += price
         if any(total > room for room in rooms):
             return number
     return len(prices)
+
+
+def credits_left(
+    reservations: Collection[Reservation], rest_of_month: Sums, limits: Limits
+) -> dict[Literal["day", "month"], int]:
+    """Return what is left of each limit; below 0 where more was charged than was reserved."""
+    day = add_up(reservations).counted
+    left: dict[Literal["day", "month"], int] = {}
+    if limits.day is not None:
+        left["day"] = limits.day - day
+    if limits.month is not None:
+        left["month"] = limits.month - day - rest_of_month.counted
+    return left
 
 
 def day_totals(names: Iterable[str]) -> dict[str, tuple[int, int]]:

@@ -8,6 +8,8 @@ from airflow_provider_adgen.core.vendor import assumed
 
 ASSUMPTIONS = assumed(
     "address | No page names the API's host. | The connection's host is required; paths begin with /api/.",
+    "dashboard | The page on authentication names /dashboard beside the paths of the API, and no host. | "
+    "A task's page links to it at the connection's host.",
     "names and wrappings | Generations answer in camelCase, products and credits in snake_case. | "
     "Either case is read everywhere, numbers as text too, and an answer wrapped in data.",
     "token | How a program gets the 7-day token, or renews it, is not stated. | "

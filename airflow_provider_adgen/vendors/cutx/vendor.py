@@ -53,6 +53,7 @@ class CutxVendor(Vendor):
     title: ClassVar[str] = "CutX"
     default_base_url: ClassVar[str | None] = None
     key_form: ClassVar[str] = "token"
+    dashboard: ClassVar[str | None] = "/dashboard"
     requests: ClassVar[tuple[type[GenerationRequest], ...]] = REQUESTS
     recipes: ClassVar[tuple[Recipe, ...]] = RECIPES
     promises: ClassVar[Promises] = Promises(

@@ -75,6 +75,17 @@ def test_media_are_inputs_and_results_and_files_are_outputs(batch: BatchRig, def
     assert "abc" not in json.dumps([(one.namespace, one.name) for one in told.inputs])
 
 
+def test_a_file_of_items_is_the_first_input(batch: BatchRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_lineage, "MOST_DATASETS", 2)
+    path = batch.folder / "items.jsonl"
+    path.write_text("".join(f"{json.dumps(one)}\n" for one in with_pictures(3)))
+    operator = batch.batch(f"file://{path}")
+    batch.run(operator)
+    told = operator.get_openlineage_facets_on_complete(None)
+    assert (told.inputs[0].namespace, told.inputs[0].name) == ("file", str(path))
+    assert (len(told.inputs), told.run_facets["adgen"].inputs) == (2, 5)
+
+
 def test_a_failed_batch_tells_what_it_stored(batch: BatchRig) -> None:
     batch.sandbox.fail_next("adsumo", times=2)
     operator = batch.batch(items(5))

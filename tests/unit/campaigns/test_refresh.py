@@ -73,6 +73,7 @@ def test_the_tasks_follow_each_other() -> None:
         ({"review_timeout": 5}, "review_timeout needs review=True"),
         ({"library": "s3://x@y/z"}, "only with reuse=True"),
         ({"gallery_url": "http://ads.example"}, "must begin with https://"),
+        ({"gallery_url": "https://ads.example/spring?token=x"}, "gallery_url must hold no user, query or fragment"),
         ({"dry_run": "perhaps"}, "not clearly true or false"),
         ({"dry_run": ""}, "not clearly true or false"),
         ({"dry_run": None}, "not clearly true or false"),
@@ -107,6 +108,8 @@ def test_a_token_says_when_it_ends() -> None:
     assert token_end(token({"exp": 1800000000})) == 1800000000.0
     for key in ("adsumo_sk_x", "", "a.b.c", "..", token({}), token([1]), token({"exp": "soon"}), token({"exp": True})):
         assert token_end(key) is None
+    for end in (0, -1, 10**400, float("inf"), float("nan")):
+        assert token_end(token({"exp": end})) is None
 
 
 def test_parsing_it_imports_nothing_heavy() -> None:

@@ -19,6 +19,7 @@ from airflow_provider_adgen.core.decisions.budgets import (
     Sums,
     add_up,
     begins_anew,
+    credits_left,
     day_is_over,
     day_of,
     day_totals,
@@ -139,6 +140,19 @@ def test_whether_it_fits(price: int, others: list[Reservation], rest: Sums, limi
 def test_how_many_fit_in_order(prices: list[int], counted: int, rest: int, limits: Limits, count: int) -> None:
     others = [held(counted)] if counted else []
     assert how_many_fit(prices, others, Sums(rest, rest), limits) == count
+
+
+@pytest.mark.parametrize(
+    ("limits", "left"),
+    [
+        (Limits(), {}),
+        (Limits(day=30), {"day": 5}),
+        (Limits(day=20, month=100), {"day": -5, "month": 65}),
+        (Limits(month=30), {"month": -5}),
+    ],
+)
+def test_what_is_left_of_each_limit(limits: Limits, left: dict[str, int]) -> None:
+    assert credits_left([held(25)], Sums(10, 10), limits) == left
 
 
 def test_what_fits_by_number_fits_by_judgement() -> None:

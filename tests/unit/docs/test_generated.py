@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+import yaml
 
 from airflow_provider_adgen.get_provider_info import get_provider_info
 from airflow_provider_adgen.operators.generate import GenerateOperator
@@ -23,7 +25,8 @@ OPERATORS = (generate_docs.DOCS / "operators.md").read_text(encoding="utf-8")
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of what is generated, to spoil."""
     shutil.copytree(generate_docs.DOCS, tmp_path / "docs")
-    shutil.copy(generate_docs.ROOT / "README.md", tmp_path)
+    for name in ("README.md", ".airflow-registry.yaml"):
+        shutil.copy(generate_docs.ROOT / name, tmp_path)
     monkeypatch.setattr(generate_docs, "ROOT", tmp_path)
     monkeypatch.setattr(generate_docs, "DOCS", tmp_path / "docs")
     return tmp_path
@@ -51,6 +54,20 @@ def test_a_page_of_a_vendor_that_is_gone_is_found_and_removed(copy: Path) -> Non
     assert generate_docs.main(["--check"]) == 1
     assert generate_docs.main([]) == 0
     assert not stray.exists()
+
+
+def test_the_registry_is_told_of_everything_that_can_be_imported() -> None:
+    told = yaml.safe_load((generate_docs.ROOT / ".airflow-registry.yaml").read_text(encoding="utf-8"))
+    info = get_provider_info()
+    assert told["package-name"] == info["package-name"]
+    assert set(told) == {"package-name", "display-name", "description", "operators", "sensors", "hooks", "other"}
+    listed = {name: [one["module"] for one in told[name]] for name in ("operators", "sensors", "hooks", "other")}
+    assert listed["operators"] == [f"{one.__module__}.{one.__name__}" for _, one in operators()]
+    for names in listed.values():
+        for name in names:
+            module, _, attribute = name.rpartition(".")
+            assert callable(getattr(import_module(module), attribute))
+    assert all(one["description"] for section in listed for one in told[section])
 
 
 def test_a_block_nobody_makes_is_an_error() -> None:

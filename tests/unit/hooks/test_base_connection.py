@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import pickle
+import time
 from typing import Any
 
 import pytest
@@ -20,7 +22,9 @@ from airflow_provider_adgen.hooks.adsumo import AdsumoHook
 from airflow_provider_adgen.hooks.base import AdGenHook
 from airflow_provider_adgen.hooks.connection import read_account
 from airflow_provider_adgen.vendors.adsumo import VENDOR
+from airflow_provider_adgen.vendors.cutx import VENDOR as CUTX
 from airflow_provider_adgen.vendors.sume import VENDOR as SUME
+from tests.support.statistics import Statistics
 
 KEY = "adsumo_sk_0123456789abcdef"
 
@@ -44,6 +48,17 @@ def refused(**fields: Any) -> str:
     assert KEY not in text and "s3cr3t" not in text
     assert caught.value.__cause__ is None
     return text
+
+
+@pytest.mark.parametrize("left", [0.0, 3600.0])
+def test_how_long_a_key_is_valid_is_told_where_it_says_so(monkeypatch: pytest.MonkeyPatch, left: float) -> None:
+    statistics = Statistics(monkeypatch)
+    read()
+    assert statistics.gauges == {}
+    claims = base64.urlsafe_b64encode(json.dumps({"exp": time.time() + left}).encode()).decode().rstrip("=")
+    read_account(connection(conn_type="cutx", password=f"e30.{claims}.c2ln", host="cutx.example"), CUTX)
+    assert statistics.gauges["adgen.key.seconds_left"] == pytest.approx(left, abs=30)
+    assert statistics.tags["adgen.key.seconds_left"] == {"vendor": "cutx", "conn_id": "ads"}
 
 
 def test_a_key_is_all_it_takes() -> None:

@@ -512,7 +512,7 @@ def test_a_batch_reserves_once_for_many_and_gives_back_what_it_did_not_draw(
     purse = items[0].purse
     for item in items:
         item.purse = purse
-        item.ledger.on_write = purse.note
+        item.ledger.on_write = lambda attempt, _: purse.note(attempt)
     assert purse.fill([30, 30, 30, 30]).count == 3
     assert counted(base, clock) == 90
     bought = [item.buy(30) for item in items[:2]]
@@ -575,7 +575,7 @@ def test_a_batch_that_died_is_settled_from_its_items_records(base: str, budget: 
         item = Buyer(base, market, clock, name="batch")
         item.purse = purse
         item.ledger = Ledger([ObjectStore.at(base, [*item.parts, f"item-{number}"])], clock=clock)
-        item.ledger.on_write = purse.note
+        item.ledger.on_write = lambda attempt, _: purse.note(attempt)
         if number < 2:
             item.buy(25)
         else:

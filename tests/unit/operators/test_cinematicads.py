@@ -369,12 +369,19 @@ def test_knowledge(tiny: Tiny, tmp_path: Path) -> None:
     assert len(tiny.asked) == 2
 
 
-def test_export(tiny: Tiny, tmp_path: Path) -> None:
+def test_export(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny.routes["GET /api/user/projects/export"] = Reply(b"PK zip", headers={"Content-Type": "application/zip"})
-    found = run_task(CinematicAdsExportProjectsOperator(task_id="e", destination=str(tmp_path)), task_context())
+    monkeypatch.setenv("AIRFLOW__ADGEN__DESTINATION_URLS", json.dumps({str(tmp_path): "https://ads.example"}))
+    task = CinematicAdsExportProjectsOperator(task_id="e", destination=str(tmp_path))
+    found = run_task(task, task_context())
     assert found["uri"] == f"file://{tmp_path}/cinematicads-projects.zip"
+    (link,) = task.operator_extra_links
+    assert link.get_link(task, ti_key=None) == "https://ads.example/cinematicads-projects.zip"
     assert (found["kind"], found["size"]) == ("archive", 6)
     assert set(found) == {"kind", "uri", "media_type", "size", "sha256"}
+    pytest.importorskip("airflow.providers.openlineage.extractors", exc_type=ImportError)
+    told = task.get_openlineage_facets_on_complete(None)
+    assert [(one.namespace, one.name) for one in told.outputs] == [("file", found["uri"].removeprefix("file://"))]
 
 
 # --- batches ------------------------------------------------------------------------------------------------------

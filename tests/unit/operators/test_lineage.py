@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_provider_adgen.operators.download import DownloadCreativesOperator
 from airflow_provider_adgen.operators.generate import GenerateOperator
 from tests.support.rig import SIGNATURE
 
@@ -49,6 +50,20 @@ def test_media_are_inputs_without_their_signatures() -> None:
     ]
     assert not told.run_facets
     assert "abc" not in json.dumps([(one.namespace, one.name) for one in told.inputs])
+
+
+def test_a_download_tells_its_files_and_its_job(rig: Rig) -> None:
+    made = rig.run(rig.operator(wait_for_completion=False))
+    rig.clock.move(600)
+    fields = {"conn_id": "adsumo_default", "generation_id": made["id"], "destination": rig.destination}
+    operator = DownloadCreativesOperator(task_id="store", **fields)
+    assert operator.get_openlineage_facets_on_complete(None).outputs == []
+    result = rig.run(operator)
+    told = operator.get_openlineage_facets_on_complete(None)
+    uri = result["creatives"][0]["uri"]
+    assert told.inputs == []
+    assert [(one.namespace, one.name) for one in told.outputs] == [("file", uri.removeprefix("file://"))]
+    assert (told.run_facets["adgen"].jobIds, told.run_facets["adgen"].status) == ([made["id"]], "completed")
 
 
 def test_links_that_were_not_stored_are_no_outputs(rig: Rig) -> None:
