@@ -25,8 +25,8 @@ EXAMPLES = ROOT / "example_dags"
 CAMPAIGN = "adgen_campaign_refresh"
 CATALOGUE = "adgen_campaign_catalogue.csv"
 
-REFUSED = "Trailhead backpack"
-"""Adsumo refuses what mentions it."""
+REFUSED = "mug"
+"""Adsumo refuses what mentions it: one product."""
 
 CHANGED = ("LMP-014", "Halden desk lamp", "Halden reading lamp")
 """The product that changes between the runs: its id, its title, and its new title."""
@@ -81,7 +81,7 @@ def show_campaign(stage: Stage) -> bool:
     stage.sandbox.fail_next("sume", type="video_generation", message="The video could not be rendered.")
 
     say("First run: an image and a video of each of 4 products, for at most 50 credits of Adsumo and 100 of Sume.")
-    say(f"Adsumo will refuse the {REFUSED}, and one job of Sume will fail.")
+    say(f"Adsumo is going to refuse the {REFUSED}, and one job of Sume is going to fail.")
     first = _run(stage, "first", catalogue, fails={"campaign.generate", "campaign.verdict"})
     if first is None:
         return False

@@ -90,10 +90,11 @@ def test_each_creative_is_a_file_that_opens_and_is_what_its_checksum_says(
                 assert frames and frames[0].height > frames[0].width
     folder = places["ads"] / safe(RUN_ID)
     stored = {stored_in(line) for line in lines}
-    assert len(stored) == 2 * len(WHO) and all(path.parent == folder for path in stored)
+    assert len(stored) == 2 * len(WHO)
     # Nothing half written is left beside them.
-    files = {path.name for path in folder.iterdir() if path.is_file() and path not in stored} - {"upload.csv"}
-    assert files == {
+    files = {path for path in folder.rglob("*") if path.is_file() and "_adgen" not in path.parts}
+    assert stored <= files
+    assert {str(path.relative_to(folder)) for path in files - stored} - {"upload.csv"} == {
         "plan.json",
         "items.jsonl",
         "items_with_vendor_products.jsonl",

@@ -73,8 +73,9 @@ def test_the_demo_shows_what_fails_and_that_the_next_run_pays_for_changes_only(s
     said, _ = demo.communicate(timeout=240)
     assert demo.returncode == 0, said
     assert "The run is red" in said
-    assert re.findall(r"Moved to Sume: (\S+) .*not allowed in ads", said) == ["BAG-077/hero/1x1"]
     [failed] = re.findall(r"Failed: (\S+/reel/9x16) .*could not be rendered", said)
+    moved = re.findall(r"Moved to Sume: (\S+) .*not allowed in ads", said)
+    assert {*moved} == {"MUG-202/hero/1x1", "MUG-202/reel/9x16"} - {failed}, "any job of Sume may be the one that fails"
     assert re.findall(r"Paid for, because its product has changed: (\S+)", said) == [
         "LMP-014/hero/1x1",
         "LMP-014/reel/9x16",
