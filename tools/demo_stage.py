@@ -87,6 +87,7 @@ class Stage:
                     "AIRFLOW__ADGEN__POLL_INTERVAL": "1",
                     "AIRFLOW__ADGEN__FIRST_FIRE_DELAY": "3",
                     "AIRFLOW__ADGEN__LEDGER_PATH": self._ledger,
+                    "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "5",
                 },
                 serve_logs=True,
                 port=self._port,
