@@ -30,16 +30,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from tools.airflow_api import ApiFailed
-from tools.demo_campaign import CAMPAIGN, reviewed_examples, show_campaign
+from tools.demo_campaign import CAMPAIGN, EXAMPLES, reviewed_examples, show_campaign
 from tools.demo_report import say_credits, say_files, shown
-from tools.demo_stage import DemoFailed, Stage, say
+from tools.demo_stage import DemoFailed, Stage, open_stage, say
 from tools.processes import ROOT, ProcessDied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-EXAMPLES = ROOT / "example_dags"
 HOME = ROOT / ".demo"
 _LOCK = "demo.lock"
 
@@ -82,7 +81,7 @@ def show(home: Path, dag_id: str, *, port: int | None, keep: bool, review: bool)
     :param review: let a person approve what the campaign made.
     """
     say("A sandbox of the vendors and a whole Airflow, both on this machine. Nothing here costs anything.\n")
-    with Stage(home, dags=reviewed_examples(home / "dags") if review else EXAMPLES, port=port) as stage:
+    with open_stage(home, dags=reviewed_examples(home / "dags") if review else EXAMPLES, port=port) as stage:
         good = show_campaign(stage) if dag_id == CAMPAIGN else show_one(stage, dag_id)
         if keep:
             say(f"\nStill running, to look around; Ctrl-C ends it.\n  Airflow  {stage.airflow.base_url}")

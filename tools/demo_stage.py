@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.ledger.records import Records, read_records
 from airflow_provider_adgen.sandbox.client import SandboxClient
@@ -20,7 +20,7 @@ from tools.processes import ROOT, Programs
 from tools.progress import Progress, clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 SPEED = 20
@@ -54,64 +54,24 @@ class Ended:
     records: Records
 
 
+@dataclass(frozen=True)
 class Stage:
     """
-    A sandbox and an Airflow, from the beginning of a ``with`` block to its end.
+    A sandbox and an Airflow that run.
 
-    :param home: an empty directory for everything that is written.
-    :param dags: the directory with the DAGs.
-    :param port: the user interface's port; None takes a free one.
+    :param home: where they write.
+    :param sandbox: the vendors.
+    :param airflow: an Airflow with a connection to each of them.
     """
 
-    def __init__(self, home: Path, *, dags: Path, port: int | None) -> None:
-        self.home = home
-        self.creatives = home / "creatives"
-        self._ledger = f"file://{home / 'ledger'}"
-        self._dags = dags
-        self._port = port
-        self._open = contextlib.ExitStack()
-        self.sandbox: SandboxClient
-        self.airflow: AirflowStack
+    home: Path
+    sandbox: SandboxClient
+    airflow: AirflowStack
 
-    def __enter__(self) -> Self:
-        with contextlib.ExitStack() as started:
-            began = time.monotonic()
-            self.sandbox = self._start_sandbox(started.enter_context(Programs(self.home / "output")))
-            say(f"  Sandbox  {self.sandbox.url}  (after {time.monotonic() - began:.0f} s)")
-            self.airflow = AirflowStack(
-                self.home / "airflow",
-                dags=[self._dags],
-                connections={f"{name}_default": self.sandbox.connection(name) for name in self.sandbox.vendors()},
-                # Looking as often as the sandbox is fast; at a vendor's own pace the default is right.
-                env={
-                    "AIRFLOW__ADGEN__POLL_INTERVAL": "1",
-                    "AIRFLOW__ADGEN__FIRST_FIRE_DELAY": "3",
-                    "AIRFLOW__ADGEN__LEDGER_PATH": self._ledger,
-                    "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "5",
-                },
-                serve_logs=True,
-                port=self._port,
-            )
-            say("  Airflow  is starting; this takes about half a minute …")
-            started.enter_context(self.airflow)
-            say(f"  Airflow  {self.airflow.base_url}  (after {time.monotonic() - began:.0f} s)\n")
-            self._open = started.pop_all()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._open.close()
-
-    def _start_sandbox(self, programs: Programs) -> SandboxClient:
-        port_file = self.home / "sandbox.port"
-        command = ["-m", "airflow_provider_adgen.sandbox", "--speed", str(SPEED), "--port-file", str(port_file)]
-        programs.start("sandbox", [sys.executable, *command], os.environ)
-        deadline = time.monotonic() + 30
-        while not port_file.exists():
-            programs.check()
-            if time.monotonic() > deadline:
-                raise DemoFailed(f"The sandbox did not start within 30 s:\n{programs['sandbox'].tail()}")
-            time.sleep(0.05)
-        return SandboxClient(f"http://127.0.0.1:{port_file.read_text().strip()}")
+    @property
+    def creatives(self) -> Path:
+        """Where the runs store what they make."""
+        return self.home / "creatives"
 
     def run(
         self, dag_id: str, run_id: str, conf: dict[str, Any], *, when_asked: Callable[[Run, str], None] | None = None
@@ -127,7 +87,7 @@ class Stage:
         state = self._follow(run, when_asked)
         say("")
         paid = paid_by(self.sandbox.charges[charges:], self.sandbox.refunds[refunds:])
-        return Ended(run, state, paid, read_records(self._ledger, (dag_id, run_id)))
+        return Ended(run, state, paid, read_records(_ledger(self.home), (dag_id, run_id)))
 
     def _follow(self, run: Run, when_asked: Callable[[Run, str], None] | None) -> str:
         tasks = self.airflow.api("GET", f"dags/{run.dag_id}/tasks")["tasks"]
@@ -166,7 +126,7 @@ class Stage:
     def ledgers_agree(self) -> bool:
         """Say whether the sandbox has charged what the package has recorded, each job once, and return it."""
         charges = self.sandbox.charges
-        wrong = audit(read_records(self._ledger), charges)
+        wrong = audit(read_records(_ledger(self.home)), charges)
         if wrong:
             say("  The sandbox's ledger does NOT agree: " + "; ".join(wrong) + ".")
         else:
@@ -174,6 +134,56 @@ class Stage:
                 f"  The sandbox's ledger agrees: it has {len(charges)} charges, one for each job that is recorded here."
             )
         return not wrong
+
+
+@contextlib.contextmanager
+def open_stage(home: Path, *, dags: Path, port: int | None) -> Iterator[Stage]:
+    """
+    Start a sandbox and an Airflow; nothing of them is left at the end of the block.
+
+    :param home: an empty directory for everything that is written.
+    :param dags: the directory with the DAGs.
+    :param port: the user interface's port; None takes a free one.
+    """
+    with Programs(home / "output") as programs:
+        began = time.monotonic()
+        sandbox = _start_sandbox(home, programs)
+        say(f"  Sandbox  {sandbox.url}  (after {time.monotonic() - began:.0f} s)")
+        airflow = AirflowStack(
+            home / "airflow",
+            dags=[dags],
+            connections={f"{name}_default": sandbox.connection(name) for name in sandbox.vendors()},
+            # Looking as often as the sandbox is fast; at a vendor's own pace the defaults are right.
+            env={
+                "AIRFLOW__ADGEN__POLL_INTERVAL": "1",
+                "AIRFLOW__ADGEN__FIRST_FIRE_DELAY": "3",
+                "AIRFLOW__ADGEN__LEDGER_PATH": _ledger(home),
+                "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "5",
+            },
+            serve_logs=True,
+            port=port,
+        )
+        say("  Airflow  is starting; this takes about half a minute …")
+        with airflow:
+            say(f"  Airflow  {airflow.base_url}  (after {time.monotonic() - began:.0f} s)\n")
+            yield Stage(home, sandbox, airflow)
+
+
+def _ledger(home: Path) -> str:
+    return f"file://{home / 'ledger'}"
+
+
+def _start_sandbox(home: Path, programs: Programs) -> SandboxClient:
+    port_file = home / "sandbox.port"
+    command = ["-m", "airflow_provider_adgen.sandbox", "--speed", str(SPEED), "--port-file", str(port_file)]
+    programs.start("sandbox", [sys.executable, *command], os.environ)
+    deadline = time.monotonic() + 30
+    while not port_file.exists():
+        programs.check()
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"The sandbox did not start within 30 s:\n{programs['sandbox'].tail()}")
+        time.sleep(0.05)
+    return SandboxClient(f"http://127.0.0.1:{port_file.read_text().strip()}")
 
 
 def in_order(downstream: Mapping[str, list[str]]) -> list[str]:
