@@ -22,7 +22,8 @@ PYTEST_ARGS ?=
 BENCH ?= w1 w2 w3 w4 w6 cold
 
 help:
-	@echo 'make demo         a campaign on a real Airflow against the sandbox; KEEP=1 leaves it running, DAG=name picks one'
+	@echo 'make demo         a campaign on a real Airflow against the sandbox; REVIEW=1 asks you to approve it,'
+	@echo '                  KEEP=1 leaves it running, DAG=name runs another example'
 	@echo 'make test         everything below'
 	@echo 'make lint type    ruff; strict mypy      (make format puts right what ruff can)'
 	@echo 'make unit         unit tests on the newest Airflow    (PYTEST_ARGS="-k word")'

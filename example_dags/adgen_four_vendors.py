@@ -4,8 +4,8 @@
 Send the same brief to **all four vendors** and look at what each makes of it.
 
 Each vendor makes one upright video, in a task that waits without a worker; CutX also writes the copy. Every result is
-the same dictionary, whichever vendor made it, so that one manifest holds them all side by side. The accounts are
-checked before anything is spent; where a vendor documents no price, the check counts `assume_credits`.
+the same dictionary, whichever vendor made it, so that one manifest, and one page, has them all side by side. The
+accounts are checked before anything is spent; where a vendor documents no price, the check counts `assume_credits`.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def adgen_four_vendors() -> None:
 
     @task
     def write_manifest(brief: dict[str, Any], folder: str, made: dict[str, Any]) -> dict[str, Any]:
-        """Write down what each vendor made of the brief, where it is and what it cost."""
+        """Write down what each vendor made of the brief, where it is and what it cost; and a page that shows it."""
+        from airflow_provider_adgen.campaigns.gallery import render_gallery
         from airflow_provider_adgen.campaigns.manifest import build_manifest, manifest_text, result_of
         from airflow_provider_adgen.campaigns.media import read_all_media
 
@@ -118,6 +119,8 @@ def adgen_four_vendors() -> None:
         manifest = build_manifest(run, items, results, media=read_all_media(filter(None, stored)))
         path = ObjectStoragePath(folder) / "manifest.json"
         path.write_text(manifest_text(manifest), encoding="utf-8")
+        page = render_gallery(manifest, base=folder)
+        (ObjectStoragePath(folder) / "gallery.html").write_text(page, encoding="utf-8")
         return {"manifest": str(path), "totals": manifest["totals"], "credits": manifest["credits"]}
 
     brief: Any = plan()

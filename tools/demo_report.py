@@ -1,152 +1,64 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a demo run has made, whether the vendor's ledger agrees, and how to say so."""
+"""What a demo run has made and cost, whether the vendors' ledger agrees, and how to say so."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.campaigns import build_manifest, render_gallery
-from airflow_provider_adgen.campaigns.manifest import result_of
-from airflow_provider_adgen.campaigns.media import read_all_media
-from tools.airflow_api import ApiFailed
+from airflow_provider_adgen.core.registry import get_vendor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
+    from airflow_provider_adgen.ledger.records import Records
     from tools.airflow_api import Run
 
 _TAIL = 20
 """Lines of a log that are shown."""
 
 
-@dataclass(frozen=True)
-class Made:
+def audit(records: Records, charges: Sequence[Mapping[str, Any]]) -> list[str]:
     """
-    What the tasks of a run returned.
+    Compare the ledger of the package with the vendors'; return what does not agree.
 
-    :param by_task: the generations of each task, in the order of its map index.
-    :param manifest: the campaign's manifest and its file, where the DAG writes one.
+    :param records: what the package recorded.
+    :param charges: the charges of the same time, as the sandbox's ledger has them.
     """
-
-    by_task: Mapping[str, Sequence[Mapping[str, Any]]]
-    manifest: tuple[Path, Mapping[str, Any]] | None
-
-    @property
-    def generations(self) -> list[Mapping[str, Any]]:
-        """All generations."""
-        return [generation for made in self.by_task.values() for generation in made]
-
-    def described(self, dag_id: str) -> Mapping[str, Any]:
-        """Return the manifest that the DAG has written; where it writes none, one with an item for each generation."""
-        if self.manifest is not None:
-            return self.manifest[1]
-        items, results = [], []
-        for task, made in self.by_task.items():
-            for number, one in enumerate(made, 1):
-                choice = {"conn_id": f"{one['vendor']}_default", "request": one.get("details") or {}}
-                meta = {"title": task, "brief": one["kind"]}
-                items.append({"key": f"{task}/{number}", "choices": [choice], "meta": meta})
-                results.append(result_of(items[-1], one))
-        uris = [creative["uri"] for one in self.generations for creative in one["creatives"]]
-        there = [uri for uri in uris if local_path(uri) is not None]
-        return build_manifest({"dag_id": dag_id}, items, results, media=read_all_media(there))
-
-
-def local_path(uri: str | None) -> Path | None:
-    """Return the file behind a stored creative's URI; None where it is not on this machine."""
-    # Airflow's paths are not percent-encoded, not even behind file://.
-    path = (uri or "").removeprefix("file://")
-    return Path(path) if path.startswith("/") else None
-
-
-def collect(run: Run) -> Made:
-    """Read what the tasks of a run returned from their XComs."""
-    by_task: dict[str, list[Mapping[str, Any]]] = {}
-    manifest = None
-    for one in run.tasks():
-        if one["state"] != "success":
-            continue
-        try:
-            value = run.xcom(one["task_id"], map_index=one["map_index"])
-        except ApiFailed as error:
-            if error.status == 404:  # it returned nothing
-                continue
-            raise
-        if not isinstance(value, dict):
-            continue
-        path, results = local_path(value.get("manifest")), local_path(value.get("results"))
-        if {"vendor", "job_ids", "creatives"} <= value.keys():
-            by_task.setdefault(one["task_id"], []).append(value)
-        elif results is not None:
-            lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
-            by_task.setdefault(one["task_id"], []).extend(line["generation"] for line in lines if line["generation"])
-        elif path is not None:
-            manifest = (path, json.loads(path.read_text(encoding="utf-8")))
-    return Made(_once(by_task), manifest)
-
-
-def _once(by_task: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[Mapping[str, Any]]]:
-    """Where several tasks returned the same job (one submits, another stores), keep the one with the most stored."""
-    best: dict[tuple[str, str], tuple[int, str]] = {}
-    for task, made in by_task.items():
-        for one in made:
-            stored = sum(bool(creative.get("uri")) for creative in one["creatives"])
-            job = (one["vendor"], one["id"])
-            best[job] = max(best.get(job, (-1, "")), (stored, task))
-    kept = {task: [one for one in made if best[one["vendor"], one["id"]][1] == task] for task, made in by_task.items()}
-    return {task: made for task, made in kept.items() if made}
-
-
-def audit(generations: Sequence[Mapping[str, Any]], charges: Sequence[Mapping[str, Any]]) -> list[str]:
-    """
-    Compare the vendor's ledger with what the run has made; return what does not agree.
-
-    :param generations: what the operators returned.
-    :param charges: every charge since the sandbox started.
-    """
-    made = {job for generation in generations for job in generation["job_ids"]}
+    attempts = [attempt for record in records.found.values() for attempt in record.attempts]
+    ours = {job for one in attempts if one.phase != "withdrawn" for job in one.job_ids}
     paid = Counter(str(charge["job_id"]) for charge in charges)
     return [
-        *(f"job {job} was made and the ledger has no charge for it" for job in sorted(made - paid.keys())),
-        *(f"job {job} was paid for and no task returned it" for job in sorted(paid.keys() - made)),
+        *(f"{name} cannot be read" for name in records.broken),
+        *(f"job {job} is recorded and was not charged" for job in sorted(ours - paid.keys())),
+        *(f"job {job} was charged and is not recorded" for job in sorted(paid.keys() - ours)),
         *(f"job {job} was charged {times} times" for job, times in sorted(paid.items()) if times > 1),
     ]
 
 
-def say_made(manifest: Mapping[str, Any], root: Path) -> list[str]:
-    """Return a line for each thing that was made: where it is and how large."""
-    lines: list[str] = []
-    for entry in manifest["items"]:
-        heading = entry["product"]["title"] or entry["key"]
-        if heading not in lines:
-            lines.append(heading)
-        for creative in entry["creatives"]:
-            path = local_path(creative["uri"])
-            where = shown(path, root) if path else str(creative["uri"] or "not stored")
-            lines.append(f"  {entry['kind']:<6} {_size(creative['size']):>9}  {where}")
-        lines += [f"  {entry['kind']:<6} {variant.get('hook') or ''}" for variant in entry["variants"]]
-    return lines
+def paid_by(charges: Sequence[Mapping[str, Any]], refunds: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return what each vendor has charged, less refunds; credits of two accounts are never added up."""
+    sums: Counter[str] = Counter()
+    for sign, entries in ((1, charges), (-1, refunds)):
+        for one in entries:
+            sums[one["vendor"]] += sign * one["credits"]
+    return dict(sorted(sums.items()))
 
 
-def write_gallery(path: Path, manifest: Mapping[str, Any], charges: Sequence[Mapping[str, Any]]) -> None:
-    """
-    Write the gallery.
+def say_credits(paid: Mapping[str, int]) -> str:
+    """Return sums of credits as words."""
+    said = [f"{credits_} credits at {get_vendor(vendor).title}" for vendor, credits_ in paid.items()]
+    return " and ".join(said) or "nothing"
 
-    :param path: the page's file.
-    :param manifest: what it shows.
-    :param charges: the vendors' ledger, which tells what each account was charged also where its vendor does not.
-    """
-    paid: Counter[str] = Counter()
-    for charge in charges:
-        paid[f"{charge['vendor']}_default"] += charge["credits"]
-    costs = {conn_id: {**manifest["credits"].get(conn_id, {}), "charged": paid[conn_id]} for conn_id in sorted(paid)}
-    page = render_gallery({**manifest, "credits": costs}, base=f"file://{path.parent}")
-    path.write_text(page, encoding="utf-8")
+
+def say_files(folder: Path, root: Path) -> list[str]:
+    """Return a line for each file that was stored: its size and its place, that of a page as a link."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and "_adgen" not in path.parts)
+    places = [path.as_uri() if path.suffix == ".html" else shown(path, root) for path in files]
+    return [f"{_size(path.stat().st_size):>9}  {place}" for path, place in zip(files, places, strict=True)]
 
 
 def say_failures(run: Run, logs: Path, root: Path) -> list[str]:
@@ -196,7 +108,5 @@ def shown(path: Path, root: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
-def _size(size: int | None) -> str:
-    if size is None:
-        return "?"
+def _size(size: int) -> str:
     return f"{size} B" if size < 1000 else f"{size / 1000:,.0f} kB" if size < 10**6 else f"{size / 10**6:,.1f} MB"

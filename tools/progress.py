@@ -16,6 +16,7 @@ _WORDS = {
     "success": "done",
     "running": "running",
     "deferred": "waiting",
+    "awaiting_input": "waiting",
     "failed": "failed",
     "up_for_retry": "to be retried",
     "upstream_failed": "not run",

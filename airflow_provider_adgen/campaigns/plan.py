@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_adgen.campaigns.briefs import Brief
 from airflow_provider_adgen.campaigns.credits import CampaignAccount, read_assumed, read_max_credits
-from airflow_provider_adgen.campaigns.drafts import CatalogueRow, Draft, DraftMaker
+from airflow_provider_adgen.campaigns.drafts import CatalogueRow, Draft, DraftChoice, DraftMaker
 from airflow_provider_adgen.core.briefs import PRODUCT_ARGUMENTS, products_of
 from airflow_provider_adgen.core.errors import InvalidRequest
 
@@ -62,6 +62,10 @@ class AccountPlan:
     def has_room(self, price: int | None) -> bool:
         """Whether one more creative of that price fits."""
         return self.max_credits is None or self.credits + (price or 0) <= self.max_credits
+
+    def allows(self, price: int | None) -> bool:
+        """Whether a creative of that price fits if nothing else is made."""
+        return self.max_credits is None or (price or 0) <= self.max_credits
 
     def take(self, price: int | None) -> None:
         """Count one more creative."""
@@ -137,13 +141,13 @@ def plan_campaign(
     Nothing is sent to a vendor and nothing is charged. Each creative has the key
     ``<product id>/<brief>[/<locale>][/<format as 1x1>][/<number>]``; the number is there where ``count`` is more than
     1. In order of priority, each gets the first account that has room in ``max_credits``; the accounts after that stay
-    for the case that it fails.
+    for the case that it fails, but for those whose ``max_credits`` is less than its price.
 
     :param products: the rows of the catalogue.
     :param briefs: what is to be made of each.
     :param accounts: connections, in order of preference.
     :param max_credits: the most whole credits to plan: a number where there is one account, else
-        ``{conn_id: number}``. What is reused costs nothing.
+        ``{conn_id: number}``. What is reused costs nothing, so an account with 0 makes nothing new.
     :param assume_credits: what to count for a generation without a documented price: a number where there is one
         account, else ``{conn_id: number}`` or ``{conn_id: {kind: number}}``.
     :param on_over_budget: what to do with what fits into no account: ``fail``, or ``trim``, which leaves it out; the
@@ -245,12 +249,9 @@ def _all_drafts(
     return found, rows
 
 
-def _item(draft: Draft, first: int = 0) -> dict[str, Any]:
-    return {
-        "key": draft.key,
-        "choices": [choice.to_dict() for choice in draft.choices[first:]],
-        "meta": draft.meta,
-    }
+def _item(draft: Draft, choices: Iterable[DraftChoice] | None = None) -> dict[str, Any]:
+    chosen = draft.choices if choices is None else choices
+    return {"key": draft.key, "choices": [choice.to_dict() for choice in chosen], "meta": draft.meta}
 
 
 def _need_prices(drafts: Iterable[Draft]) -> None:
@@ -285,7 +286,8 @@ def _give(plan: Plan, draft: Draft) -> None:
         account = plan.accounts[choice.conn_id]
         if account.has_room(choice.credits):
             account.take(choice.credits)
-            plan.items.append(_item(draft, number))
+            later = [one for one in draft.choices[number + 1 :] if plan.accounts[one.conn_id].allows(one.credits)]
+            plan.items.append(_item(draft, [choice, *later]))
             plan.credits[draft.key] = choice.credits
             return
     reasons = []

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tools.demo_report import audit, collect, read_log
+from airflow_provider_adgen.ledger.records import read_records
+from tools.demo_report import audit, read_log
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import SandboxProcess
@@ -26,12 +27,17 @@ EXAMPLES = ("adgen_batch", "adgen_four_vendors", *(f"adgen_{vendor}" for vendor 
 
 
 @pytest.fixture(scope="module")
-def stack_options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"file://{tmp_path_factory.mktemp('ledger')}"
+
+
+@pytest.fixture(scope="module")
+def stack_options(ledger: str) -> dict[str, Any]:
     return {
         "env": {
             "AIRFLOW__ADGEN__POLL_INTERVAL": "1",
             "AIRFLOW__ADGEN__FIRST_FIRE_DELAY": "3",
-            "AIRFLOW__ADGEN__LEDGER_PATH": f"file://{tmp_path_factory.mktemp('ledger')}",  # a batch needs it
+            "AIRFLOW__ADGEN__LEDGER_PATH": ledger,  # a batch needs it
         }
     }
 
@@ -89,10 +95,15 @@ def test_each_vendor_has_made_its_video_of_the_same_brief(
     assert sent.count(BRIEF) == len(VENDORS), "braces in a brief are text"
     assert set(manifest["credits"]) == {f"{vendor}_default" for vendor in VENDORS}
     assert len(manifest["items"][-1]["variants"]) == 5
+    assert all(f'"link":"{vendor}/' in path.with_name("gallery.html").read_text(encoding="utf-8") for vendor in VENDORS)
 
 
-def test_every_example_pays_once_for_what_it_returns(runs: dict[str, Run], sandbox: SandboxProcess) -> None:
-    made = [one for run in runs.values() for one in collect(run).generations]
+def test_every_example_pays_once_for_what_it_returns(
+    runs: dict[str, Run], sandbox: SandboxProcess, ledger: str
+) -> None:
+    records = read_records(ledger)
+    made = [one.result for record in records.found.values() for one in record.attempts if one.result]
+    assert {one[0] for one in records.found} == set(runs)
     assert Counter(one["vendor"] for one in made) == {"adsumo": 9, "cutx": 5, "sume": 3, "cinematicads": 2}
-    assert audit(made, sandbox.charges) == []
+    assert audit(records, sandbox.charges) == []
     assert all(creative["uri"] for one in made for creative in one["creatives"])

@@ -127,7 +127,8 @@ class Application:
         entry.keep_body(body or b"", KEPT_UPLOAD_BYTES if storage else KEPT_BODY_BYTES)
         headers = Headers(scope=scope)
         key = self._key(vendor, headers) if vendor is not None else None
-        fault = state.faults.take(name, method, path, full_path, key.account if key is not None else None)
+        account = key.account if key is not None else None
+        fault = state.faults.take(name, method, path, full_path, account, body or b"")
         if fault is not None:
             entry.fault = fault.kind
             if await self._before(fault, vendor, sender, entry):

@@ -46,6 +46,7 @@ class Fault:
     :param path: only paths that match this pattern (``*`` matches anything), below the vendor's base URL, as
         ``/videos/*``, or in full, as ``/media/*``.
     :param account: only requests with a key of this account.
+    :param contains: only requests whose body, as it is sent, contains this text.
     :param times: how many requests it strikes; -1 for all.
     :param skip: how many matching requests pass first.
     :param when: ``before`` the request is accepted (nothing happens, nothing is charged) or ``after`` (the job is
@@ -76,6 +77,7 @@ class Fault:
     method: str | None = None
     path: str | None = None
     account: str | None = None
+    contains: str | None = None
     times: int = 1
     skip: int = 0
     when: str = ""
@@ -115,13 +117,15 @@ class Fault:
         if not self.status:
             self.status = 302 if self.kind == "redirect" else 500
 
-    def matches(self, vendor: str, method: str, path: str, full_path: str, account: str | None) -> bool:
+    def matches(self, vendor: str, method: str, path: str, full_path: str, account: str | None, body: bytes) -> bool:
         """Return whether a request is one of those to strike."""
         if self.vendor is not None and self.vendor != vendor:
             return False
         if self.account is not None and self.account != account:
             return False
         if self.method is not None and self.method.upper() != method:
+            return False
+        if self.contains is not None and self.contains.encode() not in body:
             return False
         return self.path is None or fnmatchcase(path, self.path) or fnmatchcase(full_path, self.path)
 
@@ -166,10 +170,12 @@ class Faults:
         """List the faults that are set."""
         return [asdict(fault) for fault in self._faults]
 
-    def take(self, vendor: str, method: str, path: str, full_path: str, account: str | None = None) -> Fault | None:
+    def take(
+        self, vendor: str, method: str, path: str, full_path: str, account: str | None = None, body: bytes = b""
+    ) -> Fault | None:
         """Return the fault that strikes this request, if any, and count it."""
         for fault in self._faults:
-            if not fault.matches(vendor, method, path, full_path, account):
+            if not fault.matches(vendor, method, path, full_path, account, body):
                 continue
             if fault.skip > 0:
                 fault.skip -= 1

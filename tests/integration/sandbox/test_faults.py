@@ -53,6 +53,13 @@ class TestDrop:
 
 
 class TestStatus:
+    def test_what_is_asked_for_can_be_singled_out(self, sandbox: Sandbox, adsumo: httpx.Client) -> None:
+        sandbox.fault("status", "adsumo", status=400, contains="boots", times=-1)
+        assert send(adsumo).status_code == 200
+        refused = [adsumo.post("/videos/ai-video", json={**VIDEO, "prompt": f"{word} boots"}) for word in "ab"]
+        assert [answer.status_code for answer in refused] == [400, 400]
+        assert len(sandbox.charges) == 1
+
     @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
     def test_before_accepting_nothing_happens(self, sandbox: Sandbox, adsumo: httpx.Client, status: int) -> None:
         sandbox.fault("status", "adsumo", status=status)

@@ -362,6 +362,20 @@ def test_each_item_gets_the_first_account_with_room() -> None:
     assert list(made.credits.values()) == [1, 1, 1, 1, 4]
 
 
+def test_an_account_that_may_never_pay_for_an_item_is_no_choice_of_it() -> None:
+    made = plan(
+        [LAMP],
+        [images(1)],
+        "adsumo_default",
+        "sume_default",
+        "cutx_default",
+        max_credits={"adsumo_default": 9, "sume_default": 3, "cutx_default": 0},
+        assume_credits={"sume_default": 4},
+    )
+    assert list(who(made).values()) == [["adsumo_default"]]
+    assert made.vendor_products == {}, "and makes no product there"
+
+
 def test_the_higher_priority_comes_first() -> None:
     low, high = images(1), Brief("first", "image", "A", formats=["1:1"], options=FAST, priority=5)
     made = plan([LAMP, CHAIR], [low, high], max_credits=3, on_over_budget="trim")

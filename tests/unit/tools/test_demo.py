@@ -8,25 +8,36 @@ import ast
 import json
 import socket
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tools.airflow_api import ApiFailed
-from tools.demo_report import Made, audit, collect, local_path, read_log, say_failures, say_made, write_gallery
-from tools.demo_run import DemoFailed, find_dag, find_port, in_order, own_folder
+from airflow_provider_adgen.core.record import Attempt, Record
+from airflow_provider_adgen.ledger.records import Records
+from tools.demo_campaign import CHANGED, reviewed_examples, show_campaign
+from tools.demo_report import audit, paid_by, read_log, say_credits, say_failures, say_files
+from tools.demo_run import find_dag, find_port, own_folder
+from tools.demo_stage import DemoFailed, Ended, in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def generation(job: str, uri: str | None = None, **fields: Any) -> dict[str, Any]:
-    creatives = [{"kind": "image", "uri": uri, "media_type": "image/png", "size": 1500, "sha256": "ab" * 32}]
-    made = {"vendor": "adsumo", "id": job, "job_ids": [job], "kind": "image", "credits": {}, "variants": []}
-    return {**made, "creatives": creatives if uri else [], **fields}
-
-
 def charge(job: str, credits_: int = 2, vendor: str = "adsumo") -> dict[str, Any]:
     return {"job_id": job, "credits": credits_, "vendor": vendor}
+
+
+def recorded(*jobs: list[str]) -> Records:
+    attempts = [
+        Attempt(
+            phase="submitted", epoch=0, fingerprint="f", request_kind="k", intended_at=0, post_seconds=60, job_ids=one
+        )
+        for one in jobs
+    ]
+    return Records({("dag", "run", "make", str(index)): Record(attempts=[one]) for index, one in enumerate(attempts)})
 
 
 class FakeRun:
@@ -35,92 +46,152 @@ class FakeRun:
     dag_id = "a_dag"
     run_id = "run-1"
 
-    def __init__(self, *instances: tuple[str, int, str], xcoms: dict[tuple[str, int], Any] | None = None) -> None:
+    def __init__(self, *instances: tuple[str, int, str]) -> None:
         self._instances = instances
-        self._xcoms = xcoms or {}
 
     def tasks(self) -> list[dict[str, Any]]:
         names = ("task_id", "map_index", "state")
         return [{**dict(zip(names, one, strict=True)), "try_number": 2} for one in self._instances]
 
-    def xcom(self, task_id: str, *, map_index: int = -1) -> Any:
-        if (task_id, map_index) not in self._xcoms:
-            raise ApiFailed("no such XCom", 404)
-        return self._xcoms[task_id, map_index]
-
 
 # --- the ledger ---------------------------------------------------------------------------------------------------
 
 
-def test_a_ledger_that_agrees() -> None:
-    assert audit([generation("a"), generation("b", job_ids=["b", "c"])], [charge("c"), charge("a"), charge("b")]) == []
+def test_ledgers_that_agree() -> None:
+    assert audit(recorded(["a"], ["b", "c"]), [charge("c"), charge("a"), charge("b")]) == []
 
 
 @pytest.mark.parametrize(
     ("charges", "said"),
     [
-        ([], "job a was made and the ledger has no charge for it"),
+        ([], "job a is recorded and was not charged"),
         ([charge("a"), charge("a")], "job a was charged 2 times"),
-        ([charge("a"), charge("x")], "job x was paid for and no task returned it"),
+        ([charge("a"), charge("x")], "job x was charged and is not recorded"),
     ],
 )
-def test_a_ledger_that_does_not(charges: list[dict[str, Any]], said: str) -> None:
-    assert audit([generation("a")], charges) == [said]
+def test_ledgers_that_do_not(charges: list[dict[str, Any]], said: str) -> None:
+    assert audit(recorded(["a"]), charges) == [said]
+
+
+def test_a_record_that_cannot_be_read_does_not_agree() -> None:
+    assert audit(Records(broken=["dag/run/1.json"]), []) == ["dag/run/1.json cannot be read"]
+
+
+def test_what_it_cost_is_said_for_each_vendor() -> None:
+    paid = paid_by([charge("a", 20), charge("b", 3, "sume"), charge("c", 40, "cutx")], [charge("c", 40, "cutx")])
+    assert paid == {"adsumo": 20, "cutx": 0, "sume": 3}
+    assert say_credits({"adsumo": 20, "sume": 3}) == "20 credits at Adsumo and 3 credits at Sume"
+    assert say_credits({}) == "nothing"
 
 
 # --- what was made ------------------------------------------------------------------------------------------------
 
 
-def test_generations_are_found_among_what_the_tasks_returned(tmp_path: Path) -> None:
-    manifest = tmp_path / "manifest.json"
-    manifest.write_text('{"items": []}', encoding="utf-8")
-    results = tmp_path / "results.jsonl"
-    lines = [{"generation": generation("c")}, {"generation": None}, {"generation": generation("d")}]
-    results.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    xcoms = {
-        ("plan", -1): [{"product": {}}],
-        ("check", -1): {"sufficient": True},
-        ("make", 0): generation("a"),
-        ("make", 1): generation("b"),
-        ("write", -1): {"manifest": f"file://{manifest}"},
-        ("batch", -1): {"results": f"file://{results}", "counts": {}},
-    }
-    instances = [(task, index, "success") for task, index in xcoms]
-    found = collect(FakeRun(*instances, ("silent", -1, "success"), ("make", 2, "failed"), xcoms=xcoms))  # type: ignore[arg-type]
-    assert [one["id"] for one in found.generations] == ["a", "b", "c", "d"]
-    assert found.manifest == (manifest, {"items": []})
-    assert found.described("a_dag") == {"items": []}
+def test_what_was_stored_is_said_with_size_and_place(tmp_path: Path) -> None:
+    for name, size in (("run/i.png", 1500), ("run/gallery.html", 20), ("_adgen/runs/results.jsonl", 1)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x" * size)
+    assert say_files(tmp_path, tmp_path) == [f"     20 B  file://{tmp_path}/run/gallery.html", "     2 kB  run/i.png"]
 
 
-def test_what_was_made_is_said_with_size_and_place(tmp_path: Path) -> None:
-    copy = generation("c", kind="copy", variants=[{"hook": "Light, finally."}])
-    (tmp_path / "i.png").touch()
-    made = Made({"make": [generation("a", f"file://{tmp_path}/i.png"), generation("b", "s3://b/i.png"), copy]}, None)
-    assert say_made(made.described("a_dag"), tmp_path) == [
-        "make",
-        "  image       2 kB  i.png",
-        "  image       2 kB  s3://b/i.png",
-        "  copy   Light, finally.",
-    ]
+# --- the campaign -------------------------------------------------------------------------------------------------
+
+KEYS = [f"{product}/{brief}" for product in (CHANGED[0], "BAG-077", "TEA-331") for brief in ("hero", "reel")]
+REMADE = {f"{CHANGED[0]}/hero", f"{CHANGED[0]}/reel", "TEA-331/reel"}
 
 
-def test_the_gallery_shows_what_the_ledger_has(tmp_path: Path) -> None:
-    (tmp_path / "i.png").touch()
-    made = Made({"make": [generation("a", f"file://{tmp_path}/i.png"), generation("b", vendor="sume")]}, None)
-    charges = [charge("a", 20), charge("a", 1), charge("b", 3, "sume")]
-    write_gallery(tmp_path / "gallery.html", made.described("a_dag"), charges)
-    text = (tmp_path / "gallery.html").read_text(encoding="utf-8")
-    assert '<th scope="row">adsumo_default</th><td>not told</td><td>21</td>' in text
-    assert '<th scope="row">sume_default</th><td>not told</td><td>3</td>' in text
-    assert '"link":"i.png"' in text
+class FakeStage:
+    """
+    A stage on which the two runs leave what they are told to.
+
+    :param made: what the second run pays for.
+    :param first: the tasks that fail in the first run.
+    :param told: the credits that the second run's manifest names.
+    """
+
+    def __init__(self, home: Path, made: Iterable[str], *, first: Iterable[str], told: int, agree: bool) -> None:
+        self.home, self.creatives = home, home / "creatives"
+        self.sandbox = SimpleNamespace(fault=lambda *_, **__: 1, fail_next=lambda *_, **__: None)
+        self.airflow = SimpleNamespace(base_url="http://airflow")
+        self.unexpected: list[Ended] = []
+        self._agree = agree
+        self._runs = {
+            "first": (set(KEYS) - {"TEA-331/reel"}, set(first), 3),
+            "second": (set(made), set[str](), told),
+        }
+
+    def run(self, _dag: str, run_id: str, conf: dict[str, Any], *, when_asked: Callable[[Any, str], None]) -> Ended:
+        made, failed, told = self._runs[run_id]
+        items = []
+        for key in KEYS:
+            again = run_id == "second" and key not in made
+            origin = "reused" if again else "made" if key in made else None
+            product = {"id": key.partition("/")[0], "title": "T"}
+            items.append(
+                {"key": key, "origin": origin, "status": "failed", "reason": "It broke.", "approved": None}
+                | {"product": product, "vendor": "sume"}
+            )
+        folder = Path(conf["destination"].removeprefix("file://")) / run_id
+        folder.mkdir(parents=True)
+        costs = {"adsumo_default": {"charged": told, "refunded": 0}}
+        (folder / "manifest.json").write_text(json.dumps({"items": items, "credits": costs}), encoding="utf-8")
+        run: Any = FakeRun(*((task, -1, "failed") for task in failed), ("campaign.draft", -1, "success"))
+        run.dag_id, run.run_id = "adgen_campaign_refresh", run_id
+        when_asked(run, "campaign.review")
+        return Ended(run, "failed" if failed else "success", {"adsumo": 3}, Records())
+
+    def say_failures(self, ended: Ended) -> None:
+        self.unexpected.append(ended)
+
+    def ledgers_agree(self) -> bool:
+        return self._agree
+
+
+def play(
+    home: Path, made: Iterable[str] = REMADE, *, first: Iterable[str] = (), told: int = 3, agree: bool = True
+) -> Any:
+    fails = first or ("campaign.generate", "campaign.verdict")
+    stage: Any = FakeStage(home, made, first=fails, told=told, agree=agree)
+    return show_campaign(stage), stage
+
+
+def test_the_campaign_is_good_if_only_what_changed_and_what_was_missing_is_paid_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, stage = play(tmp_path)
+    said = capsys.readouterr().out
+    assert good and not stage.unexpected
+    assert "Failed: TEA-331/reel (T). It broke." in said
+    assert f"Paid for, because its product has changed: {CHANGED[0]}/hero" in said
+    assert "Paid for, because it was missing: TEA-331/reel" in said
+    assert "Used again, for nothing: the other 3 creatives." in said
+    assert "http://airflow/dags/adgen_campaign_refresh/runs/first/tasks/campaign.review/required_actions" in said
+    assert said.count("gallery.html") == 4
+    assert CHANGED[2] in (tmp_path / "adgen_campaign_catalogue.csv").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    ("uri", "path"),
-    [("file:///a/b c%20#d", "/a/b c%20#d"), ("/a/b", "/a/b"), ("s3://bucket/a", None), (None, None), ("", None)],
+    "wrong",
+    [
+        {"made": {*REMADE, "BAG-077/hero"}},
+        {"made": REMADE - {"TEA-331/reel"}},
+        {"told": 4},
+        {"agree": False},
+        {"first": ("campaign.plan",)},
+    ],
+    ids=["paid too much", "made too little", "another sum", "another ledger", "another failure"],
 )
-def test_only_files_of_this_machine_are_found(uri: str | None, path: str | None) -> None:
-    assert local_path(uri) == (Path(path) if path else None)
+def test_the_campaign_is_not_good_otherwise(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    good, stage = play(tmp_path, **wrong)
+    assert not good
+    assert bool(stage.unexpected) == ("first" in wrong)
+
+
+def test_the_examples_are_copied_with_a_review_for_the_campaign(tmp_path: Path) -> None:
+    shipped = (ROOT / "example_dags" / "adgen_campaign_refresh.py").read_text(encoding="utf-8")
+    text = (reviewed_examples(tmp_path / "dags") / "adgen_campaign_refresh.py").read_text(encoding="utf-8")
+    assert shipped.count("review=False") == text.count("review=True") == 1
+    assert (tmp_path / "dags" / "adgen_campaign_catalogue.csv").is_file()
 
 
 # --- what went wrong ----------------------------------------------------------------------------------------------

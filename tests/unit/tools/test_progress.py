@@ -64,7 +64,7 @@ def test_a_bar_is_always_full_width(total: int) -> None:
 
 def test_a_state_of_a_later_airflow_is_work_to_come() -> None:
     out = io.StringIO()
-    Progress(out, TASKS).update(0, states(make=["awaiting_input", "queued", "success"]))
+    Progress(out, TASKS).update(0, states(make=["a_later_word", "queued", "success"]))
     assert out.getvalue() == "   0:00  make: 1 done, 1 starting, 1 to come\n"
 
 
