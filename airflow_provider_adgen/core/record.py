@@ -140,6 +140,14 @@ class Attempt(BaseModel):
         cost = self.charged if self.charged is not None else self.price
         return max(0, (cost or 0) - (self.refunded or 0))
 
+    def repeats(self, before: Attempt | None) -> bool:
+        """
+        Return whether it has the key of an attempt that is said to have started nothing.
+
+        :param before: the attempt that it follows.
+        """
+        return before is not None and before.phase == "withdrawn" and before.key == self.key is not None
+
     def refund(self, refunds: Collection[str]) -> int | None:
         """
         Return the credits that were given back: as the vendor told, else as it documents; None if none were.

@@ -188,7 +188,7 @@ class Claims:
         except LibraryUnavailable as error:
             log.warning("%s The claim on %s stays; it stops nobody, because its job is over.", error, wanted.key)
             return
-        for name in names:
+        for name in sorted(names):
             parts = _NAME.fullmatch(name)
             if parts is not None and parts["record"] == _record_tag(record):
                 self._remove(wanted, name, marked=_void(name) in names)

@@ -301,7 +301,7 @@ class Submission:
                 self._posted.add(attempt.uid)
                 refused, nothing_started = error, self._refused(attempt, error, first=first)
             else:
-                if not first and generation.credits.charged == 0:
+                if generation.credits.charged == 0 and (not first or attempt.repeats(before)):
                     # "Nothing charged" is said of this repeat; the posting before it may have cost the full price.
                     generation.credits.charged = None
                 failpoint("before-record")

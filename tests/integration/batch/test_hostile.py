@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_adgen.compat import AirflowFailException, TaskDeferred
 from airflow_provider_adgen.core.decisions.batch import ItemStatus
 from airflow_provider_adgen.core.errors import AdGenError
+from airflow_provider_adgen.hooks.cutx import CutxHook
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch import leg
 from airflow_provider_adgen.lifecycle.batch.failure import BatchFailed
@@ -233,6 +234,25 @@ def test_what_was_dismissed_is_made_as_it_is_wanted_now(batch: BatchRig) -> None
     assert batch.run(batch.batch([item("a", "sume", prompt="A blue bottle")]))["counts"]["completed"] == 1
     (job,) = batch.sandbox.jobs("sume")
     assert job["request"]["prompt"] == "A blue bottle a"
+
+
+def test_a_job_that_was_dismissed_and_is_given_again_counts_with_its_price(batch: BatchRig) -> None:
+    hook = CutxHook()
+    project = next(iter(hook.list_projects())).id
+    product = next(iter(hook.list_products(project))).id
+    request = {"kind": "static-ad", "project_id": project, "product_id": product}
+    given = [{"key": "a", "conn_id": "cutx_default", "request": request}]
+    batch.sandbox.fail_next("cutx", status="completed", seconds=100_000)
+    batch.sandbox.fault("drop", "cutx", method="POST")
+    fails(batch, given)
+    batch.clock.move(60)
+    assert dismiss(batch) == 1  # which is wrong
+    batch.retry()
+    with pytest.raises(TaskDeferred):
+        batch.batch(given).execute(batch.context())
+    (record,) = records(batch).values()
+    assert len(batch.charges) == 1, "CutX knows the key of a job that runs, and charges nothing"
+    assert record.spent(None) == 3
 
 
 @pytest.fixture

@@ -96,16 +96,16 @@ class History:
     def _fate(self) -> Fate:
         rng, fate = self.rng, Fate()
         if rng.random() < self.deadly:
-            if rng.random() < 0.7:
+            if rng.random() < 0.5:
                 fate.dies = int(rng.expovariate(1 / 120)) + 1
             else:
-                fate.dies_selling = rng.randint(1, 8)
+                fate.dies_writing = rng.randint(1, 40)
         if rng.random() < 0.1:
             fate.seconds = rng.choice([20.0, 90.0, 700.0, 2000.0])
-            if rng.random() < 0.7:
+            if rng.random() < 0.5:
                 fate.freezes = rng.randint(1, 200)
             else:
-                fate.freezes_selling = rng.randint(1, 8)
+                fate.freezes_writing = rng.randint(1, 40)
         if rng.random() < 0.08:
             fate.stops = rng.randint(1, 150)
         if rng.random() < 0.05:
@@ -229,7 +229,7 @@ class History:
     def _calm(self, batch: Batch) -> None:
         """Retry, answer and clear until it succeeds, or nothing changes any more."""
         for _ in range(CALM_TRIES):
-            done = batch.run(Fate, skew=self.skew)
+            done = batch.run(Fate)
             self.judge.tried(batch, done)
             if done.end == "succeeded":
                 return

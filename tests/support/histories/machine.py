@@ -62,9 +62,9 @@ class Fate:
     What happens to one process, by the number of its requests.
 
     :param dies: it is killed there.
-    :param dies_selling: it is killed there, where only submissions count, each when it is sent and when it is answered.
+    :param dies_writing: it is killed there, where only submissions and what is written count, each before and after.
     :param freezes: it stands still there.
-    :param freezes_selling: it stands still there, counted in the same way.
+    :param freezes_writing: it stands still there, counted in the same way.
     :param seconds: for so long.
     :param stops: it is told to stop there (SIGTERM).
     :param timed_out: from there on the main thread's next wait ends with the task's timeout.
@@ -72,9 +72,9 @@ class Fate:
     """
 
     dies: int = 0
-    dies_selling: int = 0
+    dies_writing: int = 0
     freezes: int = 0
-    freezes_selling: int = 0
+    freezes_writing: int = 0
     seconds: float = 0.0
     stops: int = 0
     timed_out: int = 0
@@ -93,7 +93,7 @@ class Process:
     fresh: bool = False
     dead: bool = False
     requests: int = 0
-    selling: int = 0
+    writes: int = 0
     operator: Any = None
     pool: Any = None
     watched: list[tuple[Any, Callable[..., None]]] = field(default_factory=list)
@@ -184,14 +184,14 @@ class Machine(Stage):
             raise Killed
         self.steps += 1
         process.requests += 1
-        number, sells, fate = process.requests, -1, process.fate
-        if "http" in what and path.startswith("POST"):
-            process.selling = sells = process.selling + 1
-        if number == fate.dies or sells == fate.dies_selling:
+        number, written, fate = process.requests, -1, process.fate
+        if what.endswith("pipe_file") or path.startswith("POST"):
+            process.writes = written = process.writes + 1
+        if number == fate.dies or written == fate.dies_writing:
             process.dead = True
             self.say(f"dies at request {number}: {what} {path[-60:]}")
             raise Killed
-        if number == fate.freezes or sells == fate.freezes_selling:
+        if number == fate.freezes or written == fate.freezes_writing:
             self.say(f"freezes for {fate.seconds:.0f} s at request {number}: {what} {path[-60:]}")
             self.pause(fate.seconds)
         else:
