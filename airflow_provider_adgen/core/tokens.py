@@ -26,5 +26,6 @@ def token_end(key: str) -> float | None:
     except ValueError:
         return None
     end = claims.get("exp") if isinstance(claims, dict) else None
-    known = isinstance(end, int | float) and not isinstance(end, bool) and 0 < end < _LATEST
-    return float(end) if known else None
+    if not isinstance(end, int | float) or isinstance(end, bool) or not 0 < end < _LATEST:
+        return None
+    return float(end)

@@ -32,7 +32,7 @@ def registry_file() -> str:
         f"display-name: {json.dumps(info['name'])}",
         f"description: {json.dumps(info['description'])}",
     ]
-    found = {
+    found: dict[str, list[tuple[str, object]]] = {
         "operators": [(f"{cls.__module__}.{cls.__name__}", cls) for _, cls in operators()],
         "sensors": [(f"{cls.__module__}.{cls.__name__}", cls) for _, cls in sensors()],
         "hooks": [(f"{cls.__module__}.{cls.__name__}", cls) for _, cls in hooks()],

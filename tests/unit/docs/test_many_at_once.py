@@ -39,7 +39,7 @@ DEFAULTS = BatchOptions()
         f"`timeout`, {DEFAULTS.submit.wait_seconds / 3600:.0f} hours by default",
         f"`submit_timeout`, {DEFAULTS.submit.submit_timeout / 3600:.0f} hours by default",
         f"`[adgen] batch_collect_seconds` ({DEFAULTS.collect_seconds:.0f})",
-        f"at most {MOST_DATASETS}, the file of results first",
+        f"at most {MOST_DATASETS}, the files of items and of results first",
         f"({', '.join(map(str, sorted(MOVING)[:-1]))} or {max(MOVING)})",
     ],
 )
