@@ -20,8 +20,8 @@ SCENE = "{title} in soft daylight, calm background, no lettering."
 # What only some vendors take goes into options: CutX speaks a script where the others show a scene.
 HERO = {"adsumo": {"model": "fast"}, "cinematicads": {"workflow_type": "staticad", "concept": SCENE}}
 REEL = {
-    "adsumo": {"model": "sora-2", "prompt": SCENE, "duration": 8},
-    "sume": {"prompt": SCENE, "duration": 8},
+    "adsumo": {"model": "sora-2", "prompt": SCENE},
+    "sume": {"prompt": SCENE},
     "cutx": {"script": "This is {title}. Have a look at it in our shop."},
     "cinematicads": {"workflow_type": "cinematic", "concept": SCENE},
 }
@@ -52,7 +52,7 @@ with DAG(
         limit="{{ params.limit or '' }}",
         max_credits={name: f"{{{{ params.{name} }}}}" for name in CREDITS},
         # Neither vendor documents these prices.
-        assume_credits={"adsumo_default": {"ai-video": 20}, "sume_default": {"image": 4, "video": 24}},
+        assume_credits={"adsumo_default": {"ai-video": 20}, "sume_default": {"image": 4, "video": 15}},
         reuse=True,
         review=False,  # True: a person approves before anything is published (Airflow 3.1)
         dry_run="{{ params.dry_run }}",

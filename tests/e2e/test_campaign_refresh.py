@@ -31,7 +31,7 @@ CATALOGUE = (ROOT / "example_dags" / "adgen_campaign_catalogue.csv").read_text(e
 TITLE = "Lamp {{ 6 * 7 }}"
 WHO = {"LMP-014": "adsumo", "MUG-202": "sume", "BAG-077": "cutx", "TEA-331": "cinematicads"}
 """Which vendor makes which product: as many credits as each may spend are what one product costs there."""
-CREDITS = {"adsumo_default": 21, "sume_default": 28, "cutx_default": 43, "cinematicads_default": 2}
+CREDITS = {"adsumo_default": 21, "sume_default": 19, "cutx_default": 43, "cinematicads_default": 2}
 
 
 @pytest.fixture(scope="module")

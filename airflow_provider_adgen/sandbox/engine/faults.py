@@ -117,15 +117,13 @@ class Fault:
         if not self.status:
             self.status = 302 if self.kind == "redirect" else 500
 
-    def matches(self, vendor: str, method: str, path: str, full_path: str, account: str | None, body: bytes) -> bool:
+    def matches(self, vendor: str, method: str, path: str, full_path: str, account: str | None) -> bool:
         """Return whether a request is one of those to strike."""
         if self.vendor is not None and self.vendor != vendor:
             return False
         if self.account is not None and self.account != account:
             return False
         if self.method is not None and self.method.upper() != method:
-            return False
-        if self.contains is not None and self.contains.encode() not in body:
             return False
         return self.path is None or fnmatchcase(path, self.path) or fnmatchcase(full_path, self.path)
 
@@ -175,7 +173,9 @@ class Faults:
     ) -> Fault | None:
         """Return the fault that strikes this request, if any, and count it."""
         for fault in self._faults:
-            if not fault.matches(vendor, method, path, full_path, account, body):
+            if not fault.matches(vendor, method, path, full_path, account):
+                continue
+            if fault.contains is not None and fault.contains.encode() not in body:
                 continue
             if fault.skip > 0:
                 fault.skip -= 1

@@ -66,7 +66,7 @@ def test_each_vendor_can_make_all_of_it_by_params_alone(example: CampaignRig, co
 def test_it_goes_to_the_next_account_when_one_is_spent_and_the_next_run_pays_for_changes(example: CampaignRig) -> None:
     assert example.go(params=params(example)) == ALL, example.errors
     spent = {one["conn_id"]: one["credits"] for one in example.plan["accounts"]}
-    assert spent == {"adsumo_default": 44, "sume_default": 48, "cutx_default": 0, "cinematicads_default": 0}
+    assert spent == {"adsumo_default": 44, "sume_default": 30, "cutx_default": 0, "cinematicads_default": 0}
     paid = len(example.charges)
     shop = (FOLDER / "adgen_campaign_catalogue.csv").read_text(encoding="utf-8")
     changed = example.folder / "shop.csv"
