@@ -8,14 +8,22 @@ Importing it needs Airflow 3.1: only a campaign with a review does.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.providers.standard.operators import hitl
+from airflow.providers.standard.triggers.hitl import HITLTrigger
 from airflow.sdk import Param
 from airflow.sdk.definitions.param import ParamsDict
 
 from airflow_provider_adgen.campaigns.step import pull, stop_if_dry
-from airflow_provider_adgen.compat import AirflowFailException, AirflowSkipException
+from airflow_provider_adgen.compat import (
+    AirflowFailException,
+    AirflowSkipException,
+    TaskDeferred,
+    never_expire,
+    task_state_store,
+)
 from airflow_provider_adgen.operators._errors import no_useless_retry
 from airflow_provider_adgen.operators.links import GALLERY, show_stored
 
@@ -30,8 +38,13 @@ APPROVE, REJECT = "Approve", "Reject"
 REJECT_KEYS = "reject_keys"
 _ASKED = "asked_for"
 
+# From 3.3 on a task waits for a person in a state of its own.
+_WAITING: tuple[type[BaseException], ...] = (TaskDeferred, getattr(hitl, "TaskAwaitingInput", TaskDeferred))
 
-class ReviewCampaignOperator(HITLOperator):
+_RETRIES, _RETRY_DELAY = 5, timedelta(seconds=10)
+
+
+class ReviewCampaignOperator(hitl.HITLOperator):
     """
     Ask a person, on Airflow's own page, whether a draft may be published. It costs nothing.
 
@@ -40,11 +53,16 @@ class ReviewCampaignOperator(HITLOperator):
     approved. Returns ``{"approved", "sha256", "rejected", "by", "at"}``; an answer counts only for the draft with that
     hash.
 
+    If somebody answers while the task is about to wait, Airflow's scheduler may fail its try. So it has retries, and
+    from Airflow 3.3 on the next try takes the answer that was given; before, it asks again.
+
     :param generate_task_id: the task that made the creatives.
     :param draft_task_id: the task that wrote the draft.
     :param library: the library that rejected creatives are taken out of; None where there is none.
     :param gallery_url: the https address under which people reach the campaign's destination.
     :param is_dry_run: ask nobody; see :class:`.CampaignStep`.
+    :param retries: as for every task, but at least 5. They pay nothing.
+    :param retry_delay: as for every task; 10 seconds unless it is given.
     :raises AirflowFailException: nobody answered in time, the draft changed while somebody was asked, or
         ``reject_keys`` names a key that the draft does not have. Nothing is published; clear the task to ask again.
     """
@@ -61,9 +79,17 @@ class ReviewCampaignOperator(HITLOperator):
         library: str | None = None,
         gallery_url: str | None = None,
         is_dry_run: bool | str = False,
+        retries: int | None = None,
+        retry_delay: float | timedelta | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(subject="Approve the creatives", options=[APPROVE, REJECT], **kwargs)
+        super().__init__(
+            subject="Approve the creatives",
+            options=[APPROVE, REJECT],
+            retries=max(retries or 0, _RETRIES),
+            retry_delay=_RETRY_DELAY if retry_delay is None else retry_delay,
+            **kwargs,
+        )
         self.generate_task_id = generate_task_id
         self.draft_task_id = draft_task_id
         self.library = library
@@ -79,7 +105,7 @@ class ReviewCampaignOperator(HITLOperator):
         self.params = ParamsDict({REJECT_KEYS: keys})
 
     def execute(self, context: Context) -> Any:
-        """Ask."""
+        """Ask, unless an earlier try has asked."""
         with no_useless_retry():
             stop_if_dry(self.is_dry_run)
             draft = pull(context, self.draft_task_id)
@@ -88,7 +114,35 @@ class ReviewCampaignOperator(HITLOperator):
             self.subject = f"{context['ti'].dag_id}: approve the creatives of {context['ti'].run_id}"
             self.body = self._body(draft, self._show_gallery(context, draft))
             context["ti"].xcom_push(key=_ASKED, value=draft["sha256"])
-        return super().execute(context)
+        store = task_state_store(context)
+        asking = _asking(context, draft["sha256"])
+        if store is not None and store.get(_ASKED) == asking:
+            self.log.info("An earlier try of this task has asked for this draft: its answer counts.")
+            self._wait_for_that_answer(context)
+        try:
+            return super().execute(context)
+        except _WAITING:  # now the question is written, and not before
+            if store is not None:
+                store.set(_ASKED, asking, retention=never_expire())
+            raise
+
+    def _wait_for_that_answer(self, context: Context) -> None:
+        """
+        Wait for the answer to the question that stands.
+
+        Airflow keeps a task's question over its tries; to write it anew would take the answer away. Only a trigger may
+        read an answer that is there already.
+        """
+        within = self.response_timeout
+        self.defer(
+            trigger=HITLTrigger(
+                ti_id=context["ti"].id,
+                options=self.options,
+                params=self.serialized_params,
+                timeout_datetime=datetime.now(UTC) + within if within is not None else None,
+            ),
+            method_name="execute_complete",
+        )
 
     def _show_gallery(self, context: Context, draft: dict[str, Any]) -> str | None:
         """Let the task's page lead to the gallery, if people can reach it; return its address."""
@@ -108,6 +162,10 @@ class ReviewCampaignOperator(HITLOperator):
             self._show_gallery(context, draft)
         if event.get("error_type") == "timeout":
             raise AirflowFailException("Nobody answered in time. Nothing is published. Clear this task to ask again.")
+        if "error" in event:
+            raise AirflowFailException(
+                f"The answer cannot be used: {event['error']}. Nothing is published. Clear this task to ask again."
+            )
         answer: Any = super().execute_complete(context, event)
         with no_useless_retry():
             made, asked = self._asked_for(context)
@@ -169,3 +227,10 @@ class ReviewCampaignOperator(HITLOperator):
             identity = identities.of(key, choices[0])
             if identity is not None:
                 library.reject(identity.digest, line["generation"]["id"], by=by, why="rejected in the review")
+
+
+def _asking(context: Context, sha256: str) -> dict[str, Any]:
+    """Return what tells one asking from another: a retry asks for the same, a clear does not."""
+    from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
+
+    return {"sha256": sha256, "epoch": TaskFacts.of(context).epoch}

@@ -15,7 +15,7 @@ from airflow.sdk import DAG
 from airflow_provider_adgen.campaigns import Brief, campaign_refresh
 from airflow_provider_adgen.compat import AirflowSkipException, TaskDeferred
 from tests.support.batch import BatchRig
-from tests.support.tasks import FakeTaskInstance, run_task
+from tests.support.tasks import FakeStore, FakeTaskInstance, run_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,6 +70,8 @@ class CampaignRig(BatchRig):
         self.tries: dict[tuple[str, str], int] = {}
         self.clears: dict[tuple[str, str], int] = {}
         self.asked: list[dict[str, Any]] = []
+        self.waits: list[BaseException] = []
+        self.store: FakeStore | None = None
         self.make_dag: Callable[[], Any] | None = None
         self.meanwhile: Callable[[], object] = lambda: None
         self.feed("Lamp", "Chair", "Table")
@@ -141,6 +143,8 @@ class CampaignRig(BatchRig):
         }
         if self.logical_date is not None:
             context["logical_date"] = self.logical_date
+        if self.store is not None and name == "review":
+            context["task_state_store"] = self.store
         self.last_context = context
         task.render_template_fields(context, task.get_template_env(task.dag))
         value = self._ask(task, context) if name == "review" else run_task(task, context, passing=self.clock.move)
@@ -158,7 +162,8 @@ class CampaignRig(BatchRig):
         self.patch.setattr(hitl, "upsert_hitl_detail", lambda **asked: self.asked.append(asked))
         try:
             task.execute(context)
-        except (TaskDeferred, getattr(hitl, "TaskAwaitingInput", TaskDeferred)):
+        except (TaskDeferred, getattr(hitl, "TaskAwaitingInput", TaskDeferred)) as wait:
+            self.waits.append(wait)
             self.meanwhile()
             return task.execute_complete(context, self.answer)
         raise AssertionError("nobody was asked")

@@ -8,8 +8,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from airflow.sdk import DAG
 
+from airflow_provider_adgen.campaigns import campaign_refresh
+from airflow_provider_adgen.compat import TaskDeferred
 from airflow_provider_adgen.core.errors import InvalidRequest
+from tests.support.campaign import HERO
+from tests.support.tasks import FakeStore
 
 pytest.importorskip("airflow.sdk.execution_time.hitl", reason="Airflow asks people from 3.1 on")
 
@@ -96,6 +101,56 @@ def test_an_approval_is_for_one_draft(campaign: CampaignRig) -> None:
     assert len(campaign.events) == 1
     assert campaign.go(begin="review", review=True) == ALL, campaign.errors
     assert len(campaign.events) == 2
+
+
+def test_a_retry_waits_for_the_answer_to_the_question_that_stands(campaign: CampaignRig) -> None:
+    from airflow.providers.standard.triggers.hitl import HITLTrigger
+
+    campaign.store = FakeStore()
+    assert campaign.go(review=True) == ALL, campaign.errors
+    assert len(campaign.asked) == 1
+    tasks = campaign.tasks(review=True)
+
+    campaign.step("review", tasks["review"])
+    assert len(campaign.asked) == 1, "asking again would take the answer away"
+    [_, wait] = campaign.waits
+    assert isinstance(wait, TaskDeferred)
+    assert isinstance(wait.trigger, HITLTrigger)
+    assert campaign.told("review")["approved"] is True
+
+    campaign.cleared("review")
+    campaign.step("review", tasks["review"])
+    assert len(campaign.asked) == 2, "after a clear somebody is asked again"
+
+
+def test_a_retry_asks_again_if_the_draft_is_another_one(campaign: CampaignRig) -> None:
+    campaign.store = FakeStore()
+    campaign.sandbox.fail_next("adsumo", times=1)
+    campaign.go(review=True)
+    tasks = campaign.tasks(review=True)
+    campaign.cleared("generate", "draft")
+    campaign.step("generate", tasks["generate"])
+    campaign.step("draft", tasks["draft"])
+    campaign.step("review", tasks["review"])
+    assert len(campaign.asked) == 2
+
+
+def test_a_review_has_retries_whatever_the_dag_says(campaign: CampaignRig) -> None:
+    assert campaign.tasks(review=True)["review"].retries == 5
+    with DAG("careful", schedule=None, default_args={"retries": 0, "retry_delay": timedelta(minutes=2)}) as dag:
+        campaign_refresh(
+            catalogue="feed.csv", briefs=[HERO], accounts=["adsumo_default"], destination=campaign.place, review=True
+        )
+    review = dag.get_task("campaign.review")
+    assert (review.retries, review.retry_delay) == (5, timedelta(minutes=2))
+    assert dag.get_task("campaign.generate").retries == 0
+
+
+def test_an_answer_that_airflow_does_not_take_is_not_asked_for_again(campaign: CampaignRig) -> None:
+    campaign.answer = {"error": "reject_keys: no list", "error_type": "validation"}
+    states = campaign.go(review=True)
+    assert states["review"] == "failed"
+    assert "The answer cannot be used: reject_keys: no list." in campaign.message("review")
 
 
 def test_a_dry_run_asks_nobody(campaign: CampaignRig) -> None:
