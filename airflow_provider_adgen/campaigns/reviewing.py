@@ -69,7 +69,7 @@ class ReviewCampaignOperator(hitl.HITLOperator):
 
     template_fields: Sequence[str] = ("library", "gallery_url", "is_dry_run")
     ui_color = "#fde2e4"
-    operator_extra_links = (*HITLOperator.operator_extra_links, GALLERY)
+    operator_extra_links = (*hitl.HITLOperator.operator_extra_links, GALLERY)
 
     def __init__(
         self,
