@@ -120,7 +120,7 @@ class Stage:
         with self._turn:
             self._choose()
         for thread in threads:
-            thread.join(60)
+            thread.join(300)
         assert not any(thread.is_alive() for thread in threads), "somebody is stuck"
 
     def request(self, *_: Any) -> None:

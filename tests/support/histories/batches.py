@@ -80,6 +80,7 @@ class Batch:
         self.answers: list[tuple[float, str, str]] = []
         self.dismissed: set[str] = set()
         self.risks: dict[int, set[str]] = {}
+        self.requests, self.began = 0, 0.0
         self.froze = False
         self.has_twin = False
         self.wrong: list[str] = []
@@ -119,12 +120,12 @@ class Batch:
         :param dead_triggers: the share of triggers that end without an event.
         :param skew: seconds by which a worker's clock is off, at most; each leg may run on another one.
         """
-        self.number += 1
+        self.number, self.requests = self.number + 1, 0
         number, keys = self.number, tuple(self.listed)
         ti = FakeTaskInstance(dag_id=self.name, run_id="r", try_number=number, max_tries=self.max_tries)
         items = self.items()
         self.machine.say(f"try {number} of {', '.join(keys)}")
-        began = self.machine.time
+        began = self.began = self.machine.time
         ended = self._legs(ti, items, fates, leaves, dead_triggers, skew)
         done = Try(number, *ended, keys, self.machine.time - began)
         self.results = ti.xcoms.get("results", self.results)

@@ -88,6 +88,7 @@ class History:
         }
         if self.shared:
             fields["library"] = f"{self.base}/library"
+            fields["submit_timeout"] = 1800.0  # for so long one waits for another's claim, and looks every 45 s
         if rng.random() < 0.2:
             vendors = sorted({one.split()[0] for one in makers})
             fields["max_credits"] = {f"{vendor}_default": rng.randint(4, 60) for vendor in vendors}

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 BEGIN = 1_794_830_400.0
 """2026-11-16, 12:00 UTC: far from the month's ends, and from midnight."""
 
+MOST_REQUESTS = 10_000
+"""Requests of one try, beside five a second. More of them lead nowhere."""
+
 
 class Killed(BaseException):
     """The process is dead; nothing that it does has an effect."""
@@ -184,6 +187,11 @@ class Machine(Stage):
             raise Killed
         self.steps += 1
         process.requests += 1
+        process.batch.requests += 1
+        if process.batch.requests > MOST_REQUESTS + 5 * (self.time - process.batch.began):
+            self.wrong.append(f"{process.batch.name} sends one request after the other: {self.told[-1]}")
+            process.dead = True
+            raise Killed
         number, written, fate = process.requests, -1, process.fate
         if what.endswith("pipe_file") or path.startswith("POST"):
             process.writes = written = process.writes + 1
