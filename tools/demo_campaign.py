@@ -85,7 +85,7 @@ def show_campaign(stage: Stage) -> bool:
     first = _run(stage, "first", catalogue, fails={"campaign.generate", "campaign.verdict"})
     if first is None:
         return False
-    say("  The run is red, and has to be: a creative is missing. What there is was published all the same.\n")
+    say("  The run is red, and has to be: a creative is missing. What has a result is kept.\n")
     _say_troubles(first)
 
     product, old, new = CHANGED

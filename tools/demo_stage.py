@@ -91,8 +91,7 @@ class Stage:
 
     def _follow(self, run: Run, when_asked: Callable[[Run, str], None] | None) -> str:
         tasks = self.airflow.api("GET", f"dags/{run.dag_id}/tasks")["tasks"]
-        order = in_order({one["task_id"]: one["downstream_task_ids"] for one in tasks})
-        view = Progress(sys.stdout, order)
+        view = Progress(sys.stdout, in_order({one["task_id"]: one["downstream_task_ids"] for one in tasks}))
         began = time.monotonic()
         deadline = began + _LONGEST
         while True:
@@ -108,7 +107,8 @@ class Stage:
                 deadline = now + _LONGEST
                 if when_asked is not None:
                     when_asked(run, asking[0])
-                    when_asked, view = None, Progress(sys.stdout, order)
+                    when_asked = None
+                    view.leave()
             elif now > deadline:
                 raise DemoFailed(
                     f"The run is still {state} after {clock(_LONGEST)}. The logs are in {self.airflow.work}."

@@ -90,6 +90,10 @@ class Progress:
                 self._out.write(f"  {clock(elapsed):>5}  {task}: {say_counts(states)}\n")
         self._out.flush()
 
+    def leave(self) -> None:
+        """Leave what was drawn as it is, because something else was written below it."""
+        self._drawn = 0
+
     def _redraw(self, elapsed: float, counts: dict[str, Counter[str]]) -> None:
         columns = shutil.get_terminal_size().columns
         name = max(map(len, self._tasks), default=0)

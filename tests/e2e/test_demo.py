@@ -68,9 +68,10 @@ def cards(page: Path) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.timeout(600)
 def test_the_demo_shows_what_fails_and_that_the_next_run_pays_for_changes_only(start: Start, tmp_path: Path) -> None:
     demo = start()
-    said, _ = demo.communicate(timeout=240)
+    said, _ = demo.communicate(timeout=540)
     assert demo.returncode == 0, said
     assert "The run is red" in said
     [failed] = re.findall(r"Failed: (\S+/reel/9x16) .*could not be rendered", said)

@@ -62,6 +62,17 @@ def test_a_bar_is_always_full_width(total: int) -> None:
     assert len(bar) == 20 and " " not in bar
 
 
+def test_what_was_drawn_can_be_left_as_it_is() -> None:
+    out = io.StringIO()
+    view = Progress(out, TASKS, live=True)
+    view.update(0, states(make=["awaiting_input"]))
+    view.leave()
+    before = len(out.getvalue())
+    view.update(1, states(make=["success"]))
+    assert "1 waiting" in out.getvalue()
+    assert not re.search(r"\x1b\[\d+A", out.getvalue()[before:])
+
+
 def test_a_state_of_a_later_airflow_is_work_to_come() -> None:
     out = io.StringIO()
     Progress(out, TASKS).update(0, states(make=["a_later_word", "queued", "success"]))
