@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # What a person types. `make test` is everything; `make demo` shows it without an account.
-.PHONY: help demo test lint format type unit unit-oldest integration browser e2e e2e-oldest chaos chaos-short docs package bench bench-airflow clean
+.PHONY: help demo test lint format type unit unit-oldest integration browser e2e e2e-oldest chaos chaos-short docs screenshots package bench bench-airflow clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -34,6 +34,7 @@ help:
 	@echo 'make chaos-short  a few processes killed under paid generations'
 	@echo 'make docs         build the documentation'
 	@echo 'make package      build the wheel and look at it in an environment of its own'
+	@echo 'make screenshots  run a campaign and take the pictures of docs/ in Chromium; look at them before you commit'
 	@echo 'make chaos        every way to die, at every vendor, and 5000 random histories; writes docs/reliability.md'
 	@echo 'make bench        waiting, measured beside other providers; writes docs/performance.md, 45 minutes  (BENCH="w1-150 w3" for parts)'
 	@echo 'make bench-airflow  the same on a whole Airflow       (TASKS=100 for fewer tasks)'
@@ -99,6 +100,10 @@ chaos: $(BENCH_READY)
 docs: $(NEWEST_READY)
 	$(NEWEST)/bin/python -m tools.generate_docs --check
 	$(NEWEST)/bin/python -m sphinx -W --keep-going -q docs build/docs
+
+# Not a part of `make test`: it needs Chromium, and a person who looks at the pictures.
+screenshots: $(NEWEST_READY)
+	$(NEWEST)/bin/python -m tools.screenshots
 
 package: $(NEWEST_READY)
 	$(NEWEST)/bin/python -m tools.check_package

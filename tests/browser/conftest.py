@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.support.browser import Page, find_chromium, running
+from tools.browser import Page, find_chromium, running
 
 Open = Callable[..., Awaitable[Page]]
 

@@ -19,7 +19,7 @@ from tests.support.creatives import creative, generation, item, result
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Open
-    from tests.support.browser import Page
+    from tools.browser import Page
 
 HOSTILE = "</script><img src=x onerror=\"document.title='harmed'\"><b>bold</b>"
 CARDS = "document.querySelectorAll('.card').length"

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -71,3 +73,29 @@ def test_the_briefs_that_are_shown_for_each_vendor(campaign: CampaignRig, title:
     briefs = run(text)["briefs"]
     assert campaign.go(briefs=briefs, accounts=[f"{VENDORS[title]}_default"]) == ALL, campaign.errors
     assert {line["meta"]["brief"] for line in campaign.lines_of_run()} == {brief.name for brief in briefs}
+
+
+def test_the_dag_that_follows_a_campaign_leaves_out_what_was_rejected(campaign: CampaignRig) -> None:
+    pytest.importorskip("airflow.sdk.execution_time.hitl", reason="Airflow asks people from 3.1 on")
+    campaign.approve("P-2/hero/1x1")
+    assert campaign.go(review=True) == ALL | {"review": "success"}, campaign.errors
+    shown = FENCE.findall((DOCS / "campaign.md").read_text(encoding="utf-8"))[-1]
+    events = {"asset": [SimpleNamespace(extra=extra) for extra in campaign.events]}
+    files = run(shown)["dag"].get_task("upload").python_callable(triggering_asset_events=events)
+    assert set(files) == {"P-1/hero/1x1", "P-3/hero/1x1"}
+    assert all(Path(uri.removeprefix("file://")).is_file() for uris in files.values() for uri in uris)
+
+
+def test_a_campaign_buys_what_fits_into_a_budget(campaign: CampaignRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__ADGEN__BUDGETS", json.dumps({"adsumo_default": {"day": 2}}))
+    assert campaign.go() == ALL | {"generate": "failed", "verdict": "failed"}
+    assert [one["status"] for one in campaign.lines_of_run()] == ["completed", "completed", "waiting"]
+    assert len(campaign.charges) == 2
+
+
+def test_a_plain_path_is_a_destination_too(campaign: CampaignRig) -> None:
+    campaign.place = campaign.place.removeprefix("file://")
+    assert campaign.go(reuse=True) == ALL, campaign.errors
+    campaign.begin_run("weekly-2", None)
+    assert campaign.go(reuse=True) == ALL, campaign.errors
+    assert len(campaign.charges) == 3

@@ -91,3 +91,13 @@ def test_a_rejected_creative_is_made_again(campaign: CampaignRig) -> None:
     assert campaign.go(reuse=True, review=True) == ALL | {"review": "success"}, campaign.errors
     assert len(campaign.charges) == 4
     assert campaign.paid_prompts()[-1] == "A photo of Chair."
+
+
+def test_a_draft_that_was_rejected_is_used_again_but_for_the_keys_that_were_named(campaign: CampaignRig) -> None:
+    pytest.importorskip("airflow.sdk.execution_time.hitl", reason="Airflow asks people from 3.1 on")
+    campaign.approve("P-2/hero/1x1", option="Reject")
+    assert campaign.go(reuse=True, review=True) == ALL | {"review": "success", "publish": "skipped"}, campaign.errors
+    campaign.begin_run("weekly-2", None)
+    campaign.approve()
+    assert campaign.go(reuse=True, review=True) == ALL | {"review": "success"}, campaign.errors
+    assert campaign.paid_prompts()[3:] == ["A photo of Chair."]

@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""A headless Chromium, as far as a test of a page needs it: over the DevTools protocol, without a driver."""
+"""A headless Chromium, as far as tests and screenshots need it: over the DevTools protocol, without a driver."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ PATIENCE = 20.0
 """Seconds after which what a page should have done counts as not done."""
 
 
+class BrowserFailed(AssertionError):
+    """The browser, or a page in it, did not do what it should; the message says what."""
+
+
 def find_chromium() -> str | None:
     """Return the browser's program: ``ADGEN_CHROMIUM``, or what is on the path."""
     return os.environ.get("ADGEN_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
@@ -30,7 +34,13 @@ def find_chromium() -> str | None:
 
 @contextmanager
 def running(program: str, home: Path) -> Iterator[str]:
-    """Run the browser; yield the address of its DevTools."""
+    """
+    Run the browser; yield the address of its DevTools.
+
+    :param program: its program.
+    :param home: an empty folder for its profile.
+    :raises BrowserFailed: it has ended at once.
+    """
     options = [
         "--headless=new",
         "--remote-debugging-port=0",
@@ -47,19 +57,22 @@ def running(program: str, home: Path) -> Iterator[str]:
     ]
     with subprocess.Popen([program, *options, "about:blank"], stderr=subprocess.PIPE, text=True) as process:
         try:
-            assert process.stderr is not None
-            for line in process.stderr:
+            for line in process.stderr or ():
                 if "DevTools listening on" in line:
                     yield line.split()[-1]
                     break
             else:
-                raise AssertionError("the browser has ended before it could be used")
+                raise BrowserFailed("the browser has ended before it could be used")
         finally:
             process.kill()
 
 
 class Page:
-    """One page of a browser: what it requested, what went wrong in it, and what is on it."""
+    """
+    One page of a browser: what it requested, what went wrong in it, and what is on it.
+
+    :param socket: the connection to the browser's DevTools; of this page alone.
+    """
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
@@ -88,7 +101,11 @@ class Page:
     _target = ""
 
     async def send(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Send a command; return its answer."""
+        """
+        Send a command; return its answer.
+
+        :raises BrowserFailed: the browser refuses it.
+        """
         number = next(self._numbers)
         self._answers[number] = asyncio.get_running_loop().create_future()
         session = {"sessionId": self._session} if self._session else {}
@@ -102,13 +119,22 @@ class Page:
         await asyncio.wait_for(self._loaded.wait(), PATIENCE)
 
     async def value(self, expression: str) -> Any:
-        """Return what an expression is worth on the page; wait for it where it is a promise."""
+        """
+        Return what an expression is worth on the page; wait for it where it is a promise.
+
+        :raises BrowserFailed: it raises.
+        """
         answer = await self.send("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
-        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        if "exceptionDetails" in answer:
+            raise BrowserFailed(str(answer["exceptionDetails"]))
         return answer["result"].get("value")
 
     async def until(self, condition: str) -> None:
-        """Wait until an expression is true on the page."""
+        """
+        Wait until an expression is true on the page.
+
+        :raises BrowserFailed: it is not, for as long as patience lasts.
+        """
         await self.value(
             "new Promise((ok, fail) => { const began = Date.now(); const look = () => { try { if ("
             f"{condition}) return ok(); }} catch (error) {{ return fail(error); }}"
@@ -141,7 +167,7 @@ class Page:
             if "id" in told:
                 future = self._answers.pop(told["id"])
                 if "error" in told:
-                    future.set_exception(AssertionError(told["error"]["message"]))
+                    future.set_exception(BrowserFailed(told["error"]["message"]))
                 else:
                     future.set_result(told["result"])
                 continue
