@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.browser.conftest import devtools, open_page  # noqa: F401 - fixtures
-from tests.support.shop import GOOD, manifest_of, product, read_json, states, write_feed
+from tests.support.shop import GOOD, PATIENCE, manifest_of, product, read_json, states, write_feed
 from tools.airflow_api import ApiFailed
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ FIELD = "document.querySelector('[name=element_reject_keys]')"
 
 @pytest.fixture(scope="module")
 def stack_options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return {"env": {"AIRFLOW__ADGEN__LEDGER_PATH": f"file://{tmp_path_factory.mktemp('ledger')}"}}
+    return {"env": {**PATIENCE, "AIRFLOW__ADGEN__LEDGER_PATH": f"file://{tmp_path_factory.mktemp('ledger')}"}}
 
 
 def started(stack: AirflowStack, tmp_path: Path, dag: str = DAG, run_id: str | None = None) -> tuple[Run, str]:

@@ -20,6 +20,12 @@ LINES = ("Lamps", "Chairs", "Tables")
 GOOD = {name: "success" for name in ("check", "plan", "generate", "draft", "publish", "verdict")}
 """How each task of a campaign without review ends if all goes well."""
 
+PATIENCE = {
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
+}
+"""Airflow's configuration on a machine that is busy with other tests."""
+
 
 def product(number: int, title: str | None = None, **more: str) -> dict[str, str]:
     """Return a row of a feed; the lines of products take turns."""

@@ -25,10 +25,12 @@ COMMON: dict[str, Any] = {
     "deferrable": True,
     "poll_interval": 1,
 }
+# A machine that is busy with other tests may not start a task in time.
+ARGUMENTS = {"retries": 2, "retry_delay": timedelta(seconds=5)}
 HERO = Brief("hero", kind="image", prompt="Photo of {title}.", formats=["1:1"], options={"adsumo": {"model": "fast"}})
 
 # Each line of products at another vendor; CutX's may go to Sume if they fail.
-with DAG("adgen_shop_campaign", schedule=None, params=PARAMS):
+with DAG("adgen_shop_campaign", schedule=None, params=PARAMS, default_args=ARGUMENTS):
     campaign_refresh(
         **COMMON,
         briefs=[
@@ -63,7 +65,7 @@ with DAG("adgen_shop_campaign", schedule=None, params=PARAMS):
     )
 
 # Prices that are documented, of every vendor that documents some, and one that is not.
-with DAG("adgen_priced_campaign", schedule=None, params=PARAMS):
+with DAG("adgen_priced_campaign", schedule=None, params=PARAMS, default_args=ARGUMENTS):
     campaign_refresh(
         **COMMON,
         briefs=[
@@ -108,12 +110,13 @@ with DAG(
     catchup=False,
     max_active_runs=4,
     params=PARAMS,
+    default_args=ARGUMENTS,
 ):
     campaign_refresh(**COMMON, briefs=[HERO], accounts=["adsumo_default"], reuse=True)
 
 if importlib.util.find_spec("airflow.sdk.execution_time.hitl") is not None:  # 3.1
     for name, within in (("adgen_asked_campaign", None), ("adgen_briefly_asked_campaign", timedelta(seconds=60))):
-        with DAG(name, schedule=None, params=PARAMS):
+        with DAG(name, schedule=None, params=PARAMS, default_args=ARGUMENTS):
             campaign_refresh(
                 **COMMON,
                 briefs=[HERO],
