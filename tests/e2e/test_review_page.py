@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_adgen.sandbox.client import SandboxClient
     from tests.browser.conftest import Open
-    from tests.support.browser import Page
     from tools.airflow_api import Run
     from tools.airflow_stack import AirflowStack
+    from tools.browser import Page
 
 pytestmark = [
     pytest.mark.slow,
