@@ -26,6 +26,7 @@ from airflow_provider_adgen.cli.resolving import (
 )
 from airflow_provider_adgen.cli.tables import columns, one_line, spreadsheet
 from airflow_provider_adgen.cli.text import task_of, when
+from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.decisions.batch import ItemStatus
 from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.lifecycle.candidates import LOOK_AT, could_be, list_recent
@@ -83,7 +84,7 @@ def show(batch: Batch, args: argparse.Namespace) -> str:
 def _next(batch: Batch) -> str:
     unknown = {one.key: one.open for one in batch.in_state(ItemStatus.UNKNOWN) if one.open is not None}
     if unknown:
-        return how_to_resolve_items(unknown, batch.identity)
+        return how_to_resolve_items(unknown, batch.identity, SYSTEM.now())
     if batch.in_state(RESOLVED):
         return "A person resolved what nobody knew. Clear the task, and it follows that."
     if all(one.state in {ItemStatus.COMPLETED, ItemStatus.REUSED, ItemStatus.SKIPPED} for one in batch.items.values()):

@@ -122,7 +122,7 @@ _REPORT: list[tuple[tuple[str, ...], dict[str, Any]]] = [
 ]
 
 _ABOUT = "AI ad generation"
-_ABOUT_REPORT = "What was spent, in credits, from the ledger under [adgen] ledger_path alone"
+_ABOUT_REPORT = "What was spent, in credits, from the ledger alone"
 _ABOUT_LEDGER = "What tasks have paid for, and how to resolve submissions whose answer was lost"
 
 

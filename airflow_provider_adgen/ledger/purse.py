@@ -290,7 +290,7 @@ class Purse:
     def _exceeded(self, price: int, limits: Limits, filled: Filled) -> BudgetExceeded:
         limit = limits.month if filled.over == "month" else limits.day
         when = (
-            f"It begins anew with the next {filled.over}, UTC."
+            f"Raise it and clear the task, or wait: it begins anew with the next {filled.over}, UTC."
             if filled.until is not None
             else "It is more than a whole budget: no retry helps."
         )

@@ -91,10 +91,16 @@ def apply_resolution(
     :raises InvalidRequest: the vendor does not know the jobs that were named.
     """
     attempt = decision.attempt
-    if decision.why not in {Why.UNRESOLVED, Why.UNKNOWN_RESUBMIT} or attempt is None:
+    if decision.why not in {Why.UNRESOLVED, Why.UNKNOWN_RESUBMIT, Why.KEY_PROTECTS} or attempt is None:
         return False
     said = read_resolution(attempt.uid)
     if said is None or said == GONE:  # that is about a recorded job, and is no job id
+        return False
+    if said == NOT_SUBMITTED and decision.why == Why.KEY_PROTECTS:
+        # Its key tells for certain, and pays nothing twice if the person was wrong.
+        log.info(
+            "A person declared that attempt %s was not submitted. Its idempotency key is asked first.", attempt.uid
+        )
         return False
     if said == NOT_SUBMITTED:
         log.warning("A person declared that attempt %s was not submitted.", attempt.uid)

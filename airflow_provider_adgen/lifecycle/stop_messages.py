@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pendulum
 
 from airflow_provider_adgen.core.decisions.posting import refused_for_good
-from airflow_provider_adgen.core.decisions.submission import Decision, Why
+from airflow_provider_adgen.core.decisions.submission import Decision, Why, key_tells_until
 from airflow_provider_adgen.core.errors import (
     AdGenError,
     ApiError,
@@ -24,6 +24,7 @@ from airflow_provider_adgen.core.errors import (
     SubmissionRefused,
     SubmissionUnknown,
 )
+from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.lifecycle.resolution import GONE, NOT_SUBMITTED, command, variable_name
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.vendor import Vendor
     from airflow_provider_adgen.lifecycle.candidates import Candidates
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
+
+
+_SHOWN = 10
 
 
 def refusal(error: AdGenError) -> AdGenError:
@@ -181,13 +185,24 @@ def how_to_resolve(
     return "\n".join(lines)
 
 
-def how_to_resolve_items(unknown: Mapping[str, Attempt], identity: TaskIdentity) -> str:
+def how_to_resolve_items(unknown: Mapping[str, Attempt], identity: TaskIdentity, now: float) -> str:
     """
     Return what a person can do about items of a batch whose outcome is unknown: several lines to copy from.
 
     :param unknown: their attempts, by their keys; not empty.
     :param identity: the batch's task.
+    :param now: Unix time.
     """
+    keyed = {key: until for key, one in unknown.items() if (until := _needs_nobody_until(one, now)) is not None}
+    if keyed:
+        shown = ", ".join(list(keyed)[:_SHOWN]) + (", ..." if len(keyed) > _SHOWN else "")
+        text = (
+            f"{len(keyed)} unknown submission(s) need nobody to decide ({shown}): clear the task before "
+            f"{_iso(math.floor(min(keyed.values())))}. They are sent again with their idempotency keys, which tell whether "
+            "they were accepted, and pay nothing twice."
+        )
+        others = {key: one for key, one in unknown.items() if key not in keyed}
+        return f"{text}\n{how_to_resolve_items(others, identity, now)}" if others else text
     if len(unknown) == 1:
         ((key, attempt),) = unknown.items()
         return how_to_resolve(attempt, replace(identity, item=key))
@@ -205,6 +220,13 @@ def how_to_resolve_items(unknown: Mapping[str, Attempt], identity: TaskIdentity)
             f"These answer from {answers} on: until then a submission may be under way. Then clear the task.",
         ]
     )
+
+
+def _needs_nobody_until(attempt: Attempt, now: float) -> float | None:
+    if attempt.key is None:
+        return None
+    until = key_tells_until(attempt, get_vendor(attempt.vendor).promises.idempotency)
+    return until if until is not None and now < until else None
 
 
 def _keys(vendor: Vendor) -> str:

@@ -19,7 +19,7 @@ from airflow_provider_adgen.core.vocabulary import GenerationStatus
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.record import Attempt, Record
-    from airflow_provider_adgen.core.vendor import Promises
+    from airflow_provider_adgen.core.vendor import Idempotency, Promises
 
 SAME_FAILURE_LIMIT = 3
 """So many equal error answers to one attempt settle that repeating does not help."""
@@ -222,22 +222,16 @@ def _without_record(situation: Situation) -> Decision:
 def _unresolved(situation: Situation, last: Attempt) -> Decision:
     deadline = last.began_at + last.post_seconds
     rule = situation.promises.idempotency
-    repeatable = (
-        rule is not None
-        and rule.covers(last.request_kind)
-        and last.key is not None
-        and not last.unknown
-        and last.fingerprint == situation.fingerprint
-        and last.key_tag == situation.key_tag
-    )
+    until = key_tells_until(last, rule)
+    same = last.fingerprint == situation.fingerprint and last.key_tag == situation.key_tag
     if not situation.own and situation.now < deadline:
         return Decision(Action.WAIT, Why.YOUNG_INTENT, last, seconds=deadline - situation.now)
-    if repeatable and rule is not None:
+    if until is not None and same and rule is not None:
         # A key that protects only while the job runs expires soon: its repeats follow more quickly.
         earliest = 0.0 if rule.while_running else deadline
         delay = repeat_delay(len(last.statuses), _SHORT_PAUSE if rule.while_running else _FIRST_PAUSE)
         due = max(situation.now, earliest, (last.sent_at or 0.0) + delay, last.retry_at or 0.0)
-        if due < last.began_at + rule.seconds and not _stuck(last):
+        if due < until:
             if situation.now < due:
                 return Decision(Action.WAIT, Why.PAUSE, last, seconds=due - situation.now)
             return Decision(Action.REPEAT, Why.KEY_PROTECTS, last)
@@ -248,6 +242,16 @@ def _settle(situation: Situation, last: Attempt) -> Decision:
     if situation.policy.on_unknown_submission == "resubmit":
         return Decision(Action.SUBMIT, Why.UNKNOWN_RESUBMIT, last)
     return Decision(Action.STOP, Why.UNRESOLVED, last)
+
+
+def key_tells_until(last: Attempt, rule: Idempotency | None) -> float | None:
+    """
+    Return until when a repeat with an open attempt's key tells whether it was accepted, in Unix time.
+
+    None where a repeat tells nothing, or has told nothing too often.
+    """
+    told = rule is not None and rule.covers(last.request_kind) and last.key is not None and not last.unknown
+    return last.began_at + rule.seconds if rule is not None and told and not _stuck(last) else None
 
 
 def _stuck(last: Attempt) -> bool:

@@ -144,7 +144,7 @@ class Ending:
             told,
             stopped,
             retry_helps=self._board.retry_helps(),
-            advice=how_to_resolve_items(unknown, self._facts.identity) if unknown else None,
+            advice=how_to_resolve_items(unknown, self._facts.identity, self._clock.now()) if unknown else None,
         )
 
     def _unknown(self) -> dict[str, Attempt]:

@@ -161,7 +161,7 @@ class Members:
         reason = self.closed or self._opening.account(conn_id).stopped
         if state.removed:
             reason = "it is not among the items any more."
-        return Held(f"Nothing was submitted: {reason}") if reason else None
+        return Held(f"{state.not_sent} {reason}") if reason else None
 
     def risked(self, times: int) -> None:
         """Take in how many submissions of this try followed one that nobody knows about."""

@@ -136,6 +136,7 @@ class Outcomes:
             state.finish(ItemStatus.REFUSED, reason)
             self._stop_after(state)
             return
-        self._log.info("Item %r goes to %s: %s", state.key, choices[index].conn_id, reason)
+        why = reason.partition(" The same request")[0]  # another account is asked: nothing has to be put right
+        self._log.info("Item %r goes to %s: %s", state.key, choices[index].conn_id, why)
         state.choice = choices[index]
         self._board.make_ready(state)

@@ -108,10 +108,17 @@ class ItemState:
 
     def stop(self, reason: str) -> None:
         """Say that nothing more is submitted for it in this try."""
-        self.finish(self._open_status(), f"Nothing was submitted: {reason.rstrip('.')}.")
+        self.finish(self._open_status(), f"{self.not_sent} {reason.rstrip('.')}.")
 
     def _open_status(self) -> ItemStatus:
         return ItemStatus.UNKNOWN if self.may_be_accepted else ItemStatus.WAITING
+
+    @property
+    def not_sent(self) -> str:
+        """How a sentence begins that says why nothing more is sent for it."""
+        if self.may_be_accepted:
+            return "It was sent before and may have been accepted; it was not sent again:"
+        return "Nothing was submitted:"
 
     @property
     def may_be_accepted(self) -> bool:

@@ -34,15 +34,37 @@ def test_a_command_is_understood_as_it_is_meant(words: tuple[str, ...], map_inde
         assert found.job_id == "a job"
 
 
-def intent(at: float, post_seconds: float = 60.0) -> Attempt:
+NOW = 1_700_000_100.0
+
+
+def intent(at: float, post_seconds: float = 60.0, **more: Any) -> Attempt:
     return Attempt(
-        phase="intent", epoch=1, fingerprint="f", request_kind="image", intended_at=at, post_seconds=post_seconds
+        phase="intent",
+        epoch=1,
+        fingerprint="f",
+        request_kind="image",
+        intended_at=at,
+        post_seconds=post_seconds,
+        **more,
     )
+
+
+def test_a_key_that_still_tells_needs_no_decision() -> None:
+    keyed = intent(NOW - 60, vendor="adsumo", key="k")
+    identity = TaskIdentity("d", RUN, "t")
+    text = how_to_resolve_items({"a": keyed}, identity, NOW)
+    assert "1 unknown submission(s) need nobody to decide (a): clear the task before 2023-11-15T" in text
+    assert "ledger" not in text
+    both = how_to_resolve_items({"a": keyed, "b": intent(NOW - 60, vendor="sume")}, identity, NOW)
+    assert "need nobody to decide (a)" in both and "--key b" in both and "--key a" not in both
+    assert "need nobody" not in how_to_resolve_items({"a": keyed}, identity, NOW + 2 * 86400), "the key has expired"
+    stuck = intent(NOW - 60, vendor="adsumo", key="k", statuses=[500] * 10)
+    assert "need nobody" not in how_to_resolve_items({"a": stuck}, identity, NOW)
 
 
 def test_many_unknown_items_are_resolved_by_commands_for_all_of_them() -> None:
     text = how_to_resolve_items(
-        {"a": intent(1_700_000_000.2, 300.0), "b": intent(1_700_000_010.7)}, TaskIdentity("d", RUN, "t", 2)
+        {"a": intent(1_700_000_000.2, 300.0), "b": intent(1_700_000_010.7)}, TaskIdentity("d", RUN, "t", 2), NOW
     )
     listing, attaching, dismissing = (
         parsed(line.strip().removesuffix(" > unknown.csv")) for line in text.splitlines() if line.startswith("    ")
@@ -55,6 +77,6 @@ def test_many_unknown_items_are_resolved_by_commands_for_all_of_them() -> None:
 
 
 def test_one_unknown_item_is_named() -> None:
-    text = how_to_resolve_items({"a": intent(1_700_000_000.0)}, TaskIdentity("d", RUN, "t"))
+    text = how_to_resolve_items({"a": intent(1_700_000_000.0)}, TaskIdentity("d", RUN, "t"), NOW)
     assert f"ledger attach d {RUN} t <job-id> --key a" in text
     assert "--all-unknown" not in text
