@@ -98,9 +98,7 @@ def apply_resolution(
         return False
     if said == NOT_SUBMITTED and decision.why == Why.KEY_PROTECTS:
         # Its key tells for certain, and pays nothing twice if the person was wrong.
-        log.info(
-            "A person declared that attempt %s was not submitted. Its idempotency key is asked first.", attempt.uid
-        )
+        log.info("A person declared that attempt %s was not submitted. Its key is asked first.", attempt.uid)
         return False
     if said == NOT_SUBMITTED:
         log.warning("A person declared that attempt %s was not submitted.", attempt.uid)

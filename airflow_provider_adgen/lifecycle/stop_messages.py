@@ -198,8 +198,8 @@ def how_to_resolve_items(unknown: Mapping[str, Attempt], identity: TaskIdentity,
         shown = ", ".join(list(keyed)[:_SHOWN]) + (", ..." if len(keyed) > _SHOWN else "")
         text = (
             f"{len(keyed)} unknown submission(s) need nobody to decide ({shown}): clear the task before "
-            f"{_iso(math.floor(min(keyed.values())))}. They are sent again with their idempotency keys, which tell whether "
-            "they were accepted, and pay nothing twice."
+            f"{_iso(math.floor(min(keyed.values())))}. They are sent again with their idempotency keys, which tell "
+            "whether they were accepted, and pay nothing twice."
         )
         others = {key: one for key, one in unknown.items() if key not in keyed}
         return f"{text}\n{how_to_resolve_items(others, identity, now)}" if others else text
