@@ -428,3 +428,29 @@ def test_resubmitting_accepts_a_second_charge_and_no_third(unresolved: Rig) -> N
     # What was bought since is what counts from now on.
     delivered(unresolved)
     assert len(unresolved.charges) == 2
+
+
+@pytest.fixture
+def keyed(recorded: Rig, killed: KillAt) -> Rig:
+    """A submission whose outcome is unknown, and whose key would tell."""
+    with killed("before-record"):
+        delivered(recorded)
+    recorded.retry()
+    return recorded
+
+
+def posts(rig: Rig) -> int:
+    return len(rig.sandbox.requests("adsumo", method="POST"))
+
+
+def test_an_attached_job_counts_before_its_key_is_asked(keyed: Rig) -> None:
+    job = keyed.charges[0]["job_id"]
+    resolve(keyed, job)
+    assert delivered(keyed)["id"] == job
+    assert (posts(keyed), len(keyed.charges)) == (1, 1), "nothing is sent again"
+
+
+def test_what_a_key_still_protects_is_repeated_with_it_whatever_a_person_said(keyed: Rig) -> None:
+    resolve(keyed, "not-submitted")
+    assert delivered(keyed)["id"] == keyed.charges[0]["job_id"]
+    assert (posts(keyed), len(keyed.charges)) == (2, 1), "the person was wrong, and paid nothing for it"
