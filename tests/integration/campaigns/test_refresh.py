@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 
 from airflow_provider_adgen.campaigns import Brief
 from airflow_provider_adgen.campaigns.made import Made
+from tests.support.campaign import HERO
 
 if TYPE_CHECKING:
     from tests.support.campaign import CampaignRig
@@ -266,6 +268,16 @@ def test_5000_items_do_not_go_through_xcom(campaign: CampaignRig) -> None:
     assert campaign.told("plan", "count") is None
     assert campaign.told("plan")["count"] == 500
     assert len(str(campaign.xcom)) < 3000
+
+
+@pytest.mark.parametrize(("currency", "prompt"), [("EUR", "Lamp: 29.90 EUR."), (None, "Lamp: 29.90.")])
+def test_prices_of_an_export_without_a_currency_have_the_one_that_is_given(
+    campaign: CampaignRig, currency: str | None, prompt: str
+) -> None:
+    (campaign.folder / "feed.jsonl").write_text("Handle,Title,Variant Price\nlamp,Lamp,29.90\n")
+    priced = replace(HERO, prompt="{title}: {price} {currency}.")
+    assert campaign.go(briefs=[priced], columns="shopify", currency=currency) == ALL, campaign.errors
+    assert campaign.paid_prompts() == [prompt]
 
 
 # --- products that the vendor must know -------------------------------------------------------------------------------
