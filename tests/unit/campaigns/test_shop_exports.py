@@ -111,9 +111,9 @@ def test_shopifys_newer_header_words(read: Any):
 
 def test_shopify_rows_that_contradict_each_other(problems: Any):
     assert problems("Handle,Title,Variant Price\ntee,Tee,1\ntee,Shirt,1\n,Lost,1\nmug,,5\n", columns="shopify") == [
-        "line 2: line 3 gives the same product another title",
+        "line 2 (tee): line 3 gives the same product another title",
         "line 4: id is missing",
-        "line 5: title is missing",
+        "line 5 (mug): title is missing",
     ]
 
 
