@@ -8,13 +8,14 @@ import base64
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG
 
 from airflow_provider_adgen.campaigns import Brief, campaign_asset, campaign_refresh
-from airflow_provider_adgen.campaigns.step import read_flag
+from airflow_provider_adgen.campaigns.step import read_flag, states
 from airflow_provider_adgen.core.errors import InvalidRequest
 from airflow_provider_adgen.core.tokens import token_end
 from airflow_provider_adgen.operators.batch import GenerateBatchOperator
@@ -112,6 +113,14 @@ def test_words_that_are_no_flag(word: Any) -> None:
 def test_words_that_are() -> None:
     assert [read_flag("x", word) for word in (True, "True", "yes", "ON", " 1 ")] == [True] * 5
     assert [read_flag("x", word) for word in (False, "False", "no", "Off", "0")] == [False] * 5
+
+
+def test_states_of_mapped_tasks_are_those_of_the_same_index() -> None:
+    """Airflow puts the map index behind the ids of mapped tasks."""
+    found = {"list": "success", "spring.plan_0": "failed", "spring.plan_1": "success"}
+    for index, state in ((0, "failed"), (1, "success")):
+        ti = SimpleNamespace(dag_id="d", run_id="r", map_index=index, get_task_states=lambda **_of: {"r": found})
+        assert states({"ti": ti}, ["list", "spring.plan"]) == {"list": "success", "spring.plan": state}
 
 
 def test_a_token_says_when_it_ends() -> None:

@@ -76,6 +76,17 @@ def test_woocommerces_rows_that_are_left_out_are_told():
     ]
 
 
+def test_woocommerces_parent_is_named_by_its_sku(problems: Any):
+    text = (
+        '{"Type": "variable", "SKU": "TEE-1", "Name": "Tee", "Name": "Shirt"}\n'
+        '{"Type": "simple", "SKU": "MUG", "Name": "Mug", "Regular price": "free"}\n'
+    )
+    assert problems(text, columns="woocommerce") == [
+        "line 1 (TEE-1): the parent product: Name is given more than once",
+        "line 2 (MUG): price is not readable as a price: 'free'",
+    ]
+
+
 def test_shopify_has_a_product_for_each_handle():
     """Pictures by their position, the first price, and the values of all variants; archived and hidden ones are out."""
     found = read_catalogue(FEEDS / "shopify.csv", columns="shopify", currency="USD")
