@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 _SHOWN = 20
 _NOTHING_SPENT = "Nothing was sent to a vendor and nothing was charged."
+_ADVICE = '\nMend them, or leave them out with on_bad_row="skip".'
 
 
 class CatalogueError(InvalidRequest):
@@ -42,12 +43,14 @@ class CatalogueError(InvalidRequest):
     The message shows the first 20 problems, and how many there are.
 
     :param source: the file's name.
-    :param problems: one sentence for each problem, beginning with its line.
+    :param problems: one sentence for each problem, beginning with its line, and with the product's id where that is
+        known.
+    :param advice: what to do about them.
     """
 
-    def __init__(self, source: str, problems: list[str]) -> None:
+    def __init__(self, source: str, problems: list[str], advice: str = "") -> None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
-        super().__init__(f"The catalogue {source} has {count}. {_NOTHING_SPENT}{_listed(problems)}")
+        super().__init__(f"The catalogue {source} has {count}. {_NOTHING_SPENT}{_listed(problems)}{advice}")
         self.source = source
         self.problems = problems
 
@@ -59,7 +62,7 @@ class Catalogue:
 
     :param products: the products, in the order of the file.
     :param problems: with ``on_bad_row="skip"``, why rows were left out: one sentence for each problem, beginning with
-        its line.
+        its line, and with the product's id where it is known.
     :param warnings: what a person should know of the file and of products that are used, or are not for sale: one
         sentence each, beginning with its line.
     """
@@ -111,7 +114,7 @@ def read_catalogue(
             raise CatalogueError(name, report.problems) from None
     found = Catalogue(products, report.problems, report.warnings)
     if found.problems and (on_bad_row == "fail" or not products):
-        raise CatalogueError(name, found.problems)
+        raise CatalogueError(name, found.problems, _ADVICE if products else "")
     if not products:
         raise CatalogueError(name, ["line 1: there is no product in the file", *found.warnings])
     if found.warnings:
@@ -136,7 +139,7 @@ def _products(pieces: Iterator[str], columns: Columns, currency: str | None, rep
     for row in rows:
         product, wrong = product_of(row, currency)
         for problem in wrong:
-            report.problem(row.line, problem)
+            report.problem(row.line, problem, product.id)
         if product.id and product.id in first_seen:
             report.problem(row.line, f"id {product.id[:60]!r} is already used on line {first_seen[product.id]}")
         elif product.id:

@@ -36,6 +36,25 @@ Assumed = Mapping[str, Mapping[str, int] | int]
 """What to count for one generation without a documented price, by connection, or by connection and kind."""
 
 
+def check_names(name: str, value: Any, conn_ids: Sequence[str], *, every: bool) -> None:
+    """
+    Check which accounts a dictionary of credits names; anything else than a dictionary is not looked at.
+
+    :param name: the argument.
+    :param conn_ids: the accounts of the campaign.
+    :param every: each of them must be in it.
+    :raises InvalidRequest: it names a connection that is no account of the campaign, or misses one.
+    """
+    if not isinstance(value, Mapping):
+        return
+    if unknown := _unknown(value, conn_ids):
+        raise InvalidRequest(
+            f"{name} names {unknown}, which accounts does not have. The accounts are {', '.join(conn_ids)}."
+        )
+    if every and (missing := [one for one in conn_ids if one not in value]):
+        raise InvalidRequest(f"{name} has no limit for {', '.join(missing)}: name every account, or none.")
+
+
 def read_max_credits(value: Any, accounts: Sequence[CampaignAccount]) -> dict[str, int] | None:
     """
     Return the most credits by connection; None where there is no limit.
@@ -48,8 +67,11 @@ def read_max_credits(value: Any, accounts: Sequence[CampaignAccount]) -> dict[st
     if isinstance(value, Mapping):
         missing = [one.conn_id for one in accounts if one.conn_id not in value]
         if missing:
+            unknown = _unknown(value, [one.conn_id for one in accounts])
+            more = f" It names {unknown}, which is no account of this plan." if unknown else ""
             raise InvalidRequest(
-                f"max_credits has no limit for {', '.join(missing)}: name every account, or none. Nothing was sent."
+                f"max_credits has no limit for {', '.join(missing)}: name every account, or none.{more} Nothing was "
+                "sent."
             )
         return {one.conn_id: _whole("max_credits", value[one.conn_id]) for one in accounts}
     return {_only("max_credits", accounts): _whole("max_credits", value)}
@@ -83,6 +105,10 @@ def assumed_for(assumed: Assumed, conn_id: str, kind: str) -> int | None:
     """Return what to count for a request of a kind; None where nothing was said."""
     value = assumed.get(conn_id)
     return value.get(kind) if isinstance(value, Mapping) else value
+
+
+def _unknown(value: Mapping[Any, Any], conn_ids: Sequence[str]) -> str:
+    return ", ".join(repr(one) for one in value if one not in conn_ids)
 
 
 def _only(name: str, accounts: Sequence[CampaignAccount]) -> str:

@@ -255,19 +255,21 @@ def _item(draft: Draft, choices: Iterable[DraftChoice] | None = None) -> dict[st
 
 
 def _need_prices(drafts: Iterable[Draft]) -> None:
-    unknown = sorted(
-        {
-            (choice.conn_id, str(choice.request["kind"]))
-            for draft in drafts
-            for choice in draft.choices
-            if choice.credits is None
-        }
-    )
+    unknown: dict[str, set[str]] = {}
+    for draft in drafts:
+        for choice in draft.choices:
+            if choice.credits is None:
+                unknown.setdefault(choice.conn_id, set()).add(str(choice.request["kind"]))
     if unknown:
-        names = ", ".join(f"{kind} at {conn_id}" for conn_id, kind in unknown)
+        names = ", ".join(f"{kind} at {conn_id}" for conn_id in sorted(unknown) for kind in sorted(unknown[conn_id]))
+        of_kinds = {
+            conn_id: ", ".join(f'"{kind}": ...' for kind in sorted(kinds)) for conn_id, kinds in sorted(unknown.items())
+        }
+        wanted = ", ".join(f'"{conn_id}": {{{kinds}}}' for conn_id, kinds in of_kinds.items())
         raise InvalidRequest(
-            f"The price is not known: {names}. With max_credits, say in assume_credits what to count for it: "
-            f'{{"{unknown[0][0]}": {{"{unknown[0][1]}": 40}}}}. Nothing was sent and nothing was charged.'
+            f"The price is not known: {names}. With max_credits, say in assume_credits how many credits to count for "
+            f"one: {{{wanted}}}. The numbers only count against max_credits; what is paid is the vendor's price. "
+            "Nothing was sent and nothing was charged."
         )
 
 

@@ -37,6 +37,7 @@ class PlanCampaignOperator(StoringStep):
     :param briefs: what is to be made of each product.
     :param accounts: the Airflow connections, in order of preference.
     :param columns: the shop's header words; see :func:`.read_catalogue`.
+    :param currency: the code (ISO 4217) for prices that name none.
     :param on_bad_row: what to do about rows that cannot be used: ``fail``, or ``skip`` them.
     :param limit: plan only so many products.
     :param max_credits: the most whole credits to plan: a number where there is one account, else ``{conn_id: number}``.
@@ -66,6 +67,7 @@ class PlanCampaignOperator(StoringStep):
         briefs: Sequence[Brief],
         accounts: Any,
         columns: Mapping[str, str] | str | None = None,
+        currency: str | None = None,
         on_bad_row: Literal["fail", "skip"] = "fail",
         limit: int | str | None = None,
         max_credits: Any = None,
@@ -80,6 +82,7 @@ class PlanCampaignOperator(StoringStep):
         self.briefs = briefs
         self.accounts = accounts
         self.columns = columns
+        self.currency = currency
         self.on_bad_row = on_bad_row
         self.limit = limit
         self.max_credits = max_credits
@@ -103,7 +106,7 @@ class PlanCampaignOperator(StoringStep):
         folder = RunFolder(self.destination, context["ti"].run_id)
         run = self._own_run(context, folder)
         columns: Any = self.columns
-        catalogue = read_catalogue(self.catalogue, columns=columns, on_bad_row=self.on_bad_row)
+        catalogue = read_catalogue(self.catalogue, columns=columns, on_bad_row=self.on_bad_row, currency=self.currency)
         plan = plan_campaign(
             catalogue.products,
             self.briefs,

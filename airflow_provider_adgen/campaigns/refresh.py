@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -47,6 +48,7 @@ def campaign_refresh(
     destination: str,
     group_id: str = "campaign",
     columns: Mapping[str, str] | str | None = None,
+    currency: str | None = None,
     on_bad_row: Literal["fail", "skip"] = "fail",
     limit: int | str | None = None,
     max_credits: Any = None,
@@ -74,6 +76,7 @@ def campaign_refresh(
     :param destination: the campaign's folder, of its own: an object-storage path. Templated.
     :param group_id: the group's id; two campaigns in one DAG need two.
     :param columns: the shop's header words; see :func:`.read_catalogue`.
+    :param currency: the code (ISO 4217) for prices that name none, as in Shopify's export.
     :param on_bad_row: what to do about rows that cannot be used: ``fail``, or ``skip`` them.
     :param limit: plan only so many products. Templated.
     :param max_credits: the most whole credits that a run may cost, over all tries: a number where there is one
@@ -94,8 +97,10 @@ def campaign_refresh(
     :param gallery_url: the https address under which people reach ``destination``.
     :param fail_when: when the run fails, after everything else was stored; see :class:`.GenerateBatchOperator`.
     :param batch: further arguments of :class:`.GenerateBatchOperator`, and of Airflow, for the task that generates.
+        Any other name is refused.
     :raises InvalidRequest: an argument is wrong: the DAG is not imported.
     """
+    from airflow_provider_adgen.campaigns.credits import check_names
     from airflow_provider_adgen.core.errors import InvalidRequest
     from airflow_provider_adgen.core.web_address import linkable
 
@@ -116,11 +121,15 @@ def campaign_refresh(
                 f"{name} must name the accounts, because there are several: {{conn_id: number}}. Credits of two "
                 "accounts are never added up."
             )
+        check_names(name, value, accounts, every=name == "max_credits")
     given = destination
     if not isinstance(given, str) or not given.strip():
         raise InvalidRequest("destination must be an object-storage path, or a template of one.")
     if mine := sorted(_OWN & set(batch)):
         raise InvalidRequest(f"{', '.join(mine)} is what the campaign itself says to the batch.")
+    if unknown := sorted(set(batch) - _arguments() if batch else ()):
+        raise InvalidRequest(f"campaign_refresh has no argument {', '.join(map(repr, unknown))}.")
+    _check_reading(columns, currency)
     if "library" in batch and not reuse:
         raise InvalidRequest("A library is used only with reuse=True.")
     if gallery_url is not None and not gallery_url.startswith(("https://", "{{")):
@@ -160,6 +169,7 @@ def campaign_refresh(
             briefs=briefs,
             accounts=_xcom(check, ACCOUNTS),
             columns=columns,
+            currency=currency,
             on_bad_row=on_bad_row,
             limit=limit,
             max_credits=max_credits,
@@ -219,6 +229,33 @@ def campaign_refresh(
         if approve is not None:
             draft >> approve >> publish
     return group
+
+
+@functools.cache
+def _arguments() -> frozenset[str]:
+    """Return the names of all arguments that the task which generates takes, Airflow's own included."""
+    import inspect
+
+    makers = [vars(one)["__init__"] for one in GenerateCampaignOperator.__mro__ if "__init__" in vars(one)]
+    taken = [one for maker in makers for one in inspect.signature(maker).parameters.values()]
+    return frozenset(one.name for one in taken if one.kind is one.KEYWORD_ONLY)
+
+
+def _check_reading(columns: Any, currency: Any) -> None:
+    """
+    Check what says how the catalogue is read; neither is a template.
+
+    :raises InvalidRequest: there are no such columns, or no such currency.
+    """
+    from airflow_provider_adgen.campaigns._feeds.columns import Columns
+    from airflow_provider_adgen.campaigns._feeds.prices import read_currency
+    from airflow_provider_adgen.core.errors import InvalidRequest
+
+    Columns(columns)
+    try:
+        read_currency(str(currency or ""))
+    except ValueError as error:
+        raise InvalidRequest(f"currency {error}.") from None
 
 
 def _xcom(task: Any, key: str) -> Any:

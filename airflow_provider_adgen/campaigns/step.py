@@ -58,7 +58,7 @@ def pull(context: Mapping[str, Any], task_id: str, key: str = "return_value") ->
 
 def states(context: Mapping[str, Any], task_ids: Collection[str]) -> dict[str, str]:
     """
-    Return how tasks of this run ended, for the same map index where they are mapped together with this task.
+    Return how tasks of this run ended, by id, for the same map index where they are mapped together with this task.
 
     What a task left in XCom does not say that: a clear keeps it until the task runs again.
     """
@@ -66,8 +66,8 @@ def states(context: Mapping[str, Any], task_ids: Collection[str]) -> dict[str, s
     found = ti.get_task_states(dag_id=ti.dag_id, task_ids=sorted(task_ids), run_ids=[ti.run_id]).get(ti.run_id, {})
     if ti.map_index is None or ti.map_index < 0:
         return dict(found)
-    mine = {*task_ids, *(f"{task_id}_{ti.map_index}" for task_id in task_ids)}
-    return {name: state for name, state in found.items() if name in mine}
+    mine = {name: task_id for task_id in task_ids for name in (task_id, f"{task_id}_{ti.map_index}")}
+    return {mine[name]: state for name, state in found.items() if name in mine}
 
 
 class CampaignStep(BaseOperator):

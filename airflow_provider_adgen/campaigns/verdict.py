@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.campaigns.step import CampaignStep, pull, states
+from airflow_provider_adgen.campaigns.step import CampaignStep, pull, read_flag, states
 from airflow_provider_adgen.compat import AirflowFailException
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ class CampaignVerdictOperator(CampaignStep):
     Fail unless the steps before it ended well. It costs nothing.
 
     Give it the trigger rule ``all_done``. A step has ended well if it left what it returns, and no
-    task before it, in the group or in front of it, has failed.
+    task before it, in the group or in front of it, has failed. In a dry run the steps that make and publish are
+    skipped; it fails if any other task before it has failed.
 
     :param generate_task_id: the task that made the creatives; it must have ended well.
     :param publish_task_id: the task that published.
@@ -33,6 +34,7 @@ class CampaignVerdictOperator(CampaignStep):
     """
 
     template_fields: Sequence[str] = ("is_dry_run",)
+    in_dry_run = True
 
     def __init__(
         self,
@@ -49,9 +51,20 @@ class CampaignVerdictOperator(CampaignStep):
         self.review_task_id = review_task_id
 
     def do(self, context: Context) -> dict[str, Any]:
-        """Look at what the steps left."""
+        """Look at how the steps ended, and at what they left."""
+        before = states(context, self.get_flat_relative_ids(upstream=True))
+        # Where a task failed itself, those after it are not to blame.
+        failed = sorted(name for name, state in before.items() if state == "failed")
+        failed = failed or sorted(name for name, state in before.items() if state in _BAD)
+        if read_flag("dry_run", self.is_dry_run):
+            if failed:
+                raise AirflowFailException(_nothing_made(failed))
+            self.log.info("This was a dry run: the plan is good, nothing was made and nothing was charged.")
+            return {"counts": {}, "credits": {}, "published": False, "dry_run": True}
         made = pull(context, self.generate_task_id)
         published = pull(context, self.publish_task_id)
+        if failed and before.get(self.generate_task_id) == "upstream_failed":
+            raise AirflowFailException(_nothing_made(failed))
         if made is None:
             shown = "What has a result is published. " if published else ""
             raise AirflowFailException(
@@ -61,13 +74,30 @@ class CampaignVerdictOperator(CampaignStep):
         said = pull(context, self.review_task_id) if self.review_task_id is not None else None
         if published is None and (said is None or said["approved"]):
             raise AirflowFailException(
-                f"{self.publish_task_id} did not end well: the creatives are made, and not published. Clear the task "
-                "before it that failed, and those after it; what was made is not paid for again."
+                f"{_names(failed) or self.publish_task_id} did not end well: the creatives are made, and not published."
+                " Clear the task that failed, and those after it; what was made is not paid for again."
             )
-        before = states(context, self.get_flat_relative_ids(upstream=True))
-        if failed := sorted(name for name, state in before.items() if state in _BAD):
+        if failed:
             raise AirflowFailException(
-                f"{', '.join(failed[:_SHOWN])} did not end well. What is published was made before. Clear what failed, "
-                "and the tasks after it; what was made is not paid for again."
+                f"{_names(failed)} did not end well. What is published was made before. Clear what failed, and the "
+                "tasks after it; what was made is not paid for again."
             )
-        return {"counts": made["counts"], "credits": made["credits"], "published": published is not None}
+        return {
+            "counts": made["counts"],
+            "credits": made["credits"],
+            "published": published is not None,
+            "dry_run": False,
+        }
+
+
+def _names(task_ids: Sequence[str]) -> str:
+    more = f" and {len(task_ids) - _SHOWN} more" if len(task_ids) > _SHOWN else ""
+    return f"{', '.join(task_ids[:_SHOWN])}{more}"
+
+
+def _nothing_made(failed: Sequence[str]) -> str:
+    logs, them = ("Its log says", "it") if len(failed) == 1 else ("Their logs say", "them")
+    return (
+        f"{_names(failed)} failed, so nothing was made and nothing was charged in this try. {logs} why. Mend that, "
+        f"then clear {them} and the tasks after {them}."
+    )

@@ -218,6 +218,6 @@ def test_a_bad_catalogue_is_named_line_by_line_and_costs_nothing(
     path.write_text(CATALOGUE.replace("89.00 EUR", "free"), encoding="utf-8")
     bad = stack.trigger_dag(DAG, {"catalogue": str(path), "destination": f"file://{tmp_path}/ads"})
     assert bad.wait(timeout=60) == "failed"
-    assert "line 2: price is not readable as a price: 'free'" in bad.log("campaign.plan")
+    assert "line 2 (LMP-014): price is not readable as a price: 'free'" in bad.log("campaign.plan")
     assert bad.task("campaign.plan")["try_number"] == 1
     assert len(sandbox.charges) == before

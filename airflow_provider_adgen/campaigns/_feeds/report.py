@@ -49,19 +49,20 @@ class Report:
         self._problems: list[tuple[int, str]] = []
         self._warnings: list[tuple[int, str]] = []
 
-    def problem(self, line: int, text: str) -> None:
+    def problem(self, line: int, text: str, product_id: str = "") -> None:
         """
         Note why a row cannot be used.
 
+        :param product_id: of which product the row is, where that is known.
         :raises Unreadable: there are so many that the file is not what it is taken for.
         """
-        self._problems.append((line, text))
+        self._problems.append((line, f"{_named(product_id)}: {text}"))
         if len(self._problems) == MOST_PROBLEMS:
             raise Unreadable(line, f"there are {MOST_PROBLEMS:,} problems up to here, so nothing after it was read")
 
     def warn(self, line: int, text: str) -> None:
         """Note what a person should know about a file that can be used."""
-        self._warnings.append((line, text))
+        self._warnings.append((line, f": {text}"))
 
     @property
     def problems(self) -> list[str]:
@@ -74,8 +75,12 @@ class Report:
         return _told(self._warnings)
 
 
+def _named(product_id: str) -> str:
+    return f" ({shown(product_id)[1:-1]})" if product_id else ""  # escaped and shortened, without quotation marks
+
+
 def _told(notes: list[tuple[int, str]]) -> list[str]:
-    return [f"line {line}: {text}" for line, text in sorted(notes, key=lambda note: note[0])]
+    return [f"line {line}{text}" for line, text in sorted(notes, key=lambda note: note[0])]
 
 
 def shown(value: str) -> str:

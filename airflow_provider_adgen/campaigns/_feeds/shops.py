@@ -41,7 +41,7 @@ def woocommerce(rows: Iterable[Row], report: Report) -> Iterator[Row]:
         hidden = [one for one in (row, parent) if one and one.value("_published").strip().lower() in _NO]
         if _types(row) & _PARENTS:
             if row.wrong:
-                report.problem(row.line, f"the parent product: {'; '.join(row.wrong)}")
+                report.problem(row.line, f"the parent product: {'; '.join(row.wrong)}", row.value("id").strip())
         elif hidden:
             report.warn(row.line, f"left out: {'it' if hidden[0] is row else 'its parent'} is not published")
         else:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,13 @@ import pytest
 
 from airflow_provider_adgen.campaigns import Brief
 from airflow_provider_adgen.campaigns.made import Made
+from tests.support.campaign import HERO
 
 if TYPE_CHECKING:
     from tests.support.campaign import CampaignRig
 
 ALL = {name: "success" for name in ("check", "plan", "generate", "draft", "publish", "verdict")}
+MADE_NOTHING = dict.fromkeys(("generate", "draft", "publish"), "skipped")
 TWO = {"accounts": ["adsumo_default", "sume_default"]}
 
 
@@ -63,7 +66,9 @@ def test_what_an_earlier_try_left_does_not_hide_a_failure_after_a_clear(campaign
     states = campaign.go()
     left_out = {"generate": "upstream_failed", "draft": "skipped", "publish": "skipped"}
     assert states == ALL | {"plan": "failed", "verdict": "failed"} | left_out
-    assert "campaign.generate, campaign.plan did not end well." in campaign.message("verdict")
+    assert "campaign.plan failed, so nothing was made and nothing was charged in this try." in campaign.message(
+        "verdict"
+    )
     assert len(campaign.events) == 1
 
 
@@ -79,7 +84,7 @@ def test_a_draft_that_cannot_be_written_after_a_clear_turns_the_run_red(
     campaign.cleared("generate", "draft", "publish", "verdict")
     states = campaign.go(begin="generate")
     assert states == ALL | {"draft": "failed", "publish": "upstream_failed", "verdict": "failed"}
-    assert "campaign.draft, campaign.publish did not end well." in campaign.message("verdict")
+    assert campaign.message("verdict").startswith("campaign.draft did not end well.")
 
 
 def test_where_nothing_has_a_result_nothing_is_published(campaign: CampaignRig) -> None:
@@ -115,8 +120,8 @@ def test_an_account_with_documented_prices_needs_none_assumed(campaign: Campaign
 @pytest.mark.parametrize("word", [True, "true", "Yes", " on ", "1", "{{ params.dry }}"])
 def test_a_dry_run_only_plans(campaign: CampaignRig, word: object) -> None:
     states = campaign.go(dry_run=word, params={"dry": "yes"})
-    skipped = dict.fromkeys(("generate", "draft", "publish", "verdict"), "skipped")
-    assert states == ALL | skipped, campaign.errors
+    assert states == ALL | MADE_NOTHING, campaign.errors
+    assert campaign.told("verdict") == {"counts": {}, "credits": {}, "published": False, "dry_run": True}
     assert campaign.charges == []
     assert campaign.posts() == []
     plan = campaign.plan
@@ -126,6 +131,24 @@ def test_a_dry_run_only_plans(campaign: CampaignRig, word: object) -> None:
     ]
 
 
+@pytest.mark.parametrize("dry", [True, False])
+@pytest.mark.parametrize("broken", ["check", "plan"])
+def test_what_fails_before_anything_is_made_turns_the_run_red_and_is_named(
+    campaign: CampaignRig, broken: str, *, dry: bool
+) -> None:
+    if broken == "check":
+        campaign.connect(password="adsumo_sk_other")
+    else:
+        (campaign.folder / "feed.jsonl").write_text("no feed\n")
+    states = campaign.go(dry_run=dry)
+    assert (states[broken], states["generate"], states["verdict"]) == ("failed", "upstream_failed", "failed")
+    assert campaign.message("verdict") == (
+        f"campaign.{broken} failed, so nothing was made and nothing was charged in this try. Its log says why. Mend "
+        "that, then clear it and the tasks after it."
+    )
+    assert campaign.charges == []
+
+
 @pytest.mark.parametrize("word", ["{{ params.dry }}"])
 @pytest.mark.parametrize("rendered", ["", "None", "maybe", "nope"])
 def test_a_word_that_is_not_clear_refuses_everything(campaign: CampaignRig, word: str, rendered: str) -> None:
@@ -133,6 +156,7 @@ def test_a_word_that_is_not_clear_refuses_everything(campaign: CampaignRig, word
     assert states["check"] == states["verdict"] == "failed"
     assert "not clearly true or false" in campaign.message("check")
     assert set(states.values()) == {"failed", "upstream_failed"}
+    assert "not clearly true or false" in campaign.message("verdict")
     assert campaign.posts() == []
 
 
@@ -244,6 +268,16 @@ def test_5000_items_do_not_go_through_xcom(campaign: CampaignRig) -> None:
     assert campaign.told("plan", "count") is None
     assert campaign.told("plan")["count"] == 500
     assert len(str(campaign.xcom)) < 3000
+
+
+@pytest.mark.parametrize(("currency", "prompt"), [("EUR", "Lamp: 29.90 EUR."), (None, "Lamp: 29.90.")])
+def test_prices_of_an_export_without_a_currency_have_the_one_that_is_given(
+    campaign: CampaignRig, currency: str | None, prompt: str
+) -> None:
+    (campaign.folder / "feed.jsonl").write_text("Handle,Title,Variant Price\nlamp,Lamp,29.90\n")
+    priced = replace(HERO, prompt="{title}: {price} {currency}.")
+    assert campaign.go(briefs=[priced], columns="shopify", currency=currency) == ALL, campaign.errors
+    assert campaign.paid_prompts() == [prompt]
 
 
 # --- products that the vendor must know -------------------------------------------------------------------------------

@@ -129,7 +129,8 @@ def test_a_malformed_value_is_named_with_its_line(read: Any, problems: Any, colu
     """One wrong value gives one sentence."""
     data = write({**GOOD, "currency": "USD"}, {**GOOD, "currency": "USD", "id": "A-2", column: value})
     if said:
-        assert problems(data) == [f"line 3: {said}"]
+        named = {"": "", "a\x07b": r" (a\x07b)"}[value] if column == "id" else " (A-2)"
+        assert problems(data) == [f"line 3{named}: {said}"]
     else:
         assert len(read(data).products) == 2
 
@@ -142,14 +143,15 @@ def test_every_bad_row_is_said_at_once(read: Any):
     with pytest.raises(CatalogueError) as caught:
         read(data)
     assert caught.value.problems == [
-        "line 2: title is missing",
-        "line 2: price is not readable as a price: 'free'",
+        "line 2 (A-1): title is missing",
+        "line 2 (A-1): price is not readable as a price: 'free'",
         "line 4: id is missing",
         "line 5: id 'A-2' is already used on line 3",
     ]
     message = str(caught.value)
     assert message.startswith("The catalogue shop.feed has 4 problems. Nothing was sent to a vendor and nothing was")
     assert all(problem in message for problem in caught.value.problems)
+    assert message.endswith('\nMend them, or leave them out with on_bad_row="skip".')
     assert isinstance(caught.value, InvalidRequest)
     assert pickle.loads(pickle.dumps(caught.value)).problems == caught.value.problems  # noqa: S301  # our own
 
@@ -161,7 +163,7 @@ def test_bad_rows_can_be_left_out(read: Any, caplog: pytest.LogCaptureFixture):
         found = read(data, on_bad_row="skip")
     assert [product.id for product in found.products] == ["A-2"]
     assert found.problems == [
-        "line 2: price is not readable as a price: 'free'",
+        "line 2 (A-1): price is not readable as a price: 'free'",
         "line 4: id 'A-2' is already used on line 3",
     ]
     assert all(problem in caplog.text for problem in found.problems)
@@ -169,7 +171,7 @@ def test_bad_rows_can_be_left_out(read: Any, caplog: pytest.LogCaptureFixture):
 
 def test_bad_rows_alone_are_no_catalogue(problems: Any):
     """A campaign without products is a mistake, not a success that made nothing."""
-    assert problems("id,title\n1,\n", on_bad_row="skip") == ["line 2: title is missing"]
+    assert problems("id,title\n1,\n", on_bad_row="skip") == ["line 2 (1): title is missing"]
 
 
 def test_the_message_shows_twenty_problems_and_says_how_many_there_are(read: Any):
@@ -177,7 +179,7 @@ def test_the_message_shows_twenty_problems_and_says_how_many_there_are(read: Any
         read("id,title\n" + "".join(f"{number},\n" for number in range(1500)))
     assert len(caught.value.problems) == 1500
     assert str(caught.value).count("title is missing") == 20
-    assert str(caught.value).endswith("\n  line 21: title is missing\n  and 1,480 more")
+    assert str(caught.value).endswith("\n  line 21 (19): title is missing\n  and 1,480 more")
 
 
 @pytest.mark.parametrize(("data", "said"), [(b"", "the file is empty"), (b"\xef\xbb\xbf\n \r\n", "the file is empty")])

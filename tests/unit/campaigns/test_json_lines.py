@@ -53,8 +53,8 @@ def test_lines_that_hold_no_object(read: Any, problems: Any):
         "line 4: not a JSON object; each line must hold one",
     ]
     assert said[3].startswith("line 5: not readable as JSON at character")
-    assert said[4:] == ["line 6: the JSON is nested too deeply", "line 7: title is given more than once"]
-    assert problems('{"id": 1, "title": "a", "": "x"}') == ["line 1: a value has no name: 'x'"]
+    assert said[4:] == ["line 6: the JSON is nested too deeply", "line 7 (5): title is given more than once"]
+    assert problems('{"id": 1, "title": "a", "": "x"}') == ["line 1 (1): a value has no name: 'x'"]
     assert [one.id for one in read(data, on_bad_row="skip").products] == ["1", "6"]
 
 
@@ -70,7 +70,7 @@ def test_any_depth_of_nesting(read: Any):
 
 def test_half_a_character(read: Any, problems: Any):
     """JSON can name one; nothing that stores text takes it."""
-    assert problems('{"id": "a\\ud83d", "title": "x"}') == ["line 1: id has a control character: 'a\\ud83d'"]
+    assert problems('{"id": "a\\ud83d", "title": "x"}') == [r"line 1 (a\ud83d): id has a control character: 'a\ud83d'"]
     [product] = read('{"id": "a", "title": "x\\ud83dy", "color": "\\udc00z", "pair": "\\ud83d\\ude00"}').products
     assert (product.title, product.extra) == ("x y", {"color": "z", "pair": "😀"})
 

@@ -407,7 +407,7 @@ def test_a_price_that_is_not_known() -> None:
     assert plan([LAMP], [REEL]).accounts["adsumo_default"].unpriced == 1
     told = refused([LAMP], [REEL], max_credits=100)
     assert "The price is not known: ai-video at adsumo_default." in told
-    assert '{"adsumo_default": {"ai-video": 40}}' in told
+    assert '{"adsumo_default": {"ai-video": ...}}. The numbers only count against max_credits' in told
     assert plan([LAMP], [REEL], max_credits=100, assume_credits=40).accounts["adsumo_default"].credits == 40
     by_kind = {"adsumo_default": {"ai-video": 30, "text-to-image": 99}}
     made = plan([LAMP], [REEL, images(1)], max_credits=100, assume_credits=by_kind)
@@ -422,6 +422,10 @@ def test_a_price_that_is_not_known() -> None:
         max_credits={"adsumo_default": 9, "sume_default": 9},
     )
     assert "image at sume_default" in told
+    limits = {"adsumo_default": 99, "sume_default": 99}
+    told = refused([LAMP], [images(1), REEL], "adsumo_default", "sume_default", max_credits=limits)
+    assert "not known: ai-video at adsumo_default, image at sume_default, video at sume_default." in told
+    assert '{"adsumo_default": {"ai-video": ...}, "sume_default": {"image": ..., "video": ...}}' in told
 
 
 @pytest.mark.parametrize(
@@ -430,6 +434,7 @@ def test_a_price_that_is_not_known() -> None:
         ({"max_credits": 5}, "max_credits must name the accounts"),
         ({"assume_credits": 5}, "assume_credits must name the accounts"),
         ({"max_credits": {"adsumo_default": 5}}, "max_credits has no limit for sume_default"),
+        ({"max_credits": {"adsumo_default": 5, "sume": 5}}, "It names 'sume', which is no account of this plan."),
         ({"max_credits": {"adsumo_default": 5, "sume_default": -1}}, "must not be negative"),
         ({"max_credits": {"adsumo_default": 5, "sume_default": "many"}}, "max_credits must be whole numbers"),
         ({"max_credits": {"adsumo_default": 5, "sume_default": True}}, "max_credits must be whole numbers"),

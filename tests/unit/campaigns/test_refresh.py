@@ -8,13 +8,14 @@ import base64
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG
 
 from airflow_provider_adgen.campaigns import Brief, campaign_asset, campaign_refresh
-from airflow_provider_adgen.campaigns.step import read_flag
+from airflow_provider_adgen.campaigns.step import read_flag, states
 from airflow_provider_adgen.core.errors import InvalidRequest
 from airflow_provider_adgen.core.tokens import token_end
 from airflow_provider_adgen.operators.batch import GenerateBatchOperator
@@ -62,6 +63,13 @@ def test_the_tasks_follow_each_other() -> None:
         ({"accounts": ["a", "a"]}, "names a connection twice"),
         ({"max_credits": 600}, "max_credits must name the accounts"),
         ({"assume_credits": 40}, "assume_credits must name the accounts"),
+        ({"max_credits": {"adsumo": 1, "sume_default": 1}}, "max_credits names 'adsumo', which accounts does not have"),
+        ({"max_credits": {"sume_default": "{{ params.most }}"}}, "max_credits has no limit for adsumo_default"),
+        ({"assume_credits": {"sume": 20}}, "assume_credits names 'sume', which accounts does not have"),
+        ({"columns": "shopfy"}, "There are no ready columns 'shopfy'; there are google, woocommerce, shopify"),
+        ({"columns": {"titel": "Name"}}, "columns names 'titel', which is no field of a product"),
+        ({"currency": "EURO"}, "currency is no currency code of ISO 4217: 'EURO'"),
+        ({"curency": "EUR", "max_in_fligth": 5}, "campaign_refresh has no argument 'curency', 'max_in_fligth'"),
         ({"destination": " "}, "destination must be"),
         ({"items": []}, "items is what the campaign itself says to the batch"),
         ({"on_account_out": "skip"}, "on_account_out must be one of"),
@@ -85,9 +93,15 @@ def test_what_is_wrong_is_refused_when_the_dag_is_parsed(arguments: dict[str, An
         group(**arguments)
 
 
-def test_a_misspelt_argument_is_refused() -> None:
-    with pytest.raises(TypeError, match="max_in_fligth"):
-        group(max_in_fligth=5)
+def test_what_a_template_says_is_not_known_when_the_dag_is_parsed() -> None:
+    dag = group(max_credits="{{ params.most }}", assume_credits={"sume_default": "{{ params.price }}"}, currency="eur")
+    assert dag.get_task("campaign.plan").max_credits == "{{ params.most }}"
+    assert dag.get_task("campaign.plan").currency == "eur"
+
+
+def test_arguments_of_the_batch_and_of_airflow_are_for_the_task_that_generates() -> None:
+    task = group(max_in_flight=5, pool="ads", retries=3, execution_timeout=None).get_task("campaign.generate")
+    assert (task.max_in_flight, task.pool, task.retries) == (5, "ads", 3)
 
 
 @pytest.mark.parametrize("word", ["", "  ", "None", "null", "maybe", "ja", "2", "truee", None, 2, [], {}])
@@ -99,6 +113,14 @@ def test_words_that_are_no_flag(word: Any) -> None:
 def test_words_that_are() -> None:
     assert [read_flag("x", word) for word in (True, "True", "yes", "ON", " 1 ")] == [True] * 5
     assert [read_flag("x", word) for word in (False, "False", "no", "Off", "0")] == [False] * 5
+
+
+def test_states_of_mapped_tasks_are_those_of_the_same_index() -> None:
+    """Airflow puts the map index behind the ids of mapped tasks."""
+    found = {"list": "success", "spring.plan_0": "failed", "spring.plan_1": "success"}
+    for index, state in ((0, "failed"), (1, "success")):
+        ti = SimpleNamespace(dag_id="d", run_id="r", map_index=index, get_task_states=lambda **_of: {"r": found})
+        assert states({"ti": ti}, ["list", "spring.plan"]) == {"list": "success", "spring.plan": state}
 
 
 def test_a_token_says_when_it_ends() -> None:

@@ -76,6 +76,17 @@ def test_woocommerces_rows_that_are_left_out_are_told():
     ]
 
 
+def test_woocommerces_parent_is_named_by_its_sku(problems: Any):
+    text = (
+        '{"Type": "variable", "SKU": "TEE-1", "Name": "Tee", "Name": "Shirt"}\n'
+        '{"Type": "simple", "SKU": "MUG", "Name": "Mug", "Regular price": "free"}\n'
+    )
+    assert problems(text, columns="woocommerce") == [
+        "line 1 (TEE-1): the parent product: Name is given more than once",
+        "line 2 (MUG): price is not readable as a price: 'free'",
+    ]
+
+
 def test_shopify_has_a_product_for_each_handle():
     """Pictures by their position, the first price, and the values of all variants; archived and hidden ones are out."""
     found = read_catalogue(FEEDS / "shopify.csv", columns="shopify", currency="USD")
@@ -111,9 +122,9 @@ def test_shopifys_newer_header_words(read: Any):
 
 def test_shopify_rows_that_contradict_each_other(problems: Any):
     assert problems("Handle,Title,Variant Price\ntee,Tee,1\ntee,Shirt,1\n,Lost,1\nmug,,5\n", columns="shopify") == [
-        "line 2: line 3 gives the same product another title",
+        "line 2 (tee): line 3 gives the same product another title",
         "line 4: id is missing",
-        "line 5: title is missing",
+        "line 5 (mug): title is missing",
     ]
 
 
