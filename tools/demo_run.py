@@ -88,8 +88,8 @@ def show(home: Path, dag_id: str, *, port: int | None, keep: bool, review: bool)
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
             say("\nEnding …")
-        else:
-            say("\nKEEP=1 make demo leaves Airflow running to look around.")
+    if not keep:
+        say("\nAirflow is stopped, so links to it no longer work. make demo KEEP=1 leaves it running to look around.")
     return good
 
 
@@ -138,7 +138,7 @@ def find_port(text: str) -> int | None:
             probe.bind(("127.0.0.1", int(text)))
         except OSError as error:
             raise DemoFailed(
-                f"Port {text} cannot be used ({error.strerror}). Choose another, as in PORT=8090 make demo, or leave "
+                f"Port {text} cannot be used ({error.strerror}). Choose another, as in make demo PORT=8090, or leave "
                 "PORT out for a free one."
             ) from None
     return int(text)

@@ -52,6 +52,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "operators": operators.operator_reference,
     "promises": vendors.promise_table,
     "sandbox-controls": sandbox.controls,
+    "sandbox-prices": sandbox.prices,
     "sandbox-settings": sandbox.settings_tables,
     "sensors": operators.sensor_reference,
     "spending": operators.spending_table,

@@ -32,7 +32,7 @@ if [ -e "$directory/.ready" ] && "$directory/bin/python" -c '' 2>/dev/null; then
     echo "Bringing $directory up to date: Airflow $airflow on $("$directory/bin/python" --version 2>&1)."
     rm "$directory/.ready"
 else
-    echo "Making $directory: Airflow $airflow on $("$python" --version 2>&1). This takes a few minutes the first time."
+    echo "Making $directory: Airflow $airflow on $("$python" --version 2>&1). This takes 5 to 10 minutes the first time."
     rm -rf "$directory"
     if ! "$python" -m venv "$directory"; then
         echo "$python cannot make environments. On Debian and Ubuntu that takes the package python3-venv." >&2

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.campaigns.step import CampaignStep, pull, read_flag, states
-from airflow_provider_adgen.compat import AirflowFailException
+from airflow_provider_adgen.compat import AirflowFailException, AirflowSkipException
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,14 +23,15 @@ class CampaignVerdictOperator(CampaignStep):
     """
     Fail unless the steps before it ended well. It costs nothing.
 
-    Give it the trigger rule ``all_done``. A step has ended well if it left what it returns, and no
-    task before it, in the group or in front of it, has failed. In a dry run the steps that make and publish are
-    skipped; it fails if any other task before it has failed.
+    Give it the trigger rule ``all_done``. A step has ended well if it left what it returns, and no task before it, in
+    the group or in front of it, has failed. After a dry run that went well it is skipped, as all steps that make or
+    publish.
 
     :param generate_task_id: the task that made the creatives; it must have ended well.
     :param publish_task_id: the task that published.
     :param review_task_id: the task in which a person decides: what was rejected need not be published.
     :raises AirflowFailException: something is missing. A retry of this task does not help.
+    :raises AirflowSkipException: this is a dry run, and the plan is good.
     """
 
     template_fields: Sequence[str] = ("is_dry_run",)
@@ -59,8 +60,7 @@ class CampaignVerdictOperator(CampaignStep):
         if read_flag("dry_run", self.is_dry_run):
             if failed:
                 raise AirflowFailException(_nothing_made(failed))
-            self.log.info("This was a dry run: the plan is good, nothing was made and nothing was charged.")
-            return {"counts": {}, "credits": {}, "published": False, "dry_run": True}
+            raise AirflowSkipException("This is a dry run, and the plan is good. Nothing was made or charged.")
         made = pull(context, self.generate_task_id)
         published = pull(context, self.publish_task_id)
         if failed and before.get(self.generate_task_id) == "upstream_failed":
@@ -82,12 +82,7 @@ class CampaignVerdictOperator(CampaignStep):
                 f"{_names(failed)} did not end well. What is published was made before. Clear what failed, and the "
                 "tasks after it; what was made is not paid for again."
             )
-        return {
-            "counts": made["counts"],
-            "credits": made["credits"],
-            "published": published is not None,
-            "dry_run": False,
-        }
+        return {"counts": made["counts"], "credits": made["credits"], "published": published is not None}
 
 
 def _names(task_ids: Sequence[str]) -> str:

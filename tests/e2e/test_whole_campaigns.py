@@ -154,7 +154,7 @@ def test_a_dry_run_spends_nothing_and_tells_the_prices(
     conf = write_feed(tmp_path / "feed.jsonl", rows)
     dry = stack.trigger_dag("adgen_priced_campaign", {**conf, "dry_run": True}, run_id="dry")
     assert dry.wait(timeout=180) == "success"
-    assert states(dry) == GOOD | dict.fromkeys(("generate", "draft", "publish"), "skipped")
+    assert states(dry) == GOOD | dict.fromkeys(("generate", "draft", "publish", "verdict"), "skipped")
     assert sandbox.charges == []
     assert sandbox.requests(method="POST") == [], "nothing is made at a vendor, not even a product"
     told = read_json(dry.xcom("campaign.plan")["plan"])

@@ -235,7 +235,7 @@ def test_a_port_that_is_taken_is_said_with_the_way_out() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        with pytest.raises(DemoFailed, match=rf"Port {port} cannot be used.*PORT=8090 make demo"):
+        with pytest.raises(DemoFailed, match=rf"Port {port} cannot be used.*make demo PORT=8090"):
             find_port(port)
     assert find_port(port) == int(port)
 
