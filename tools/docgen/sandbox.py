@@ -13,7 +13,7 @@ from airflow_provider_adgen.sandbox import client, registry
 from airflow_provider_adgen.sandbox.adsumo.generations import AI_VIDEO_CREDITS, TEMPLATE_VIDEO_CREDITS, image_price
 from airflow_provider_adgen.sandbox.engine import faults
 from airflow_provider_adgen.sandbox.engine import settings as engine_settings
-from airflow_provider_adgen.sandbox.sume import creates
+from airflow_provider_adgen.sandbox.sume import creates, jobs
 from tools.docgen.catalogue import HookMethod
 from tools.docgen.text import code, paragraphs, read_doc, sentence, table
 
@@ -51,20 +51,20 @@ def prices() -> str:
     """Return what is charged where a vendor documents no price: the sandbox's own choice."""
     models = ", ".join(f"{code(name)} {credits_}" for name, credits_ in AI_VIDEO_CREDITS.items())
     shots = f"{image_price('fast', '1k', 1)} to {image_price('pro', '4k', 1)} for each image, as `text-to-image`"
-    second = creates.CREDITS[creates.VIDEO]
+    second = creates.CREDITS[jobs.VIDEO]
     rows = [
         ["Adsumo", "`ai-video`", f"by model: {models}"],
         ["Adsumo", "`product-shots`", shots],
         ["Adsumo", "`template-video`", f"{TEMPLATE_VIDEO_CREDITS}"],
-        ["Sume", "`image`", f"{creates.CREDITS[creates.IMAGE]} for each image"],
+        ["Sume", "`image`", f"{creates.CREDITS[jobs.IMAGE]} for each image"],
         [
             "Sume",
             "`video`",
             f"{second} for each second, so {8 * second} for 8 seconds; {5 * second} without `duration`",
         ],
-        ["Sume", "`ad-video`", f"{creates.CREDITS[creates.AD]}"],
-        ["Sume", "`face-swap`", f"{creates.CREDITS[creates.SWAP]} for each avatar"],
-        ["Sume", "`reference-analysis`", f"{creates.CREDITS[creates.ANALYSIS]}"],
+        ["Sume", "`ad-video`", f"{creates.CREDITS[jobs.AD]}"],
+        ["Sume", "`face-swap`", f"{creates.CREDITS[jobs.SWAP]} for each avatar"],
+        ["Sume", "`reference-analysis`", f"{creates.CREDITS[jobs.ANALYSIS]}"],
     ]
     return table(["Vendor", "Request", "Credits"], rows)
 
