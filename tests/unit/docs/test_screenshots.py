@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+pytest.importorskip("aiohttp", reason="pictures are taken with the newest Airflow's environment only")
+
 from tools.screenshots import LARGEST, SHOTS, TARGET, ScreenshotsFailed, small
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"

@@ -290,17 +290,17 @@ def test_a_reading_that_broke_off_leaves_nothing_out(
     ledger, rival = mine.ledger("k"), other.ledger("k")
     own = ledger.write(bare("own", intended_at=200.0))
     rival.write(bare("rival", "submitted", job_ids=["job-1"]))
-    fs, _ = mine.place()
-    read = fs.cat_file
+    storage = type(mine.place()[0])  # its objects are shared: what is set on one of them would stay for other tests
+    read = storage.cat_file
 
-    def broken(path: str) -> bytes:
+    def broken(fs: Any, path: str) -> bytes:
         if "-own-" in path:
             raise OSError("the storage does not answer")
-        text: bytes = read(path)
+        text: bytes = read(fs, path)
         return text
 
     with monkeypatch.context() as patch:
-        patch.setattr(fs, "cat_file", broken)
+        patch.setattr(storage, "cat_file", broken)
         with pytest.raises(RecordUnreadable):
             ledger.newcomers()
     ledger.write(own.model_copy(update={"phase": "withdrawn"}))
