@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from airflow_provider_adgen.core.calls import RateClass
 from airflow_provider_adgen.core.decisions.polling import JITTER, Listing, Schedule, schedule
 from airflow_provider_adgen.core.decisions.posting import Verdict, classify_submit_error
-from airflow_provider_adgen.core.decisions.rate_headers import retry_after
+from airflow_provider_adgen.core.decisions.rate_headers import remaining, retry_after
 from airflow_provider_adgen.core.decisions.rates import RateBudget, RateLimit
 from airflow_provider_adgen.core.errors import (
     AdGenError,
@@ -228,3 +228,9 @@ def test_a_ration_is_never_exceeded_in_any_window(gaps: list[float], requests: i
         now += wait
     for start in went:
         assert sum(1 for one in went if start <= one < start + 60.0 - 1e-6) <= requests
+
+
+@pytest.mark.parametrize("text", ["inf", "nan", "1e99", "-1", "many", ""])
+def test_a_number_of_requests_that_makes_no_sense_is_not_told(text: str) -> None:
+    assert remaining({"x-ratelimit-remaining": text}) is None
+    assert remaining({"x-ratelimit-remaining": text, "ratelimit-remaining": "7"}) == 7
