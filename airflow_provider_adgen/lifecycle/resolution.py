@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.compat import ASKING_AIRFLOW, command_line
 from airflow_provider_adgen.core.decisions.submission import Decision, Why
-from airflow_provider_adgen.core.errors import InvalidRequest, NotFound
+from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest, NotFound
 from airflow_provider_adgen.hooks.base import job_ids
 
 if TYPE_CHECKING:
@@ -61,14 +61,26 @@ def command(verb: str, identity: TaskIdentity, *words: str) -> str:
     return " ".join([command_line(), *map(shlex.quote, parts), *said, *map(shlex.quote, options)])
 
 
-def read_resolution(uid: str) -> str | None:
-    """Return what a person said about the attempt *uid*, or None."""
+def read_resolution(uid: str, *, needed: bool = False) -> str | None:
+    """
+    Return what a person said about an attempt, or None.
+
+    :param uid: the attempt.
+    :param needed: money is spent where nothing was said: an answer that cannot be read must not count as none.
+    :raises AdGenError: it is needed, and cannot be read. A retry may help.
+    """
     from airflow.sdk import Variable
 
     try:
         with ASKING_AIRFLOW:
             value = Variable.get(variable_name(uid), default=None)
-    except Exception as error:  # the task stops anyway, and this error must not hide why
+    except Exception as error:
+        if needed:
+            raise AdGenError(
+                f"Variable {variable_name(uid)} could not be read ({type(error).__name__}). It may hold what a person "
+                "said of a submission that may have been accepted, so nothing more was sent. A retry reads it again."
+            ) from None
+        # The task stops, or asks the vendor with the submission's key; this error must not hide why.
         log.warning("Variable %s could not be read (%s).", variable_name(uid), type(error).__name__)
         return None
     text = str(value).strip() if value is not None else ""
@@ -89,11 +101,12 @@ def apply_resolution(
     :param attempt_log: the task's record.
     :param log: where to say it.
     :raises InvalidRequest: the vendor does not know the jobs that were named.
+    :raises AdGenError: the risk of paying twice would be taken, and what was said cannot be read.
     """
     attempt = decision.attempt
     if decision.why not in {Why.UNRESOLVED, Why.UNKNOWN_RESUBMIT, Why.KEY_PROTECTS} or attempt is None:
         return False
-    said = read_resolution(attempt.uid)
+    said = read_resolution(attempt.uid, needed=decision.why == Why.UNKNOWN_RESUBMIT)
     if said is None or said == GONE:  # that is about a recorded job, and is no job id
         return False
     if said == NOT_SUBMITTED and decision.why == Why.KEY_PROTECTS:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_adgen.compat import AirflowFailException
-from airflow_provider_adgen.core.errors import GenerationFailed
+from airflow_provider_adgen.core.errors import AdGenError, GenerationFailed
 from airflow_provider_adgen.core.vocabulary import GenerationStatus
 
 if TYPE_CHECKING:
@@ -454,3 +454,20 @@ def test_what_a_key_still_protects_is_repeated_with_it_whatever_a_person_said(ke
     resolve(keyed, "not-submitted")
     assert delivered(keyed)["id"] == keyed.charges[0]["job_id"]
     assert (posts(keyed), len(keyed.charges)) == (2, 1), "the person was wrong, and paid nothing for it"
+
+
+def test_an_answer_that_cannot_be_read_is_not_taken_for_none_before_the_risk_is_taken(
+    unresolved: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_args: object, **_options: object) -> None:
+        raise OSError("the API server does not answer")
+
+    resolve(unresolved, unresolved.charges[0]["job_id"])
+    with monkeypatch.context() as patch:
+        patch.setattr("airflow.sdk.Variable.get", down)
+        with pytest.raises(AdGenError, match=r"could not be read \(OSError\).*nothing more was sent"):
+            delivered(unresolved, on_unknown_submission="resubmit")
+    assert len(unresolved.charges) == 1
+    unresolved.retry()
+    assert delivered(unresolved, on_unknown_submission="resubmit")["id"] == unresolved.charges[0]["job_id"]
+    assert len(unresolved.charges) == 1
