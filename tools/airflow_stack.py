@@ -79,6 +79,8 @@ class AirflowStack:
     :param python: the interpreter whose Airflow is run.
     :param start_timeout: seconds until everything must be healthy.
     :param port: the API server's port; None takes a free one.
+    :param swift: the scheduler and the others look after what has happened more often than by Airflow's own settings;
+        not for measurements of what Airflow takes.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class AirflowStack:
         python: Path | str = sys.executable,
         start_timeout: float = 120,
         port: int | None = None,
+        swift: bool = True,
     ) -> None:
         self.work = Path(work).resolve()
         self.port = port or free_port()
@@ -108,6 +111,8 @@ class AirflowStack:
         self._template = template
         self._start_timeout = start_timeout
         self.env = self._environment([Path(path).resolve() for path in dags], parallelism)
+        if swift:
+            self.env.update(_SWIFT)
         for conn_id, connection in (connections or {}).items():
             value = connection if isinstance(connection, str) else json.dumps(connection)
             self.env[f"AIRFLOW_CONN_{conn_id.upper()}"] = value
@@ -124,7 +129,6 @@ class AirflowStack:
             }
             for number, path in enumerate(dags, start=1)
         ]
-        env.update(_SWIFT)
         env.update(
             {
                 "PATH": f"{self.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",

@@ -1,12 +1,18 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""What all triggers of this package have in common: a deadline, a first-fire delay, one event, then the end."""
+"""
+What all triggers of this package have in common: a deadline, a first-fire delay, one event, then the end.
+
+Airflow imports a trigger's module in the event loop of all triggers, so these modules import little. The poll loop, the
+client and the vendor are imported in a thread, for the first who waits.
+"""
 
 from __future__ import annotations
 
 import abc
 import asyncio
 import contextlib
+import importlib
 import logging
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,13 +22,14 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.decisions.polling import TIMEOUT, UNREACHABLE
 from airflow_provider_adgen.core.decisions.retry_delay import retry_delay
-from airflow_provider_adgen.triggers.loop import poll_loop
 from airflow_provider_adgen.triggers.targets import UpdateKind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from airflow_provider_adgen.triggers.targets import PollTarget
+
+_imported: set[tuple[type, str]] = set()
 
 WAITED = "waited"
 """Status of an event: the time has come."""
@@ -114,15 +121,20 @@ class PollTrigger(DeadlineTrigger):
 
     @abc.abstractmethod
     def target(self) -> PollTarget:
-        """Return what to wait for."""
+        """Return what to wait for; what that needs is imported here."""
 
-    async def prepare(self) -> None:
-        """Do, before :meth:`target`, what would hold up an event loop for too long."""
+    def _import(self) -> None:
+        importlib.import_module("airflow_provider_adgen.triggers.loop")
+        self.target()
 
     async def wait(self) -> tuple[str, str]:
         """Wait for the target."""
         try:
-            await self.prepare()
+            if (first := (type(self), self.conn_id)) not in _imported:
+                await asyncio.to_thread(self._import)  # it would hold up the event loop for too long
+                _imported.add(first)
+            from airflow_provider_adgen.triggers.loop import poll_loop
+
             updates = poll_loop(self.conn_id).follow(self.target())
             async with contextlib.aclosing(updates):
                 async for update in updates:

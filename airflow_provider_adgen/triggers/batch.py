@@ -15,7 +15,6 @@ from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.triggers.base import AdGenTrigger
 from airflow_provider_adgen.triggers.credits import CreditTrigger
 from airflow_provider_adgen.triggers.generation import GenerationTrigger
-from airflow_provider_adgen.triggers.loop import poll_loop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -133,6 +132,8 @@ async def wait_on_worker(trigger: BatchTrigger, hooks: Iterable[AdGenHook]) -> l
     :param trigger: what to wait for.
     :param hooks: the accounts, which this worker has read already.
     """
+    from airflow_provider_adgen.triggers.loop import poll_loop
+
     for hook in hooks:
         await poll_loop(hook.conn_id).connection.provide(hook)
     return await trigger.wait()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from airflow_provider_adgen.core.decisions.polling import Schedule
 from airflow_provider_adgen.triggers.base import PollTrigger
 from airflow_provider_adgen.triggers.targets import PollResult, PollTarget
-from airflow_provider_adgen.vendors.cinematicads import api
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.wire import Wire
@@ -34,6 +33,8 @@ class BatchTrigger(PollTrigger):
 
     def target(self) -> PollTarget:
         """Ask for the batch until nothing more can change."""
+        from airflow_provider_adgen.vendors.cinematicads import api
+
         batch_id, allowed = self.batch_id, self.max_failed
 
         async def poll(wire: Wire) -> PollResult:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.decisions.polling import Schedule
-from airflow_provider_adgen.triggers.balance_cache import balance_cache_of
 from airflow_provider_adgen.triggers.base import PollTrigger
 from airflow_provider_adgen.triggers.targets import PollResult, PollTarget
 
@@ -36,6 +35,8 @@ class CreditTrigger(PollTrigger):
 
     def target(self) -> PollTarget:
         """Ask for the balance until it suffices."""
+        from airflow_provider_adgen.triggers.balance_cache import balance_cache_of
+
         required, claims, max_age = self.required, self.claims, self.poll_interval / 2
 
         async def poll(wire: Wire) -> PollResult:

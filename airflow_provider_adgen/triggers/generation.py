@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.core.decisions.polling import schedule
-from airflow_provider_adgen.core.registry import get_vendor
-from airflow_provider_adgen.core.sealing import seal
-from airflow_provider_adgen.core.vocabulary import Generation, GenerationStatus
 from airflow_provider_adgen.triggers.base import PollTrigger
 from airflow_provider_adgen.triggers.targets import PollResult, PollTarget, result_of
 
@@ -19,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_adgen.core.wire import Wire
-
-_imported: set[str] = set()
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -48,14 +43,12 @@ class GenerationTrigger(PollTrigger):
         """Return the job ids."""
         return ",".join(self.job_ids)
 
-    async def prepare(self) -> None:
-        """Import the vendor's models, in a thread: only the first one who waits for this vendor has to."""
-        if self.vendor not in _imported:
-            await asyncio.to_thread(get_vendor, self.vendor)
-            _imported.add(self.vendor)
-
     def target(self) -> PollTarget:
         """Ask the vendor for the generation until it is finished."""
+        from airflow_provider_adgen.core.registry import get_vendor
+        from airflow_provider_adgen.core.sealing import seal
+        from airflow_provider_adgen.core.vocabulary import Generation, GenerationStatus
+
         ids, kind, vendor = list(self.job_ids), self.kind, get_vendor(self.vendor)
         stop_statuses = frozenset({str(GenerationStatus.SUSPENDED)}) if self.stop_suspended else frozenset[str]()
         streams = vendor.stream_seconds > 0

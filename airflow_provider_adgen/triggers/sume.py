@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from airflow_provider_adgen.core.decisions.polling import Schedule
 from airflow_provider_adgen.triggers.base import PollTrigger
 from airflow_provider_adgen.triggers.targets import PollResult, PollTarget
-from airflow_provider_adgen.vendors.sume import uploads
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -40,6 +39,8 @@ class AssetTrigger(PollTrigger):
 
     def target(self) -> PollTarget:
         """Ask for the asset until it is ready or has failed."""
+        from airflow_provider_adgen.vendors.sume import uploads
+
         asset_id, ready = self.asset_id, frozenset(self.ready_words)
 
         async def poll(wire: Wire) -> PollResult:

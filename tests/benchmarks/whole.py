@@ -103,7 +103,7 @@ def _one(contender: Contender, how: str, dag_id: str, dags: Path, tasks: int, ke
                 **contender.environment(HOST, port),
             }
             stack = AirflowStack(
-                directory / "airflow", dags=[dags], env=env, parallelism=PARALLELISM, start_timeout=300
+                directory / "airflow", dags=[dags], env=env, parallelism=PARALLELISM, start_timeout=300, swift=False
             )
             with stack:
                 result = _measured(stack, dag_id, tasks)

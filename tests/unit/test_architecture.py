@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import graphlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -216,27 +217,43 @@ def test_triggers_for_any_vendor_know_none() -> None:
 
 
 # In a fresh interpreter, with what Airflow itself imports set aside (3.3 imports httpx on its own).
-WATCH = f"""
-import importlib, json, pkgutil, sys
+WATCH = """
+import importlib, json, sys
 from airflow.sdk import BaseOperator, BaseSensorOperator
+from airflow.triggers.base import BaseTrigger
 before = set(sys.modules)
-for part in ("operators", "sensors"):
-    package = importlib.import_module("{NAME}." + part)
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(package.__name__ + "." + module.name)
+for name in sys.argv[1:]:
+    importlib.import_module(name)
 print(json.dumps(sorted(set(sys.modules) - before)))
 """
+HEAVY = {"httpx", "httpx_sse", "pydantic", "tenacity", "starlette"}
+HEAVY |= {f"{NAME}.{part}" for part in ("vendors", "hooks", "lifecycle", "ledger", "delivery", "triggers.loop")}
+HEAVY |= {f"{NAME}.core.{module}" for module in ("requests", "vocabulary", "wire", "http", "registry")}
+
+
+def heavy_of(names: list[str], heavy: set[str] = HEAVY) -> list[str]:
+    """Return what is heavy of all that importing modules of this package imports."""
+    command = [sys.executable, "-c", WATCH, *(f"{NAME}.{name}" for name in names)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded = json.loads(done.stdout.splitlines()[-1])
+    assert f"{NAME}.{names[0]}" in loaded
+    return [name for name in loaded if any(name == one or name.startswith(f"{one}.") for one in heavy)]
 
 
 def test_importing_every_operator_and_sensor_imports_nothing_heavy() -> None:
-    done = subprocess.run([sys.executable, "-c", WATCH], capture_output=True, text=True, check=True)
-    loaded = json.loads(done.stdout.splitlines()[-1])
-    assert f"{NAME}.operators.generate" in loaded
-    assert f"{NAME}.sensors.generation" in loaded
-    heavy = {"httpx", "httpx_sse", "pydantic", "tenacity", "starlette"}
-    heavy |= {f"{NAME}.{part}" for part in ("vendors", "hooks", "triggers", "lifecycle", "ledger", "delivery")}
-    heavy |= {f"{NAME}.core.{module}" for module in ("requests", "vocabulary", "wire", "http")}
-    assert [name for name in loaded if any(name == one or name.startswith(f"{one}.") for one in heavy)] == []
+    names = [f"{part}.{path.stem}" for part in ("operators", "sensors") for path in (PACKAGE / part).glob("[!_]*.py")]
+    assert {"operators.generate", "sensors.generation"} < set(names)
+    assert heavy_of(sorted(names), HEAVY | {f"{NAME}.triggers"}) == []
+
+
+def test_importing_every_trigger_imports_nothing_heavy() -> None:
+    """Airflow imports them in the event loop of all triggers."""
+    triggers = re.compile(r"^class \w+Trigger\(", re.M)
+    found = sorted(
+        f"triggers.{path.stem}" for path in (PACKAGE / "triggers").glob("*.py") if triggers.search(path.read_text())
+    )
+    assert {"triggers.batch", "triggers.generation", "triggers.submit_queue"} < set(found)
+    assert heavy_of(found) == []
 
 
 def test_no_module_is_too_long() -> None:
