@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_adgen.lifecycle import submission
 from airflow_provider_adgen.lifecycle.sigalrm import sigalrm_deferred
 
 if TYPE_CHECKING:
@@ -97,13 +99,17 @@ def test_in_another_thread_there_is_nothing_to_hold() -> None:
     assert failed == []
 
 
-def test_a_timeout_during_the_submission_comes_after_the_job_is_recorded(rig: Rig, alarm: Any) -> None:
+@pytest.mark.parametrize("point", ["after-intent", "before-post", "before-record"])
+def test_a_timeout_during_the_submission_comes_after_the_job_is_recorded(rig: Rig, alarm: Any, point: str) -> None:
+    def ring(reached: str) -> None:
+        if reached == point:
+            signal.raise_signal(signal.SIGALRM)
+
     rig.connect(timeout=5)
-    rig.sandbox.fault("slow", "adsumo", method="POST", seconds=0.5)
-    operator = rig.operator()
-    alarm(0.2)
-    with pytest.raises(TimedOut):
-        rig.run(operator)
+    with rig.patch.context() as patch:
+        patch.setattr(submission, "failpoint", ring)
+        with pytest.raises(TimedOut):
+            rig.run(rig.operator())
     assert rig.phases == ["submitted"]
     assert len(rig.charges) == 1
     rig.retry()
@@ -111,15 +117,33 @@ def test_a_timeout_during_the_submission_comes_after_the_job_is_recorded(rig: Ri
     assert len(rig.charges) == 1
 
 
-def test_a_timeout_while_waiting_for_a_rate_limit_is_not_held(rig: Rig, alarm: Any) -> None:
-    rig.sandbox.fault("status", "adsumo", method="POST", status=429, retry_after=5, times=-1)
-    rig.clock.sleep = lambda seconds: spin(seconds)  # type: ignore[method-assign]
-    rig.patch.setattr(time, "sleep", spin)
-    operator = rig.operator()
-    alarm(0.4)
-    started = time.monotonic()
+def test_a_timeout_while_the_vendor_answers_comes_after_the_job_is_recorded(rig: Rig, alarm: Any) -> None:
+    rig.connect(timeout=30)
+    rig.sandbox.fault("slow", "adsumo", method="POST", seconds=0.5)
+
+    def ring_at_the_post() -> None:
+        while not rig.sandbox.requests("adsumo", method="POST"):
+            threading.Event().wait(0.01)
+        os.kill(os.getpid(), signal.SIGALRM)
+
+    operator, thread = rig.operator(), threading.Thread(target=ring_at_the_post, daemon=True)
+    thread.start()
     with pytest.raises(TimedOut):
         rig.run(operator)
-    assert time.monotonic() - started < 4
+    thread.join()
+    assert rig.phases == ["submitted"]
+    assert len(rig.charges) == 1
+
+
+def test_a_timeout_while_waiting_for_a_rate_limit_is_not_held(rig: Rig, alarm: Any) -> None:
+    rig.sandbox.fault("status", "adsumo", method="POST", status=429, retry_after=5, times=-1)
+
+    def ring(_seconds: float) -> None:
+        signal.raise_signal(signal.SIGALRM)
+
+    rig.clock.sleep = ring  # type: ignore[method-assign]
+    rig.patch.setattr(time, "sleep", ring)
+    with pytest.raises(TimedOut):
+        rig.run(rig.operator())
     assert rig.phases == ["withdrawn"]
     assert rig.charges == []
