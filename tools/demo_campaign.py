@@ -53,8 +53,16 @@ class Shown:
     @property
     def told(self) -> dict[str, int]:
         """What the manifest and the gallery say that each vendor has charged, less refunds."""
-        costs = {name.removesuffix("_default"): one for name, one in self.manifest["credits"].items()}
-        return {name: one["charged"] - one["refunded"] for name, one in costs.items()}
+        return {name: one["charged"] - one["refunded"] for name, one in self._costs.items()}
+
+    @property
+    def estimated(self) -> dict[str, int]:
+        """The part of that which is a price, because the vendor does not tell what it charges."""
+        return {name: one["estimated"] for name, one in self._costs.items()}
+
+    @property
+    def _costs(self) -> dict[str, dict[str, int]]:
+        return {name.removesuffix("_default"): one for name, one in self.manifest["credits"].items()}
 
     @property
     def rejected(self) -> set[str]:
@@ -106,11 +114,11 @@ def show_campaign(stage: Stage) -> bool:
         say(f"  Something else than that was paid for, or not made. It is about {', '.join(sorted(wrong))}.")
     good = stage.ledgers_agree() and not wrong
     for name, one in (("First", first), ("Second", second)):
-        told = one.told
-        if told != one.ended.paid:
-            say(f"  The manifest does NOT agree with that: it says {say_credits(told)}.")
-        good = good and told == one.ended.paid
-        say(f"\n  {name} run  {say_credits(one.ended.paid)}\n    {one.gallery.as_uri()}")
+        agrees = one.told == one.ended.paid
+        good = good and agrees
+        say(f"\n  {name} run  {say_credits(one.ended.paid)}")
+        say(f"    The gallery {'agrees' if agrees else 'does NOT agree'}: {say_credits(one.told, one.estimated)}.")
+        say(f"    {one.gallery.as_uri()}")
     return good
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.registry import get_vendor
+from airflow_provider_adgen.core.vocabulary import estimate_mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,9 +49,16 @@ def paid_by(charges: Sequence[Mapping[str, Any]], refunds: Sequence[Mapping[str,
     return dict(sorted(sums.items()))
 
 
-def say_credits(paid: Mapping[str, int]) -> str:
-    """Return sums of credits as words."""
-    said = [f"{credits_} credits at {get_vendor(vendor).title}" for vendor, credits_ in paid.items()]
+def say_credits(paid: Mapping[str, int], estimated: Mapping[str, int] | None = None) -> str:
+    """
+    Return sums of credits as words.
+
+    :param estimated: the parts of them that are prices.
+    """
+    said = [
+        f"{number} credits at {get_vendor(vendor).title}{estimate_mark(number, (estimated or {}).get(vendor, 0))}"
+        for vendor, number in paid.items()
+    ]
     return " and ".join(said) or "nothing"
 
 

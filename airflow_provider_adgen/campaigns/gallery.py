@@ -19,6 +19,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from airflow_provider_adgen.core.vocabulary import estimate_mark
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -26,6 +28,8 @@ _PROMPTS = ("prompt", "script", "concept", "text")
 _SETTINGS = ("model", "aspect_ratio", "resolution", "duration", "voice", "tone", "platform")
 _SUMS = ("quoted", "charged", "refunded")
 _LONGEST_PROMPT = 2000
+_MOST_REASONS = 20
+"""Reasons for what was left out that are shown of each sort."""
 _SHOWN = ("key", "brief", "locale", "format", "kind", "status", "reason", "origin", "approved", "vendor", "conn_id")
 _FILE = ("kind", "media_type", "size", "sha256", "width", "height", "seconds", "uri")
 
@@ -101,8 +105,27 @@ def _header(title: str, manifest: Mapping[str, Any]) -> str:
         f'<header><div><h1 dir="auto">{escape(title)}</h1><p class="run">{escape(_text(run.get("run_id") or ""))}</p>'
         f'</div><ul class="tiles">{tiles}</ul>'
         f'<details class="facts"><summary>Run and credits</summary><div><section><h2>Run</h2><dl>{facts}</dl></section>'
-        f"{table if rows else ''}</div></details></header>\n"
+        f"{table if rows else ''}</div></details>{_left_out(manifest['skipped'])}</header>\n"
     )
+
+
+def _left_out(skipped: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what the plan left out, and why: text alone."""
+    rows, creatives = skipped["rows"], skipped["creatives"]
+    sorts = [
+        (rows["problems"], "problems with rows of the catalogue", rows["reasons"]),
+        (creatives["count"], "creatives that do not fit into max_credits", creatives["reasons"]),
+    ]
+    found = [one for one in sorts if one[0]]
+    if not found:
+        return ""
+    sections = ""
+    for count, what, reasons in found:
+        lines = "".join(f'<li dir="auto">{escape(reason)}</li>' for reason in reasons[:_MOST_REASONS])
+        more = f"<p>and {count - _MOST_REASONS:,} more</p>" if count > _MOST_REASONS else ""
+        sections += f"<section><h2>{what[0].upper()}{what[1:]}</h2><ul>{lines}</ul>{more}</section>"
+    said = ", ".join(f"{count:,} {what}" for count, what, _ in found)
+    return f'<details class="facts left-out"><summary>Left out: {said}</summary><div>{sections}</div></details>'
 
 
 def _cells(tag: str, texts: Iterable[str]) -> str:
@@ -110,7 +133,10 @@ def _cells(tag: str, texts: Iterable[str]) -> str:
 
 
 def _credit(sums: Mapping[str, Any], name: str) -> str:
-    return "not told" if sums.get(name) is None else f"{sums[name]:,}"
+    if sums.get(name) is None:
+        return "not told"
+    mark = estimate_mark(sums[name], sums["estimated"]) if name == "charged" else ""
+    return f"{sums[name]:,}{mark}"
 
 
 def _text(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.campaigns.pages import draft_pages
 from airflow_provider_adgen.campaigns.results import read_results
-from airflow_provider_adgen.campaigns.run_folder import GALLERY, MANIFEST, read_items
+from airflow_provider_adgen.campaigns.run_folder import GALLERY, MANIFEST, PLAN, read_items, read_json
 from airflow_provider_adgen.campaigns.step import pull
 from airflow_provider_adgen.core.decisions.batch import WITH_RESULT
 from airflow_provider_adgen.core.identity import TaskIdentity
@@ -70,11 +70,19 @@ class Made:
         """
         Write manifest and gallery; return their paths, and the hash that an approval is given for.
 
+        What the plan left out is read of ``plan.json`` in the same folder.
+
         :param folder: where.
         :param approvals: which keys a person approved; None where nobody was asked.
         """
         manifest, gallery = draft_pages(
-            self.run, self.items, self.results, credits=self.credits, approvals=approvals, base=folder.uri
+            self.run,
+            self.items,
+            self.results,
+            credits=self.credits,
+            approvals=approvals,
+            base=folder.uri,
+            plan=read_json(folder.uri_of(PLAN)),
         )
         return {
             "manifest": folder.write(MANIFEST, manifest),

@@ -26,6 +26,8 @@ _MEDIA = ("width", "height", "seconds")
 _CREDITS = ("quoted", "charged", "refunded")
 _LINK = re.compile(r"([a-z][a-z0-9+.-]*://)(?:([^/?#\s]*)@)?([^?#\s]*)[^\s]*", re.IGNORECASE)
 _WEB = ("http://", "https://")
+_MOST_SKIPPED = 100
+"""Reasons of what was left out that are kept of each sort; all are counted."""
 _LONGEST = 100_000
 """Characters of a text that are kept: more than any vendor takes as a prompt."""
 
@@ -38,6 +40,7 @@ def build_manifest(
     credits: Mapping[str, Mapping[str, int]] | None = None,  # noqa: A002 - what everybody calls them here
     approvals: Mapping[str, bool] | None = None,
     media: Mapping[str, Mapping[str, Any]] | None = None,
+    plan: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """
     Return the manifest of one run.
@@ -45,7 +48,7 @@ def build_manifest(
     It has one entry per item, in the order of *items*, then one for each result whose item is not among them (it left
     the list, or the plan left it out). An item without a line in *results* has the status ``missing``. Credits are
     summed for each account alone. A value that no vendor told is None, never 0; ``untold`` is the number of
-    generations of which the vendor did not tell it.
+    generations of which the vendor did not tell it, and ``estimated`` the part of ``charged`` that is a price.
 
     Links lose their query, their fragment and their user name where they enter; a longer text keeps only the host of a
     link in it. A creative that has no other place than a web address counts as not stored.
@@ -58,6 +61,8 @@ def build_manifest(
         that brought no result. By default the sums over *results*, without what is reused.
     :param approvals: what a person decided, by key; an item that is not named has ``approved`` None.
     :param media: ``width``, ``height`` and ``seconds`` by uri, as :func:`.read_media` returns them.
+    :param plan: what ``plan.json`` holds, or ``Plan.to_dict()``: why rows of the catalogue were skipped and creatives
+        trimmed. Of each the first 100 reasons are kept, and their number.
     :raises ValueError: *approvals* names an item that is not in the manifest.
     """
     lines = {line["key"]: line for line in results}
@@ -80,6 +85,7 @@ def build_manifest(
         "missing": [
             {name: entry[name] for name in ("key", "status", "reason")} for entry in entries if entry["origin"] is None
         ],
+        "skipped": _skipped(plan or {}),
         "items": entries,
     }
 
@@ -175,6 +181,19 @@ def _totals(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _skipped(plan: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    read, trimmed = plan.get("catalogue") or {}, plan.get("trimmed") or ()
+    problems = read.get("problems") or ()
+    left_out = [f"{one['key']}: {one['reason']}" for one in trimmed[:_MOST_SKIPPED]]
+    return {
+        "rows": {
+            "problems": read.get("problem_count", len(problems)),
+            "reasons": [scrub(one) for one in problems[:_MOST_SKIPPED]],
+        },
+        "creatives": {"count": len(trimmed), "reasons": [scrub(one) for one in left_out]},
+    }
+
+
 def _credits(
     entries: Iterable[Mapping[str, Any]], given: Mapping[str, Mapping[str, int]] | None
 ) -> dict[str, dict[str, Any]]:
@@ -186,6 +205,7 @@ def _credits(
     for conn_id, costs in sorted(paid.items()):
         told = {name: [cost[name] for cost in costs if cost[name] is not None] for name in _CREDITS}
         sums: dict[str, Any] = {name: sum(values) if values else None for name, values in told.items()}
+        sums["estimated"] = 0
         if given is not None:
             sums |= given.get(conn_id, {})
         found[conn_id] = {**sums, "untold": {name: len(costs) - len(values) for name, values in told.items()}}

@@ -22,6 +22,7 @@ def draft_pages(
     credits: Mapping[str, Any],  # noqa: A002 - the word of the results
     approvals: Mapping[str, bool] | None,
     base: str,
+    plan: Mapping[str, Any] | None = None,
 ) -> tuple[str, str]:
     """
     Return the manifest and the gallery, as texts. The same results give the same texts.
@@ -32,8 +33,9 @@ def draft_pages(
     :param credits: what was quoted, charged and refunded, by account.
     :param approvals: which keys a person approved; None where nobody was asked.
     :param base: the folder that the gallery is kept in.
+    :param plan: what ``plan.json`` holds; None where there is none.
     """
     creatives = (one for line in results if line["generation"] for one in line["generation"].get("creatives") or ())
     media = read_all_media(uri for one in creatives if (uri := one.get("uri")))
-    manifest = build_manifest(run, items, results, credits=credits, approvals=approvals, media=media)
+    manifest = build_manifest(run, items, results, credits=credits, approvals=approvals, media=media, plan=plan)
     return manifest_text(manifest), render_gallery(manifest, base=base)

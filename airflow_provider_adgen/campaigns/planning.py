@@ -123,7 +123,11 @@ class PlanCampaignOperator(StoringStep):
             why = "nothing fits into max_credits" if plan.trimmed else "no product of the catalogue has a brief"
             raise InvalidRequest(f"Nothing is planned: {why}. Nothing was sent and nothing was charged.")
         dry = read_flag("dry_run", self.is_dry_run)
-        read = {"products": len(catalogue.products), "problems": catalogue.problems[:_SHOWN_PROBLEMS]}
+        read = {
+            "products": len(catalogue.products),
+            "problems": catalogue.problems[:_SHOWN_PROBLEMS],
+            "problem_count": len(catalogue.problems),
+        }
         told = {
             **plan.to_dict(),
             "run": run,

@@ -82,6 +82,10 @@ class CampaignVerdictOperator(CampaignStep):
                 f"{_names(failed)} did not end well. What is published was made before. Clear what failed, and the "
                 "tasks after it; what was made is not paid for again."
             )
+        from airflow_provider_adgen.lifecycle.batch.results import say_credits
+
+        for conn_id, sums in made["credits"].items():
+            self.log.info("Credits of %s: %s.", conn_id, say_credits(sums))
         return {"counts": made["counts"], "credits": made["credits"], "published": published is not None}
 
 

@@ -29,6 +29,7 @@ from airflow_provider_adgen.cli.text import task_of, when
 from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.decisions.batch import ItemStatus
 from airflow_provider_adgen.core.errors import AdGenError
+from airflow_provider_adgen.lifecycle.batch.results import say_credits
 from airflow_provider_adgen.lifecycle.candidates import LOOK_AT, could_be, list_recent
 from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED, command
 from airflow_provider_adgen.lifecycle.stop_messages import how_to_resolve_items
@@ -72,7 +73,7 @@ def show(batch: Batch, args: argparse.Namespace) -> str:
     lines += [f"  {state}: {number}" for state, number in sorted(states.items())]
     lines += ["", "credits:"]
     for name, sums in batch.credits.items():
-        lines.append(f"  {name}: {', '.join(f'{word} {number}' for word, number in sums.items())}")
+        lines.append(f"  {name}: {say_credits(sums)}")
     lines += ["", f"results: {batch.results or 'none before the first leg has ended'}"]
     if opened:
         lines += ["", "open:", *columns(_LISTED, [one_line(one.to_json()) for one in opened[:SHOWN]])]

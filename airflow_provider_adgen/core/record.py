@@ -158,6 +158,18 @@ class Attempt(BaseModel):
             return self.refunded
         return self.charged if self.charged is not None else self.price
 
+    def told(self, name: Literal["charged", "refunded"]) -> int | None:
+        """
+        Return credits as the vendor told them, at the submission or only with the finished job; None if it did not.
+
+        A result that is summed up with earlier submissions does not say what this one cost.
+        """
+        value = self.charged if name == "charged" else self.refunded
+        result = self.result or {}
+        if value is None and "earlier_submissions" not in (result.get("details") or {}):
+            value = (result.get("credits") or {}).get(name)
+        return value if isinstance(value, int) else None
+
     def ended_as(self, generation: Generation, refunds: Collection[str]) -> Self:
         """
         Return this attempt with its job's end.

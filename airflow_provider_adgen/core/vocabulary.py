@@ -115,6 +115,18 @@ class Credits(Model):
     refunded: int | None = None
 
 
+def estimate_mark(charged: int, estimated: int) -> str:
+    """
+    Return what follows a number of credits of which the vendor did not tell that it charged them; else nothing.
+
+    :param charged: the number.
+    :param estimated: the part of it that is a price.
+    """
+    if not estimated:
+        return ""
+    return " (estimated)" if estimated == charged else f" ({estimated:,} of them estimated)"
+
+
 class CreditBalance(Model):
     """
     An account's credits; what a vendor does not tell is None, never a guess.

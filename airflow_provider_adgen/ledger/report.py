@@ -117,20 +117,11 @@ def _add(sums: Totals, one: Attempt, refunds: Collection[str]) -> None:
         return
     sums.purchases += 1
     sums.quoted += one.price or 0
-    told = one.charged if one.charged is not None else _in_result(one, "charged")
+    told = one.told("charged")
     if told is None and one.price is None:
         sums.unpriced += 1
         return
     sums.charged += told if told is not None else one.price or 0
     sums.estimated += 0 if told is not None else one.price or 0
     given_back = one.refund(refunds)
-    sums.refunded += (given_back if given_back is not None else _in_result(one, "refunded")) or 0
-
-
-def _in_result(one: Attempt, name: str) -> int | None:
-    """Return what the vendor told only of the finished job, unless that is summed up with earlier submissions."""
-    result = one.result or {}
-    if "earlier_submissions" in (result.get("details") or {}):
-        return None
-    value = (result.get("credits") or {}).get(name)
-    return value if isinstance(value, int) else None
+    sums.refunded += (given_back if given_back is not None else one.told("refunded")) or 0

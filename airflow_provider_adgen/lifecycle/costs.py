@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.errors import AdGenError, InsufficientCredits
+from airflow_provider_adgen.core.vocabulary import estimate_mark
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.vocabulary import Generation
@@ -59,6 +60,18 @@ def not_about_credits(error: InsufficientCredits, needed: int | None, told: int 
         required=needed,
         available=told,
     )
+
+
+def say_cost(charged: int | None, price: int | None) -> str:
+    """
+    Return what a submission cost, as words.
+
+    :param charged: what the vendor told.
+    :param price: what counts where it told nothing; None where that is not known either.
+    """
+    if charged is not None:
+        return f"{charged} credits"
+    return f"{price} credits{estimate_mark(price, price)}" if price is not None else "cost unknown"
 
 
 def put_costs(generation: Generation, quoted: int | None, attempt_log: AttemptLog) -> Generation:

@@ -34,7 +34,7 @@ from airflow_provider_adgen.ledger.purse import Purse
 from airflow_provider_adgen.ledger.stores import record_folder
 from airflow_provider_adgen.lifecycle.asking import ask_for_job
 from airflow_provider_adgen.lifecycle.attempt_log import AttemptLog
-from airflow_provider_adgen.lifecycle.costs import put_costs
+from airflow_provider_adgen.lifecycle.costs import put_costs, say_cost
 from airflow_provider_adgen.lifecycle.counting import count_changes, count_unknown
 from airflow_provider_adgen.lifecycle.legs import SubmitLater
 from airflow_provider_adgen.lifecycle.paying import Payment, given_back, payment_for, still_paid, withdrawn_unless_used
@@ -310,13 +310,12 @@ class Submission:
             waits = self.options.on_insufficient == "wait"
             return self.window.refused(refused, attempt.refusals, waits=waits) if nothing_started else None
         failpoint("after-record")
-        cost = generation.credits.charged if generation.credits.charged is not None else attempt.price
         self._log.info(
-            "Submitted %s to %s: job %s%s.",
+            "Submitted %s to %s: job %s, %s.",
             self.request.kind,
             self.vendor.title,
             ", ".join(generation.job_ids),
-            f", {cost} credits" if cost is not None else "",
+            say_cost(generation.credits.charged, attempt.price),
         )
         return self.with_credits(generation)
 

@@ -247,6 +247,28 @@ async def test_hostile_text_stays_text_and_no_request_leaves_the_page(
     assert page.wrong == []
 
 
+async def test_the_header_tells_what_is_estimated_and_what_was_left_out(
+    bucket: tuple[Path, str], open_page: Open
+) -> None:
+    folder, address = bucket
+    credits_ = {"adsumo_default": {"quoted": 2, "charged": 2, "refunded": 0, "estimated": 2}}
+    problems = [f"line {number} (P-{number}): {HOSTILE}" for number in range(2, 30)]
+    write(folder, campaign(folder), credits=credits_, plan={"catalogue": {"problems": problems}})
+    page = await open_page(f"{address}/run/gallery.html", width=390, height=844)
+    title = await page.value("document.title")
+    opened = "(() => { for (const one of document.querySelectorAll('header details')) one.open = true; })()"
+    assert HOSTILE not in await page.value("document.querySelector('header').innerText"), "it is closed at first"
+    await page.value(opened)
+    text = await page.value("document.querySelector('header').innerText")
+    assert "2 (estimated)" in text and "Left out: 28 problems with rows of the catalogue" in text
+    assert f"line 2 (P-2): {HOSTILE}" in text and "and 8 more" in text
+    assert await page.value("document.querySelectorAll('.left-out li').length") == 20
+    assert await page.value("document.querySelectorAll('.left-out b, .left-out img').length") == 0
+    assert await page.value("document.documentElement.scrollWidth <= innerWidth")
+    assert await page.value("document.title") == title
+    assert page.wrong == []
+
+
 async def test_a_file_that_is_gone_is_named(bucket: tuple[Path, str], open_page: Open) -> None:
     folder, address = bucket
     lines = campaign(folder)

@@ -18,13 +18,15 @@ FIELDS = ("id", "title", "description", "link", "image_link", "price", "currency
 
 GOOGLE: dict[str, tuple[str, ...]] = {name: (name,) for name in FIELDS}
 
+# Neither shop exports the page of a product. These are the words under which people add it.
+_PAGE = ("Link", "URL", "Product URL")
 # Of several columns, the first that has a value counts. Names that begin with an underscore are no fields of a product:
 # they say how rows belong together.
 WOOCOMMERCE: dict[str, tuple[str, ...]] = {
     "id": ("SKU", "ID"),
     "title": ("Name",),
     "description": ("Description", "Short description"),
-    "link": ("External URL",),
+    "link": ("External URL", *_PAGE),
     "image_link": ("Images",),
     "price": ("Regular price",),
     "brand": ("Brands", "Brand"),
@@ -38,6 +40,7 @@ SHOPIFY: dict[str, tuple[str, ...]] = {
     "id": ("Handle", "URL handle"),
     "title": ("Title",),
     "description": ("Body (HTML)", "Description"),
+    "link": _PAGE,
     "image_link": ("Image Src", "Product image URL"),
     "price": ("Variant Price", "Price"),
     "brand": ("Vendor",),
@@ -68,6 +71,13 @@ class Place(NamedTuple):
     rank: int
 
 
+_PLACES: dict[str, tuple[Place, ...]] = {
+    name: tuple(Place(name, rank) for rank in range(max(len(words.get(name, ())) for words in READY.values())))
+    for name in dict.fromkeys(name for words in READY.values() for name in words)
+}
+"""All places of a field in any ready map, the one that counts first in front."""
+
+
 @dataclass(slots=True)
 class Row:
     """
@@ -86,7 +96,7 @@ class Row:
 
     def value(self, name: str) -> str:
         """Return the first value of a field that is not empty."""
-        return self.given.get(Place(name, 0)) or self.given.get(Place(name, 1), "")
+        return next((text for place in _PLACES[name] if (text := self.given.get(place))), "")
 
 
 class Columns:

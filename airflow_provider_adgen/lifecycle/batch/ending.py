@@ -13,7 +13,13 @@ from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.failure import BatchFailed
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.opening import readable
-from airflow_provider_adgen.lifecycle.batch.results import results_name, results_uri, summary, write_results
+from airflow_provider_adgen.lifecycle.batch.results import (
+    results_name,
+    results_uri,
+    say_credits,
+    summary,
+    write_results,
+)
 from airflow_provider_adgen.lifecycle.batch.state import chosen
 from airflow_provider_adgen.lifecycle.legs import Finished, SubmitLater, Wait
 from airflow_provider_adgen.lifecycle.stop_messages import how_to_resolve_items
@@ -93,7 +99,7 @@ class Ending:
             ", ".join(f"{number} {word}" for word, number in sorted(counts.items())) or "none",
             sum(1 for one in board.states if one.job is not None),
             sum(len(one) for one in board.ready.values()) + len(board.sleeping),
-            board.costs(),
+            "; ".join(f"of {name} {say_credits(sums)}" for name, sums in board.costs().items()) or "none",
             self._results,
         )
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from sys import intern
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from airflow_provider_adgen.core.decisions.batch import ItemStatus
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.lifecycle.batch.results import Cost
 
 FINAL = frozenset({ItemStatus.COMPLETED, ItemStatus.REUSED, ItemStatus.FAILED, ItemStatus.REMOVED})
 """What an item is called about which nothing is done any more in its try, whatever happens to the others."""
@@ -25,7 +28,7 @@ class Outcome:
     :param helps: whether the next try could do better.
     :param risks: how many submissions of this try followed one that nobody knows about.
     :param credits: what it counts for among what each account has committed: pairs of a connection and credits.
-    :param costs: for each account its connection, and the credits quoted, charged and refunded there.
+    :param costs: what each of its submissions cost.
     :param jobs: for each job its connection and its id.
     :param line: its line of the results, as JSON text.
     """
@@ -35,7 +38,7 @@ class Outcome:
     helps: bool
     risks: int
     credits: tuple[tuple[str, int], ...]
-    costs: tuple[tuple[str, int, int, int], ...]
+    costs: tuple[Cost, ...]
     jobs: tuple[tuple[str, str], ...]
     line: bytes
 
@@ -61,7 +64,10 @@ class Outcome:
                 bool(helps),
                 int(risks),
                 tuple((intern(conn_id), number) for conn_id, number in spent),
-                tuple((intern(conn_id), quoted, charged, refunded) for conn_id, quoted, charged, refunded in costs),
+                tuple(
+                    (intern(conn_id), quoted, charged, refunded, estimated)
+                    for conn_id, quoted, charged, refunded, estimated in costs
+                ),
                 tuple((intern(conn_id), job) for conn_id, job in jobs),
                 text[end:].strip().encode(),
             )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_provider_adgen.core.decisions.batch import NOT_COUNTED, WITH_RESULT, ItemStatus
+from airflow_provider_adgen.core.vocabulary import estimate_mark
 from airflow_provider_adgen.delivery.places import resolve
 from airflow_provider_adgen.ledger.objects import chunks
 from airflow_provider_adgen.lifecycle.batch.items import SHOWN
@@ -62,30 +63,42 @@ def write_results(destination: str, name: str, lines: Iterable[bytes]) -> str:
     return place.uri_of(name)
 
 
-def costs_of(record: Record) -> tuple[tuple[str, int, int, int], ...]:
-    """
-    Return what an item's submissions cost: for each account its connection, and the credits quoted, charged, refunded.
+Cost = tuple[str, int, int, int, int]
+"""What a submission cost: its connection, and the credits quoted, charged, refunded and estimated."""
 
-    Where the vendor does not tell what it charged, the quoted price counts.
+_SUMS = ("quoted", "charged", "refunded", "estimated")
+
+
+def costs_of(record: Record) -> tuple[Cost, ...]:
+    """
+    Return what each of an item's submissions cost.
+
+    Where the vendor does not tell what it charged, the quoted price counts, as charged and as estimated.
     """
     return tuple((one.conn_id, one.price or 0, *_taken(one)) for one in record.attempts if one.phase != "withdrawn")
 
 
-def _taken(attempt: Attempt) -> tuple[int, int]:
+def _taken(attempt: Attempt) -> tuple[int, int, int]:
     if attempt.phase == "intent":
-        return 0, 0
-    return attempt.charged if attempt.charged is not None else attempt.price or 0, attempt.refunded or 0
+        return 0, 0, 0
+    charged, refunded = attempt.told("charged"), attempt.told("refunded") or 0
+    return (attempt.price or 0, refunded, attempt.price or 0) if charged is None else (charged, refunded, 0)
 
 
-def credits_of(costs: Iterable[tuple[str, int, int, int]]) -> dict[str, dict[str, int]]:
+def credits_of(costs: Iterable[Cost]) -> dict[str, dict[str, int]]:
     """Return what all submissions cost, for each account; credits of two accounts are never added up."""
     found: dict[str, Counter[str]] = {}
-    for conn_id, quoted, charged, refunded in costs:
-        sums = found.setdefault(conn_id, Counter(quoted=0, charged=0, refunded=0))
-        sums["quoted"] += quoted
-        sums["charged"] += charged
-        sums["refunded"] += refunded
+    for conn_id, *numbers in costs:
+        sums = found.setdefault(conn_id, Counter(dict.fromkeys(_SUMS, 0)))
+        for name, number in zip(_SUMS, numbers, strict=True):
+            sums[name] += number
     return {conn_id: dict(sums) for conn_id, sums in sorted(found.items())}
+
+
+def say_credits(sums: Mapping[str, int]) -> str:
+    """Return the sums of one account as words."""
+    mark = estimate_mark(sums["charged"], sums["estimated"])
+    return f"{sums['quoted']:,} quoted, {sums['charged']:,} charged{mark}, {sums['refunded']:,} refunded"
 
 
 def credits_recorded(records: Mapping[str, Record]) -> dict[str, dict[str, int]]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.record import Record
     from airflow_provider_adgen.ledger.ledger import Ledger
     from airflow_provider_adgen.lifecycle.batch.items import BatchItem, Choice
+    from airflow_provider_adgen.lifecycle.batch.results import Cost
     from airflow_provider_adgen.lifecycle.legs import Resumed, WaitForJob
 
 
@@ -39,7 +40,7 @@ class ItemState:
     :param held: a refusal that may move it to its next choice, once its account has accepted something.
     :param credits: what it counts for among what each account has committed.
     :param affordable: another submission of it stays within ``max_credits``.
-    :param costs: for each account its connection, and the credits quoted, charged and refunded there.
+    :param costs: what each of its submissions cost.
     :param is_open: a submission of it may have been accepted, by its record when it was last let go of.
     :param outcome: what is kept of it, once nothing is done about it any more in this try.
     """
@@ -57,7 +58,7 @@ class ItemState:
     held: str | None = None
     credits: dict[str, int] = field(default_factory=dict)
     affordable: bool = True
-    costs: tuple[tuple[str, int, int, int], ...] = ()
+    costs: tuple[Cost, ...] = ()
     is_open: bool = False
     outcome: Outcome | None = field(default=None, repr=False)
     _ledger: Ledger | None = field(default=None, init=False, repr=False)

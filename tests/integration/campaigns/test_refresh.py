@@ -240,6 +240,18 @@ def test_a_plan_that_costs_too_much_is_refused_or_trimmed(campaign: CampaignRig)
     assert campaign.go(max_credits=2, on_over_budget="trim") == ALL, campaign.errors
     assert len(campaign.charges) == 2
     assert [one["key"] for one in campaign.plan["trimmed"]] == ["P-3/hero/1x1"]
+    skipped = campaign.manifest["skipped"]["creatives"]
+    assert skipped["count"] == 1 and skipped["reasons"][0].startswith("P-3/hero/1x1: adsumo_default: it costs 1, and 2")
+
+
+def test_rows_that_were_skipped_are_in_manifest_and_gallery(campaign: CampaignRig) -> None:
+    path = campaign.folder / "feed.jsonl"
+    path.write_text(f'{path.read_text()}{{"id": "P-9", "title": ""}}\n', encoding="utf-8")
+    assert campaign.go(on_bad_row="skip") == ALL, campaign.errors
+    rows = campaign.manifest["skipped"]["rows"]
+    assert rows["problems"] == 1 and rows["reasons"] == campaign.plan["catalogue"]["problems"]
+    assert rows["reasons"][0].startswith("line 4 (P-9): ")
+    assert rows["reasons"][0] in (campaign.folder / "ads" / campaign.run_id / "gallery.html").read_text()
 
 
 def test_a_plan_of_nothing_is_refused(campaign: CampaignRig) -> None:

@@ -44,9 +44,13 @@ class Tags(HTMLParser):
         return [attrs for name, attrs in self.tags if name == tag]
 
 
-def page_of(*lines: tuple[Any, Any], base: str | None = "s3://ads/spring/run", run: Any = None) -> str:
+def page_of(*lines: tuple[Any, Any], base: str | None = "s3://ads/spring/run", run: Any = None, **about: Any) -> str:
     items, results = zip(*lines, strict=True)
-    return render_gallery(build_manifest(run or {"dag_id": "spring"}, items, results), base=base)
+    return render_gallery(build_manifest(run or {"dag_id": "spring"}, items, results, **about), base=base)
+
+
+def header_of(page: str) -> str:
+    return re.sub(r"<[^>]+>", " ", page.partition("<header>")[2].partition("</header>")[0])
 
 
 def cards_of(page: str) -> list[dict[str, Any]]:
@@ -188,9 +192,32 @@ def test_the_page_brings_all_it_runs_and_allows_nothing_else() -> None:
 def test_credits_of_accounts_are_told_apart_and_unknown_ones_are_not_nothing() -> None:
     other = item("B/hero", conn_id="sume_default")
     lines = (made(), (other, result(other, "completed", generation("image", credits={"quoted": 1200, "charged": 0}))))
-    text = re.sub(r"<[^>]+>", " ", page_of(*lines).partition("<header>")[2].partition("</header>")[0])
+    text = header_of(page_of(*lines))
     assert re.search(r"adsumo_default\s+not told\s+not told\s+not told", text)
     assert re.search(r"sume_default\s+1,200\s+0\s+not told", text)
+
+
+@pytest.mark.parametrize(
+    ("estimated", "shown"), [(0, "1,100"), (1100, "1,100 (estimated)"), (1050, "1,100 (1,050 of them estimated)")]
+)
+def test_a_charge_that_no_vendor_told_is_shown_as_estimated(estimated: int, shown: str) -> None:
+    sums = {"quoted": 1200, "charged": 1100, "refunded": 5, "estimated": estimated}
+    text = " ".join(header_of(page_of(made(), credits={"adsumo_default": sums})).split())
+    assert text.endswith(f"adsumo_default 1,200 {shown} 5")
+
+
+def test_what_the_plan_left_out_is_listed_as_text_and_stays_short() -> None:
+    assert "Left out" not in page_of(made())
+    plan = {
+        "catalogue": {"problems": [f"line {number} ({HOSTILE}): no title" for number in range(2, 32)]},
+        "trimmed": [{"key": f"{HOSTILE}/hero", "reason": "it costs 1"}],
+    }
+    page = page_of(made(), plan=plan)
+    seen = Tags(page)
+    assert seen.text.count("): no title") == 20 and "and 10 more" in seen.text
+    assert f"line 2 ({HOSTILE.replace(chr(0x2028), ' ')}): no title" in seen.text.replace("\u2028", " ")
+    assert "30 problems with rows of the catalogue, 1 creatives that do not fit into max_credits" in seen.text
+    assert not seen.all("img") and len(seen.all("script")) == len(Tags(page_of(made())).all("script"))
 
 
 def test_the_same_manifest_gives_the_same_page_without_a_time_in_it() -> None:

@@ -148,12 +148,14 @@ def test_credits_are_summed_for_each_account_alone_and_what_is_not_told_is_count
             "quoted": 5,
             "charged": 3,
             "refunded": None,
+            "estimated": 0,
             "untold": {"quoted": 0, "charged": 1, "refunded": 2},
         },
         "cutx_default": {
             "quoted": None,
             "charged": None,
             "refunded": None,
+            "estimated": 0,
             "untold": {"quoted": 1, "charged": 1, "refunded": 1},
         },
     }
@@ -162,7 +164,7 @@ def test_credits_are_summed_for_each_account_alone_and_what_is_not_told_is_count
 def test_what_the_batch_has_counted_goes_before_the_sums():
     one = item("A/hero")
     counted = {
-        "adsumo_default": {"quoted": 9, "charged": 7, "refunded": 2},
+        "adsumo_default": {"quoted": 9, "charged": 7, "refunded": 2, "estimated": 6},
         "sume_default": {"quoted": 20, "charged": 0, "refunded": 0},
     }
     told = build_manifest({}, [one], [result(one, "completed", image())], credits=counted)["credits"]
@@ -171,6 +173,23 @@ def test_what_the_batch_has_counted_goes_before_the_sums():
         "untold": {"quoted": 0, "charged": 1, "refunded": 1},
     }
     assert told["sume_default"]["quoted"] == 20
+
+
+def test_what_the_plan_left_out_is_named_up_to_a_hundred_and_counted():
+    assert build_manifest({}, [], [])["skipped"] == {
+        "rows": {"problems": 0, "reasons": []},
+        "creatives": {"count": 0, "reasons": []},
+    }
+    plan = {
+        "catalogue": {"problems": [f"line {n} (P-{n}): see {SIGNED}" for n in range(2, 102)], "problem_count": 5000},
+        "trimmed": [{"key": f"P-{n}/hero", "reason": "it costs 1"} for n in range(150)],
+    }
+    skipped = build_manifest({}, [], [], plan=plan)["skipped"]
+    assert (skipped["rows"]["problems"], len(skipped["rows"]["reasons"])) == (5000, 100)
+    assert (skipped["creatives"]["count"], len(skipped["creatives"]["reasons"])) == (150, 100)
+    assert skipped["rows"]["reasons"][0].startswith("line 2 (P-2): see ")
+    assert skipped["creatives"]["reasons"][0] == "P-0/hero: it costs 1"
+    assert "s3cret" not in json.dumps(skipped)
 
 
 def test_who_was_approved_and_who_was_not():

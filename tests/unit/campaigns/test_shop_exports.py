@@ -120,6 +120,17 @@ def test_shopifys_newer_header_words(read: Any):
     assert (tee.image_link, tee.extra["SKU"]) == ("https://e.example/t.jpg", "T-1, T-2")
 
 
+@pytest.mark.parametrize("word", ["Link", "link", "URL", "Product URL"])
+def test_a_shops_export_may_have_the_page_of_each_product_added(read: Any, word: str):
+    page = "https://shop.example.com/products/tee"
+    [tee] = read(
+        f"Handle,Title,Image Src,{word}\ntee,Tee,,\ntee,,https://e.example/t.jpg,{page}\n", columns="shopify"
+    ).products
+    assert (tee.link, tee.image_link) == (page, "https://e.example/t.jpg")
+    sold = f"SKU,Name,External URL,{word}\nT-1,Tee,,{page}\nB-1,Book,https://books.example.com/b,{page}\n"
+    assert [one.link for one in read(sold, columns="woocommerce").products] == [page, "https://books.example.com/b"]
+
+
 def test_shopify_rows_that_contradict_each_other(problems: Any):
     assert problems("Handle,Title,Variant Price\ntee,Tee,1\ntee,Shirt,1\n,Lost,1\nmug,,5\n", columns="shopify") == [
         "line 2 (tee): line 3 gives the same product another title",

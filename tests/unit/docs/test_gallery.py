@@ -26,7 +26,7 @@ def campaign(tmp_path: Path) -> tuple[Any, dict[str, Any]]:
     (tmp_path / "results.jsonl").write_text(json.dumps(result(one, "completed", made)) + "\n", encoding="utf-8")
     (tmp_path / "i.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10\0\0\0\x20" + bytes(9))
     batch = {"results": f"file://{tmp_path}/results.jsonl", "credits": {"adsumo_default": {"charged": 3}}}
-    return SimpleNamespace(items=[one]), batch
+    return SimpleNamespace(items=[one], to_dict=lambda: {"trimmed": []}), batch
 
 
 def test_its_example_writes_both_files(campaign: tuple[Any, dict[str, Any]], tmp_path: Path) -> None:
@@ -47,4 +47,14 @@ def test_every_field_is_described(campaign: tuple[Any, dict[str, Any]]) -> None:
     entry, made = manifest["items"][0], generation("image", creative("image", "s3://ads/i.png"))
     other = build_manifest({}, campaign[0].items, [result(campaign[0].items[0], "completed", made)])
     [file] = other["items"][0]["creatives"]
-    assert {*manifest, *manifest["totals"], *entry, *entry["product"], *entry["credits"], *file} <= said
+    skipped = {name for sort in manifest["skipped"].values() for name in sort}
+    assert {
+        *manifest,
+        *manifest["totals"],
+        *manifest["skipped"],
+        *skipped,
+        *entry,
+        *entry["product"],
+        *entry["credits"],
+        *file,
+    } <= said

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from airflow_provider_adgen.core.record import Attempt, Record
 from airflow_provider_adgen.ledger.ledger import Ledger
 from airflow_provider_adgen.lifecycle.batch.items import BatchItem, Choice
 from airflow_provider_adgen.lifecycle.batch.outcome import Outcome
-from airflow_provider_adgen.lifecycle.batch.results import costs_of, credits_of, summary
+from airflow_provider_adgen.lifecycle.batch.results import costs_of, credits_of, say_credits, summary
 from airflow_provider_adgen.lifecycle.batch.state import ItemState
 
 RECORD = Record(
@@ -82,6 +83,7 @@ def test_it_comes_back_from_a_snapshot_as_it_was() -> None:
         b'["gone","",false,0,[],[],[]] {}',
         b'["completed","",false,0,5,[],[]] {}',
         b'["completed","",false,0,[["a"]],[],[]] {}',
+        b'["completed","",false,0,[],[["a",3,3,0]],[]] {}',
     ],
 )
 def test_what_is_no_outcome_is_a_value_error(mark: bytes) -> None:
@@ -91,16 +93,42 @@ def test_what_is_no_outcome_is_a_value_error(mark: bytes) -> None:
 
 def test_costs_are_summed_up_by_account() -> None:
     assert credits_of([*costs_of(RECORD), *costs_of(RECORD)]) == {
-        "adsumo": {"quoted": 6, "charged": 4, "refunded": 4},
-        "sume": {"quoted": 6, "charged": 6, "refunded": 0},
+        "adsumo": {"quoted": 6, "charged": 4, "refunded": 4, "estimated": 0},
+        "sume": {"quoted": 6, "charged": 6, "refunded": 0, "estimated": 6},
     }
+
+
+@pytest.mark.parametrize(
+    ("result", "cost"),
+    [
+        ({"credits": {"charged": 5, "refunded": 1}}, ("a", 3, 5, 1, 0)),
+        ({"credits": {"charged": None}}, ("a", 3, 3, 0, 3)),
+        ({"credits": {"charged": 9}, "details": {"earlier_submissions": 1}}, ("a", 3, 3, 0, 3)),
+    ],
+    ids=["told with the result", "never told", "told of several"],
+)
+def test_what_the_vendor_told_with_the_result_is_not_estimated(result: dict[str, Any], cost: tuple[Any, ...]) -> None:
+    made = RECORD.attempts[2].model_copy(update={"conn_id": "a", "result": result})
+    assert costs_of(Record(attempts=[made])) == (cost,)
+
+
+@pytest.mark.parametrize(
+    ("estimated", "said"),
+    [
+        (0, "1,200 quoted, 1,100 charged, 0 refunded"),
+        (1100, "1,200 quoted, 1,100 charged (estimated), 0 refunded"),
+        (1050, "1,200 quoted, 1,100 charged (1,050 of them estimated), 0 refunded"),
+    ],
+)
+def test_what_is_estimated_is_said(estimated: int, said: str) -> None:
+    assert say_credits({"quoted": 1200, "charged": 1100, "refunded": 0, "estimated": estimated}) == said
 
 
 def test_an_intent_is_quoted_and_not_charged() -> None:
     open_one = Attempt(
         phase="intent", epoch=1, fingerprint="f", kind="image", conn_id="a", intended_at=1.0, post_seconds=1.0, price=3
     )
-    assert costs_of(Record(attempts=[open_one])) == (("a", 3, 0, 0),)
+    assert costs_of(Record(attempts=[open_one])) == (("a", 3, 0, 0, 0),)
 
 
 def test_the_summary_is_small_whatever_there_is_to_tell() -> None:

@@ -81,6 +81,9 @@ def test_what_it_cost_is_said_for_each_vendor() -> None:
     paid = paid_by([charge("a", 20), charge("b", 3, "sume"), charge("c", 40, "cutx")], [charge("c", 40, "cutx")])
     assert paid == {"adsumo": 20, "cutx": 0, "sume": 3}
     assert say_credits({"adsumo": 20, "sume": 3}) == "20 credits at Adsumo and 3 credits at Sume"
+    assert say_credits({"adsumo": 20, "sume": 3}, {"adsumo": 20, "sume": 0}) == (
+        "20 credits at Adsumo (estimated) and 3 credits at Sume"
+    )
     assert say_credits({}) == "nothing"
 
 
@@ -133,7 +136,7 @@ class FakeStage:
             )
         folder = Path(conf["destination"].removeprefix("file://")) / run_id
         folder.mkdir(parents=True)
-        costs = {"adsumo_default": {"charged": told, "refunded": 0}}
+        costs = {"adsumo_default": {"charged": told, "refunded": 0, "estimated": 2}}
         (folder / "manifest.json").write_text(json.dumps({"items": items, "credits": costs}), encoding="utf-8")
         run: Any = FakeRun(*((task, -1, "failed") for task in failed), ("campaign.draft", -1, "success"))
         run.dag_id, run.run_id = "adgen_campaign_refresh", run_id
@@ -167,6 +170,7 @@ def test_the_campaign_is_good_if_only_what_changed_and_what_was_missing_is_paid_
     assert "Used again, for nothing: the other 3 creatives." in said
     assert "http://airflow/dags/adgen_campaign_refresh/runs/first/tasks/campaign.review/required_actions" in said
     assert said.count("gallery.html") == 4
+    assert said.count("The gallery agrees: 3 credits at Adsumo (2 of them estimated).") == 2
     assert CHANGED[2] in (tmp_path / "adgen_campaign_catalogue.csv").read_text(encoding="utf-8")
 
 
