@@ -82,6 +82,9 @@ class CampaignVerdictOperator(CampaignStep):
                 f"{_names(failed)} did not end well. What is published was made before. Clear what failed, and the "
                 "tasks after it; what was made is not paid for again."
             )
+        self.log.info(
+            "The run ended well: %s.", ", ".join(f"{many} {word}" for word, many in made["counts"].items() if many)
+        )
         return {"counts": made["counts"], "credits": made["credits"], "published": published is not None}
 
 
