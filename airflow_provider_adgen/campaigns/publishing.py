@@ -73,7 +73,9 @@ class PublishCampaignOperator(ShowingStep):
         self._read = [pull(context, self.generate_task_id, "results"), draft["manifest"]]
         self._written = [pages["manifest"], pages["gallery"]] if approvals is not None else []
         self._written.append(f"{self.destination.rstrip('/')}/{LATEST}")
-        if latest != entry:
+        if latest == entry:
+            self.log.info("Published: %s is now the campaign's latest.", pages["manifest"])
+        else:
             self.log.warning(
                 "Run %s is newer and stays the latest one; this one is published beside it.", latest["run_id"]
             )

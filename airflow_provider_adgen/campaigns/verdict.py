@@ -86,6 +86,9 @@ class CampaignVerdictOperator(CampaignStep):
 
         for conn_id, sums in made["credits"].items():
             self.log.info("Credits of %s: %s.", conn_id, say_credits(sums))
+        self.log.info(
+            "The run ended well: %s.", ", ".join(f"{many} {word}" for word, many in made["counts"].items() if many)
+        )
         return {"counts": made["counts"], "credits": made["credits"], "published": published is not None}
 
 

@@ -30,6 +30,7 @@ from airflow_provider_adgen.lifecycle.resolution import GONE, NOT_SUBMITTED, com
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_provider_adgen.core.decisions.posting import Verdict
     from airflow_provider_adgen.core.identity import TaskIdentity
     from airflow_provider_adgen.core.record import Attempt
     from airflow_provider_adgen.core.vendor import Vendor
@@ -60,6 +61,20 @@ def refusal(error: AdGenError) -> AdGenError:
         retry_after=error.retry_after,
         own_words=error.own_words,
     )
+
+
+def unanswered(error: AdGenError, attempt: Attempt, verdict: Verdict, vendor: Vendor) -> str:
+    """
+    Return what to say of a posting that may have been accepted; nothing stops yet.
+
+    :param attempt: as it was recorded before the posting.
+    :param verdict: what the answer proves.
+    """
+    told = f"{error.message} The submission may have been accepted."
+    rule = vendor.promises.idempotency
+    if rule is None or rule.while_running or verdict.unknown or key_tells_until(attempt, rule) is None:
+        return told
+    return f"{told} A repeat with the same key tells, and does not pay again."
 
 
 def stop_error(

@@ -40,7 +40,7 @@ from airflow_provider_adgen.lifecycle.legs import SubmitLater
 from airflow_provider_adgen.lifecycle.paying import Payment, given_back, payment_for, still_paid, withdrawn_unless_used
 from airflow_provider_adgen.lifecycle.resolution import apply_resolution, declared_gone
 from airflow_provider_adgen.lifecycle.sigalrm import sigalrm_deferred
-from airflow_provider_adgen.lifecycle.stop_messages import stop_error
+from airflow_provider_adgen.lifecycle.stop_messages import stop_error, unanswered
 from airflow_provider_adgen.lifecycle.submit_options import ALONE, Surroundings
 from airflow_provider_adgen.lifecycle.submit_window import SubmitWindow
 
@@ -333,7 +333,7 @@ class Submission:
             self.attempt_log.withdrawn(attempt, verdict, error)
             return True
         # A refused repeat says nothing about the posting before it, which may have been accepted.
-        self._log.warning("%s The submission may have been accepted.", error.message)
+        self._log.warning("%s", unanswered(error, attempt, verdict, self.vendor))
         self.attempt_log.unanswered(attempt, verdict, error)
         return False
 

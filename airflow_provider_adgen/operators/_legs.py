@@ -115,8 +115,10 @@ class LegRunner:
 
     def _wait(self, wait: Wait, resumed: Resumed | None) -> Resumed:
         for later in wait.submit:
-            pause = later.not_before - self._clock.now()
-            self._task.log.info("Cannot submit yet (%s); trying again in %.0f s.", later.reason, max(0.0, pause))
+            pause = max(0.0, later.not_before - self._clock.now())
+            self._task.log.info(
+                "Cannot submit to %s yet: %s. Trying again in %.0f s.", later.conn_id, later.reason, pause
+            )
         trigger = self._trigger(wait)
         if not self._deferrable:
             return self._wait_here(trigger, wait, wait.until)

@@ -79,7 +79,7 @@ class Board:
         self.over: deque[ItemState] = deque()
         """Items whose job is over, to be collected."""
 
-        self.sleeping: list[tuple[float, int, ItemState]] = []
+        self.sleeping: list[tuple[float, int, ItemState, str]] = []
         """Items that may be submitted later, however willing their account is: a heap of Unix times."""
 
         self.unwatched: list[ItemState] = []
@@ -371,9 +371,9 @@ class Board:
             self._members.submission(state).attempt_log.heard(sealed)
         self.over.append(state)
 
-    def sleep(self, state: ItemState, until: float) -> None:
-        """Let an item be submitted from a Unix time on."""
-        heapq.heappush(self.sleeping, (until, next(self._order), state))
+    def sleep(self, state: ItemState, until: float, reason: str) -> None:
+        """Let an item be submitted from a Unix time on; *reason* says why, for the log."""
+        heapq.heappush(self.sleeping, (until, next(self._order), state, reason))
 
     def wake(self, now: float) -> None:
         """Let items go on whose time has come."""

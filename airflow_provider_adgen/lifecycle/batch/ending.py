@@ -123,8 +123,8 @@ class Ending:
             elif delay > 0 or not jobs or (free and (limit is None or account.in_flight < limit)):
                 # With room left, only this leg's time was over.
                 later.append(SubmitLater(conn_id, "rate limit", now + max(delay, 1.0)))
-        for moment, _, state in self._board.sleeping[:1]:
-            later.append(SubmitLater(chosen(state).conn_id, "a submission gets a pause", moment))
+        for moment, _, state, reason in self._board.sleeping[:1]:
+            later.append(SubmitLater(chosen(state).conn_id, reason, moment))
         window = self._opening.began + self._options.submit.submit_timeout
         return Wait(
             since=min([one.since for one in jobs], default=began),

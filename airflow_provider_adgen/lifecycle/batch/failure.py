@@ -29,8 +29,12 @@ class BatchFailed(AdGenError):
         text = f"{told['items']} items: {counts or 'none, the list is empty'}."
         for account in stopped:
             text += f"\nNothing more was sent to connection {account.conn_id!r}: {account.stopped}"
+        # Where an account stopped, dozens of items have the same reason.
+        sharing: dict[tuple[str, str], list[str]] = {}
         for one in told["failures"]:
-            text += f"\n{one['key']} ({one['status']}): {one['reason']}"
+            sharing.setdefault((one["status"], one["reason"]), []).append(one["key"])
+        for (status, reason), keys in sharing.items():
+            text += f"\n{', '.join(keys)} ({status}): {reason}"
         text += f"\nAll items and reasons are in {told['results']}. What has a result is kept, and is not paid again."
         if advice is not None:
             text += f"\n{advice}"

@@ -228,7 +228,7 @@ class BatchLeg:
             return True
         heads = [(self._opening.account(one), waiting[0]) for one, waiting in self._board.ready.items() if waiting]
         pauses = [account.delay(now, reserved=state.may_be_accepted) for account, state in heads]
-        pauses += [moment - now for moment, _, _ in self._board.sleeping[:1]]
+        pauses += [moment - now for moment, *_ in self._board.sleeping[:1]]
         if not pauses:
             return False
         if min(pauses) > 0:

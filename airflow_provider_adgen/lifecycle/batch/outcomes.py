@@ -89,7 +89,7 @@ class Outcomes:
                 self._board.make_ready(state, first=True)
             else:
                 # It is this item's: its submission before may be under way in another process, or gets a pause.
-                self._board.sleep(state, later.not_before)
+                self._board.sleep(state, later.not_before, later.reason)
         elif isinstance(came, MadeElsewhere):
             self._board.reused(state, chosen(state), came.generation)
         elif isinstance(came, GenerationFailed) and record is not None and last is not None and last.ended:
