@@ -314,7 +314,7 @@ class DraftMaker:
             try:
                 price = account.vendor.parse_request(checkable(made)).price()
             except InvalidRequest as error:
-                reasons.append((account, error.message.partition(" Nothing was sent")[0].rstrip(".")))
+                reasons.append((account, error.happened.rstrip(".")))
                 continue
             if price is None:
                 price = assumed_for(self._assumed, account.conn_id, made["kind"])

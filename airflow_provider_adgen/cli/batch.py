@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.cli import server
-from airflow_provider_adgen.cli.items import OPEN, RESOLVED, belongs
+from airflow_provider_adgen.cli.items import OPEN, RESOLVED, belongs, no_item
 from airflow_provider_adgen.cli.resolving import (
     Refused,
     check_jobs,
@@ -160,12 +160,15 @@ def attach(batch: Batch, args: argparse.Namespace) -> str:
     wanted: list[tuple[int, Item, Attempt, list[str]]] = []
     owners, seen = batch.owners({key for _, key, _ in rows}), dict[str, int]()
     for number, key, text in rows:
+        item = batch.items.get(key)
+        if item is None:
+            problems[number] = no_item(batch.identity, key)
+            continue
         try:
-            item = batch.item(key)
             problem = not_open(item.record, replace(batch.identity, item=key))
             ids = read_job_ids(text)
-        except (Refused, AdGenError) as error:
-            problems[number] = str(error)
+        except AdGenError as error:
+            problems[number] = error.message
             continue
         attempt = item.open
         if key in seen:
@@ -181,9 +184,7 @@ def attach(batch: Batch, args: argparse.Namespace) -> str:
         wrong, _ = check_jobs([(attempt, ids) for _, _, attempt, ids in wanted], args.conn_id)
         problems |= {number: text for (number, *_), text in zip(wanted, wrong, strict=True) if text is not None}
     if problems:
-        told = [
-            f"line {number}: {text.replace(' Nothing was changed.', '')}" for number, text in sorted(problems.items())
-        ]
+        told = [f"line {number}: {text}" for number, text in sorted(problems.items())]
         raise Refused(
             f"{len(problems)} of {len(rows)} filled in lines of {args.file} are wrong. Nothing was changed.\n"
             + "\n".join(told)

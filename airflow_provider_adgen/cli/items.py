@@ -149,7 +149,7 @@ class Batch:
         :raises Refused: there is none with that key.
         """
         if key not in self.items:
-            raise Refused(f"{self.identity} has no item with the key {key!r}. Nothing was changed.")
+            raise Refused(f"{no_item(self.identity, key)} Nothing was changed.")
         return self.items[key]
 
     def in_state(self, *states: str) -> list[Item]:
@@ -169,6 +169,11 @@ class Batch:
             if one.attached is not None and one.key not in undecided:
                 found.update(dict.fromkeys(one.attached.split(","), one.key))
         return found
+
+
+def no_item(identity: TaskIdentity, key: str) -> str:
+    """Return the sentence that a batch has no such item."""
+    return f"{identity} has no item with the key {key!r}."
 
 
 def belongs(ids: Iterable[str], owners: Mapping[str, str]) -> str | None:

@@ -82,7 +82,7 @@ def check_jobs(
             _check_account(name, numbers, wanted, wrong, found)
         except AdGenError as error:  # nothing can be asked with this connection
             for number in numbers:
-                wrong[number] = error.message.removesuffix(" Nothing was sent.")
+                wrong[number] = error.happened
     return wrong, found
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from airflow_provider_adgen.core.errors import InvalidRequest
+from airflow_provider_adgen.core.errors import NOTHING_SENT, InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +96,8 @@ def base_url(host: str | None, *, default: str | None, vendor: str, port: int | 
     if not text:
         raise InvalidRequest(
             f"The {vendor} connection has no host. {vendor} documents no address of its API, so set the connection's "
-            "host to the base URL of your account. Nothing was sent."
+            "host to the base URL of your account.",
+            advice=NOTHING_SENT,
         )
     try:
         parts = urlsplit(text if "://" in text else f"https://{text}")
@@ -104,11 +105,12 @@ def base_url(host: str | None, *, default: str | None, vendor: str, port: int | 
     except ValueError:  # brackets that do not close, a port that is no number
         readable = False
     if not readable:
-        raise InvalidRequest(f"The {vendor} connection's host is not an http(s) address. Nothing was sent.")
+        raise InvalidRequest(f"The {vendor} connection's host is not an http(s) address.", advice=NOTHING_SENT)
     if parts.username or parts.password or parts.query or parts.fragment:
         raise InvalidRequest(
             f"The {vendor} connection's host must hold no user, password, query or fragment: put the key into the "
-            "password field. Nothing was sent."
+            "password field.",
+            advice=NOTHING_SENT,
         )
     if parts.scheme == "http" and not allow_http and not is_loopback(parts.hostname or ""):
         raise InvalidRequest(

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ValidationError
 
 from airflow_provider_adgen.core.calls import Answer, Call, Event, RateClass, Stream
-from airflow_provider_adgen.core.errors import InvalidRequest, UnexpectedResponse
+from airflow_provider_adgen.core.errors import NOTHING_SENT, InvalidRequest, UnexpectedResponse
 from airflow_provider_adgen.core.reading import unwrapped
 from airflow_provider_adgen.core.requests import identifier
 
@@ -139,4 +139,4 @@ def _part(value: Any) -> str:
     try:
         return quote(identifier(value), safe="")
     except UnicodeEncodeError:
-        raise InvalidRequest("An id must be readable text. Nothing was sent.") from None
+        raise InvalidRequest("An id must be readable text.", advice=NOTHING_SENT) from None

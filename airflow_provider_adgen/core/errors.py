@@ -38,6 +38,9 @@ from typing import Any
 TEMPORARY = frozenset({408, 421, 423, 425, 429})
 """Statuses of the 4xx family that say "not now" rather than "not this"."""
 
+NOTHING_SENT = "Nothing was sent."
+"""The advice where the whole message is that something was wrong before anything was sent."""
+
 
 def _rebuild(cls: type[AdGenError], message: str, state: dict[str, Any]) -> AdGenError:
     error = cls.__new__(cls)
@@ -50,22 +53,36 @@ class AdGenError(Exception):
     """
     Anything that went wrong in this package. Whether a retry helps or costs is said by each subclass.
 
+    ``str(error)`` is the whole message: what happened, and the advice after it.
+
     :cvar retry_helps: whether the same task, tried again by Airflow, may go better.
+    :param message: what happened, as a sentence for a person.
+    :param advice: what that means for whoever meets this error: that nothing was sent, what to do.
     """
 
     retry_helps: bool = True
+    advice: str = ""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, advice: str = "") -> None:
         super().__init__(message)
+        self.advice = advice
+
+    @property
+    def happened(self) -> str:
+        """What happened, without the advice: for whoever does something else about it than the advice says."""
+        return str(self.args[0]) if self.args else ""
 
     @property
     def message(self) -> str:
-        """The sentence, without the class name."""
-        return str(self.args[0]) if self.args else ""
+        """What happened and the advice, without the class name."""
+        return f"{self.happened} {self.advice}" if self.advice else self.happened
+
+    def __str__(self) -> str:
+        return self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Keyword-only constructors do not survive the default pickling that executors use.
-        return _rebuild, (type(self), self.message, dict(self.__dict__))
+        return _rebuild, (type(self), self.happened, dict(self.__dict__))
 
 
 class InvalidRequest(AdGenError, ValueError):
@@ -116,6 +133,7 @@ class ApiError(AdGenError):
     :param request_id: the vendor's id of this request, if it sent one.
     :param retry_after: seconds the vendor asks to wait, if it said so.
     :param own_words: the answer had the shape of this vendor's errors: it was not some proxy that answered.
+    :param advice: what a person can do about it.
     """
 
     def __init__(
@@ -129,8 +147,9 @@ class ApiError(AdGenError):
         request_id: str | None = None,
         retry_after: float | None = None,
         own_words: bool = False,
+        advice: str = "",
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, advice=advice)
         self.vendor = vendor
         self.endpoint = endpoint
         self.status = status

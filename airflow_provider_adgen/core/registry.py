@@ -7,7 +7,7 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib.metadata import entry_points
 
-from airflow_provider_adgen.core.errors import InvalidRequest
+from airflow_provider_adgen.core.errors import NOTHING_SENT, InvalidRequest
 from airflow_provider_adgen.core.vendor import Vendor
 
 GROUP = "airflow_provider_adgen.vendors"
@@ -32,5 +32,6 @@ def get_vendor(name: str) -> Vendor:
         return vendor
     known = ", ".join(vendor_names()) or "none"
     raise InvalidRequest(
-        f"No AI-ad vendor is registered for connection type {name!r}; registered are: {known}. Nothing was sent."
+        f"No AI-ad vendor is registered for connection type {name!r}; registered are: {known}.",
+        advice=NOTHING_SENT,
     )

@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from airflow_provider_adgen.core.errors import InvalidRequest
+from airflow_provider_adgen.core.errors import NOTHING_SENT, InvalidRequest
 from airflow_provider_adgen.core.vocabulary import Generation, Kind
 
 
@@ -267,8 +267,9 @@ def build_request(model: type[GenerationRequest], fields: dict[str, Any]) -> Gen
     except ValidationError as error:
         newer = any(item["type"] == "literal_error" for item in error.errors(include_url=False, include_input=False))
         raise InvalidRequest(
-            f"Invalid {model.kind} request: {validation_sentence(error)}. Nothing was sent and nothing was charged."
-            + (" A value that is newer than this package goes into extra_fields." if newer else "")
+            f"Invalid {model.kind} request: {validation_sentence(error)}.",
+            advice="Nothing was sent and nothing was charged."
+            + (" A value that is newer than this package goes into extra_fields." if newer else ""),
         ) from None
 
 
@@ -290,7 +291,7 @@ class Arguments(BaseModel):
         try:
             return cls.model_validate({name: value for name, value in fields.items() if value is not None})
         except ValidationError as error:
-            raise InvalidRequest(f"{method}: {validation_sentence(error)}. Nothing was sent.") from None
+            raise InvalidRequest(f"{method}: {validation_sentence(error)}.", advice=NOTHING_SENT) from None
 
     def body(self) -> dict[str, Any]:
         """Return what was set, in the vendor's own names."""
@@ -325,5 +326,5 @@ def identifier(value: Any) -> str:
     :raises InvalidRequest: it is empty or not a string, or would leave its place in the path.
     """
     if not isinstance(value, str) or not value.strip() or value.strip() in {".", ".."}:
-        raise InvalidRequest("An id must be a string that is not empty. Nothing was sent.")
+        raise InvalidRequest("An id must be a string that is not empty.", advice=NOTHING_SENT)
     return value.strip()

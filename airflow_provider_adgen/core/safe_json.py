@@ -145,7 +145,9 @@ def dumps(value: Any, what: str) -> bytes:
     except (TypeError, ValueError, RecursionError):
         name, why = _culprit(value, "", DEEPEST) or ("", "cannot be written as JSON")
     # Outside of the handler: the first error holds the whole body.
-    raise InvalidRequest(f"{what}: {name[:120] or 'the body'} {why}. Nothing was sent and nothing was charged.")
+    raise InvalidRequest(
+        f"{what}: {name[:120] or 'the body'} {why}.", advice="Nothing was sent and nothing was charged."
+    )
 
 
 def _encoded(value: Any) -> bytes:

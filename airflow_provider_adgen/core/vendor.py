@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.core.briefs import make_request
 from airflow_provider_adgen.core.endpoint import Endpoint
-from airflow_provider_adgen.core.errors import ApiError, InsufficientCredits, InvalidRequest, error_class
+from airflow_provider_adgen.core.errors import NOTHING_SENT, ApiError, InsufficientCredits, InvalidRequest, error_class
 from airflow_provider_adgen.core.requests import GenerationRequest, PostedRequest, build_request
 from airflow_provider_adgen.core.scrub import register_key_shapes, scrub
 
@@ -310,7 +310,7 @@ class Vendor(abc.ABC):
             if model.kind == kind:
                 return model
         known = ", ".join(model.kind for model in self.requests)
-        raise InvalidRequest(f"{self.title} has no request of kind {kind!r}; it has: {known}. Nothing was sent.")
+        raise InvalidRequest(f"{self.title} has no request of kind {kind!r}; it has: {known}.", advice=NOTHING_SENT)
 
     def parse_request(self, value: Mapping[str, Any]) -> GenerationRequest:
         """
@@ -322,7 +322,7 @@ class Vendor(abc.ABC):
         kind = fields.pop("kind", None)
         if not isinstance(kind, str):
             known = ", ".join(model.kind for model in self.requests)
-            raise InvalidRequest(f'A request needs a "kind"; {self.title} has: {known}. Nothing was sent.')
+            raise InvalidRequest(f'A request needs a "kind"; {self.title} has: {known}.', advice=NOTHING_SENT)
         return build_request(self.request_class(kind), fields)
 
     def endpoint_of(self, request: GenerationRequest) -> Endpoint:
@@ -332,7 +332,7 @@ class Vendor(abc.ABC):
         :raises InvalidRequest: it is another vendor's.
         """
         if not isinstance(request, PostedRequest) or not isinstance(request, self.requests):
-            raise InvalidRequest(f"{self.title} has no request {type(request).__name__}. Nothing was sent.")
+            raise InvalidRequest(f"{self.title} has no request {type(request).__name__}.", advice=NOTHING_SENT)
         return Endpoint(self.name, f"POST {request.path}")
 
     def error(self, answer: Answer, endpoint: str, *secrets: str, retry_after: float | None = None) -> ApiError:
@@ -348,6 +348,7 @@ class Vendor(abc.ABC):
             "request_id": scrub(problem.request_id, *secrets, longest=120) if problem.request_id else None,
             "retry_after": retry_after,
             "own_words": problem.own_words,
+            "advice": _HINTS.get(answer.status, ""),
         }
         text = f"{self.title} answered {answer.status} to {endpoint}"
         if fields["code"]:
@@ -359,9 +360,6 @@ class Vendor(abc.ABC):
             text += f" Request id: {fields['request_id']}."
         if answer.status == 402 and answer.status in self.promises.nothing_started - self.promises.inferred:
             text += " Nothing was started."
-        hint = _HINTS.get(answer.status)
-        if hint:
-            text += f" {hint}"
         if cls is InsufficientCredits:
             fields["required"] = _amount(_REQUIRED, said)
             fields["available"] = _amount(_AVAILABLE, said)

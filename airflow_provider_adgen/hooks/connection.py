@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from airflow_provider_adgen import metrics
 from airflow_provider_adgen.core.account import DEFAULT_TIMEOUT, Account, base_url
 from airflow_provider_adgen.core.clock import SYSTEM
-from airflow_provider_adgen.core.errors import InvalidRequest
+from airflow_provider_adgen.core.errors import NOTHING_SENT, InvalidRequest
 from airflow_provider_adgen.core.requests import validation_sentence
 from airflow_provider_adgen.core.scrub import Secret
 from airflow_provider_adgen.core.tokens import token_end
@@ -93,22 +93,25 @@ def read_account(connection: Connection, vendor: Vendor) -> Account:
     if (connection.conn_type or "").replace("-", "_") != vendor.name:
         raise InvalidRequest(
             f"Connection {conn_id!r} is of type {connection.conn_type!r}, but this needs one of type {vendor.name!r} "
-            f"({vendor.title}). Nothing was sent."
+            f"({vendor.title}).",
+            advice=NOTHING_SENT,
         )
     key = (connection.password or "").strip()
     if not key:
         raise InvalidRequest(
-            f"Connection {conn_id!r} has no password: put the {vendor.title} {vendor.key_form} there. Nothing was sent."
+            f"Connection {conn_id!r} has no password: put the {vendor.title} {vendor.key_form} there.",
+            advice=NOTHING_SENT,
         )
     if not key.isascii() or not key.isprintable() or any(character.isspace() for character in key):
         raise InvalidRequest(
             f"The password of connection {conn_id!r} holds characters that no {vendor.key_form} has (spaces, line "
-            "breaks or non-ASCII). Nothing was sent."
+            "breaks or non-ASCII).",
+            advice=NOTHING_SENT,
         )
     try:
         extra = _extra(connection.extra, vendor)
     except ValueError as error:
-        raise InvalidRequest(f"The extra of connection {conn_id!r} is {error}. Nothing was sent.") from None
+        raise InvalidRequest(f"The extra of connection {conn_id!r} is {error}.", advice=NOTHING_SENT) from None
     account = Account(
         vendor=vendor.name,
         conn_id=conn_id,
@@ -155,7 +158,8 @@ def _address(connection: Connection, vendor: Vendor) -> str | None:
     if not host:
         raise InvalidRequest(
             f"Connection {connection.conn_id!r} has a path (its schema) and no host: put the whole base URL of "
-            f"{vendor.title} into the host. Nothing was sent."
+            f"{vendor.title} into the host.",
+            advice=NOTHING_SENT,
         )
     if schema.lower() in {"http", "https"}:  # as connections of Airflow's HTTP provider have it
         return host if "://" in host else f"{schema.lower()}://{host}"

@@ -51,8 +51,9 @@ def refusal(error: AdGenError) -> AdGenError:
         return error  # its own class says whether a retry helps
     assert isinstance(error, ApiError)  # noqa: S101 - for the type checker
     return SubmissionRefused(
-        f"{error.message.rstrip('. ')}. Nothing was started or charged. The same request would be refused again, so it "
-        "is not retried: put the request right and clear the task.",
+        f"{error.happened.rstrip('. ')}. Nothing was started or charged.",
+        advice="The same request would be refused again, so it is not retried: put the request right and clear the "
+        "task.",
         vendor=error.vendor,
         endpoint=error.endpoint,
         status=error.status,

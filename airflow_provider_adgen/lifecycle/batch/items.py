@@ -13,6 +13,7 @@ from typing import Any
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.identity import digest
 from airflow_provider_adgen.core.scrub import reason
+from airflow_provider_adgen.core.wording import counted
 
 LONGEST_KEY = 200
 LARGEST_META = 8192
@@ -87,12 +88,17 @@ class Problems:
 
     def error(self) -> InvalidRequest:
         """Return the error that names the first of them, and how many there are."""
-        more = f"\n... and {len(self) - SHOWN} more" if len(self) > SHOWN else ""
-        return InvalidRequest(
-            f"{len(self)} problem(s) with the items of this batch. Nothing was sent.\n"
-            + "\n".join(self._told[:SHOWN])
-            + more
-        )
+        return InvalidRequest(self.text("Nothing was sent."))
+
+    def text(self, then: str) -> str:
+        """
+        Return the first of them, and how many there are.
+
+        :param then: what follows for these items, as a sentence.
+        """
+        more = [f"... and {len(self) - SHOWN} more"] if len(self) > SHOWN else []
+        many = counted(len(self), "problem")
+        return "\n".join([f"{many} with the items of this batch. {then}", *self._told[:SHOWN], *more])
 
 
 def read_items(value: Any, *, conn_id: str | None) -> tuple[list[BatchItem], Problems]:

@@ -82,8 +82,9 @@ class Opening:
                 hook = self._open_hook(conn_id)
             except AirflowNotFoundException:
                 raise InvalidRequest(
-                    f"There is no connection {conn_id!r}. Nothing was sent for it. What was paid for there can be "
-                    "fetched when the connection is back."
+                    f"There is no connection {conn_id!r}.",
+                    advice="Nothing was sent for it. What was paid for there can be fetched when the connection is "
+                    "back.",
                 ) from None
             purse = Purse(
                 hook.account(),
@@ -226,9 +227,9 @@ class Opening:
                     self._check(item, choice)
                 except AdGenError as error:
                     which = f"{item.key!r}, choice {number}" if len(item.choices) > 1 else repr(item.key)
-                    told.add(which, error.message.partition(" Nothing was sent")[0])
+                    told.add(which, error.happened)
                     if not left and number == len(item.choices) - 1:
-                        item = replace(item, problem=error.message.partition(" Nothing was sent")[0])
+                        item = replace(item, problem=error.happened)
                 else:
                     left.append(choice)
             wanted.append(replace(item, choices=tuple(left), problem="" if left else item.problem))
@@ -237,7 +238,7 @@ class Opening:
         if len(told) and not skip:
             raise told.error()
         if len(told):
-            self._log.warning("%s", told.error().message.replace("Nothing was sent.", "They are left out."))
+            self._log.warning("%s", told.text("They are left out."))
         accounts = {choice.conn_id for one in wanted for choice in one.choices}
         self._options.max_credits.check(accounts)
         self._options.assume_credits.check(accounts if isinstance(self._options.assume_credits.value, dict) else ())

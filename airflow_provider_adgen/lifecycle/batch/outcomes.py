@@ -106,7 +106,7 @@ class Outcomes:
             account.stop(error)
             state.finish(ItemStatus.WAITING, trouble(error))
         elif isinstance(error, ApiError) and may_move(error, account.vendor.promises):
-            state.held = trouble(error)
+            state.held = error
             self._held.append(state)
             account.refused(error)
         else:
@@ -119,24 +119,26 @@ class Outcomes:
         held, self._held = self._held, []
         busy = {chosen(one).conn_id for one in running} | {one for one, waiting in self._board.ready.items() if waiting}
         for state in held:
-            account, reason = self._board.account(state), state.held or ""
+            account, error = self._board.account(state), state.held
+            if error is None:
+                continue
             if account.stopped and not account.accepted:
-                state.finish(ItemStatus.WAITING, f"{reason}\n{account.stopped}")
+                state.finish(ItemStatus.WAITING, f"{error.message}\n{account.stopped}")
             elif account.accepted or account.conn_id not in busy:
-                self._move(state, reason)
+                self._move(state, error)
             else:
                 self._held.append(state)
 
-    def _move(self, state: ItemState, reason: str) -> None:
+    def _move(self, state: ItemState, error: ApiError) -> None:
         """Send an item that was refused to its next choice."""
         choices, refused = state.item.choices, chosen(state)
         # What was refused may be a recorded request that is none of them any more.
         index = choices.index(refused) + 1 if refused in choices else 0
         if index >= len(choices):
-            state.finish(ItemStatus.REFUSED, reason)
+            state.finish(ItemStatus.REFUSED, error.message)
             self._stop_after(state)
             return
-        why = reason.partition(" The same request")[0]  # another account is asked: nothing has to be put right
-        self._log.info("Item %r goes to %s: %s", state.key, choices[index].conn_id, why)
+        # Another account is asked: nothing has to be put right.
+        self._log.info("Item %r goes to %s: %s", state.key, choices[index].conn_id, error.happened)
         state.choice = choices[index]
         self._board.make_ready(state)

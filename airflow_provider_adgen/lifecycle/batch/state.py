@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.decisions.batch import ALWAYS_FAIL, ItemStatus, Step
-from airflow_provider_adgen.core.errors import AdGenError
+from airflow_provider_adgen.core.errors import AdGenError, ApiError
 from airflow_provider_adgen.lifecycle.batch.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class ItemState:
     status: ItemStatus | None = None
     reason: str = ""
     generation: dict[str, Any] | None = field(default=None, repr=False)
-    held: str | None = None
+    held: ApiError | None = None
     credits: dict[str, int] = field(default_factory=dict)
     affordable: bool = True
     costs: tuple[Cost, ...] = ()
