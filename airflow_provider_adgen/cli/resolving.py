@@ -48,7 +48,7 @@ def not_open(record: Record, identity: TaskIdentity) -> str | None:
 
 def seconds_left(attempt: Attempt) -> float:
     """Return the seconds for which an open submission may still be in progress; 0 or less afterwards."""
-    return attempt.intended_at + attempt.post_seconds - time.time()
+    return attempt.posting_until - time.time()
 
 
 def read_job_ids(text: str) -> list[str]:

@@ -59,7 +59,7 @@ def _state(attempt: Attempt | None, now: float) -> str:
     if attempt is None:
         return "nothing"
     if attempt.phase == "intent":
-        return "submitting" if now < attempt.intended_at + attempt.post_seconds else "unresolved"
+        return "submitting" if now < attempt.posting_until else "unresolved"
     if attempt.phase == "submitted" and attempt.ended:
         return f"ended as {attempt.ended}"
     return attempt.phase
@@ -94,8 +94,8 @@ def _next(
     if attempt is None or attempt.phase == "withdrawn":
         return "Nothing was started. The next try submits."
     match attempt.phase:
-        case "intent" if now < attempt.intended_at + attempt.post_seconds:
-            until = when(attempt.intended_at + attempt.post_seconds)
+        case "intent" if now < attempt.posting_until:
+            until = when(attempt.posting_until)
             return f"The submission may still be in progress. Check again after {until}."
         case "intent" if resolution is not None:
             return f"A person resolved it: {resolution}. Clear the task, and it follows that."

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # One per account and process: each wire of an account sees the same.
 _states: dict[tuple[str, str, str], dict[str, Any]] = {}
 
+_USUAL_PORTS = {"http": 80, "https": 443}
+
 DEFAULT_TIMEOUT = 60.0
 """Seconds a request may take in all, a paid submission too."""
 
@@ -83,7 +85,7 @@ class Account:
 
 def base_url(host: str | None, *, default: str | None, vendor: str, port: int | None = None, allow_http: bool) -> str:
     """
-    Return the base URL of a connection.
+    Return the base URL of a connection: its host in lower case, without the scheme's usual port.
 
     :param host: what the user typed; no scheme means https.
     :param default: the vendor's documented base URL, if there is one.
@@ -117,8 +119,10 @@ def base_url(host: str | None, *, default: str | None, vendor: str, port: int | 
             f"The {vendor} connection would send its key over plain http to {parts.hostname}. Use https, or set "
             '"allow_http": true in the connection\'s extra if that network is yours. Nothing was sent.'
         )
-    netloc = parts.netloc
-    if port and parts.port is None:
+    # One form of each host, however it is written: budgets, records and the library tell accounts apart by it.
+    name = str(parts.hostname)
+    netloc = f"[{name}]" if ":" in name else name
+    if (port := parts.port or port) and port != _USUAL_PORTS[parts.scheme]:
         netloc = f"{netloc}:{port}"
     return urlunsplit((parts.scheme, netloc, parts.path.rstrip("/"), "", ""))
 

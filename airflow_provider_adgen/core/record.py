@@ -140,6 +140,17 @@ class Attempt(BaseModel):
         cost = self.charged if self.charged is not None else self.price
         return max(0, (cost or 0) - (self.refunded or 0))
 
+    @property
+    def posting_until(self) -> float:
+        """
+        Unix time until which somebody may be posting it; the time of its intent where nobody can be.
+
+        Without a key nobody posts twice, so it is over when each process that may have posted it has written what came
+        of that. With one, a process may repeat it at any time.
+        """
+        over = self.key is None and len(self.statuses) >= max(1, len(self.posters))
+        return self.intended_at if over else self.intended_at + self.post_seconds
+
     def repeats(self, before: Attempt | None) -> bool:
         """
         Return whether it has the key of an attempt that is said to have started nothing.

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
+from string import Formatter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.vocabulary import Generation
 
 _LONGEST = 80
+# File systems take 255 bytes; what writes a file first may add to its name.
+_LONGEST_SEGMENT = 200
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_UNSAFE_IN_PATH = re.compile(r"[^A-Za-z0-9._/-]+")
 
 _EXTENSION_OF_TYPE = {
     "video/mp4": "mp4",
@@ -122,7 +126,19 @@ class FileNames:
         # The key of an item may hold slashes: each of its parts becomes a folder.
         if "key" in self.fields:
             values["key"] = "/".join(safe(part) for part in str(self.fields["key"]).split("/"))
-        return "/".join(part for part in self.template.format_map(values).split("/") if part)
+        path = "".join(
+            _UNSAFE_IN_PATH.sub("-", text) + (values[name] if name else "")
+            for text, name, _, _ in Formatter().parse(self.template)
+        )
+        return "/".join(_shortened(part) for part in path.split("/") if part)
+
+
+def _shortened(segment: str) -> str:
+    if len(segment) <= _LONGEST_SEGMENT:
+        return segment
+    stem, dot, extension = segment.rpartition(".")
+    mark = hashlib.sha256(segment.encode()).hexdigest()[:8]
+    return f"{(stem or extension)[: _LONGEST_SEGMENT - 20]}-{mark}{dot}{extension[:10]}"
 
 
 USUAL_NAMES = FileNames()

@@ -54,16 +54,18 @@ def whole_credits(name: str, value: Any) -> int | None:
     """
     Return whole credits, or None where not set.
 
-    :raises ValueError: it is not a whole number of at least 0.
+    :raises ValueError: it is not a whole number of at least 0. A template that renders to nothing sets no limit aside.
     """
-    if value is None or value == "":
-        return None
+    return None if value is None else _credits(name, value)
+
+
+def _credits(name: str, value: Any) -> int:
     try:
         if isinstance(value, bool):
             raise TypeError
         number = int(str(value))
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a whole number of credits") from None
+        raise ValueError(f"{name} must be a whole number of credits, not {value!r:.40}") from None
     if number < 0:
         raise ValueError(f"{name} must not be negative")
     return number
@@ -124,5 +126,5 @@ def credits_by_account(name: str, value: Any, *, by_kind: bool = False) -> Any:
     found: dict[Any, Any] = {}
     for key, one in value.items():
         inner = f"{name}[{key!r}]"
-        found[key] = credits_by_account(inner, one) if by_kind else whole_credits(inner, one)
+        found[key] = credits_by_account(inner, one) if by_kind and isinstance(one, dict) else _credits(inner, one)
     return found

@@ -235,4 +235,5 @@ def batch_fails(statuses: Collection[ItemStatus], fail_when: str | float) -> boo
         return without > 0
     if fail_when == "all":
         return without == len(counted) > 0
-    return without > float(fail_when) * len(counted)
+    # As a quotient: 0.29 * 100 is less than 29.
+    return without > 0 and without / len(counted) > float(fail_when)

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_adgen.core import safe_json
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.identity import digest
-from airflow_provider_adgen.core.scrub import reason
+from airflow_provider_adgen.core.scrub import reason, scrub
 from airflow_provider_adgen.core.wording import counted
 
 LONGEST_KEY = 200
@@ -141,10 +142,16 @@ def _lines(path: str) -> Iterable[Any]:
     text = path.strip()
     if not text or text.lower() in {"none", "null"}:
         raise InvalidRequest(f"items is {path!r}, which is no list and no path. Nothing was sent.")
+    if text[0] in "[{(":
+        raise InvalidRequest(
+            "items is the text of a list and not a list, as a template makes it. Hand over what the task returns "
+            "(items=that_task.output), or set render_template_as_native_obj=True on the DAG. Nothing was sent."
+        )
+    shown = scrub(text, longest=200)
     try:
         content = ObjectStoragePath(text).read_bytes().decode("utf-8-sig")
     except Exception as error:  # whatever the storage or its connection raises
-        raise InvalidRequest(f"The items in {text} cannot be read ({reason(error)}). Nothing was sent.") from None
+        raise InvalidRequest(f"The items in {shown} cannot be read ({reason(error)}). Nothing was sent.") from None
     found = []
     # Other characters that end a line of text may stand within a JSON text.
     for number, line in enumerate(content.split("\n"), 1):
@@ -153,7 +160,7 @@ def _lines(path: str) -> Iterable[Any]:
         try:
             found.append(json.loads(line))
         except ValueError:
-            raise InvalidRequest(f"Line {number} of {text} is not a JSON object. Nothing was sent.") from None
+            raise InvalidRequest(f"Line {number} of {shown} is not a JSON object. Nothing was sent.") from None
     return found
 
 
@@ -174,10 +181,7 @@ def _item(value: Any, conn_id: str | None) -> BatchItem:
     meta = value.get("meta") or {}
     if not isinstance(meta, Mapping):
         raise ValueError("meta is a dictionary")
-    try:
-        size = len(json.dumps(meta, allow_nan=False))
-    except (TypeError, ValueError):
-        raise ValueError("meta holds something that JSON does not have") from None
+    size = len(_json("meta", dict(meta)))
     if size > LARGEST_META:
         raise ValueError(f"meta takes {size} bytes; it may take {LARGEST_META}")
     key = value.get("key")
@@ -197,7 +201,16 @@ def _choice(value: Any, conn_id: str | None) -> Choice:
     account = value.get("conn_id") or conn_id
     if not isinstance(account, str) or not account:
         raise ValueError("no conn_id: neither the item nor the task names an account")
-    return Choice(account, dict(value["request"]))
+    request = dict(value["request"])
+    _json("request", request)
+    return Choice(account, request)
+
+
+def _json(name: str, value: dict[str, Any]) -> bytes:
+    try:
+        return safe_json.dumps(value, name)
+    except InvalidRequest as error:
+        raise ValueError(error.happened.rstrip(".")) from None
 
 
 def trouble(error: Exception) -> str:

@@ -241,7 +241,7 @@ class Opening:
             self._log.warning("%s", told.text("They are left out."))
         accounts = {choice.conn_id for one in wanted for choice in one.choices}
         self._options.max_credits.check(accounts)
-        self._options.assume_credits.check(accounts if isinstance(self._options.assume_credits.value, dict) else ())
+        self._options.assume_credits.check(accounts)
         known = self.known(wanted)
         to_make = [one for one in wanted if one.key not in known]
         self._check_credits(to_make, records)
@@ -290,9 +290,8 @@ class Opening:
             ration = self.account(conn_id).vendor.submit_ration
             if ration is None:
                 continue
-            seconds = -(-number // ration.requests) * ration.seconds
-            if number <= ration.requests:
-                continue
+            # The last one goes when the ration has begun anew often enough.
+            seconds = (number - 1) // ration.requests * ration.seconds
             if seconds > self._options.submit.submit_timeout:
                 raise InvalidRequest(
                     f"{self.account(conn_id).vendor.title} takes {ration.requests} submissions in "

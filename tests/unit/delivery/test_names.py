@@ -43,6 +43,16 @@ def test_names_of_a_users_own():
     assert re.fullmatch(r"d-e-[0-9a-f]{8}/LMP-014/hero/1x1-a-\.\.-b-[0-9a-f]{8}-copy\.json", name)
 
 
+def test_the_authors_own_text_is_made_safe_and_no_part_is_too_long_for_a_disk():
+    made = Generation(vendor="v", id="j" * 70, kind="video", status="completed")
+    fields = {name: name * 70 for name in "abcd"}
+    name = FileNames('x "y?/{a}-{b}-{c}-{d}-{id}-{n}.{ext}', fields).name(made, 0, "mp4", "video")
+    folder, file = name.split("/")
+    assert folder == "x-y-"
+    assert len(file) <= 200 and re.search(r"-[0-9a-f]{8}\.mp4$", file)
+    assert file != FileNames("x/{a}-{b}-{c}-{d}-{id}-{n}.{ext}", fields).name(made, 1, "mp4", "video").split("/")[1]
+
+
 @pytest.mark.parametrize(
     ("told", "url", "kind", "expected"),
     [

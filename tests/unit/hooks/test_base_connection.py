@@ -78,6 +78,10 @@ def test_a_key_is_all_it_takes() -> None:
         ({"host": " https://ads.example.com "}, "https://ads.example.com"),
         ({"host": "https://ads.example.com", "port": 8443}, "https://ads.example.com:8443"),
         ({"host": "https://ads.example.com:1", "port": 2}, "https://ads.example.com:1"),
+        # Budgets and records tell accounts apart by the host: there is one form of it.
+        ({"host": "HTTPS://Ads.Example.com:443/API"}, "https://ads.example.com/API"),
+        ({"host": "ads.example.com", "port": 443}, "https://ads.example.com"),
+        ({"host": "http://LocalHost:80"}, "http://localhost"),
         ({"host": "http://localhost:9000/x"}, "http://localhost:9000/x"),
         ({"host": "http://127.0.0.1:9000"}, "http://127.0.0.1:9000"),
         ({"host": "http://127.8.9.1"}, "http://127.8.9.1"),
