@@ -13,9 +13,11 @@ from airflow_provider_adgen.core.decisions.batch import (
     Do,
     ItemStatus,
     Step,
+    Stop,
     fate,
     next_step,
     note_holds,
+    settles,
 )
 from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.core.registry import get_vendor
@@ -85,9 +87,6 @@ class Board:
         self.unwatched: list[ItemState] = []
         """Items whose job has begun to be waited for."""
 
-        self.given_up = ""
-        """Why nothing more is submitted in this try; empty while something may be."""
-
         self._jobs: set[str] = set()
         self._order = itertools.count()
         self._opening = opening
@@ -112,17 +111,10 @@ class Board:
         """Return the jobs that the records name."""
         return self._jobs
 
-    def notes(self) -> dict[str, Note]:
-        """Return what the next leg of this try need not find out again."""
-        found: dict[str, Note] = {}
-        for one in self.states:
-            if one.outcome is not None:
-                continue  # the snapshot says it beside its record
-            index = one.item.choices.index(one.choice) if one.choice in one.item.choices else None
-            if one.status not in {None, ItemStatus.COMPLETED, ItemStatus.SKIPPED} or (one.status is None and index):
-                kept = one.generation if one.status is ItemStatus.REUSED else None
-                found[item_folder(one.key)] = (str(one.status or ""), one.reason, index, kept)
-        return found
+    @property
+    def given_up(self) -> str:
+        """Why nothing new is submitted in this try; empty while something may be."""
+        return self._members.given_up
 
     # --- the beginning ----------------------------------------------------------------------------------------------
 
@@ -297,6 +289,7 @@ class Board:
         if note is not None and not bought and note[2] is not None and note[2] < len(item.choices):
             index = note[2]
         state.choice = item.choices[index] if index is not None else self._opening.recorded_choice(state)
+        state.waits_for = note[1] if note is not None and not note[0] else ""
         if note is not None and note_holds(note[0], last, step):
             state.generation = note[3]
             state.finish(ItemStatus(note[0]), note[1])
@@ -371,8 +364,9 @@ class Board:
             self._members.submission(state).attempt_log.heard(sealed)
         self.over.append(state)
 
-    def sleep(self, state: ItemState, until: float) -> None:
-        """Let an item be submitted from a Unix time on."""
+    def sleep(self, state: ItemState, until: float, why: str) -> None:
+        """Let an item be submitted from a Unix time on, and not before, for a reason."""
+        state.waits_for = why
         heapq.heappush(self.sleeping, (until, next(self._order), state))
 
     def wake(self, now: float) -> None:
@@ -380,14 +374,19 @@ class Board:
         while self.sleeping and self.sleeping[0][0] <= now:
             self.make_ready(heapq.heappop(self.sleeping)[2], first=True)
 
-    def give_up(self, reason: str) -> None:
-        """Submit nothing more in this try."""
-        self.given_up = reason
+    def give_up(self, reason: str, stop: Stop) -> None:
+        """Submit nothing new in this try; *stop* says what kind of reason that is."""
+        self._members.given_up = reason
         for waiting in self.ready.values():
-            while waiting:
-                waiting.popleft().stop(reason)
-        while self.sleeping:
-            self.sleeping.pop()[2].stop(reason)
+            for state in [one for one in waiting if not settles(stop, is_open=one.may_be_accepted)]:
+                waiting.remove(state)
+                state.stop(reason, state.waits_for or self.account(state).why(self._clock.now()))
+        asleep, self.sleeping = self.sleeping, []
+        for moment, _, state in asleep:
+            if settles(stop, is_open=state.may_be_accepted):
+                self.sleep(state, moment, state.waits_for)
+            else:
+                state.stop(reason, state.waits_for)
 
     def retry_helps(self) -> bool:
         """Whether the next try could do better for any item."""

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.decisions.batch import ItemStatus, batch_fails
 from airflow_provider_adgen.core.failpoints import failpoint
+from airflow_provider_adgen.core.wording import counted
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.failure import BatchFailed
 from airflow_provider_adgen.lifecycle.batch.items import trouble
+from airflow_provider_adgen.lifecycle.batch.notes import notes_of
 from airflow_provider_adgen.lifecycle.batch.opening import readable
+from airflow_provider_adgen.lifecycle.batch.reasons import why_no_result
 from airflow_provider_adgen.lifecycle.batch.results import results_name, results_uri, summary, write_results
 from airflow_provider_adgen.lifecycle.batch.state import chosen
 from airflow_provider_adgen.lifecycle.legs import Finished, SubmitLater, Wait
@@ -69,18 +72,23 @@ class Ending:
 
     def write(self) -> None:
         """Write the results, and what the next leg needs to begin quickly."""
-        board = self._board
+        board, now = self._board, self._clock.now()
+        for conn_id, waiting in board.ready.items():
+            why = self._opening.account(conn_id).why(now)
+            for state in waiting:
+                state.waits_for = why
         stopped = {name: one.stopped for name, one in self._opening.accounts.items() if one.stopped}
         notes = {
             "try": self._facts.try_number,
-            "items": board.notes(),
+            "items": notes_of(board.states),
             "stopped": stopped,
+            "waiting": {name: why for name, one in self._opening.accounts.items() if (why := one.why(now))},
             "results": results_uri(self._options.destination, self._facts.identity),
             "given_up": board.given_up,
         }
         failpoint("before-snapshot")
         try:
-            self._store.write_snapshot(self._clock.now(), map(_snapshot, board.states), notes)
+            self._store.write_snapshot(now, map(_snapshot, board.states), notes)
         except Exception as error:  # the next leg reads the objects instead, which takes longer
             self._log.warning("The snapshot of this batch could not be written (%s).", trouble(error))
         name = results_name(self._facts.identity)
@@ -88,11 +96,11 @@ class Ending:
         self._tell(self._results)
         counts = Counter(str(state.told) for state in board.states)
         self._log.info(
-            "Batch of %d items: %s; %d jobs under way, %d items to come; credits %s. Results: %s",
-            len(board.states),
+            "Batch of %s: %s; %s under way, %s to come; credits %s. Results: %s",
+            counted(len(board.states), "item"),
             ", ".join(f"{number} {word}" for word, number in sorted(counts.items())) or "none",
-            sum(1 for one in board.states if one.job is not None),
-            sum(len(one) for one in board.ready.values()) + len(board.sleeping),
+            counted(sum(1 for one in board.states if one.job is not None), "job"),
+            counted(sum(len(one) for one in board.ready.values()) + len(board.sleeping), "item"),
             board.costs(),
             self._results,
         )
@@ -116,7 +124,7 @@ class Ending:
                 later.append(account.later)
             elif delay > 0 or not jobs or (free and (limit is None or account.in_flight < limit)):
                 # With room left, only this leg's time was over.
-                later.append(SubmitLater(conn_id, "rate limit", now + max(delay, 1.0)))
+                later.append(SubmitLater(conn_id, account.why(now) or "rate limit", now + max(delay, 1.0)))
         for moment, _, state in self._board.sleeping[:1]:
             later.append(SubmitLater(chosen(state).conn_id, "a submission gets a pause", moment))
         window = self._opening.began + self._options.submit.submit_timeout
@@ -136,15 +144,16 @@ class Ending:
         """
         states = self._board.states
         told = summary(self._results, ((one.key, one.told, one.reason) for one in states), self._board.costs())
-        stopped = [one for one in self._opening.accounts.values() if one.stopped]
+        stopped = {name: one.stopped for name, one in self._opening.accounts.items() if one.stopped}
         if not stopped and not batch_fails([one.told for one in states], self._options.fail_when):
             return Finished(told)
         unknown = self._unknown()
         raise BatchFailed(
             told,
             stopped,
+            why_no_result(states, stopped),
             retry_helps=self._board.retry_helps(),
-            advice=how_to_resolve_items(unknown, self._facts.identity, self._clock.now()) if unknown else None,
+            unknown=how_to_resolve_items(unknown, self._facts.identity, self._clock.now()) if unknown else None,
         )
 
     def _unknown(self) -> dict[str, Attempt]:

@@ -73,6 +73,9 @@ class Members:
         self.closed: str | None = None
         """Why nothing more may be submitted; set from outside, also by a signal handler."""
 
+        self.given_up = ""
+        """Why nothing new is submitted in this try; empty while something may be."""
+
         self.taken: Callable[[], Iterable[str]] = lambda: ()
         """Returns the jobs that the batch's own records name."""
 
@@ -158,7 +161,7 @@ class Members:
             self._reuse.remember(state, chosen(state), generation.to_xcom(urls=False), made_at)
 
     def _stopped(self, state: ItemState, conn_id: str) -> AdGenError | None:
-        reason = self.closed or self._opening.account(conn_id).stopped
+        reason = self.closed or self.given_up or self._opening.account(conn_id).stopped
         if state.removed:
             reason = "it is not among the items any more."
         return Held(f"{state.not_sent} {reason}") if reason else None

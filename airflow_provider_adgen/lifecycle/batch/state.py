@@ -35,6 +35,7 @@ class ItemState:
     :param ended: how the wait for its job ended.
     :param status: what became of it; None while that is open.
     :param reason: why it has no result, or what is wrong with its result.
+    :param waits_for: why nothing was submitted for it yet, as far as that is known.
     :param generation: its result, as in XCom.
     :param held: a refusal that may move it to its next choice, once its account has accepted something.
     :param credits: what it counts for among what each account has committed.
@@ -53,6 +54,7 @@ class ItemState:
     ended: Resumed | None = field(default=None, repr=False)
     status: ItemStatus | None = None
     reason: str = ""
+    waits_for: str = ""
     generation: dict[str, Any] | None = field(default=None, repr=False)
     held: ApiError | None = None
     credits: dict[str, int] = field(default_factory=dict)
@@ -106,9 +108,10 @@ class ItemState:
         self.reason = reason or self.item.problem
         self.job = None
 
-    def stop(self, reason: str) -> None:
-        """Say that nothing more is submitted for it in this try."""
-        self.finish(self._open_status(), f"{self.not_sent} {reason.rstrip('.')}.")
+    def stop(self, reason: str, waited: str = "") -> None:
+        """Say that nothing more is submitted for it in this try, and what it waited for."""
+        until_then = f" Until then it waited: {waited.rstrip('.')}." if waited else ""
+        self.finish(self._open_status(), f"{self.not_sent} {reason.rstrip('.')}.{until_then}")
 
     def _open_status(self) -> ItemStatus:
         return ItemStatus.UNKNOWN if self.may_be_accepted else ItemStatus.WAITING
@@ -146,7 +149,7 @@ class ItemState:
         return {
             "key": self.key,
             "status": str(self.told),
-            "reason": self.reason or None,
+            "reason": self.reason or (self.waits_for if self.told is ItemStatus.WAITING else "") or None,
             "choice": index,
             "conn_id": self.choice.conn_id if self.choice is not None else None,
             "generation": self.generation,
