@@ -154,15 +154,19 @@ def _unknown(
         _nobody_knows(attempt, vendor, facts)
         + (f": {attempt.reason.rstrip('.')}" if attempt.reason else "")
         + (f" (it answered {attempt.answer!r})" if attempt.answer else "")
-        + f". {cost} may have been charged. Nothing more is sent until a person decides. "
-        + (f"{candidates.sentence}\n" if candidates is not None else f"{vendor.title} cannot list its jobs.\n")
+        + f". {cost} may have been charged. Nothing more is sent until a person decides.\n"
+        + (f"{jobs}\n" if (jobs := _jobs(vendor, candidates)) else "")
         + how_to_resolve(
             attempt,
             facts.identity,
-            job=candidates.ids[0] if candidates is not None and len(candidates.ids) == 1 else None,
+            job=candidates.only if candidates is not None else None,
             outlives_clear=outlives_clear,
         )
     )
+
+
+def _jobs(vendor: Vendor, candidates: Candidates | None) -> str:
+    return candidates.sentence if candidates is not None else f"{vendor.title} cannot list its jobs."
 
 
 def _nobody_knows(attempt: Attempt, vendor: Vendor, facts: TaskFacts) -> str:
@@ -206,13 +210,16 @@ def how_to_resolve(
     return "\n".join(lines)
 
 
-def how_to_resolve_items(unknown: Mapping[str, Attempt], identity: TaskIdentity, now: float) -> str:
+def how_to_resolve_items(
+    unknown: Mapping[str, Attempt], identity: TaskIdentity, now: float, *, job: str | None = None
+) -> str:
     """
     Return what a person can do about items of a batch whose outcome is unknown: several lines to copy from.
 
     :param unknown: their attempts, by their keys; not empty.
     :param identity: the batch's task.
     :param now: Unix time.
+    :param job: the only job that it can be, if a person has to decide about one item.
     """
     keyed = {key: until for key, one in unknown.items() if (until := needs_nobody_until(one, now)) is not None}
     if keyed:
@@ -223,10 +230,10 @@ def how_to_resolve_items(unknown: Mapping[str, Attempt], identity: TaskIdentity,
             f"idempotency key, which tells whether the vendor accepted {them}, and pays nothing twice."
         )
         others = {key: one for key, one in unknown.items() if key not in keyed}
-        return f"{text}\n{how_to_resolve_items(others, identity, now)}" if others else text
+        return f"{text}\n{how_to_resolve_items(others, identity, now, job=job)}" if others else text
     if len(unknown) == 1:
         ((key, attempt),) = unknown.items()
-        return how_to_resolve(attempt, replace(identity, item=key))
+        return how_to_resolve(attempt, replace(identity, item=key), job=job)
     before = _iso(math.floor(max(one.intended_at for one in unknown.values())) + 1)
     answers = _iso(math.ceil(max(one.intended_at + one.post_seconds for one in unknown.values())))
     return "\n".join(

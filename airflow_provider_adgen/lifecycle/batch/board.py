@@ -33,7 +33,7 @@ from airflow_provider_adgen.lifecycle.batch.state import chosen
 from airflow_provider_adgen.lifecycle.legs import Resumed, WaitForJob
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from airflow_provider_adgen.core.clock import Clock
     from airflow_provider_adgen.core.record import Attempt, Record
@@ -107,7 +107,7 @@ class Board:
         """Return what all submissions cost, for each account."""
         return credits_of(one for state in self.states for one in state.costs)
 
-    def job_ids(self) -> Iterable[str]:
+    def job_ids(self) -> Collection[str]:
         """Return the jobs that the records name."""
         return self._jobs
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.decisions.batch import ItemStatus, batch_fails
+from airflow_provider_adgen.core.decisions.batch import batch_fails
 from airflow_provider_adgen.core.failpoints import failpoint
-from airflow_provider_adgen.core.wording import counted
+from airflow_provider_adgen.core.wording import counted, named
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.failure import BatchFailed
 from airflow_provider_adgen.lifecycle.batch.items import trouble
+from airflow_provider_adgen.lifecycle.batch.lost import look_for_jobs, lost_submissions, shared_jobs
 from airflow_provider_adgen.lifecycle.batch.notes import notes_of
 from airflow_provider_adgen.lifecycle.batch.opening import readable
 from airflow_provider_adgen.lifecycle.batch.reasons import why_no_result
@@ -25,13 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_adgen.core.clock import Clock
-    from airflow_provider_adgen.core.record import Attempt, Record
+    from airflow_provider_adgen.core.record import Record
     from airflow_provider_adgen.ledger.batch import BatchStore
     from airflow_provider_adgen.lifecycle.batch.board import Board
     from airflow_provider_adgen.lifecycle.batch.opening import Opening
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
+
+_SHARED = 5
+"""Jobs that the message names of those that more than one item could be."""
 
 
 class Ending:
@@ -105,6 +109,17 @@ class Ending:
             self._results,
         )
 
+    def look_for_lost(self) -> None:
+        """Find out which of the vendors' jobs the submissions could have started about which a person has to decide."""
+        look_for_jobs(
+            self._board.states,
+            self._opening,
+            self._facts,
+            resubmits=self._options.submit.policy.on_unknown_submission == "resubmit",
+            taken=self._board.job_ids(),
+            now=self._clock.now(),
+        )
+
     def wait(self, began: float) -> Wait:
         """
         Return what to wait for.
@@ -147,19 +162,27 @@ class Ending:
         stopped = {name: one.stopped for name, one in self._opening.accounts.items() if one.stopped}
         if not stopped and not batch_fails([one.told for one in states], self._options.fail_when):
             return Finished(told)
-        unknown = self._unknown()
         raise BatchFailed(
             told,
             stopped,
             why_no_result(states, stopped),
             retry_helps=self._board.retry_helps(),
-            unknown=how_to_resolve_items(unknown, self._facts.identity, self._clock.now()) if unknown else None,
+            unknown=self._how_to_resolve(),
         )
 
-    def _unknown(self) -> dict[str, Attempt]:
-        """Return the submissions of which nobody knows whether they were accepted, by the items' keys."""
-        found = ((one.key, readable(one)) for one in self._board.states if one.status is ItemStatus.UNKNOWN)
-        return {key: record.open for key, record in found if record is not None and record.open is not None}
+    def _how_to_resolve(self) -> str | None:
+        """Return what a person can do about unknown submissions; None where there are none."""
+        states = self._board.states
+        if not (unknown := lost_submissions(states)):
+            return None
+        named_jobs = [one.candidates.only for one in states if one.candidates is not None]
+        only = named_jobs[0] if len(named_jobs) == 1 else None
+        text = how_to_resolve_items(unknown, self._facts.identity, self._clock.now(), job=only)
+        if not (shared := shared_jobs(states)):
+            return text
+        some = named([f"{job} ({', '.join(map(repr, keys))})" for job, keys in shared.items()], _SHARED)
+        one, it = ("job", "it is") if len(shared) == 1 else ("jobs", "each is")
+        return f"{text}\nBefore you attach {one} {some}, find out whose {it}: more than one of these items could be."
 
 
 def _snapshot(state: ItemState) -> tuple[str, Callable[[], Record | None], bytes]:

@@ -154,8 +154,11 @@ class BatchLeg:
                 account.covered = 0
         self._drain()
         self._board.unwatched = [one for one in self._board.states if one.job is not None]
+        over = all(state.status is not None for state in self._board.states)
+        if over:
+            self._ending.look_for_lost()
         self._ending.write()
-        if all(state.status is not None for state in self._board.states):
+        if over:
             return self._ending.finish()
         if self._closed or self._clock.now() >= self._stop_at:
             reason = self._closed or "execution_timeout is nearly over"
@@ -176,7 +179,6 @@ class BatchLeg:
             clock=self._clock,
             log=self._log,
         )
-        members.taken = board.job_ids
         same = not first and self._store.notes.get("try") == self._facts.try_number
         notes = self._store.notes if same else {}
         for state in states:

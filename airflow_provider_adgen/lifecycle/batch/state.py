@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.record import Record
     from airflow_provider_adgen.ledger.ledger import Ledger
     from airflow_provider_adgen.lifecycle.batch.items import BatchItem, Choice
+    from airflow_provider_adgen.lifecycle.candidates import Candidates
     from airflow_provider_adgen.lifecycle.legs import Resumed, WaitForJob
 
 
@@ -36,6 +37,7 @@ class ItemState:
     :param status: what became of it; None while that is open.
     :param reason: why it has no result, or what is wrong with its result.
     :param waits_for: why nothing was submitted for it yet, as far as that is known.
+    :param candidates: the vendor's jobs that its lost submission could have started, once they were looked for.
     :param generation: its result, as in XCom.
     :param held: a refusal that may move it to its next choice, once its account has accepted something.
     :param credits: what it counts for among what each account has committed.
@@ -55,6 +57,7 @@ class ItemState:
     status: ItemStatus | None = None
     reason: str = ""
     waits_for: str = ""
+    candidates: Candidates | None = field(default=None, repr=False)
     generation: dict[str, Any] | None = field(default=None, repr=False)
     held: ApiError | None = None
     credits: dict[str, int] = field(default_factory=dict)
@@ -146,6 +149,7 @@ class ItemState:
         """Return its line of the results, as long as it is not put away."""
         choices = self.item.choices
         index = choices.index(self.choice) if self.choice in choices else None
+        jobs = {} if self.candidates is None else {"candidates": [one.to_json() for one in self.candidates.jobs]}
         return {
             "key": self.key,
             "status": str(self.told),
@@ -154,6 +158,7 @@ class ItemState:
             "conn_id": self.choice.conn_id if self.choice is not None else None,
             "generation": self.generation,
             "meta": self.item.meta,
+            **jobs,
         }
 
 
