@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.errors import AdGenError, InsufficientCredits
+from airflow_provider_adgen.core.wording import counted
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.vocabulary import Generation
@@ -49,8 +50,8 @@ def _balance(hook: AdGenHook, log: Any) -> int | None:
 def not_about_credits(error: InsufficientCredits, needed: int | None, told: int | None) -> InsufficientCredits:
     """Return the error for a 402 to an account that has enough credits."""
     return InsufficientCredits(
-        f"{error.message} The account has {told} credits and this takes {needed}, so waiting for credits would not "
-        "help.",
+        f"{error.message} The account has {counted(told or 0, 'credit')} and this takes {needed}, so waiting for "
+        "credits would not help.",
         vendor=error.vendor,
         endpoint=error.endpoint,
         status=error.status,

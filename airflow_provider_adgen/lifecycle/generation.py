@@ -12,6 +12,7 @@ from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.core.requests import note_missing_files
 from airflow_provider_adgen.core.sealing import together, unseal
 from airflow_provider_adgen.core.vocabulary import GenerationStatus
+from airflow_provider_adgen.core.wording import counted
 from airflow_provider_adgen.lifecycle.legs import Finished, SubmitLater, Wait, WaitForJob
 from airflow_provider_adgen.lifecycle.stop_messages import ended_without_result
 
@@ -218,6 +219,6 @@ class GenerationLeg:
             self._title,
             generation.id,
             generation.status,
-            f"; stored {len(generation.creatives)} file(s)" if self._options.destination else "",
+            f"; stored {counted(len(generation.creatives), 'file')}" if self._options.destination else "",
         )
         return Finished(generation)

@@ -22,14 +22,10 @@ from airflow_provider_adgen.core.decisions.submission import (
     Why,
     decide,
 )
-from airflow_provider_adgen.core.errors import (
-    AdGenError,
-    DownloadError,
-    InvalidRequest,
-    NotFound,
-)
+from airflow_provider_adgen.core.errors import AdGenError, DownloadError, InvalidRequest, NotFound
 from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.core.vocabulary import Generation, GenerationStatus
+from airflow_provider_adgen.core.wording import counted
 from airflow_provider_adgen.ledger.purse import Purse
 from airflow_provider_adgen.ledger.stores import record_folder
 from airflow_provider_adgen.lifecycle.asking import ask_for_job
@@ -317,7 +313,7 @@ class Submission:
             self.request.kind,
             self.vendor.title,
             ", ".join(generation.job_ids),
-            f", {cost} credits" if cost is not None else "",
+            f", {counted(cost, 'credit')}" if cost is not None else "",
         )
         return self.with_credits(generation)
 

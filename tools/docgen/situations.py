@@ -200,6 +200,7 @@ def _unresolved(posting: str, safe: str, paused: str, unknown: str) -> Outcome |
     if safe == SAFE.values[2]:
         ways = [(None, "key"), (replace(rule, kinds=frozenset()), "key"), (rule, None)]
     # Whose request it was matters only until its deadline; neither a clear nor which leg of a try asks ever does.
+    owners: tuple[bool, ...]
     owners = {_POSTING.values[0]: (False,), _POSTING.values[1]: (True,)}.get(posting, (False, True))
     owners = tuple(own for own in owners if own) or owners if refused else owners
     return _outcome(

@@ -21,6 +21,7 @@ from airflow_provider_adgen.core.decisions.batch import (
 )
 from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.core.registry import get_vendor
+from airflow_provider_adgen.core.wording import counted
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.notes import Note, risks, why_failed
@@ -249,8 +250,8 @@ class Board:
                 return True
             state.finish(
                 ItemStatus.REFUSED,
-                f"It costs {price} credits of connection {account.conn_id!r}, where this batch has committed "
-                f"{account.committed} of max_credits={account.max_credits}. Nothing was sent.",
+                f"It costs {counted(price or 0, 'credit')} of connection {account.conn_id!r}, where this batch has "
+                f"committed {account.committed} of max_credits={account.max_credits}. Nothing was sent.",
             )
             return False
         self.recount(state, record, price or 0)
