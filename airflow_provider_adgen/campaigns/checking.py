@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_adgen.campaigns.step import CampaignStep
+from airflow_provider_adgen.core.wording import counted
 from airflow_provider_adgen.operators._option_values import one_of, refused_options, seconds
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class CheckAccountsOperator(CampaignStep):
         if out:
             self.log.warning("Going on without accounts that cannot take part. %s", told)
         for conn_id, credits_left in remaining.items():
-            known = "does not tell its balance" if credits_left is None else f"has {credits_left} credits"
+            known = "does not tell its balance" if credits_left is None else f"has {counted(credits_left, 'credit')}"
             self.log.info("%s takes part; it %s.", conn_id, known)
         context["ti"].xcom_push(key=ACCOUNTS, value=list(remaining))
         return {

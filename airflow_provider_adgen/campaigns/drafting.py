@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.campaigns.step import ShowingStep, pull, states
 from airflow_provider_adgen.compat import AirflowSkipException
+from airflow_provider_adgen.core.wording import counted
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -45,5 +46,5 @@ class DraftCampaignOperator(ShowingStep):
         self._written = [draft["manifest"], draft["gallery"]]
         self.show_gallery(context, draft["gallery"])
         counts = dict(Counter(line["status"] for line in made.results))
-        self.log.info("%s shows %d creatives with a result.", draft["gallery"], len(made.with_result))
+        self.log.info("%s shows %s with a result.", draft["gallery"], counted(len(made.with_result), "creative"))
         return {**draft, "counts": counts}

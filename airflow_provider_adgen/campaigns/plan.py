@@ -14,6 +14,7 @@ from airflow_provider_adgen.campaigns.credits import CampaignAccount, read_assum
 from airflow_provider_adgen.campaigns.drafts import CatalogueRow, Draft, DraftChoice, DraftMaker
 from airflow_provider_adgen.core.briefs import PRODUCT_ARGUMENTS, products_of
 from airflow_provider_adgen.core.errors import InvalidRequest
+from airflow_provider_adgen.core.wording import counted
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.vendor import Vendor
@@ -341,16 +342,20 @@ def _log(plan: Plan) -> None:
     for account in plan.accounts.values():
         unpriced = f", {account.unpriced} of them without a known price" if account.unpriced else ""
         log.info(
-            "Planned for %s: %d creatives for %d credits%s; %d reused.",
+            "Planned for %s: %s for %s%s; %d reused.",
             account.conn_id,
-            account.items,
-            account.credits,
+            counted(account.items, "creative"),
+            counted(account.credits, "credit"),
             unpriced,
             account.reused,
         )
     for one in plan.passed_over:
         log.info(
-            "%s does not make %d creatives of brief %s: %s.", one["conn_id"], one["items"], one["brief"], one["reason"]
+            "%s does not make %s of brief %s: %s.",
+            one["conn_id"],
+            counted(one["items"], "creative"),
+            one["brief"],
+            one["reason"],
         )
     if plan.trimmed:
-        log.warning("%d creatives do not fit into max_credits and are left out.", len(plan.trimmed))
+        log.warning("Left out, because max_credits has no room: %s.", counted(len(plan.trimmed), "creative"))

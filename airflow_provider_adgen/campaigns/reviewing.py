@@ -24,6 +24,7 @@ from airflow_provider_adgen.compat import (
     never_expire,
     task_state_store,
 )
+from airflow_provider_adgen.core.wording import counted
 from airflow_provider_adgen.operators._errors import no_useless_retry
 from airflow_provider_adgen.operators.links import GALLERY, show_stored
 
@@ -174,7 +175,8 @@ class ReviewCampaignOperator(hitl.HITLOperator):
             if self.library:
                 self._bury(self.library, made, rejected, by)
         approved = answer["chosen_options"] == [APPROVE]
-        self.log.info("%s by %s; %d keys rejected.", APPROVE if approved else REJECT, by or "somebody", len(rejected))
+        keys = counted(len(rejected), "key")
+        self.log.info("%s by %s; %s rejected.", APPROVE if approved else REJECT, by or "somebody", keys)
         return {
             "approved": approved,
             "sha256": asked,

@@ -85,7 +85,8 @@ class CampaignVerdictOperator(CampaignStep):
         from airflow_provider_adgen.lifecycle.batch.results import say_credits
 
         for conn_id, sums in made["credits"].items():
-            self.log.info("Credits of %s: %s.", conn_id, say_credits(sums))
+            told = say_credits({**sums, "estimated": made["estimated"].get(conn_id, 0)})
+            self.log.info("Credits of %s: %s.", conn_id, told)
         self.log.info(
             "The run ended well: %s.", ", ".join(f"{many} {word}" for word, many in made["counts"].items() if many)
         )

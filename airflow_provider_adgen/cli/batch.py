@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from airflow_provider_adgen.cli import server
 from airflow_provider_adgen.cli.items import OPEN, RESOLVED, belongs, no_item
 from airflow_provider_adgen.cli.resolving import (
     Refused,
@@ -24,13 +23,14 @@ from airflow_provider_adgen.cli.resolving import (
     seconds_left,
     store,
 )
+from airflow_provider_adgen.cli.suspects import look
 from airflow_provider_adgen.cli.tables import columns, one_line, spreadsheet
 from airflow_provider_adgen.cli.text import task_of, when
 from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.decisions.batch import ItemStatus
 from airflow_provider_adgen.core.errors import AdGenError
+from airflow_provider_adgen.core.wording import counted
 from airflow_provider_adgen.lifecycle.batch.results import say_credits
-from airflow_provider_adgen.lifecycle.candidates import LOOK_AT, could_be, list_recent
 from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED, command
 from airflow_provider_adgen.lifecycle.stop_messages import how_to_resolve_items
 
@@ -39,16 +39,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from airflow_provider_adgen.cli.items import Batch, Item
+    from airflow_provider_adgen.cli.suspects import Suspects
     from airflow_provider_adgen.core.record import Attempt
 
 SHOWN = 20
 """Open items that ``show`` names."""
 
-CANDIDATES = 10
-"""Jobs that ``list --unknown`` names for an item: those that were created nearest to its submission."""
-
 _LISTED = ("key", "state", "job_id", "credits", "intended_at")
-_TO_FILL_IN = ("key", "job_id", "intended_at", "endpoint", "candidates")
+_TO_FILL_IN = ("key", "job_id", "intended_at", "endpoint", "candidates", "created_at", "also_candidate_of")
 
 
 # --- show, list ---------------------------------------------------------------------------------------------------
@@ -69,7 +67,7 @@ def show(batch: Batch, args: argparse.Namespace) -> str:
     }
     if args.output == "json":
         return json.dumps({"ok": True, **told}, indent=2)
-    lines = [f"{batch.identity}: a batch of {len(batch.items)} items"]
+    lines = [f"{batch.identity}: a batch of {counted(len(batch.items), 'item')}"]
     lines += [f"  {state}: {number}" for state, number in sorted(states.items())]
     lines += ["", "credits:"]
     for name, sums in batch.credits.items():
@@ -102,9 +100,10 @@ def list_items(batch: Batch, args: argparse.Namespace) -> str:
     found = [one.to_json() for one in listed]
     notes: list[str] = []
     if args.unknown:
-        candidates, notes = _candidates(batch, listed)
+        suspects = look(batch)
+        notes = suspects.notes
         for one in found:
-            one["candidates"] = candidates.get(one["key"], [])
+            one |= suspects.to_json(one["key"])
     if args.output == "json":
         return json.dumps({"ok": True, "task": task_of(batch.identity), "items": found, "notes": notes}, indent=2)
     for note in notes:
@@ -113,41 +112,6 @@ def list_items(batch: Batch, args: argparse.Namespace) -> str:
     if args.output == "csv":
         return spreadsheet(names, [one_line(one) for one in found])
     return "\n".join(columns(names, [one_line(one) for one in found])) if found else "No items."
-
-
-def _candidates(batch: Batch, unknown: list[Item]) -> tuple[dict[str, list[str]], list[str]]:
-    """Return for each unknown item the jobs that it could be, the nearest in time first, and what to know about it."""
-    attempts: dict[str, dict[str, Attempt]] = {}
-    for item in unknown:
-        if item.open is not None:
-            attempts.setdefault(item.open.conn_id, {})[item.key] = item.open
-    owners = batch.owners()
-    found: dict[str, list[str]] = {}
-    notes = []
-    for conn_id, its in attempts.items():
-        try:
-            hook = server.ServerHook(conn_id)
-            if not hook.vendor.promises.lists_jobs:
-                notes.append(f"{hook.vendor.title} cannot list its jobs: there are no candidates of {conn_id!r}.")
-                continue
-            # The batch's own jobs must not hide the others.
-            since = min(one.intended_at for one in its.values())
-            jobs, looked = list_recent(hook, since, most=LOOK_AT + len(owners))
-        except AdGenError as error:
-            notes.append(f"The jobs of {conn_id!r} could not be listed to look for candidates ({error.message})")
-            continue
-        jobs = [job for job in jobs if not any(one in owners for one in job.job_ids)]
-        notes.append(
-            f"{hook.vendor.title}, {conn_id!r}: {len(jobs)} of the {looked} most recently listed jobs were created "
-            "since the first of these submissions and belong to no item of this batch."
-        )
-        for key, attempt in its.items():
-            near = sorted(
-                could_be(jobs, attempt),
-                key=lambda job: abs((job.created_at.timestamp() if job.created_at else 1e12) - attempt.intended_at),
-            )
-            found[key] = [",".join(job.job_ids) for job in near[:CANDIDATES]]
-    return found, notes
 
 
 # --- attach --from ------------------------------------------------------------------------------------------------
@@ -190,8 +154,9 @@ def attach(batch: Batch, args: argparse.Namespace) -> str:
             + "\n".join(told)
         )
     decided = [(item, attempt, ",".join(ids)) for _, item, attempt, ids in wanted]
-    what = f"{len(decided)} submissions of {batch.identity} are now resolved: they started the jobs of {args.file}."
-    return _store(decided, f"{what} Clear the task: it waits for these jobs, stores them, and pays nothing.", args)
+    are, jobs = ("is", "a job") if len(decided) == 1 else ("are", "jobs")
+    what = f"{counted(len(decided), 'submission')} of {batch.identity} {are} now resolved, with {jobs} of {args.file}."
+    return _store(decided, f"{what} Clear the task: it waits for what is attached, stores it, and pays nothing.", args)
 
 
 def _read(file: str) -> list[tuple[int, str, str]]:
@@ -240,22 +205,24 @@ def dismiss(batch: Batch, args: argparse.Namespace) -> str:
     unknown = [(item, attempt) for item, attempt in earlier if item.resolution is None]
     if not unknown:
         raise Refused(
-            f"{batch.identity} has no unknown submission from before {args.before}: {len(earlier)} were resolved "
-            "before. Nothing was changed."
+            f"{batch.identity} has no unknown submission from before {args.before}: "
+            f"{counted(len(earlier), 'was', 'were')} resolved before. Nothing was changed."
         )
     attempts = [attempt for _, attempt in unknown]
     first, last = when(min(one.intended_at for one in attempts)), when(max(one.intended_at for one in attempts))
+    suspects, number = look(batch), counted(len(unknown), "submission")
+    it, them, jobs = ("it was", "this item", "job") if len(unknown) == 1 else ("they were", "these items", "jobs")
     confirm(
         args,
-        f"{len(unknown)} submissions of {batch.identity}, from {first} to {last}, will count as not accepted: after a "
-        f"clear, the task submits these items again. If they were accepted after all, you pay twice ({cost(attempts)} "
-        "more), and nobody collects the first jobs.",
+        f"{number} of {batch.identity}, from {first} to {last}, will count as not accepted: after a clear, the task "
+        f"submits {them} again. If {it} accepted after all, you pay twice ({cost(attempts)} more), and nobody collects "
+        f"the first {jobs}.\n{suspects.before_dismissing(batch, unknown)}",
     )
     text = (
-        f"{len(unknown)} submissions of {batch.identity} are now resolved: they started nothing. Clear the task: it "
-        "submits these items again, which costs credits."
+        f"{number} of {batch.identity} {'is' if len(unknown) == 1 else 'are'} now resolved: nothing was started. Clear "
+        f"the task: it submits {them} again, which costs credits."
     )
-    return _store([(item, attempt, NOT_SUBMITTED) for item, attempt in unknown], text, args)
+    return _store([(item, attempt, NOT_SUBMITTED) for item, attempt in unknown], text, args, suspects)
 
 
 def _moment(text: str) -> float:
@@ -273,14 +240,19 @@ def _moment(text: str) -> float:
 # --- both ---------------------------------------------------------------------------------------------------------
 
 
-def _store(decided: list[tuple[Item, Attempt, str]], text: str, args: argparse.Namespace) -> str:
+def _store(
+    decided: list[tuple[Item, Attempt, str]], text: str, args: argparse.Namespace, suspects: Suspects | None = None
+) -> str:
     """Store what was decided, and return the answer. After an error in the middle, the same command does the rest."""
     stored = [
         {"key": item.key, "attempt": attempt.uid, "variable": store(attempt, value), "value": value}
+        | (suspects.to_json(item.key) if suspects is not None else {})
         for item, attempt, value in decided
     ]
     if args.output == "json":
         return json.dumps({"ok": True, "resolved": stored, "next": text}, indent=2)
+    if len(stored) == 1:
+        return f"{text}\nThis is stored in the Airflow Variable {stored[0]['variable']}. Delete it to undo this."
     return (
         f"{text}\nThis is stored in {len(stored)} Airflow Variables adgen_resolve_<attempt>, the first of them "
         f"{stored[0]['variable']}. Delete an item's Variable to undo it."

@@ -127,18 +127,21 @@ _ABOUT_LEDGER = "What tasks have paid for, and how to resolve submissions whose 
 
 
 def _run(args: argparse.Namespace) -> None:
-    from airflow_provider_adgen.cli.output import logs_to_stderr
+    from airflow_provider_adgen.cli.output import logs_to_stderr, reader_may_leave
 
-    with logs_to_stderr():  # where this is the first import of Airflow
-        from airflow_provider_adgen.cli.ledger import run
+    with reader_may_leave():
+        with logs_to_stderr():  # where this is the first import of Airflow
+            from airflow_provider_adgen.cli.ledger import run
 
-    raise SystemExit(run(args))
+        raise SystemExit(run(args))
 
 
 def _report(args: argparse.Namespace) -> None:
+    from airflow_provider_adgen.cli.output import reader_may_leave
     from airflow_provider_adgen.cli.report import run
 
-    raise SystemExit(run(args))
+    with reader_may_leave():
+        raise SystemExit(run(args))
 
 
 def get_commands() -> list[Any]:

@@ -105,6 +105,12 @@ class Item:
                 sums[one.conn_id] = sums.get(one.conn_id, 0) + one.spent
         return sums
 
+    def _reason(self, last: Attempt | None) -> str | None:
+        told = last.reason if last is not None else None
+        if last is None or last.phase == "withdrawn":
+            return self.note[1] or told  # what its last leg noted is newer than a refusal in the record
+        return told or self.note[1] or None
+
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON."""
         last = self.known.counting if self.known is not None else None
@@ -118,7 +124,7 @@ class Item:
             "intended_at": when(last.intended_at) if last is not None else None,
             "attempt": last.uid if last is not None else None,
             "resolution": self.resolution,
-            "reason": (last.reason if last is not None else None) or self.note[1] or None,
+            "reason": self._reason(last),
         }
 
 

@@ -23,9 +23,11 @@ from airflow_provider_adgen.cli.resolving import (
     resolution_of,
     store,
 )
+from airflow_provider_adgen.cli.suspects import look
 from airflow_provider_adgen.cli.text import lines, summary, when
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest, NotFound
 from airflow_provider_adgen.core.identity import TaskIdentity
+from airflow_provider_adgen.lifecycle.candidates import find_candidates, not_listed
 from airflow_provider_adgen.lifecycle.resolution import GONE, NOT_SUBMITTED, variable_name
 
 if TYPE_CHECKING:
@@ -181,13 +183,26 @@ def _dismiss(identity: TaskIdentity, found: Batch | None, args: argparse.Namespa
         args,
         f"The submission of {identity} at {when(attempt.intended_at)} to {attempt.endpoint} will count as not "
         f"accepted: after a clear, the task submits again. If it was accepted after all, you pay twice "
-        f"({cost([attempt])} more), and nobody collects the first job.",
+        f"({cost([attempt])} more), and nobody collects the first job.\n{_could_be(identity, found, attempt)}",
     )
     text = (
         f"Attempt {attempt.uid} of {identity} is now resolved: it started nothing. Clear the task: it submits again, "
         "which costs credits."
     )
     return _resolve(attempt, NOT_SUBMITTED, text, args, outlives_clear)
+
+
+def _could_be(identity: TaskIdentity, found: Batch | None, attempt: Attempt) -> str:
+    """Say which of the vendor's jobs a submission could have started, before it is dismissed."""
+    if found is not None and identity.item is not None:
+        return look(found).before_dismissing(found, [(found.item(identity.item), attempt)])
+    try:
+        hook = server.ServerHook(attempt.conn_id)
+        if not hook.vendor.promises.lists_jobs:
+            return f"{hook.vendor.title} cannot list its jobs."
+        return find_candidates(hook, attempt).sentence
+    except AdGenError as error:  # the connection cannot be used here
+        return not_listed(error).sentence
 
 
 def _give_up(identity: TaskIdentity, attempt: Attempt, args: argparse.Namespace, outlives_clear: bool) -> str:

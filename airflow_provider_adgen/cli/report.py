@@ -16,6 +16,7 @@ from airflow_provider_adgen import settings
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.core.scrub import reason
+from airflow_provider_adgen.core.wording import counted
 from airflow_provider_adgen.ledger.records import read_records
 from airflow_provider_adgen.ledger.report import GROUPS, Totals, report
 
@@ -59,7 +60,10 @@ def _rows(args: argparse.Namespace) -> tuple[list[dict[str, Any]], str]:
     if not records.broken:
         return rows, ""
     first = ", ".join(records.broken[:5])
-    return rows, f"{len(records.broken)} objects of the ledger cannot be read as records and are left out: {first}"
+    return (
+        rows,
+        f"{counted(len(records.broken), 'object')} of the ledger cannot be read as a record and left out: {first}",
+    )
 
 
 def _refunds(vendor: str) -> Collection[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_adgen.cli import server
 from airflow_provider_adgen.cli.text import when
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest, NotFound
+from airflow_provider_adgen.core.wording import counted
 from airflow_provider_adgen.hooks.base import job_ids
 from airflow_provider_adgen.lifecycle.candidates import CLOCKS_DIFFER
 from airflow_provider_adgen.lifecycle.resolution import GONE, NOT_SUBMITTED, variable_name
@@ -128,7 +129,7 @@ def cost(attempts: Sequence[Attempt]) -> str:
         sums[one.conn_id] = sums.get(one.conn_id, 0) + (one.price or 0)
     unknown = {one.conn_id for one in attempts if one.price is None}
     named = [
-        "an undocumented number of credits" if name in unknown else f"{number} credits"
+        "an undocumented number of credits" if name in unknown else counted(number, "credit")
         for name, number in sorted(sums.items())
     ]
     if len(named) == 1:
@@ -138,18 +139,18 @@ def cost(attempts: Sequence[Attempt]) -> str:
 
 def confirm(args: argparse.Namespace, text: str) -> None:
     """
-    Ask once, unless ``--yes`` was given.
+    Say what will count, and ask once, unless ``--yes`` was given.
 
     :param text: what will count.
     :raises Refused: the answer is not yes.
     """
+    print(text, file=sys.stderr)
     if args.yes:
         return
-    print(text, file=sys.stderr)
     try:
         answer = input('Type "yes" if you have checked that the vendor has no such job: ')
     except EOFError:
-        answer = ""
+        raise Refused("Nothing was changed. Nobody answered: add --yes when you have looked.") from None
     if answer.strip().lower() not in {"yes", "y"}:
         raise Refused("Nothing was changed.")
 

@@ -22,6 +22,12 @@ def one_line(item: Mapping[str, Any]) -> dict[str, str]:
         "intended_at": item["intended_at"] or "",
         "endpoint": item["endpoint"] or "",
         "candidates": " ".join(item.get("candidates", ())),
+        "created_at": " ".join(job["created_at"] or "?" for job in item.get("candidate_jobs", ())),
+        "also_candidate_of": "; ".join(
+            f"{job['job_id']}: {', '.join(job['also_candidate_of'])}"
+            for job in item.get("candidate_jobs", ())
+            if job["also_candidate_of"]
+        ),
     }
 
 

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pendulum
-
+from airflow_provider_adgen.core.wording import moment
 from airflow_provider_adgen.lifecycle.stop_messages import how_to_resolve
 
 if TYPE_CHECKING:
@@ -15,9 +14,9 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.record import Attempt, Record
 
 
-def when(moment: float | None) -> str | None:
+def when(time: float | None) -> str | None:
     """Return a Unix time in ISO 8601, UTC."""
-    return None if moment is None else pendulum.from_timestamp(round(moment)).to_iso8601_string()
+    return None if time is None else moment(time)
 
 
 def task_of(identity: TaskIdentity) -> dict[str, Any]:

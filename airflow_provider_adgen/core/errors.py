@@ -101,12 +101,13 @@ class BudgetExceeded(AdGenError):
 
     :param message: the sentence for a person.
     :param until: Unix time at which the budget begins anew; None if the request fits into no day or month.
+    :param advice: what a person can do about it.
     """
 
     retry_helps = False
 
-    def __init__(self, message: str, *, until: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, until: float | None = None, advice: str = "") -> None:
+        super().__init__(message, advice=advice)
         self.until = until
 
 

@@ -357,7 +357,7 @@ class Vendor(abc.ABC):
         if text[-1] not in ".!?…":
             text += "."
         if fields["request_id"]:
-            text += f" Request id: {fields['request_id']}."
+            text += f" {REQUEST_ID} {fields['request_id']}."
         if answer.status == 402 and answer.status in self.promises.nothing_started - self.promises.inferred:
             text += " Nothing was started."
         if cls is InsufficientCredits:
@@ -365,6 +365,9 @@ class Vendor(abc.ABC):
             fields["available"] = _amount(_AVAILABLE, said)
         return cls(text, **fields)
 
+
+REQUEST_ID = "Request id:"
+"""What stands before a vendor's id of a request in the message of an error."""
 
 _HINTS = {
     401: "Check the connection's password: the key is missing, wrong, revoked or expired.",

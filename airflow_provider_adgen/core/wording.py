@@ -1,9 +1,10 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers and names in sentences."""
+"""Numbers, names and times in sentences."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,3 +31,14 @@ def named(names: Sequence[str], most: int) -> str:
     """
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def moment(value: datetime | float) -> str:
+    """
+    Return a time in ISO 8601, UTC, to the millisecond; without milliseconds where there are none.
+
+    :param value: a time with a time zone, or a Unix time.
+    """
+    time = datetime.fromtimestamp(round(value, 3), UTC) if isinstance(value, float | int) else value.astimezone(UTC)
+    text = time.isoformat(timespec="milliseconds" if time.microsecond >= 1000 else "seconds")
+    return text.removesuffix("+00:00") + "Z"

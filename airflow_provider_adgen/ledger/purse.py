@@ -14,6 +14,7 @@ from airflow_provider_adgen import metrics, settings
 from airflow_provider_adgen.core.decisions.budgets import Limits, begins_anew, day_of, parse_budgets
 from airflow_provider_adgen.core.errors import AdGenError, BudgetBusy, BudgetExceeded, InvalidRequest
 from airflow_provider_adgen.core.failpoints import failpoint
+from airflow_provider_adgen.core.wording import counted
 from airflow_provider_adgen.ledger.spend import SpendBook, Spent, account_folder, book_of, spent_with
 
 if TYPE_CHECKING:
@@ -37,11 +38,13 @@ class Filled:
     :param count: purchases, from the first on, that are covered. Less than all: ask again for the others later.
     :param over: if it is none, the limit that leaves no room: ``day`` or ``month``.
     :param until: if it is none, Unix time at which that budget begins anew; None if the first fits into none.
+    :param why: if it is none, what leaves no room, as a sentence.
     """
 
     count: int
     over: Literal["day", "month"] | None = None
     until: float | None = None
+    why: str = ""
 
 
 class Purse:
@@ -110,7 +113,7 @@ class Purse:
                 return self._held
         filled, reservation, _ = self._reserve([price], limits)
         if reservation is None:
-            raise self._exceeded(price, limits, filled)
+            raise _exceeded(filled)
         failpoint("after-reservation")
         return reservation
 
@@ -270,7 +273,7 @@ class Purse:
             if asked.over is not None:
                 fits = prices[0] <= min(limit for limit in (limits.day, limits.month) if limit is not None)
                 until = begins_anew(asked.over, self._clock.now()) if fits else None
-                return Filled(0, asked.over, until), None, 0
+                return Filled(0, asked.over, until, self._no_room(prices[0], limits, asked.over)), None, 0
             if self._clock.monotonic() - began > PATIENCE:
                 raise BudgetBusy(
                     f"Others are reserving what is left of the budget of {self._account.budget!r} ([adgen] budgets). "
@@ -287,15 +290,19 @@ class Purse:
             name = metrics.BUDGET_DAY_LEFT if period == "day" else metrics.BUDGET_MONTH_LEFT
             metrics.gauge(name, max(0, amount), tags)
 
-    def _exceeded(self, price: int, limits: Limits, filled: Filled) -> BudgetExceeded:
-        limit = limits.month if filled.over == "month" else limits.day
-        when = (
-            f"Raise it and clear the task, or wait: it begins anew with the next {filled.over}, UTC."
-            if filled.until is not None
-            else "It is more than a whole budget: no retry helps."
+    def _no_room(self, price: int, limits: Limits, over: Literal["day", "month"]) -> str:
+        limit = limits.month if over == "month" else limits.day
+        do = "does" if price == 1 else "do"
+        return (
+            f"{counted(price, 'credit')} {do} not fit into the budget of {self._account.budget!r} for this {over}: "
+            f"{counted(limit or 0, 'credit')} ([adgen] budgets)."
         )
-        return BudgetExceeded(
-            f"{price} credits do not fit into the budget of {self._account.budget!r} for this {filled.over}: "
-            f"{limit} credits ([adgen] budgets). Nothing was sent or charged. {when}",
-            until=filled.until,
-        )
+
+
+def _exceeded(filled: Filled) -> BudgetExceeded:
+    when = (
+        f"Raise it and clear the task, or wait: it begins anew with the next {filled.over}, UTC."
+        if filled.until is not None
+        else "It is more than a whole budget: no retry helps."
+    )
+    return BudgetExceeded(filled.why, until=filled.until, advice=f"Nothing was sent or charged. {when}")

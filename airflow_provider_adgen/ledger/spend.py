@@ -43,6 +43,7 @@ from airflow_provider_adgen.core.decisions.budgets import (
 )
 from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.core.record import RecordUnreadable
+from airflow_provider_adgen.core.wording import counted
 from airflow_provider_adgen.ledger.objects import create_object
 from airflow_provider_adgen.ledger.records import SPEND, names_in, read_records, storage
 
@@ -112,7 +113,7 @@ def spent_with(base: str, parts: Sequence[str], reservation: str) -> Spent:
     records = read_records(base, parts)
     if records.broken:
         raise RecordUnreadable(
-            f"{len(records.broken)} objects of the ledger cannot be read, {records.broken[0]} first."
+            f"{counted(len(records.broken), 'object')} of the ledger cannot be read, {records.broken[0]} first."
         )
     mine = [one for record in records.found.values() for one in record.attempts if one.reservation == reservation]
     return Spent(sum(one.spent for one in mine), any(one.phase == "intent" for one in mine))

@@ -10,6 +10,7 @@ from airflow_provider_adgen.core.errors import TEMPORARY, AdGenError, InvalidReq
 from airflow_provider_adgen.core.identity import field_hashes, fingerprint, idempotency_key
 from airflow_provider_adgen.core.record import Attempt, Record
 from airflow_provider_adgen.core.vocabulary import GenerationStatus
+from airflow_provider_adgen.core.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +129,7 @@ class AttemptLog:
         spent = record.spent(epoch) if record is not None else 0
         if spent + price > limit:
             raise InvalidRequest(
-                f"This {self._request.kind} request costs {price} credits and earlier attempts of "
+                f"This {self._request.kind} request costs {counted(price, 'credit')} and earlier attempts of "
                 f"{self._facts.identity} may have cost {spent}: together more than max_credits={limit}. Nothing was "
                 "sent."
             )

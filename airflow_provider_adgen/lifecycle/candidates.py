@@ -1,17 +1,19 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""Lists the vendor's jobs that a lost submission could have started, for a person to choose from."""
+"""Lists the vendor's jobs that lost submissions could have started, for a person to choose from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.core.vendor import read_listed
+from airflow_provider_adgen.core.wording import counted, moment, named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from airflow_provider_adgen.core.record import Attempt
     from airflow_provider_adgen.core.vocabulary import Generation
@@ -28,16 +30,56 @@ _NAME = 10
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """
+    A job that a lost submission could have started.
+
+    :param job_id: its id, or all ids of one generation, joined by commas.
+    :param status: its status.
+    :param created_at: when it was created, in ISO 8601; None where the vendor does not say.
+    :param also_of: keys of other items of the same batch whose lost submissions could have started it, too.
+    """
+
+    job_id: str
+    status: str
+    created_at: str | None = None
+    also_of: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        created = f"created {self.created_at or 'nobody says when'}"
+        also = f"; it could be that of {named([repr(one) for one in self.also_of], _NAME)}, too" if self.also_of else ""
+        return f"{self.job_id} ({self.status}, {created}{also})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "job_id": self.job_id,
+            "status": self.status,
+            "created_at": self.created_at,
+            "also_candidate_of": list(self.also_of),
+        }
+
+
+@dataclass(frozen=True)
 class Candidates:
     """
     The vendor's jobs that a lost submission could have started.
 
-    :param sentence: about them, for a person.
-    :param ids: theirs.
+    :param sentence: about them, for a person; empty where nothing is said of them here.
+    :param jobs: these jobs, those that were created nearest to the submission first.
     """
 
     sentence: str
-    ids: tuple[str, ...] = ()
+    jobs: tuple[Candidate, ...] = ()
+
+    @property
+    def only(self) -> str | None:
+        """The id of the only job that it can be; None where there is none, or another submission can be it, too."""
+        return self.jobs[0].job_id if len(self.jobs) == 1 and not self.jobs[0].also_of else None
+
+
+TOLD_LATER = Candidates("")
+"""Where the jobs of many lost submissions are looked for together."""
 
 
 def find_candidates(hook: AdGenHook, attempt: Attempt) -> Candidates:
@@ -50,8 +92,8 @@ def find_candidates(hook: AdGenHook, attempt: Attempt) -> Candidates:
     try:
         found, looked = list_recent(hook, attempt.intended_at)
     except AdGenError as error:
-        return Candidates(f"The vendor's jobs could not be listed to look for it ({error.message})")
-    return name_candidates(found, looked, attempt)
+        return not_listed(error)
+    return told(compare(found, {"": attempt})[""], looked)
 
 
 def list_recent(hook: AdGenHook, since: float, *, most: int = LOOK_AT) -> tuple[list[Generation], int]:
@@ -81,23 +123,53 @@ def could_be(jobs: Iterable[Generation], attempt: Attempt) -> list[Generation]:
     ]
 
 
-def name_candidates(jobs: list[Generation], looked: int, attempt: Attempt) -> Candidates:
+def compare(jobs: Iterable[Generation], attempts: Mapping[str, Attempt]) -> dict[str, tuple[Candidate, ...]]:
     """
-    Return those of the listed jobs that an attempt could have started.
+    Return for each of several lost submissions the jobs that it could have started, the nearest in time first.
 
-    :param jobs: jobs of the list.
-    :param looked: how many the list had.
-    :param attempt: the unresolved attempt.
+    :param jobs: jobs of the vendor's list that are no other submission's.
+    :param attempts: the unresolved attempts of one account, by a name; a batch's are named by the items' keys.
     """
-    found = could_be(jobs, attempt)
-    if not found:
-        return Candidates(f"None of the vendor's {looked} most recently listed jobs was created since then.")
-    names = ", ".join(
-        f"{job.id} ({job.status}{'' if job.created_at is not None else ', created nobody says when'})"
-        for job in found[:_NAME]
-    )
-    more = f" and {len(found) - _NAME} more" if len(found) > _NAME else ""
-    return Candidates(f"Jobs created since then that could be it: {names}{more}.", tuple(job.id for job in found))
+    jobs = list(jobs)
+    found = {name: could_be(jobs, one) for name, one in attempts.items()}
+    names: dict[str, list[str]] = {}
+    for name, its in found.items():
+        for job in its:
+            names.setdefault(_id(job), []).append(name)
+
+    def candidate(job: Generation, name: str) -> Candidate:
+        created = moment(job.created_at) if job.created_at is not None else None
+        return Candidate(_id(job), str(job.status), created, tuple(one for one in names[_id(job)] if one != name))
+
+    return {
+        name: tuple(candidate(job, name) for job in sorted(its, key=partial(_distance, attempts[name])))
+        for name, its in found.items()
+    }
+
+
+def _id(job: Generation) -> str:
+    return ",".join(job.job_ids)
+
+
+def _distance(attempt: Attempt, job: Generation) -> float:
+    return abs((job.created_at.timestamp() if job.created_at is not None else 1e12) - attempt.intended_at)
+
+
+def told(jobs: tuple[Candidate, ...], looked: int) -> Candidates:
+    """
+    Return what a person is told of the jobs that a lost submission could have started.
+
+    :param jobs: the jobs.
+    :param looked: how many jobs the list had.
+    """
+    if not jobs:
+        return Candidates(f"None of the vendor's {counted(looked, 'most recently listed job')} was created since then.")
+    return Candidates(f"Jobs created since then that could be it: {named([str(one) for one in jobs], _NAME)}.", jobs)
+
+
+def not_listed(error: AdGenError) -> Candidates:
+    """Return what a person is told where the vendor's jobs could not be listed."""
+    return Candidates(f"The vendor's jobs could not be listed to look for it ({error.message})")
 
 
 async def _recent(wire: Wire, since: float, most: int) -> tuple[list[Generation], int]:

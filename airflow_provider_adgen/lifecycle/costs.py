@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.errors import AdGenError, InsufficientCredits
 from airflow_provider_adgen.core.vocabulary import estimate_mark
+from airflow_provider_adgen.core.wording import counted
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.vocabulary import Generation
@@ -50,8 +51,8 @@ def _balance(hook: AdGenHook, log: Any) -> int | None:
 def not_about_credits(error: InsufficientCredits, needed: int | None, told: int | None) -> InsufficientCredits:
     """Return the error for a 402 to an account that has enough credits."""
     return InsufficientCredits(
-        f"{error.message} The account has {told} credits and this takes {needed}, so waiting for credits would not "
-        "help.",
+        f"{error.message} The account has {counted(told or 0, 'credit')} and this takes {needed}, so waiting for "
+        "credits would not help.",
         vendor=error.vendor,
         endpoint=error.endpoint,
         status=error.status,
@@ -70,8 +71,8 @@ def say_cost(charged: int | None, price: int | None) -> str:
     :param price: what counts where it told nothing; None where that is not known either.
     """
     if charged is not None:
-        return f"{charged} credits"
-    return f"{price} credits{estimate_mark(price, price)}" if price is not None else "cost unknown"
+        return counted(charged, "credit")
+    return f"{counted(price, 'credit')}{estimate_mark(price, price)}" if price is not None else "cost unknown"
 
 
 def put_costs(generation: Generation, quoted: int | None, attempt_log: AttemptLog) -> Generation:

@@ -10,10 +10,11 @@ from airflow_provider_adgen.compat import AirflowSkipException
 from airflow_provider_adgen.core.errors import AdGenError, DownloadError, GenerationFailed, GenerationTimeout, NotFound
 from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.core.requests import note_missing_files
-from airflow_provider_adgen.core.scrub import scrub
 from airflow_provider_adgen.core.sealing import together, unseal
 from airflow_provider_adgen.core.vocabulary import GenerationStatus
+from airflow_provider_adgen.core.wording import counted
 from airflow_provider_adgen.lifecycle.legs import Finished, SubmitLater, Wait, WaitForJob
+from airflow_provider_adgen.lifecycle.stop_messages import ended_without_result
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.clock import Clock
@@ -195,16 +196,8 @@ class GenerationLeg:
         log = self._submission.attempt_log
         if (last := log.counting) is not None and last.phase == "submitted":
             log.ended(last, generation)
-        refunded = generation.status in self._submission.vendor.promises.refunded
         raise GenerationFailed(
-            f"{title} job {job} ended as {generation.status}"
-            + (f": {scrub(generation.error).rstrip('.')}" if generation.error else "")
-            + ". "
-            + (
-                f"{title} documents that it refunds such jobs."
-                if refunded
-                else f"Whether {title} refunds it is not documented."
-            ),
+            ended_without_result(self._submission.vendor, job, str(generation.status), generation.error),
             generation_id=generation.id,
             status=str(generation.status),
         )
@@ -226,6 +219,6 @@ class GenerationLeg:
             self._title,
             generation.id,
             generation.status,
-            f"; stored {len(generation.creatives)} file(s)" if self._options.destination else "",
+            f"; stored {counted(len(generation.creatives), 'file')}" if self._options.destination else "",
         )
         return Finished(generation)

@@ -25,6 +25,8 @@ from airflow_provider_adgen.core.errors import (
     SubmissionUnknown,
 )
 from airflow_provider_adgen.core.registry import get_vendor
+from airflow_provider_adgen.core.scrub import scrub
+from airflow_provider_adgen.core.wording import counted, named
 from airflow_provider_adgen.lifecycle.resolution import GONE, NOT_SUBMITTED, command, variable_name
 
 if TYPE_CHECKING:
@@ -142,6 +144,15 @@ def stop_error(
                 "submission, and it was not stored; the vendor documents no way to get it again. It is paid for. "
                 "Clear the task with on_clear='fresh' to pay for a new one, and set destination so that it is stored."
             )
+        case Why.REPEAT_REFUSED:
+            until = key_tells_until(attempt, vendor.promises.idempotency) or attempt.began_at
+            return SubmissionUnknown(
+                f"{_nobody_knows(attempt, vendor, facts)}. It was sent again with the same idempotency key, which pays "
+                f"nothing twice, and that was refused: {(attempt.reason or '').rstrip('.')}. This says nothing about "
+                "the first time.",
+                advice=f"Put the account right, and clear the task before {_iso(math.floor(until))}: the key then "
+                "tells whether it was accepted, and still pays nothing twice.",
+            )
         case _:
             return _unknown(attempt, vendor, facts, candidates, outlives_clear)
 
@@ -149,21 +160,34 @@ def stop_error(
 def _unknown(
     attempt: Attempt, vendor: Vendor, facts: TaskFacts, candidates: Candidates | None, outlives_clear: bool
 ) -> SubmissionUnknown:
-    when = _iso(attempt.intended_at)
-    cost = f"Up to {attempt.price} credits" if attempt.price is not None else "An undocumented number of credits"
+    cost = (
+        f"Up to {counted(attempt.price, 'credit')}"
+        if attempt.price is not None
+        else "An undocumented number of credits"
+    )
     return SubmissionUnknown(
-        f"Nobody knows whether {vendor.title} accepted the submission that {facts.identity} sent at {when} to "
-        f"{attempt.endpoint} (fingerprint {attempt.fingerprint[:12]})"
+        _nobody_knows(attempt, vendor, facts)
         + (f": {attempt.reason.rstrip('.')}" if attempt.reason else "")
         + (f" (it answered {attempt.answer!r})" if attempt.answer else "")
-        + f". {cost} may have been charged. Nothing more is sent until a person decides. "
-        + (f"{candidates.sentence}\n" if candidates is not None else f"{vendor.title} cannot list its jobs.\n")
+        + f". {cost} may have been charged. Nothing more is sent until a person decides.\n"
+        + (f"{jobs}\n" if (jobs := _jobs(vendor, candidates)) else "")
         + how_to_resolve(
             attempt,
             facts.identity,
-            job=candidates.ids[0] if candidates is not None and len(candidates.ids) == 1 else None,
+            job=candidates.only if candidates is not None else None,
             outlives_clear=outlives_clear,
         )
+    )
+
+
+def _jobs(vendor: Vendor, candidates: Candidates | None) -> str:
+    return candidates.sentence if candidates is not None else f"{vendor.title} cannot list its jobs."
+
+
+def _nobody_knows(attempt: Attempt, vendor: Vendor, facts: TaskFacts) -> str:
+    return (
+        f"Nobody knows whether {vendor.title} accepted the submission that {facts.identity} sent at "
+        f"{_iso(attempt.intended_at)} to {attempt.endpoint} (fingerprint {attempt.fingerprint[:12]})"
     )
 
 
@@ -201,27 +225,30 @@ def how_to_resolve(
     return "\n".join(lines)
 
 
-def how_to_resolve_items(unknown: Mapping[str, Attempt], identity: TaskIdentity, now: float) -> str:
+def how_to_resolve_items(
+    unknown: Mapping[str, Attempt], identity: TaskIdentity, now: float, *, job: str | None = None
+) -> str:
     """
     Return what a person can do about items of a batch whose outcome is unknown: several lines to copy from.
 
     :param unknown: their attempts, by their keys; not empty.
     :param identity: the batch's task.
     :param now: Unix time.
+    :param job: the only job that it can be, if a person has to decide about one item.
     """
-    keyed = {key: until for key, one in unknown.items() if (until := _needs_nobody_until(one, now)) is not None}
+    keyed = {key: until for key, one in unknown.items() if (until := needs_nobody_until(one, now)) is not None}
     if keyed:
-        shown = ", ".join(list(keyed)[:_SHOWN]) + (", ..." if len(keyed) > _SHOWN else "")
+        need, them = ("needs", "it") if len(keyed) == 1 else ("need", "them")
         text = (
-            f"{len(keyed)} unknown submission(s) need nobody to decide ({shown}): clear the task before "
-            f"{_iso(math.floor(min(keyed.values())))}. They are sent again with their idempotency keys, which tell "
-            "whether they were accepted, and pay nothing twice."
+            f"{counted(len(keyed), 'unknown submission')} {need} nobody to decide ({named(list(keyed), _SHOWN)}): a "
+            f"retry or a clear before {_iso(math.floor(min(keyed.values())))} sends {them} again with the same "
+            f"idempotency key, which tells whether the vendor accepted {them}, and pays nothing twice."
         )
         others = {key: one for key, one in unknown.items() if key not in keyed}
-        return f"{text}\n{how_to_resolve_items(others, identity, now)}" if others else text
+        return f"{text}\n{how_to_resolve_items(others, identity, now, job=job)}" if others else text
     if len(unknown) == 1:
         ((key, attempt),) = unknown.items()
-        return how_to_resolve(attempt, replace(identity, item=key))
+        return how_to_resolve(attempt, replace(identity, item=key), job=job)
     before = _iso(math.floor(max(one.intended_at for one in unknown.values())) + 1)
     answers = _iso(math.ceil(max(one.intended_at + one.post_seconds for one in unknown.values())))
     return "\n".join(
@@ -238,7 +265,13 @@ def how_to_resolve_items(unknown: Mapping[str, Attempt], identity: TaskIdentity,
     )
 
 
-def _needs_nobody_until(attempt: Attempt, now: float) -> float | None:
+def needs_nobody_until(attempt: Attempt, now: float) -> float | None:
+    """
+    Return until when the key of an open attempt tells what came of it, in Unix time; None where a person has to decide.
+
+    :param attempt: the attempt.
+    :param now: Unix time.
+    """
     if attempt.key is None:
         return None
     until = key_tells_until(attempt, get_vendor(attempt.vendor).promises.idempotency)
@@ -253,6 +286,19 @@ def _keys(vendor: Vendor) -> str:
     if rule.while_running:
         return f"{vendor.title}'s idempotency keys (requests: {kinds}) tell nothing once the job is over."
     return f"{vendor.title}'s idempotency keys are for other requests ({kinds})."
+
+
+def ended_without_result(vendor: Vendor, job: str, status: str, reason: str | None) -> str:
+    """
+    Return the sentences about a job that is over and has no result.
+
+    :param vendor: the vendor.
+    :param job: the ids of the generation's jobs.
+    :param status: the status that it ended with.
+    :param reason: what the vendor said of that.
+    """
+    why = f": {scrub(reason).rstrip('.')}" if reason else ""
+    return f"{vendor.title} job {job} ended as {status}{why}. {_refund(vendor, status)}"
 
 
 def _refund(vendor: Vendor, word: str) -> str:

@@ -22,12 +22,7 @@ from airflow_provider_adgen.core.decisions.submission import (
     Why,
     decide,
 )
-from airflow_provider_adgen.core.errors import (
-    AdGenError,
-    DownloadError,
-    InvalidRequest,
-    NotFound,
-)
+from airflow_provider_adgen.core.errors import AdGenError, DownloadError, InvalidRequest, NotFound
 from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.core.vocabulary import Generation, GenerationStatus
 from airflow_provider_adgen.ledger.purse import Purse
@@ -224,6 +219,7 @@ class Submission:
             now=self._clock.now(),
             resumed=resumed,
             own=counting is not None and counting.uid in self._posted,
+            waits=self.options.on_insufficient == "wait",
             moved=self._surroundings.moved,
             says=says,
         )
@@ -374,8 +370,8 @@ class Submission:
         if decision.attempt is not None and decision.why == Why.UNRESOLVED:
             own = decision.attempt.uid in self._posted
             count_unknown(decision.attempt, self.facts.try_number, own=own)
-        if decision.attempt is not None and decision.attempt.phase == "intent" and self.vendor.promises.lists_jobs:
-            found = self._surroundings.candidates(self.hook, decision.attempt)
+            if self.vendor.promises.lists_jobs:
+                found = self._surroundings.candidates(self.hook, decision.attempt)
         return stop_error(decision, self.vendor, self.facts, candidates=found, outlives_clear=self._outlives_clear)
 
     def awaited(self) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk import BaseOperator
 
 from airflow_provider_adgen.compat import TRIGGER_FAILED, AirflowFailException, AirflowSkipException, conf
+from airflow_provider_adgen.core.wording import counted
 from airflow_provider_adgen.operators._errors import no_useless_retry
 from airflow_provider_adgen.operators._legs import LegRunner
 from airflow_provider_adgen.operators._option_values import one_of, refused_options, seconds, whole_credits
@@ -143,7 +144,7 @@ class CreditCheckOperator(BaseOperator):
                 if report is not None and (report["sufficient"] is not False or self.on_insufficient != "wait" or over):
                     return Finished(self._conclude(hook, report))
                 needed = sum(one.credits or 0 for one in prices) + reserve
-                reason, moment = f"fewer than {needed} credits", SYSTEM.now() + interval
+                reason, moment = f"fewer than {counted(needed, 'credit')}", SYSTEM.now() + interval
                 later = SubmitLater(self.conn_id, reason, moment, credits=needed, claims=False)
                 return Wait(since=since, until=since + timeout, submit=(later,), remember={_SINCE: since})
 
@@ -213,13 +214,18 @@ class CreditCheckOperator(BaseOperator):
                 raise AirflowFailException(f"{silent} Nothing was charged.")
             self.log.warning("%s", silent)
         if report["unpriced"]:
-            self.log.warning("%d request(s) have no known price and are not in the sum.", report["unpriced"])
-        text = f"{report['required']} credits are needed at {title} and {report['remaining']} remain"
+            priced = "has" if report["unpriced"] == 1 else "have"
+            number = counted(report["unpriced"], "request")
+            self.log.warning("%s of the plan %s no known price; the sum leaves that out.", number, priced)
+        needed = counted(report["required"], "credit is", "credits are")
+        left = report["remaining"]
+        known = "it does not tell how many remain" if left is None else counted(left, "remains", "remain")
+        text = f"{needed} needed at {title} and {known}"
         if report["sufficient"] is not False:
             self.log.info("%s.", text)
             return report
         if self.on_insufficient == "trim" and report["affordable"]:
-            self.log.warning("%s: going on with %d request(s).", text, len(report["affordable"]))
+            self.log.warning("%s: going on with %s.", text, counted(len(report["affordable"]), "request"))
             return report
         if self.on_insufficient in {"skip", "trim"}:
             raise AirflowSkipException(f"{text}. Nothing was charged.")

@@ -42,8 +42,10 @@ SAFE = Factor(
         "no: the request changed meanwhile",
         "no: the account's key changed meanwhile",
         "no: the last three answers were the same error",
+        "no: it is promised only while the first request runs, and the account had it refused (402, 403)",
+        "yes, and in this leg a repeat was refused because of the account (402, 403)",
     ),
-    {(0, 1): YES, (2, 3, 4, 5, 6, 7): "no, for any reason"},
+    {(0, 1): YES, (2, 3, 4, 5, 6, 7, 8): "no, for any reason"},
 )
 _POSTING = Factor(
     "The first request",
@@ -185,19 +187,22 @@ def _nothing(earlier: str) -> Outcome:
 def _unresolved(posting: str, safe: str, paused: str, unknown: str) -> Outcome | None:
     now = _INTENDED + (30.0 if posting != _POSTING.values[2] else 10 * _POST)
     window = 20.0 if safe == SAFE.values[3] else 10_000.0
-    rule = replace(_RUNNING if safe == _WHILE else _LASTING, seconds=window)
+    refused = safe in SAFE.values[8:]
+    rule = replace(_RUNNING if safe in {_WHILE, SAFE.values[8]} else _LASTING, seconds=window)
     written: dict[str, Any] = {
         "fingerprint": "other" if safe == SAFE.values[5] else _INPUT,
         "key_tag": "other" if safe == SAFE.values[6] else _KEY,
         "unknown": safe == SAFE.values[4],
-        "statuses": [500, 500, 500] if safe == SAFE.values[7] else [500, 0],
+        "statuses": [500, 500, 500] if safe == SAFE.values[7] else [500, 402 if refused else 0],
         "sent_at": now - (1.0 if paused == _PAUSED.values[1] else 900.0),
     }
     ways: list[tuple[Idempotency | None, str | None]] = [(rule, "key")]
     if safe == SAFE.values[2]:
         ways = [(None, "key"), (replace(rule, kinds=frozenset()), "key"), (rule, None)]
     # Whose request it was matters only until its deadline; neither a clear nor which leg of a try asks ever does.
+    owners: tuple[bool, ...]
     owners = {_POSTING.values[0]: (False,), _POSTING.values[1]: (True,)}.get(posting, (False, True))
+    owners = tuple(own for own in owners if own) or owners if refused else owners
     return _outcome(
         *(
             _situation(

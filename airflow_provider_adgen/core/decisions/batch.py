@@ -60,6 +60,32 @@ NOT_COUNTED = frozenset({ItemStatus.SKIPPED, ItemStatus.REMOVED})
 ALWAYS_FAIL = frozenset({ItemStatus.UNKNOWN, ItemStatus.SUBMITTED})
 
 
+class Stop(StrEnum):
+    """Why nothing new is submitted in this try."""
+
+    ACCOUNT = "account"
+    """The account takes nothing more: it refused something, or its budget is used up."""
+
+    FAILURE = "failure"
+    """An item failed or was refused, and ``on_item_failure`` is ``stop``."""
+
+    TIME = "time"
+    """The time in which the try may submit is over."""
+
+
+def settles(stop: Stop, *, is_open: bool) -> bool:
+    """
+    Return whether an item's leg runs although nothing new is submitted.
+
+    A submission that may have been accepted is then still repeated with its key where :func:`.decide` says that it does
+    not pay again: it was counted when it was sent, and keys do not last. It also writes down what is known otherwise.
+
+    :param stop: why nothing new is submitted.
+    :param is_open: a submission of the item may have been accepted.
+    """
+    return is_open and stop is not Stop.TIME
+
+
 class Do(StrEnum):
     """What to do about an item."""
 

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 SAME_FAILURE_LIMIT = 3
 """So many equal error answers to one attempt settle that repeating does not help."""
 
+ACCOUNT_REFUSALS = frozenset({402, 403})
+"""
+Answers that blame the account. To a repeat, they say nothing about the submission; once the account is put right, the
+same key still tells. (After a 401 the account's key changes, and nothing is promised about the same key there.)
+"""
+
 REFUSED_PAUSE = 1.0
 """Seconds before a submission that was refused for now is made again, the first time."""
 
@@ -89,6 +95,7 @@ class Why(StrEnum):
     DELIVERED = "the recorded generation was delivered"
     YOUNG_INTENT = "the process that wrote the intent may still be submitting"
     PAUSE = "the vendor gets a pause before the same submission is repeated"
+    REPEAT_REFUSED = "the vendor refused the repeat because of its account, and the same key can still tell later"
     UNRESOLVED = "nobody knows whether the earlier submission was accepted"
     NO_RECORD = "there is no record of what an earlier try submitted"
     CHANGED_INPUT = "the input changed since a generation was submitted"
@@ -134,6 +141,7 @@ class Situation:
     :param now: Unix time.
     :param resumed: this is a later leg of the try that submitted.
     :param own: this process made the last attempt and knows that its posting is over.
+    :param waits: it waits for credits where they are missing.
     :param moved: where the recorded job is another choice's of the same item, its refund is documented: this submission
         takes its place.
     :param says: the status of the recorded job at the vendor, :data:`MISSING`, :data:`LOST`, or None while not asked.
@@ -152,6 +160,7 @@ class Situation:
     try_number: int = 1
     resumed: bool = False
     own: bool = False
+    waits: bool = False
     moved: bool = False
     says: str | None = None
 
@@ -232,6 +241,11 @@ def _unresolved(situation: Situation, last: Attempt) -> Decision:
         delay = repeat_delay(len(last.statuses), _SHORT_PAUSE if rule.while_running else _FIRST_PAUSE)
         due = max(situation.now, earliest, (last.sent_at or 0.0) + delay, last.retry_at or 0.0)
         if due < until:
+            if situation.own and _refused_for_account(last, waits=situation.waits):
+                # This try changes nothing about that. The next one repeats it, if the key lasts until then.
+                return (
+                    _settle(situation, last) if rule.while_running else Decision(Action.STOP, Why.REPEAT_REFUSED, last)
+                )
             if situation.now < due:
                 return Decision(Action.WAIT, Why.PAUSE, last, seconds=due - situation.now)
             return Decision(Action.REPEAT, Why.KEY_PROTECTS, last)
@@ -256,7 +270,12 @@ def key_tells_until(last: Attempt, rule: Idempotency | None) -> float | None:
 
 def _stuck(last: Attempt) -> bool:
     tail = last.statuses[-SAME_FAILURE_LIMIT:]
-    return len(tail) == SAME_FAILURE_LIMIT and len(set(tail)) == 1 and tail[0] not in {0, 429}
+    return len(tail) == SAME_FAILURE_LIMIT and len(set(tail)) == 1 and tail[0] not in {0, 429, *ACCOUNT_REFUSALS}
+
+
+def _refused_for_account(last: Attempt, *, waits: bool) -> bool:
+    status = last.statuses[-1] if last.statuses else 0
+    return status in ACCOUNT_REFUSALS and not (waits and status == 402)
 
 
 def repeat_delay(sends: int, first: float = _FIRST_PAUSE) -> float:

@@ -71,6 +71,11 @@ class BatchAccount:
         self.no_budget_until = 0.0
         """Unix time until which its budget has no room for anything that is not reserved yet."""
 
+        self.waited_for = ""
+        """What it waited for last, where that is known from an earlier leg; it may be waiting for that still."""
+
+        self._no_budget = ""
+
         # Why it seems to refuse everything.
         self._suspicion: str | None = None
         self._unanswered = 0
@@ -120,14 +125,25 @@ class BatchAccount:
         if self.later is None or later.not_before > self.later.not_before:
             self.later = later
 
+    def out_of_budget(self, until: float, why: str) -> None:
+        """Take in that its budget has no room for anything new until a Unix time, and why."""
+        self.no_budget_until, self._no_budget = until, why
+
+    def why(self, now: float) -> str:
+        """Return why nothing new was submitted to it until now; empty where nothing is known of that."""
+        if now < self.no_budget_until:
+            return self._no_budget
+        return self.later.reason if self.later is not None else self.waited_for
+
     def reopened(self, now: float) -> None:
         """Forget a wait that is over."""
         if self.later is not None and self.later.not_before <= now:
+            self.waited_for = self.later.reason
             self.later = None
 
     def answered(self) -> None:
         """Take in that it accepted a submission."""
-        self.accepted, self._unanswered = True, 0
+        self.accepted, self._unanswered, self.waited_for = True, 0, ""
 
     def unanswered(self, now: float) -> None:
         """

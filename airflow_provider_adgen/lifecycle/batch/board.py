@@ -13,12 +13,15 @@ from airflow_provider_adgen.core.decisions.batch import (
     Do,
     ItemStatus,
     Step,
+    Stop,
     fate,
     next_step,
     note_holds,
+    settles,
 )
 from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.core.registry import get_vendor
+from airflow_provider_adgen.core.wording import counted
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.notes import Note, risks, why_failed
@@ -31,7 +34,7 @@ from airflow_provider_adgen.lifecycle.batch.state import chosen
 from airflow_provider_adgen.lifecycle.legs import Resumed, WaitForJob
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from airflow_provider_adgen.core.clock import Clock
     from airflow_provider_adgen.core.record import Attempt, Record
@@ -79,14 +82,11 @@ class Board:
         self.over: deque[ItemState] = deque()
         """Items whose job is over, to be collected."""
 
-        self.sleeping: list[tuple[float, int, ItemState, str]] = []
+        self.sleeping: list[tuple[float, int, ItemState]] = []
         """Items that may be submitted later, however willing their account is: a heap of Unix times."""
 
         self.unwatched: list[ItemState] = []
         """Items whose job has begun to be waited for."""
-
-        self.given_up = ""
-        """Why nothing more is submitted in this try; empty while something may be."""
 
         self._jobs: set[str] = set()
         self._order = itertools.count()
@@ -108,21 +108,14 @@ class Board:
         """Return what all submissions cost, for each account."""
         return credits_of(one for state in self.states for one in state.costs)
 
-    def job_ids(self) -> Iterable[str]:
+    def job_ids(self) -> Collection[str]:
         """Return the jobs that the records name."""
         return self._jobs
 
-    def notes(self) -> dict[str, Note]:
-        """Return what the next leg of this try need not find out again."""
-        found: dict[str, Note] = {}
-        for one in self.states:
-            if one.outcome is not None:
-                continue  # the snapshot says it beside its record
-            index = one.item.choices.index(one.choice) if one.choice in one.item.choices else None
-            if one.status not in {None, ItemStatus.COMPLETED, ItemStatus.SKIPPED} or (one.status is None and index):
-                kept = one.generation if one.status is ItemStatus.REUSED else None
-                found[item_folder(one.key)] = (str(one.status or ""), one.reason, index, kept)
-        return found
+    @property
+    def given_up(self) -> str:
+        """Why nothing new is submitted in this try; empty while something may be."""
+        return self._members.given_up
 
     # --- the beginning ----------------------------------------------------------------------------------------------
 
@@ -257,8 +250,8 @@ class Board:
                 return True
             state.finish(
                 ItemStatus.REFUSED,
-                f"It costs {price} credits of connection {account.conn_id!r}, where this batch has committed "
-                f"{account.committed} of max_credits={account.max_credits}. Nothing was sent.",
+                f"It costs {counted(price or 0, 'credit')} of connection {account.conn_id!r}, where this batch has "
+                f"committed {account.committed} of max_credits={account.max_credits}. Nothing was sent.",
             )
             return False
         self.recount(state, record, price or 0)
@@ -297,6 +290,7 @@ class Board:
         if note is not None and not bought and note[2] is not None and note[2] < len(item.choices):
             index = note[2]
         state.choice = item.choices[index] if index is not None else self._opening.recorded_choice(state)
+        state.waits_for = note[1] if note is not None and not note[0] else ""
         if note is not None and note_holds(note[0], last, step):
             state.generation = note[3]
             state.finish(ItemStatus(note[0]), note[1])
@@ -371,23 +365,29 @@ class Board:
             self._members.submission(state).attempt_log.heard(sealed)
         self.over.append(state)
 
-    def sleep(self, state: ItemState, until: float, reason: str) -> None:
-        """Let an item be submitted from a Unix time on; *reason* says why, for the log."""
-        heapq.heappush(self.sleeping, (until, next(self._order), state, reason))
+    def sleep(self, state: ItemState, until: float, why: str) -> None:
+        """Let an item be submitted from a Unix time on, and not before, for a reason."""
+        state.waits_for = why
+        heapq.heappush(self.sleeping, (until, next(self._order), state))
 
     def wake(self, now: float) -> None:
         """Let items go on whose time has come."""
         while self.sleeping and self.sleeping[0][0] <= now:
             self.make_ready(heapq.heappop(self.sleeping)[2], first=True)
 
-    def give_up(self, reason: str) -> None:
-        """Submit nothing more in this try."""
-        self.given_up = reason
+    def give_up(self, reason: str, stop: Stop) -> None:
+        """Submit nothing new in this try; *stop* says what kind of reason that is."""
+        self._members.given_up = reason
         for waiting in self.ready.values():
-            while waiting:
-                waiting.popleft().stop(reason)
-        while self.sleeping:
-            self.sleeping.pop()[2].stop(reason)
+            for state in [one for one in waiting if not settles(stop, is_open=one.may_be_accepted)]:
+                waiting.remove(state)
+                state.stop(reason, state.waits_for or self.account(state).why(self._clock.now()))
+        asleep, self.sleeping = self.sleeping, []
+        for moment, _, state in asleep:
+            if settles(stop, is_open=state.may_be_accepted):
+                self.sleep(state, moment, state.waits_for)
+            else:
+                state.stop(reason, state.waits_for)
 
     def retry_helps(self) -> bool:
         """Whether the next try could do better for any item."""

@@ -7,12 +7,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.decisions.batch import ItemStatus, batch_fails
+from airflow_provider_adgen.core.decisions.batch import batch_fails
 from airflow_provider_adgen.core.failpoints import failpoint
+from airflow_provider_adgen.core.wording import counted, named
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.failure import BatchFailed
 from airflow_provider_adgen.lifecycle.batch.items import trouble
+from airflow_provider_adgen.lifecycle.batch.lost import look_for_jobs, lost_submissions, shared_jobs
+from airflow_provider_adgen.lifecycle.batch.notes import notes_of
 from airflow_provider_adgen.lifecycle.batch.opening import readable
+from airflow_provider_adgen.lifecycle.batch.reasons import why_no_result
 from airflow_provider_adgen.lifecycle.batch.results import (
     results_name,
     results_uri,
@@ -28,13 +32,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_adgen.core.clock import Clock
-    from airflow_provider_adgen.core.record import Attempt, Record
+    from airflow_provider_adgen.core.record import Record
     from airflow_provider_adgen.ledger.batch import BatchStore
     from airflow_provider_adgen.lifecycle.batch.board import Board
     from airflow_provider_adgen.lifecycle.batch.opening import Opening
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
+
+_SHARED = 5
+"""Jobs that the message names of those that more than one item could be."""
 
 
 class Ending:
@@ -75,18 +82,23 @@ class Ending:
 
     def write(self) -> None:
         """Write the results, and what the next leg needs to begin quickly."""
-        board = self._board
+        board, now = self._board, self._clock.now()
+        for conn_id, waiting in board.ready.items():
+            why = self._opening.account(conn_id).why(now)
+            for state in waiting:
+                state.waits_for = why
         stopped = {name: one.stopped for name, one in self._opening.accounts.items() if one.stopped}
         notes = {
             "try": self._facts.try_number,
-            "items": board.notes(),
+            "items": notes_of(board.states),
             "stopped": stopped,
+            "waiting": {name: why for name, one in self._opening.accounts.items() if (why := one.why(now))},
             "results": results_uri(self._options.destination, self._facts.identity),
             "given_up": board.given_up,
         }
         failpoint("before-snapshot")
         try:
-            self._store.write_snapshot(self._clock.now(), map(_snapshot, board.states), notes)
+            self._store.write_snapshot(now, map(_snapshot, board.states), notes)
         except Exception as error:  # the next leg reads the objects instead, which takes longer
             self._log.warning("The snapshot of this batch could not be written (%s).", trouble(error))
         name = results_name(self._facts.identity)
@@ -94,13 +106,24 @@ class Ending:
         self._tell(self._results)
         counts = Counter(str(state.told) for state in board.states)
         self._log.info(
-            "Batch of %d items: %s; %d jobs under way, %d items to come; credits %s. Results: %s",
-            len(board.states),
+            "Batch of %s: %s; %s under way, %s to come; credits %s. Results: %s",
+            counted(len(board.states), "item"),
             ", ".join(f"{number} {word}" for word, number in sorted(counts.items())) or "none",
-            sum(1 for one in board.states if one.job is not None),
-            sum(len(one) for one in board.ready.values()) + len(board.sleeping),
+            counted(sum(1 for one in board.states if one.job is not None), "job"),
+            counted(sum(len(one) for one in board.ready.values()) + len(board.sleeping), "item"),
             "; ".join(f"of {name} {say_credits(sums)}" for name, sums in board.costs().items()) or "none",
             self._results,
+        )
+
+    def look_for_lost(self) -> None:
+        """Find out which of the vendors' jobs the submissions could have started about which a person has to decide."""
+        look_for_jobs(
+            self._board.states,
+            self._opening,
+            self._facts,
+            resubmits=self._options.submit.policy.on_unknown_submission == "resubmit",
+            taken=self._board.job_ids(),
+            now=self._clock.now(),
         )
 
     def wait(self, began: float) -> Wait:
@@ -122,9 +145,9 @@ class Ending:
                 later.append(account.later)
             elif delay > 0 or not jobs or (free and (limit is None or account.in_flight < limit)):
                 # With room left, only this leg's time was over.
-                later.append(SubmitLater(conn_id, "rate limit", now + max(delay, 1.0)))
-        for moment, _, state, reason in self._board.sleeping[:1]:
-            later.append(SubmitLater(chosen(state).conn_id, reason, moment))
+                later.append(SubmitLater(conn_id, account.why(now) or "rate limit", now + max(delay, 1.0)))
+        for moment, _, state in self._board.sleeping[:1]:
+            later.append(SubmitLater(chosen(state).conn_id, state.waits_for or "a submission gets a pause", moment))
         window = self._opening.began + self._options.submit.submit_timeout
         return Wait(
             since=min([one.since for one in jobs], default=began),
@@ -142,21 +165,30 @@ class Ending:
         """
         states = self._board.states
         told = summary(self._results, ((one.key, one.told, one.reason) for one in states), self._board.costs())
-        stopped = [one for one in self._opening.accounts.values() if one.stopped]
+        stopped = {name: one.stopped for name, one in self._opening.accounts.items() if one.stopped}
         if not stopped and not batch_fails([one.told for one in states], self._options.fail_when):
             return Finished(told)
-        unknown = self._unknown()
         raise BatchFailed(
             told,
             stopped,
+            why_no_result(states, stopped),
             retry_helps=self._board.retry_helps(),
-            advice=how_to_resolve_items(unknown, self._facts.identity, self._clock.now()) if unknown else None,
+            unknown=self._how_to_resolve(),
         )
 
-    def _unknown(self) -> dict[str, Attempt]:
-        """Return the submissions of which nobody knows whether they were accepted, by the items' keys."""
-        found = ((one.key, readable(one)) for one in self._board.states if one.status is ItemStatus.UNKNOWN)
-        return {key: record.open for key, record in found if record is not None and record.open is not None}
+    def _how_to_resolve(self) -> str | None:
+        """Return what a person can do about unknown submissions; None where there are none."""
+        states = self._board.states
+        if not (unknown := lost_submissions(states)):
+            return None
+        named_jobs = [one.candidates.only for one in states if one.candidates is not None]
+        only = named_jobs[0] if len(named_jobs) == 1 else None
+        text = how_to_resolve_items(unknown, self._facts.identity, self._clock.now(), job=only)
+        if not (shared := shared_jobs(states)):
+            return text
+        some = named([f"{job} ({', '.join(map(repr, keys))})" for job, keys in shared.items()], _SHARED)
+        one, it = ("job", "it is") if len(shared) == 1 else ("jobs", "each is")
+        return f"{text}\nBefore you attach {one} {some}, find out whose {it}: more than one of these items could be."
 
 
 def _snapshot(state: ItemState) -> tuple[str, Callable[[], Record | None], bytes]:

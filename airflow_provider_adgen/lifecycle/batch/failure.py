@@ -7,9 +7,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.errors import AdGenError
+from airflow_provider_adgen.core.wording import counted
 
 if TYPE_CHECKING:
-    from airflow_provider_adgen.lifecycle.batch.accounts import BatchAccount
+    from collections.abc import Mapping, Sequence
 
 
 class BatchFailed(AdGenError):
@@ -17,26 +18,28 @@ class BatchFailed(AdGenError):
     Items of a batch have no result. Everything else is stored; a retry goes on with what has none.
 
     :param told: the summary.
-    :param stopped: accounts that took nothing more.
+    :param stopped: why accounts took nothing more, by connection.
+    :param reasons: why items have no result, a line for each different reason.
     :param retry_helps: whether the next try could do better for any item.
-    :param advice: what a person can do about unknown submissions; None where there are none.
+    :param unknown: what a person can do about unknown submissions; None where there are none.
     """
 
     def __init__(
-        self, told: dict[str, Any], stopped: list[BatchAccount], *, retry_helps: bool, advice: str | None = None
+        self,
+        told: dict[str, Any],
+        stopped: Mapping[str, str],
+        reasons: Sequence[str],
+        *,
+        retry_helps: bool,
+        unknown: str | None = None,
     ) -> None:
         counts = ", ".join(f"{number} {word}" for word, number in told["counts"].items() if number)
-        text = f"{told['items']} items: {counts or 'none, the list is empty'}."
-        for account in stopped:
-            text += f"\nNothing more was sent to connection {account.conn_id!r}: {account.stopped}"
-        # Where an account stopped, dozens of items have the same reason.
-        sharing: dict[tuple[str, str], list[str]] = {}
-        for one in told["failures"]:
-            sharing.setdefault((one["status"], one["reason"]), []).append(one["key"])
-        for (status, reason), keys in sharing.items():
-            text += f"\n{', '.join(keys)} ({status}): {reason}"
-        text += f"\nAll items and reasons are in {told['results']}. What has a result is kept, and is not paid again."
-        if advice is not None:
-            text += f"\n{advice}"
-        super().__init__(text)
+        lines = [
+            f"{counted(told['items'], 'item')}: {counts or 'none, the list is empty'}.",
+            *(f"Nothing new was sent to connection {conn_id!r}: {why}" for conn_id, why in stopped.items()),
+            *reasons,
+            f"All items and reasons are in {told['results']}. What has a result is kept, and is not paid again.",
+            *([unknown] if unknown is not None else []),
+        ]
+        super().__init__("\n".join(lines))
         self.retry_helps = retry_helps

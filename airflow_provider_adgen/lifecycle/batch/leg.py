@@ -16,6 +16,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_adgen.core.decisions.batch import Stop, settles
 from airflow_provider_adgen.core.errors import AdGenError, BudgetBusy, GenerationTimeout
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.answers import take_answers
@@ -153,8 +154,11 @@ class BatchLeg:
                 account.covered = 0
         self._drain()
         self._board.unwatched = [one for one in self._board.states if one.job is not None]
+        over = all(state.status is not None for state in self._board.states)
+        if over:
+            self._ending.look_for_lost()
         self._ending.write()
-        if all(state.status is not None for state in self._board.states):
+        if over:
             return self._ending.finish()
         if self._closed or self._clock.now() >= self._stop_at:
             reason = self._closed or "execution_timeout is nearly over"
@@ -175,7 +179,6 @@ class BatchLeg:
             clock=self._clock,
             log=self._log,
         )
-        members.taken = board.job_ids
         same = not first and self._store.notes.get("try") == self._facts.try_number
         notes = self._store.notes if same else {}
         for state in states:
@@ -186,7 +189,10 @@ class BatchLeg:
         for conn_id, stopped in notes.get("stopped", {}).items():
             with contextlib.suppress(AdGenError):  # nothing can be sent to it
                 self._opening.account(conn_id).stop(stopped)
-        board.given_up = notes.get("given_up", "")
+        for conn_id, why in notes.get("waiting", {}).items():
+            with contextlib.suppress(AdGenError):
+                self._opening.account(conn_id).waited_for = why
+        members.given_up = notes.get("given_up", "")
         board.open(notes.get("items", {}))
         take_answers(board, members)
         return board
@@ -249,16 +255,16 @@ class BatchLeg:
             state = board.over.popleft()
             self._launch(pool, state, state.ended)
         if now >= self._opening.began + self._options.submit.submit_timeout:
-            board.give_up(f"submit_timeout ({self._options.submit.submit_timeout:g} s) is over")
+            board.give_up(f"submit_timeout ({self._options.submit.submit_timeout:g} s) is over", Stop.TIME)
         elif board.given_up:
-            board.give_up(board.given_up)
+            board.give_up(board.given_up, Stop.FAILURE)
         under_way = sum(account.in_flight for account in self._opening.accounts.values())
         for conn_id, waiting in board.ready.items():
             account = self._opening.account(conn_id)
             account.reopened(now)
             while waiting:
                 state = waiting[0]
-                if account.stopped:
+                if account.stopped and not settles(Stop.ACCOUNT, is_open=state.may_be_accepted):
                     waiting.popleft().stop(account.stopped)
                     continue
                 full = under_way >= self._options.max_in_flight or len(self._running) >= THREADS
@@ -286,14 +292,14 @@ class BatchLeg:
                 prices.append(price)
             try:
                 filled = account.purse.fill(prices)
-            except BudgetBusy:
-                account.no_budget_until = self._clock.now() + BUSY_PAUSE
+            except BudgetBusy as error:
+                account.out_of_budget(self._clock.now() + BUSY_PAUSE, error.happened)
                 return False
             except AdGenError as error:
                 account.stop(error)
                 return True
             if filled.over is not None and filled.until is not None and self._options.submit.on_insufficient == "wait":
-                account.no_budget_until = filled.until
+                account.out_of_budget(filled.until, filled.why)
                 return False
             account.covered = max(1, filled.count)
         account.covered -= 1

@@ -12,19 +12,15 @@ from airflow_provider_adgen.core.decisions.submission import Policy
 from airflow_provider_adgen.core.errors import AdGenError, GenerationFailed
 from airflow_provider_adgen.delivery.names import FileNames
 from airflow_provider_adgen.lifecycle.batch.state import chosen
-from airflow_provider_adgen.lifecycle.candidates import Candidates, list_recent, name_candidates
+from airflow_provider_adgen.lifecycle.candidates import TOLD_LATER
 from airflow_provider_adgen.lifecycle.generation import GenerationLeg
 from airflow_provider_adgen.lifecycle.legs import Finished
 from airflow_provider_adgen.lifecycle.submission import Submission
 from airflow_provider_adgen.lifecycle.submit_options import GenerateOptions, Surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from airflow_provider_adgen.core.clock import Clock
-    from airflow_provider_adgen.core.record import Attempt
     from airflow_provider_adgen.core.vocabulary import Generation
-    from airflow_provider_adgen.hooks.base import AdGenHook
     from airflow_provider_adgen.lifecycle.batch.opening import Opening
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
     from airflow_provider_adgen.lifecycle.batch.reuse import Reuse
@@ -73,12 +69,11 @@ class Members:
         self.closed: str | None = None
         """Why nothing more may be submitted; set from outside, also by a signal handler."""
 
-        self.taken: Callable[[], Iterable[str]] = lambda: ()
-        """Returns the jobs that the batch's own records name."""
+        self.given_up = ""
+        """Why nothing new is submitted in this try; empty while something may be."""
 
         self._risks = max(1, int(items * options.resubmit_share))
         self._lock = threading.Lock()
-        self._recent: dict[str, tuple[list[Generation], int] | AdGenError] = {}
 
     def run(self, state: ItemState, resumed: Resumed | None) -> Finished[Generation] | Wait:
         """
@@ -132,7 +127,7 @@ class Members:
                 near=NEAR,
                 stopped=lambda: self._stopped(state, choice.conn_id),
                 accepts_risk=lambda: state.affordable and self._accepts_risk(),
-                candidates=self._candidates,
+                candidates=lambda _hook, _attempt: TOLD_LATER,
                 permit=self._reuse.permit(state, choice) if self._reuse is not None else None,
                 moved=step.moved,
             ),
@@ -158,7 +153,7 @@ class Members:
             self._reuse.remember(state, chosen(state), generation.to_xcom(urls=False), made_at)
 
     def _stopped(self, state: ItemState, conn_id: str) -> AdGenError | None:
-        reason = self.closed or self._opening.account(conn_id).stopped
+        reason = self.closed or self.given_up or self._opening.account(conn_id).stopped
         if state.removed:
             reason = "it is not among the items any more."
         return Held(f"{state.not_sent} {reason}") if reason else None
@@ -172,21 +167,6 @@ class Members:
         with self._lock:
             self._risks -= 1
             return self._risks >= 0
-
-    def _candidates(self, hook: AdGenHook, attempt: Attempt) -> Candidates:
-        """Look for a lost submission in one listing per account, which all items of the leg share."""
-        with self._lock:
-            if hook.conn_id not in self._recent:
-                try:
-                    self._recent[hook.conn_id] = list_recent(hook, self._opening.began - 86400.0)
-                except AdGenError as error:
-                    self._recent[hook.conn_id] = error
-            found = self._recent[hook.conn_id]
-        if isinstance(found, AdGenError):
-            return Candidates(f"The vendor's jobs could not be listed to look for it ({found.message})")
-        taken = set(self.taken())
-        jobs = [job for job in found[0] if not taken & set(job.job_ids)]
-        return name_candidates(jobs, found[1], attempt)
 
     def _said(self, state: ItemState) -> _ItemLog:
         return _ItemLog(self._log, state.key)

@@ -7,13 +7,38 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_adgen.core.decisions.batch import ItemStatus
+from airflow_provider_adgen.core.registry import get_vendor
+from airflow_provider_adgen.ledger.stores import item_folder
+from airflow_provider_adgen.lifecycle.stop_messages import ended_without_result
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from airflow_provider_adgen.core.record import Attempt, Record
+    from airflow_provider_adgen.lifecycle.batch.state import ItemState
 
 Note = tuple[str, str, int | None, dict[str, Any] | None]
 """
-Of one item its status ("" while open), the reason, the number of its choice, and the generation that is used again.
+Of one item its status ("" while open), the reason (while open: what it waits for), the number of its choice, and the
+generation that is used again.
 """
+
+
+def notes_of(states: Iterable[ItemState]) -> dict[str, Note]:
+    """Return what the next leg of this try need not find out again."""
+    found: dict[str, Note] = {}
+    for one in states:
+        if one.outcome is not None:
+            continue  # the snapshot says it beside its record
+        index = one.item.choices.index(one.choice) if one.choice in one.item.choices else None
+        waits = "" if one.job is not None else one.waits_for
+        if one.status not in {None, ItemStatus.COMPLETED, ItemStatus.SKIPPED} or (
+            one.status is None and (index or waits)
+        ):
+            kept = one.generation if one.status is ItemStatus.REUSED else None
+            found[item_folder(one.key)] = (str(one.status or ""), one.reason if one.status else waits, index, kept)
+    return found
 
 
 def risks(record: Record, try_number: int) -> int:
@@ -24,5 +49,4 @@ def risks(record: Record, try_number: int) -> int:
 
 def why_failed(last: Attempt) -> str:
     """Say how a recorded job ended that has no result."""
-    said = f": {last.reason}" if last.reason else ""
-    return f"Job {', '.join(last.job_ids)} ended as {last.ended}{said}"
+    return ended_without_result(get_vendor(last.vendor), ", ".join(last.job_ids), last.ended or "", last.reason)

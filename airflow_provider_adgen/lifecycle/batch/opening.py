@@ -11,6 +11,7 @@ from airflow_provider_adgen.compat import AirflowNotFoundException
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.identity import fingerprint
 from airflow_provider_adgen.core.record import Record, RecordUnreadable
+from airflow_provider_adgen.core.wording import counted
 from airflow_provider_adgen.ledger.purse import Purse
 from airflow_provider_adgen.ledger.stores import item_folder, record_folder
 from airflow_provider_adgen.lifecycle.batch.accounts import BatchAccount
@@ -276,8 +277,8 @@ class Opening:
             limit = self.account(conn_id).max_credits
             if limit is not None and price > limit:
                 raise InvalidRequest(
-                    f"This batch costs {price} credits of connection {conn_id!r}, more than its max_credits of "
-                    f"{limit}. Nothing was sent."
+                    f"This batch costs {counted(price, 'credit')} of connection {conn_id!r}, more than its max_credits "
+                    f"of {limit}. Nothing was sent."
                 )
 
     def _check_rations(self, items: Iterable[BatchItem], records: Mapping[str, Record]) -> None:

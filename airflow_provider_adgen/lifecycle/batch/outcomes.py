@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.decisions.batch import ItemStatus, fate, may_move, stops_account, under_way
+from airflow_provider_adgen.core.decisions.batch import ItemStatus, Stop, fate, may_move, stops_account, under_way
 from airflow_provider_adgen.core.errors import AdGenError, ApiError, GenerationFailed
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.opening import readable
@@ -68,7 +68,7 @@ class Outcomes:
 
     def _stop_after(self, state: ItemState) -> None:
         if self._options.on_item_failure == "stop" and state.status in {ItemStatus.FAILED, ItemStatus.REFUSED}:
-            self._board.give_up(f"item {state.key!r} is {state.status}, and on_item_failure is 'stop'")
+            self._board.give_up(f"item {state.key!r} is {state.status}, and on_item_failure is 'stop'", Stop.FAILURE)
 
     def _follow(
         self, state: ItemState, came: Finished[Any] | Wait | Exception, account: BatchAccount, record: Record | None
@@ -104,7 +104,7 @@ class Outcomes:
     def _refused(self, state: ItemState, error: Exception, account: BatchAccount, record: Record) -> None:
         if isinstance(error, AdGenError) and stops_account(error, account.vendor.name):
             account.stop(error)
-            state.finish(ItemStatus.WAITING, trouble(error))
+            state.stop(account.stopped or error.message)
         elif isinstance(error, ApiError) and may_move(error, account.vendor.promises):
             state.held = error
             self._held.append(state)

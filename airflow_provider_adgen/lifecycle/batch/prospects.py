@@ -10,9 +10,9 @@ from airflow_provider_adgen.core.decisions.batch import ItemStatus
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.core.vocabulary import GenerationStatus
 from airflow_provider_adgen.lifecycle.batch.opening import readable
+from airflow_provider_adgen.lifecycle.stop_messages import needs_nobody_until
 
 if TYPE_CHECKING:
-    from airflow_provider_adgen.core.record import Attempt
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
 
 
@@ -34,12 +34,5 @@ def improves(state: ItemState, *, stopped: bool, on_failed: Literal["fail", "res
         return on_failed == "resubmit" or (on_failed is None and refunded)
     if state.status is ItemStatus.UNKNOWN:
         record = readable(state)
-        return record is not None and record.open is not None and _settles(record.open, now)
+        return record is not None and record.open is not None and needs_nobody_until(record.open, now) is not None
     return state.status is ItemStatus.SUBMITTED or (state.status is ItemStatus.WAITING and not stopped)
-
-
-def _settles(attempt: Attempt, now: float) -> bool:
-    """Whether a repeat with the same key can still tell what came of a submission."""
-    rule = get_vendor(attempt.vendor).promises.idempotency
-    covered = rule is not None and rule.covers(attempt.request_kind) and not attempt.unknown
-    return rule is not None and covered and now < attempt.began_at + rule.seconds

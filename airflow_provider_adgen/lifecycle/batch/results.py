@@ -66,7 +66,8 @@ def write_results(destination: str, name: str, lines: Iterable[bytes]) -> str:
 Cost = tuple[str, int, int, int, int]
 """What a submission cost: its connection, and the credits quoted, charged, refunded and estimated."""
 
-_SUMS = ("quoted", "charged", "refunded", "estimated")
+_PROMISED = ("quoted", "charged", "refunded")
+_SUMS = (*_PROMISED, "estimated")
 
 
 def costs_of(record: Record) -> tuple[Cost, ...]:
@@ -111,6 +112,8 @@ def summary(uri: str, items: Iterable[tuple[str, ItemStatus, str]], costs: Mappi
     """
     Return what the task returns: under 16 KB for any number of items.
 
+    ``estimated`` is, by account, the part of ``charged`` that is a price, because the vendor does not tell it.
+
     :param uri: of the results.
     :param items: the key, the status and the reason of each item.
     :param costs: of :func:`credits_of`.
@@ -130,6 +133,7 @@ def summary(uri: str, items: Iterable[tuple[str, ItemStatus, str]], costs: Mappi
         "results": uri,
         "items": counts.total(),
         "counts": dict(counts),
-        "credits": costs,
+        "credits": {name: {one: sums[one] for one in _PROMISED} for name, sums in costs.items()},
+        "estimated": {name: sums["estimated"] for name, sums in costs.items() if sums["estimated"]},
         "failures": failures,
     }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.ledger.ledger import Ledger
     from airflow_provider_adgen.lifecycle.batch.items import BatchItem, Choice
     from airflow_provider_adgen.lifecycle.batch.results import Cost
+    from airflow_provider_adgen.lifecycle.candidates import Candidates
     from airflow_provider_adgen.lifecycle.legs import Resumed, WaitForJob
 
 
@@ -36,6 +37,8 @@ class ItemState:
     :param ended: how the wait for its job ended.
     :param status: what became of it; None while that is open.
     :param reason: why it has no result, or what is wrong with its result.
+    :param waits_for: why nothing was submitted for it yet, as far as that is known.
+    :param candidates: the vendor's jobs that its lost submission could have started, once they were looked for.
     :param generation: its result, as in XCom.
     :param held: a refusal that may move it to its next choice, once its account has accepted something.
     :param credits: what it counts for among what each account has committed.
@@ -54,6 +57,8 @@ class ItemState:
     ended: Resumed | None = field(default=None, repr=False)
     status: ItemStatus | None = None
     reason: str = ""
+    waits_for: str = ""
+    candidates: Candidates | None = field(default=None, repr=False)
     generation: dict[str, Any] | None = field(default=None, repr=False)
     held: ApiError | None = None
     credits: dict[str, int] = field(default_factory=dict)
@@ -107,9 +112,10 @@ class ItemState:
         self.reason = reason or self.item.problem
         self.job = None
 
-    def stop(self, reason: str) -> None:
-        """Say that nothing more is submitted for it in this try."""
-        self.finish(self._open_status(), f"{self.not_sent} {reason.rstrip('.')}.")
+    def stop(self, reason: str, waited: str = "") -> None:
+        """Say that nothing more is submitted for it in this try, and what it waited for."""
+        until_then = f" Until then it waited: {waited.rstrip('.')}." if waited else ""
+        self.finish(self._open_status(), f"{self.not_sent} {reason.rstrip('.')}.{until_then}")
 
     def _open_status(self) -> ItemStatus:
         return ItemStatus.UNKNOWN if self.may_be_accepted else ItemStatus.WAITING
@@ -144,14 +150,16 @@ class ItemState:
         """Return its line of the results, as long as it is not put away."""
         choices = self.item.choices
         index = choices.index(self.choice) if self.choice in choices else None
+        jobs = {} if self.candidates is None else {"candidates": [one.to_json() for one in self.candidates.jobs]}
         return {
             "key": self.key,
             "status": str(self.told),
-            "reason": self.reason or None,
+            "reason": self.reason or (self.waits_for if self.told is ItemStatus.WAITING else "") or None,
             "choice": index,
             "conn_id": self.choice.conn_id if self.choice is not None else None,
             "generation": self.generation,
             "meta": self.item.meta,
+            **jobs,
         }
 
 

@@ -98,7 +98,7 @@ class CutxVendor(Vendor):
         error = super().error(answer, endpoint, *secrets, retry_after=retry_after)
         why = tokens.refusal(secrets[0], SYSTEM.now()) if answer.status == 401 and secrets else None
         if why is not None:
-            error.args = (f"{error.message} {why}",)
+            error.advice = f"{error.advice} {why}"
         return error
 
     # --- Vendor ---------------------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def test_an_account_that_is_out(batch: BatchRig, status: int) -> None:
     batch.sandbox.fault("status", "adsumo", method="POST", status=status, times=-1, skip=3)
     given = [*items(12, "adsumo", "sume"), *({**one, "key": f"sume/{one['key']}"} for one in items(3, "sume"))]
     text = fails(batch, given)
-    assert "Nothing more was sent to connection 'adsumo_default'" in text
+    assert "Nothing new was sent to connection 'adsumo_default'" in text
     statuses = list(batch.statuses().values())
     assert statuses.count("completed") == 6, "what it took, and what is another account's"
     assert statuses.count("waiting") == 9

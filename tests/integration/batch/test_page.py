@@ -113,7 +113,7 @@ def test_mapped_items_are_not_rendered(batch: BatchRig) -> None:
     mapped.render_template_fields(context)
     operator = context["task"]
     assert isinstance(operator, GenerateBatchOperator)
-    assert operator.items == "1 items", "what Airflow shows and keeps as rendered"
+    assert operator.items == "1 item", "what Airflow shows and keeps as rendered"
     assert run_task(operator, context, passing=batch.clock.move)["counts"]["completed"] == 1
     (sent,) = batch.sandbox.requests("adsumo", method="POST")
     assert json.loads(sent["body"])["prompt"] == "{{ 6 * 7 }} {% raw %} b"

@@ -28,7 +28,7 @@ def test_all_wrong_items_are_named_at_once(batch: BatchRig) -> None:
     for one in given[5:]:
         one["choices"][0]["request"]["aspect_ratio"] = "wide"
     text = refused(batch, given)
-    assert "25 problem(s)" in text
+    assert "25 problems" in text
     assert "'product-0005/hero'" in text
     assert "'product-0024/hero'" in text
     assert "'product-0025/hero'" not in text

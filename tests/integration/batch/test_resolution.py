@@ -63,7 +63,7 @@ def unknown(shell: Shell) -> list[str]:
 def filled_in(table: str, found: dict[str, str]) -> str:
     """Fill the jobs into the table that ``list --unknown`` has printed."""
     header, *rows = table.splitlines()
-    assert header == "key,job_id,intended_at,endpoint,candidates"
+    assert header == "key,job_id,intended_at,endpoint,candidates,created_at,also_candidate_of"
     lines = [row.replace(",,", f",{found.get(row.partition(',')[0], '')},", 1) for row in rows]
     return "\n".join([header, *lines, ""])
 
@@ -99,7 +99,7 @@ def test_three_commands_resolve_what_nobody_knows(batch: BatchRig, said: str, sh
     assert len(unknown(shell)) == 1
     code, text, asked = shell.run(dismissing, "yes\n")
     assert code == 0, asked
-    assert "1 submissions of campaign.make" in text
+    assert "1 submission of campaign.make" in text
     assert "you pay twice (up to" in asked
     assert unknown(shell) == []
     assert len(shell.variables) == 3
@@ -152,8 +152,8 @@ def test_a_message_about_one_unknown_item_names_it(batch: BatchRig, shell: Shell
     batch.clock.move(300)
     batch.clear()
     attaching, dismissing = commands(text)
-    assert attaching[:6] == ["ledger", "attach", "campaign", RUN, "make", "<job-id>"]
-    attaching[5] = batch.charges[0]["job_id"]
+    assert attaching[:6] == ["ledger", "attach", "campaign", RUN, "make", batch.charges[0]["job_id"]]
+    assert batch.charges[0]["job_id"] in batch.lines()[given[0]["key"]]["reason"], "the only job that it can be"
     assert shell.run(attaching)[0] == 0
     code, _, said = shell.run([*dismissing, "--yes"])
     assert code == 1
@@ -239,6 +239,63 @@ def test_all_are_dismissed_only_after_asking(batch: BatchRig, said: str, shell: 
     assert code == 1
     assert "3 submissions of campaign.make" in text
     assert shell.variables == {}
+
+
+def test_a_job_that_could_be_that_of_two_items_is_told_so(batch: BatchRig, said: str, shell: Shell) -> None:
+    keys = unknown(shell)
+    paid = {paid for key, paid in jobs(batch).items() if key in keys}
+    assert len(paid) == 2
+    for key in keys:
+        line = batch.lines()[key]
+        assert {one["job_id"] for one in line["candidates"]} == paid
+        for one in line["candidates"]:
+            assert one["also_candidate_of"] == [other for other in keys if other != key]
+            assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", one["created_at"])
+            assert (
+                f"{one['job_id']} ({one['status']}, created {one['created_at']}; it could be that of " in line["reason"]
+            )
+    assert "Before you attach jobs job_" in said and "more than one of these items could be" in said
+    assert all("candidates" not in line for line in batch.lines().values() if line["status"] != "unknown")
+    for one in shell.json("list", "--unknown")["items"]:
+        assert set(one["candidates"]) == paid
+        for job in one["candidate_jobs"]:
+            assert job["also_candidate_of"] == [other for other in keys if other != one["key"]]
+    _, table, _ = shell.run(["ledger", "list", "campaign", RUN, "make", "--unknown", "-o", "csv"])
+    for row in csv.DictReader(table.splitlines()):
+        assert len(row["created_at"].split()) == 2
+        assert row["also_candidate_of"].count(": product-") == 2
+
+
+def test_what_is_dismissed_is_listed_with_what_it_could_be(batch: BatchRig, said: str, shell: Shell) -> None:
+    keys, dismissing = unknown(shell), commands(said)[2]
+    code, _, text = shell.run(dismissing)  # nobody is there to answer
+    assert code == 1
+    assert "Nothing was changed. Nobody answered: add --yes when you have looked." in text
+    assert "you pay twice (up to" in text
+    assert "3 of 3 submissions have jobs at the vendor that could be theirs: dismissed, they may be paid twice." in text
+    for key in keys:
+        assert re.search(rf"^  {re.escape(key)}, sent at 20\S+Z: could be job_\w+ \(", text, re.MULTILINE)
+    assert commands(text) == [["ledger", "list", "campaign", RUN, "make", "--unknown"]], "how to look first"
+    assert shell.variables == {}
+    code, told, text = shell.run([*dismissing, "--yes", "-o", "json"])
+    assert code == 0
+    assert "3 of 3 submissions have jobs at the vendor" in text
+    told = json.loads(told)
+    assert [one["key"] for one in told["resolved"]] == keys
+    assert all(len(one["candidate_jobs"]) == 2 for one in told["resolved"])
+    assert len(shell.variables) == 3
+
+
+def test_what_no_job_could_be_is_dismissed_without_a_warning(batch: BatchRig, shell: Shell) -> None:
+    batch.sandbox.fault("drop", "sume", method="POST", when="before", times=2)
+    fails(batch, GIVEN[:2])
+    batch.clock.move(300)
+    code, text = shell("dismiss", "--key", unknown(shell)[0], "--yes")
+    assert code == 0
+    assert "no job is known that it could be" in text and "paid twice" not in text
+    code, text = shell("dismiss", "--all-unknown", "--before", "2099-01-01T00:00:00Z", "--yes")
+    assert code == 0
+    assert "1 submission of campaign.make" in text and "is now resolved: nothing was started" in text
 
 
 def test_what_may_be_under_way_is_not_dismissed(batch: BatchRig, shell: Shell) -> None:

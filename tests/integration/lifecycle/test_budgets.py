@@ -143,7 +143,7 @@ def test_a_task_is_paid_from_a_reservation(rig: Rig, budget: Callable[..., None]
         rig.clear()
         if len(rig.charges) < 2:
             rig.run(rig.operator())
-    with pytest.raises(AirflowFailException, match=r"1 credits do not fit into the budget of 'adsumo_default'"):
+    with pytest.raises(AirflowFailException, match=r"1 credit does not fit into the budget of 'adsumo_default'"):
         rig.run(rig.operator())
     assert len(rig.charges) == len(rig.posts()) == 2
 

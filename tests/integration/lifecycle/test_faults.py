@@ -96,7 +96,7 @@ def test_without_keys_an_unanswered_submission_stops_the_task(
     assert rig.phases == ["intent"]
     # The person who has to decide is told what could be it.
     text = str(caught.value)
-    assert "Up to 1 credits may have been charged" in text and "adgen_resolve_" in text
+    assert "Up to 1 credit may have been charged" in text and "adgen_resolve_" in text
     assert (rig.sandbox.jobs()[0]["id"] in text) if accepted else ("None of the vendor's" in text)
 
 

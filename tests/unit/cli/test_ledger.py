@@ -171,7 +171,7 @@ def test_a_vendor_that_cannot_be_asked_is_told(lost: Rig, shell: Shell) -> None:
 def test_a_dismissed_submission_is_made_anew(lost: Rig, shell: Shell) -> None:
     code, text = shell("dismiss", typed="yes\n")
     assert code == 0
-    assert "you pay twice (up to 1 credits more)" in text
+    assert "you pay twice (up to 1 credit more)" in text
     assert lost.run(lost.operator())["id"] == lost.charges[1]["job_id"]
 
 
@@ -216,7 +216,7 @@ def deleted(rig: Rig) -> Rig:
 def test_a_job_that_is_gone_can_be_given_up(deleted: Rig, shell: Shell) -> None:
     code, text = shell("dismiss", typed="yes\n")
     assert code == 0, text
-    assert "pays again (up to 1 credits)" in text
+    assert "pays again (up to 1 credit)" in text
     assert shell.variables == {f"adgen_resolve_{deleted.record().attempts[0].uid}": "gone"}
     deleted.retry()
     with pytest.raises(GenerationFailed, match=r"ended as expired .*the vendor does not know it any more"):

@@ -53,13 +53,15 @@ def test_a_key_that_still_tells_needs_no_decision() -> None:
     keyed = intent(NOW - 60, vendor="adsumo", key="k")
     identity = TaskIdentity("d", RUN, "t")
     text = how_to_resolve_items({"a": keyed}, identity, NOW)
-    assert "1 unknown submission(s) need nobody to decide (a): clear the task before 2023-11-15T" in text
+    assert "1 unknown submission needs nobody to decide (a): a retry or a clear before 2023-11-15T" in text
     assert "ledger" not in text
     both = how_to_resolve_items({"a": keyed, "b": intent(NOW - 60, vendor="sume")}, identity, NOW)
-    assert "need nobody to decide (a)" in both and "--key b" in both and "--key a" not in both
-    assert "need nobody" not in how_to_resolve_items({"a": keyed}, identity, NOW + 2 * 86400), "the key has expired"
+    assert "needs nobody to decide (a)" in both and "--key b" in both and "--key a" not in both
+    assert "nobody to decide" not in how_to_resolve_items({"a": keyed}, identity, NOW + 2 * 86400), (
+        "the key has expired"
+    )
     stuck = intent(NOW - 60, vendor="adsumo", key="k", statuses=[500] * 10)
-    assert "need nobody" not in how_to_resolve_items({"a": stuck}, identity, NOW)
+    assert "nobody to decide" not in how_to_resolve_items({"a": stuck}, identity, NOW)
 
 
 def test_many_unknown_items_are_resolved_by_commands_for_all_of_them() -> None:

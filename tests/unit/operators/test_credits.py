@@ -117,7 +117,7 @@ def test_a_price_that_is_not_known_is_never_nothing(rig: Rig, diary: Any) -> Non
     assert (report["required"], report["unpriced"], report["sufficient"]) == (5, 1, None)
     assert [(one["price"], one["affordable"]) for one in report["requests"]] == [(4, True), (None, None), (1, True)]
     assert report["affordable"] == [PRO, VIDEO, FAST]
-    assert "1 request(s) have no known price" in diary.text()
+    assert "1 request of the plan has no known price" in diary.text()
     with pytest.raises(AirflowFailException, match="12 credits are needed"):
         check(rig, requests=[PRO, PRO, PRO, VIDEO], on_unknown_price="allow")
     report = check(rig, requests=[VIDEO, PRO, PRO, PRO, VIDEO], on_unknown_price="allow", on_insufficient="trim")

@@ -187,8 +187,8 @@ def test_the_log_is_a_line_per_change_and_not_per_look(rig: Rig, diary: Any) -> 
     job = rig.charges[0]["job_id"]
     ours = diary.lines(lambda line: job in line and "debug" not in line.lower())
     assert len(ours) <= 5, ours
-    assert any(f"Submitted text-to-image to Adsumo: job {job}, 1 credits (estimated)." in line for line in ours)
-    assert any(f"Adsumo job {job} is completed; stored 1 file(s)." in line for line in ours)
+    assert any(f"Submitted text-to-image to Adsumo: job {job}, 1 credit (estimated)." in line for line in ours)
+    assert any(f"Adsumo job {job} is completed; stored 1 file." in line for line in ours)
 
 
 def test_an_unknown_status_word_is_warned_about_once(rig: Rig, diary: Any, monkeypatch: pytest.MonkeyPatch) -> None:
