@@ -78,16 +78,19 @@ class LegRunner:
         self.stop_at = self._worker_deadline()
         """Unix time at which the worker must be done, so that the reason is ours to tell."""
 
-    def resumed(self, event: Mapping[str, Any] | None) -> Resumed:
+    def resumed(self, event: Mapping[str, Any] | None, *, remembers: bool = True) -> Resumed:
         """
         Return how the wait before this leg ended.
 
         :param event: the trigger's event; None where it ended without one.
+        :param remembers: whether legs of this task remember anything. Airflow 3.0 warns of an XCom that is not there.
         """
         from airflow_provider_adgen.lifecycle.legs import Resumed
 
-        ti = self._context["ti"]
-        kept = ti.xcom_pull(task_ids=self._task.task_id, key=REMEMBERED, map_indexes=getattr(ti, "map_index", -1))
+        kept = None
+        if remembers:
+            ti = self._context["ti"]
+            kept = ti.xcom_pull(task_ids=self._task.task_id, key=REMEMBERED, map_indexes=getattr(ti, "map_index", -1))
         told = event or {}
         return Resumed(
             status=str(told.get("status") or ""),

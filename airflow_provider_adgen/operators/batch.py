@@ -324,7 +324,7 @@ class GenerateBatchOperator(BaseOperator):
                 clock=SYSTEM,
                 log=self.log,
             )
-            return runner.run(self._leg.run, runner.resumed(event) if resumed else None)
+            return runner.run(self._leg.run, runner.resumed(event, remembers=False) if resumed else None)
 
     def _destination_urls(self) -> dict[str, str]:
         """Return web addresses by path that hold for this task alone."""

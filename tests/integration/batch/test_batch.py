@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.batch import items
+from tests.support.tasks import FakeTaskInstance
 
 if TYPE_CHECKING:
     from tests.support.batch import BatchRig
@@ -31,3 +32,11 @@ def test_each_item_is_made_once_and_stored(batch: BatchRig, deferrable: bool) ->
         assert creative["uri"].startswith(f"{batch.destination}/{key}-{line['generation']['id']}-0.")
         assert creative["url"] is None
         assert (line["choice"], line["conn_id"], line["reason"]) == (0, "adsumo_default", None)
+
+
+def test_a_leg_asks_for_no_xcom_that_no_leg_pushes(batch: BatchRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow 3.0 warns of each in the task's log."""
+    asked: list[str] = []
+    monkeypatch.setattr(FakeTaskInstance, "xcom_pull", lambda _self, *, key, **_of: asked.append(key))
+    batch.run(batch.batch(items(2), deferrable=True))
+    assert asked == []
