@@ -98,6 +98,6 @@ def test_entities_of_its_own_are_refused(problems: Any, tmp_path: Path):
 
 
 def test_a_tag_that_never_ends_is_given_up_soon(problems: Any):
-    started = time.monotonic()
+    started = time.thread_time()
     problems("<rss><" + "a" * 40_000_000)
-    assert time.monotonic() - started < 20
+    assert time.thread_time() - started < 20, "seconds of CPU time"
