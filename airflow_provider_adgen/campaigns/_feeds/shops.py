@@ -20,8 +20,6 @@ _LAST = 1_000_000
 _DESCRIPTIONS = (Place("description", 0), Place("description", 1))
 # WooCommerce writes a line end in a description as a backslash and an n.
 _LINE_END = re.compile(r"(?<!\\)\\n")
-# Rows that are never bought themselves.
-_PARENTS = frozenset({"variable", "grouped"})
 
 
 def woocommerce(rows: Iterable[Row], report: Report) -> Iterator[Row]:
@@ -29,17 +27,18 @@ def woocommerce(rows: Iterable[Row], report: Report) -> Iterator[Row]:
     held = list(rows)  # a parent may come after its variations
     parents: dict[str, Row] = {}
     for row in held:
-        if _types(row) & _PARENTS:
+        if _is_parent(row):
             parents.setdefault(row.given.get(_SKU, "").strip(), row)
             parents.setdefault(f"id:{row.given.get(_ID, '').strip()}", row)
     parents.pop("", None)
     for row in held:
         name = row.value("_parent").strip()
-        parent = parents.get(name) if "variation" in _types(row) else None
-        if "variation" in _types(row) and parent is None:
+        varies = any(word.endswith("variation") for word in _types(row))
+        parent = parents.get(name) if varies else None
+        if varies and parent is None:
             report.warn(row.line, f"its parent {name[:60]!r} is not in the file, so it lends nothing")
         hidden = [one for one in (row, parent) if one and one.value("_published").strip().lower() in _NO]
-        if _types(row) & _PARENTS:
+        if _is_parent(row):
             if row.wrong:
                 report.problem(row.line, f"the parent product: {'; '.join(row.wrong)}", row.value("id").strip())
         elif hidden:
@@ -50,6 +49,11 @@ def woocommerce(rows: Iterable[Row], report: Report) -> Iterator[Row]:
             for place in _DESCRIPTIONS:
                 row.given[place] = _LINE_END.sub("\n", row.given.get(place, ""))
             yield row
+
+
+def _is_parent(row: Row) -> bool:
+    """Whether a row is never bought itself. Plugins add types such as ``variable-subscription``."""
+    return any(word == "grouped" or word.startswith("variable") for word in _types(row))
 
 
 def _types(row: Row) -> set[str]:

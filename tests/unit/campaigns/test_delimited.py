@@ -47,7 +47,11 @@ def test_a_header_of_several_lines(read: Any):
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ("price,link", "the header has no column id, title; it has 'price', 'link'"),
+        (
+            "price,link",
+            "the header has no column id, title; it has 'price', 'link'; name the words of this file: "
+            'columns={"id": ..., "title": ...}',
+        ),
         ("id,title,TITLE", "the header names both 'title' and 'TITLE'"),
         ("id,title,title", "the header names 'title' more than once"),
         ("id,title,col\0ur", "the column name 'col\\x00ur' has a control character"),
