@@ -17,8 +17,8 @@ _NO = frozenset({"0", "-1", "false", "no"})
 _NOT_SOLD = frozenset({"draft", "archived"})
 _SKU, _ID = Place("id", 0), Place("id", 1)
 _LAST = 1_000_000
-_DESCRIPTIONS = (Place("description", 0), Place("description", 1))
-# WooCommerce writes a line end in a description as a backslash and an n.
+_TEXTS = frozenset({"title", "description", "brand", "product_type"})
+# WooCommerce writes a line end in a text as a backslash and an n.
 _LINE_END = re.compile(r"(?<!\\)\\n")
 
 
@@ -46,9 +46,15 @@ def woocommerce(rows: Iterable[Row], report: Report) -> Iterator[Row]:
         else:
             if parent is not None:
                 _lend(parent, row)
-            for place in _DESCRIPTIONS:
-                row.given[place] = _LINE_END.sub("\n", row.given.get(place, ""))
+            row.given = {
+                place: _with_line_ends(value) if place.field in _TEXTS else value for place, value in row.given.items()
+            }
+            row.extra = {name: _with_line_ends(value) for name, value in row.extra.items()}
             yield row
+
+
+def _with_line_ends(value: str) -> str:
+    return _LINE_END.sub("\n", value) if "\\n" in value else value
 
 
 def _is_parent(row: Row) -> bool:

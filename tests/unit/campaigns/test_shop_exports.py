@@ -141,11 +141,27 @@ def test_a_shops_export_without_columns_that_it_always_has_is_told(read: Any):
         "line 1: the header has no column 'Images' (for image_link), so no product has a picture",
     ]
     assert read('{"Handle": "tee", "Title": "Tee", "Price": 5}\n', columns="shopify").warnings == [
-        "line 1: no product has 'Published' or 'Published on online store' and no 'Status', so drafts are not told from "
-        "what is for sale",
+        "line 1: no product has 'Published' or 'Published on online store' and no 'Status', so drafts are not told "
+        "from what is for sale",
         "line 1: no product has 'Image Src' or 'Product image URL' (for image_link), so no product has a picture",
     ]
     assert read("id,title\n1,Tee\n").warnings == []
+
+
+def test_woocommerces_line_ends_are_line_ends_in_every_text(read: Any):
+    """The export writes them as a backslash and an n; a prompt would show that."""
+    text = (
+        "Type,SKU,Name,Brands,Description,Short description,Purchase note,Images,Parent\n"
+        "variable,T\\n1,Tee,,,,From\\nthe parent,,\n"
+        "variation,A,Tee\\nred,Harbour\\nSons,One\\ntwo,Short\\n<b>and</b>\\nsweet,,https://e.example/\\n.jpg,T\\n1\n"
+        "simple,B,Tee,,,Only\\nshort,C:\\\\new,,\n"
+    )
+    red, plain = read(text, columns="woocommerce").products
+    assert (red.title, red.brand, red.description) == ("Tee red", "Harbour Sons", "One\ntwo")
+    assert (red.extra["Short description"], red.extra["Purchase note"]) == ("Short\nand\nsweet", "From\nthe parent")
+    assert red.image_link == r"https://e.example/\n.jpg"
+    assert (plain.description, plain.extra["Short description"]) == ("Only\nshort", "Only\nshort")
+    assert plain.extra["Purchase note"] == r"C:\\new"
 
 
 @pytest.mark.parametrize(
