@@ -159,6 +159,9 @@ def _rows(pieces: Iterator[str], columns: Columns, report: Report) -> Iterator[R
         yield row
     if not has_header and values:
         columns.check_seen()
+    if has_header or values:
+        for line, text in columns.lacking():
+            report.warn(line, text)
 
 
 def _records(pieces: Iterator[str], columns: Columns, report: Report) -> tuple[Iterator[tuple[int, Pairs]], bool]:

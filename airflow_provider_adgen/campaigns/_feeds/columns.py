@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -50,6 +50,31 @@ SHOPIFY: dict[str, tuple[str, ...]] = {
     "_status": ("Status",),
 }
 READY: dict[str, dict[str, tuple[str, ...]]] = {"google": GOOGLE, "woocommerce": WOOCOMMERCE, "shopify": SHOPIFY}
+
+# Without these a row is no product. Without its type, a parent of WooCommerce's cannot be told from what is bought.
+_NEEDED = {"google": ("id", "title"), "woocommerce": ("id", "title", "_type"), "shopify": ("id", "title")}
+# What the fields that begin with an underscore are for, as messages say it.
+_PURPOSES = {"_type": " (to tell parents from what is bought)", "_published": "", "_parent": "", "_status": ""}
+# What else each export has, and what it means where none of these columns is there.
+_NO_DRAFTS = "drafts are not told from what is for sale"
+_NO_PRICES = {("price",): "no product has a price", ("image_link",): "no product has a picture"}
+_EXPECTED: dict[str, dict[tuple[str, ...], str]] = {
+    "google": {},
+    "woocommerce": {
+        ("_published",): _NO_DRAFTS,
+        ("_parent",): "variations take nothing from their parents",
+        **_NO_PRICES,
+    },
+    "shopify": {("_published", "_status"): _NO_DRAFTS, **_NO_PRICES},
+}
+_OWN_WORDS = 'name the words of this file: columns={"id": ..., "title": ...}'
+_ADVICE = {
+    "google": _OWN_WORDS,
+    "woocommerce": "is it in another language? Switch the language of your account to English and export again, or "
+    f"{_OWN_WORDS}; then each row is a product",
+    "shopify": f"is it Shopify's export of products? Export it again with all its columns, or {_OWN_WORDS}; then each "
+    "row is a product",
+}
 
 _HINTS = {"shopify": ("handle", "url_handle", "variant_price"), "woocommerce": ("sku", "regular_price", "is_featured?")}
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -124,6 +149,7 @@ class Columns:
             for rank, word in enumerate(words[name]):
                 self._places.setdefault(spelled(word), Place(name, rank))
         self._found: dict[str, Place | None] = {}
+        self._header: tuple[int, set[Place]] | None = None
 
     def place(self, name: str) -> Place | None:
         """Return what the column *name* is; None for one of the shop's own."""
@@ -136,29 +162,57 @@ class Columns:
 
     def check_header(self, line: int, names: list[str]) -> None:
         """Refuse a header that cannot name a product, or that lacks a column which the caller named."""
-        self._check({place for name in names if (place := self.place(name))}, line, "the header", names)
+        places = {place for name in names if (place := self.place(name))}
+        self._header = line, places
+        missing = self._missing(places, _NEEDED[self.shop])
+        if missing:
+            has = ", ".join(repr(name[:40]) for name in names[:12]) + (", …" if len(names) > 12 else "")
+            text = f"the header has no column {self._named(missing)}; it has {has}"
+            raise Unreadable(line, "; ".join(filter(None, (text, self._advice(names)))))
 
     def check_seen(self) -> None:
-        """Refuse a feed without a header in which no row had a column that the caller named."""
-        seen = {place for place in self._found.values() if place}
-        missing = [name for name in self.own if Place(name, 0) not in seen]
+        """Refuse a feed without a header in which no row had a column that the caller named, or that the shop needs."""
+        # That a row lacks its id or its title is said of the row.
+        needed = [name for name in _NEEDED[self.shop] if name not in FIELDS]
+        missing = self._missing(self._seen(), needed)
         if missing:
-            raise Unreadable(1, f"no product has {self._named(missing)}")
+            text = f"no product has {self._named(missing)}"
+            raise Unreadable(1, "; ".join(filter(None, (text, self._advice([])))))
 
-    def _check(self, seen: set[Place], line: int, where: str, names: list[str]) -> None:
-        fields = {place.field for place in seen}
-        missing = [name for name in FIELDS if name not in fields and (name in self.own or name in {"id", "title"})]
-        if missing:
-            words = {spelled(name) for name in names}
-            hint = next((shop for shop, marks in _HINTS.items() if words.intersection(marks)), None)
-            advice = f'; is it an export of {hint}? Then give columns="{hint}"' if hint and hint != self.shop else ""
-            has = ", ".join(repr(name[:40]) for name in names[:12]) + (", …" if len(names) > 12 else "")
-            raise Unreadable(line, f"{where} has no column {self._named(missing)}; it has {has}{advice}")
+    def lacking(self) -> list[tuple[int, str]]:
+        """Return what it means that the file lacks columns which the shop's export has, each with a line."""
+        line = self._header[0] if self._header else 1
+        start = "the header has no column" if self._header else "no product has"
+        seen = {place.field for place in self._seen()}
+        return [
+            (line, f"{start} {' and no '.join(map(self._words, names))}, so {meaning}")
+            for names, meaning in _EXPECTED[self.shop].items()
+            if seen.isdisjoint(names)
+        ]
 
-    def _named(self, fields: list[str]) -> str:
-        words = {name: " or ".join(options) for name, options in READY[self.shop].items()}
-        named = {**words, **self.own}
-        return ", ".join(name if named[name] == name else f"{named[name]!r} (for {name})" for name in fields)
+    def _seen(self) -> set[Place]:
+        return self._header[1] if self._header else {place for place in self._found.values() if place}
+
+    def _missing(self, places: set[Place], needed: Iterable[str]) -> list[str]:
+        seen = {place.field for place in places}
+        return [name for name in dict.fromkeys((*FIELDS, *needed)) if name not in seen and name in {*self.own, *needed}]
+
+    def _advice(self, names: list[str]) -> str:
+        words = {spelled(name) for name in names}
+        hint = next((shop for shop, marks in _HINTS.items() if words.intersection(marks)), None)
+        if hint and hint != self.shop:
+            return f'is it an export of {hint}? Then give columns="{hint}"'
+        return "" if self.own else _ADVICE[self.shop]
+
+    def _named(self, fields: Iterable[str]) -> str:
+        return ", ".join(map(self._words, fields))
+
+    def _words(self, name: str) -> str:
+        words = (self.own[name],) if name in self.own else READY[self.shop][name]
+        if words == (name,):
+            return name
+        purpose = _PURPOSES.get(name, f" (for {name})")
+        return " or ".join(map(repr, words)) + purpose
 
     def row(self, line: int, pairs: Pairs) -> Row:
         """Sort the values of a row into fields."""

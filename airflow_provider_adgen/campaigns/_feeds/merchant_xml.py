@@ -26,6 +26,7 @@ from airflow_provider_adgen.campaigns._feeds.report import (
 _ITEMS = frozenset({"item", "entry"})
 _DEEPEST = 32
 _GOOGLE = "base.google.com/ns"
+_XHTML = "http://www.w3.org/1999/xhtml"
 # What XML forbids, and exports hold all the same.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 # What Google calls the description, and Atom's own names of it.
@@ -49,6 +50,7 @@ def read_merchant_xml(pieces: Iterable[str]) -> Iterator[tuple[int, Pairs]]:
 @dataclass
 class _Element:
     name: str
+    namespace: str
     attributes: dict[str, str]
     texts: list[str] = field(default_factory=list)
     inner: list[tuple[str, str]] = field(default_factory=list)
@@ -71,7 +73,8 @@ class _Reader:
         self._started = False
         self._fed = 0
         self._depth = 0
-        self._google = {"g"}
+        self._bound: dict[str, list[str]] = {}
+        self._declared: list[list[str]] = []
         self._open: list[_Element] = []
         self._line = 0
         self._size = 0
@@ -115,16 +118,23 @@ class _Reader:
         if self._depth > _DEEPEST:
             raise Unreadable(self._here(), f"the XML is nested more than {_DEEPEST} levels deep")
         self.root = self.root or name
+        declared = [attribute for attribute in attributes if attribute == "xmlns" or attribute.startswith("xmlns:")]
+        self._declared.append(declared)
+        for attribute in declared:
+            self._bound.setdefault(attribute[6:], []).append(attributes[attribute])
         if not self._open:
-            for attribute, value in attributes.items():
-                if attribute.startswith("xmlns:") and _GOOGLE in value and len(self._google) < _DEEPEST:
-                    self._google.add(attribute.removeprefix("xmlns:"))
             if _local(name) not in _ITEMS:
                 return
             self.count += 1
             self._line, self._size = self._here(), 0
         self._grow(len(name) + sum(map(len, attributes)) + sum(map(len, attributes.values())))
-        self._open.append(_Element(name, attributes))
+        self._open.append(_Element(name, self._namespace(name), attributes))
+
+    def _namespace(self, name: str) -> str:
+        """Return the namespace of an element; of a prefix that is not declared, the prefix."""
+        prefix = name.rpartition(":")[0]
+        bound = self._bound.get(prefix)
+        return bound[-1] if bound else prefix
 
     def _characters(self, text: str) -> None:
         if self._open:
@@ -133,20 +143,15 @@ class _Reader:
 
     def _end(self, name: str) -> None:
         self._depth -= 1
+        for attribute in self._declared.pop():
+            self._bound[attribute[6:]].pop()
         if not self._open:
             return
         element = self._open.pop()
         if not self._open:
             self._ready.append((self._line, _pairs(element.inner)))
             return
-        prefix, _, local = name.rpartition(":")
-        relation = element.attributes.get("rel", "alternate")
-        if prefix in self._google:
-            local = f"g:{local}"
-        elif prefix:
-            local = name
-        elif local == "link" and relation != "alternate":
-            local = f"link_{relation}"
+        local = self._called(element)
         outer = self._open[-1]
         if local in HTML_TAGS and len(self._open) > 1:  # HTML that was not escaped
             outer.texts.append(f"{element.text()} ")
@@ -154,6 +159,17 @@ class _Reader:
         outer.inner.append((local, element.text()))
         if len(outer.inner) > MOST_COLUMNS:
             raise Unreadable(self._line, f"the item has more than {MOST_COLUMNS:,} elements")
+
+    def _called(self, element: _Element) -> str:
+        """Return an element's name: Google's with ``g:``, those of the item's own kind without a prefix."""
+        prefix, _, local = element.name.rpartition(":")
+        if _GOOGLE in element.namespace:
+            return f"g:{local}"
+        if prefix and element.namespace not in (self._open[0].namespace, _XHTML):
+            # Nobody else uses the prefix g, and feeds misspell what it stands for.
+            return f"g:{local}" if prefix == "g" else element.name
+        relation = element.attributes.get("rel", "alternate")
+        return f"link_{relation}" if local == "link" and relation != "alternate" else local
 
     def _entity(self, name: str, *_: object) -> None:
         raise Unreadable(self._here(), f"the file declares the entity {shown(name)}, which is refused")

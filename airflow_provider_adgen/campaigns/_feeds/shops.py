@@ -17,11 +17,9 @@ _NO = frozenset({"0", "-1", "false", "no"})
 _NOT_SOLD = frozenset({"draft", "archived"})
 _SKU, _ID = Place("id", 0), Place("id", 1)
 _LAST = 1_000_000
-_DESCRIPTIONS = (Place("description", 0), Place("description", 1))
-# WooCommerce writes a line end in a description as a backslash and an n.
+_TEXTS = frozenset({"title", "description", "brand", "product_type"})
+# WooCommerce writes a line end in a text as a backslash and an n.
 _LINE_END = re.compile(r"(?<!\\)\\n")
-# Rows that are never bought themselves.
-_PARENTS = frozenset({"variable", "grouped"})
 
 
 def woocommerce(rows: Iterable[Row], report: Report) -> Iterator[Row]:
@@ -29,17 +27,18 @@ def woocommerce(rows: Iterable[Row], report: Report) -> Iterator[Row]:
     held = list(rows)  # a parent may come after its variations
     parents: dict[str, Row] = {}
     for row in held:
-        if _types(row) & _PARENTS:
+        if _is_parent(row):
             parents.setdefault(row.given.get(_SKU, "").strip(), row)
             parents.setdefault(f"id:{row.given.get(_ID, '').strip()}", row)
     parents.pop("", None)
     for row in held:
         name = row.value("_parent").strip()
-        parent = parents.get(name) if "variation" in _types(row) else None
-        if "variation" in _types(row) and parent is None:
+        varies = any(word.endswith("variation") for word in _types(row))
+        parent = parents.get(name) if varies else None
+        if varies and parent is None:
             report.warn(row.line, f"its parent {name[:60]!r} is not in the file, so it lends nothing")
         hidden = [one for one in (row, parent) if one and one.value("_published").strip().lower() in _NO]
-        if _types(row) & _PARENTS:
+        if _is_parent(row):
             if row.wrong:
                 report.problem(row.line, f"the parent product: {'; '.join(row.wrong)}", row.value("id").strip())
         elif hidden:
@@ -47,9 +46,20 @@ def woocommerce(rows: Iterable[Row], report: Report) -> Iterator[Row]:
         else:
             if parent is not None:
                 _lend(parent, row)
-            for place in _DESCRIPTIONS:
-                row.given[place] = _LINE_END.sub("\n", row.given.get(place, ""))
+            row.given = {
+                place: _with_line_ends(value) if place.field in _TEXTS else value for place, value in row.given.items()
+            }
+            row.extra = {name: _with_line_ends(value) for name, value in row.extra.items()}
             yield row
+
+
+def _with_line_ends(value: str) -> str:
+    return _LINE_END.sub("\n", value) if "\\n" in value else value
+
+
+def _is_parent(row: Row) -> bool:
+    """Whether a row is never bought itself. Plugins add types such as ``variable-subscription``."""
+    return any(word == "grouped" or word.startswith("variable") for word in _types(row))
 
 
 def _types(row: Row) -> set[str]:

@@ -213,14 +213,14 @@ def test_lists_of_pictures(read: Any):
 
 def test_a_long_list_of_pictures_takes_no_time(read: Any):
     """Also where it holds nothing but what separates them."""
-    started = time.monotonic()
+    started = time.thread_time()
     [product] = read(
         write({**GOOD, "image_link": "https://e.example/a" + ", " * 500_000 + "https://e.example/b"})
     ).products
     assert product.extra == {"additional_image_link": "https://e.example/b"}
     with pytest.raises(CatalogueError):
         read(write({**GOOD, "image_link": "https://e.example/a" + " ," * 500_000 + "b"}))
-    assert time.monotonic() - started < 20
+    assert time.thread_time() - started < 20, "seconds of CPU time"
 
 
 def test_an_error_never_shows_a_query_string(problems: Any):

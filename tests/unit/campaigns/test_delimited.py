@@ -47,7 +47,11 @@ def test_a_header_of_several_lines(read: Any):
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ("price,link", "the header has no column id, title; it has 'price', 'link'"),
+        (
+            "price,link",
+            "the header has no column id, title; it has 'price', 'link'; name the words of this file: "
+            'columns={"id": ..., "title": ...}',
+        ),
         ("id,title,TITLE", "the header names both 'title' and 'TITLE'"),
         ("id,title,title", "the header names 'title' more than once"),
         ("id,title,col\0ur", "the column name 'col\\x00ur' has a control character"),
@@ -159,6 +163,6 @@ def test_a_quotation_mark_without_its_twin_costs_one_row_of_a_large_file(read: A
 )
 def test_no_file_takes_long(problems: Any, header: str, piece: str):
     """A few megabytes of the worst take seconds at most."""
-    started = time.monotonic()
+    started = time.thread_time()
     problems(f"{header}\n" + piece * (2_000_000 // len(piece)), on_bad_row="skip")
-    assert time.monotonic() - started < 20
+    assert time.thread_time() - started < 20, "seconds of CPU time"

@@ -38,6 +38,44 @@ def test_feeds_of_all_kinds(read: Any, text: str):
     assert (product.id, product.title) == ("1", "Lamp")
 
 
+ATOM, GOOGLE = "http://www.w3.org/2005/Atom", "http://base.google.com/ns/1.0"
+ENTRY = """<{a}feed xmlns{a_is}="{atom}" xmlns{g_is}="{google}"><{a}title>Shop</{a}title><{a}entry>
+<{a}id>tag:1</{a}id><{g}id>1</{g}id><{a}title>Lamp</{a}title><{a}summary type="xhtml">
+<h:div xmlns:h="http://www.w3.org/1999/xhtml"><h:p>Of <h:b>oak</h:b></h:p></h:div></{a}summary>
+<{a}link href="https://e.example/1"/><{a}link rel="self" href="https://e.example/self"/><{g}price>5.00 EUR</{g}price>
+<s:season xmlns:s="https://shop.example.com/ns">autumn</s:season></{a}entry></{a}feed>"""
+
+
+@pytest.mark.parametrize(("atom", "google"), [("", "g"), ("a", "g"), ("a", ""), ("ns0", "ns1"), ("g", "a")])
+def test_namespaces_decide_and_not_prefixes(read: Any, atom: str, google: str):
+    """Libraries choose prefixes as they like, for Atom's own names, too."""
+    names = {
+        name: text
+        for word, prefix in (("a", atom), ("g", google))
+        for name, text in ((word, f"{prefix}:" if prefix else ""), (f"{word}_is", f":{prefix}" if prefix else ""))
+    }
+    text = ENTRY.format(**names, atom=ATOM, google=GOOGLE)
+    [product] = read(text).products
+    assert (product.id, product.title, product.description) == ("1", "Lamp", "Of oak")
+    assert (product.link, str(product.price), product.currency) == ("https://e.example/1", "5.00", "EUR")
+    assert product.extra == {"link_self": "https://e.example/self", "s:season": "autumn"}
+
+
+def test_a_namespace_counts_where_it_is_declared(read: Any):
+    """Also on the element itself; another item's says nothing. Atom's link in an RSS item is not the item's own."""
+    found = read(
+        f'<rss xmlns:a="{ATOM}"><item><x:id xmlns:x="{GOOGLE}">1</x:id><x:id>tag</x:id><title>Lamp</title>'
+        '<link>https://e.example/1</link><a:link href="https://e.example/self"/></item>'
+        f'<item xmlns:x="{GOOGLE}"><x:id>2</x:id><x:title>Desk</x:title></item>'
+        "<item><x:id>tag</x:id><id>3</id><title>Chair</title></item></rss>"
+    )
+    assert [(one.id, one.title, one.link, one.extra) for one in found.products] == [
+        ("1", "Lamp", "https://e.example/1", {"x:id": "tag", "a:link": "https://e.example/self"}),
+        ("2", "Desk", "", {}),
+        ("3", "Chair", "", {"x:id": "tag"}),
+    ]
+
+
 def test_lines_are_those_of_the_file(problems: Any):
     """Empty lines before the declaration are not well-formed, and common."""
     assert problems("\n\n" + rss(ITEM, ITEM)) == ["line 7: id '1' is already used on line 6"]
@@ -98,6 +136,6 @@ def test_entities_of_its_own_are_refused(problems: Any, tmp_path: Path):
 
 
 def test_a_tag_that_never_ends_is_given_up_soon(problems: Any):
-    started = time.monotonic()
+    started = time.thread_time()
     problems("<rss><" + "a" * 40_000_000)
-    assert time.monotonic() - started < 20
+    assert time.thread_time() - started < 20, "seconds of CPU time"

@@ -96,9 +96,9 @@ def test_an_archive_that_explodes_is_refused(problems: Any, piece: bytes):
     """Before its text is: an eighth of a gigabyte would follow."""
     data = bomb(125_000_000, piece)
     assert len(data) < 500_000
-    started = time.monotonic()
+    started = time.thread_time()
     said = problems(data, on_bad_row="skip")
-    assert time.monotonic() - started < 60
+    assert time.thread_time() - started < 60, "seconds of CPU time"
     assert said[0].startswith("line 1: the gzip archive grows to more than 200 times") or len(said) == 100_001
 
 

@@ -87,6 +87,92 @@ def test_woocommerces_parent_is_named_by_its_sku(problems: Any):
     ]
 
 
+GERMAN = """ID;Typ;SKU;Name;Veröffentlicht;Regulärer Preis;Bilder;Übergeordnetes Produkt
+44;variable;V;T-Shirt;1;;https://e.example/1.jpg;
+46;variation;V-R;T-Shirt Rot;1;20,00;;V
+51;simple;D;Entwurf;-1;9,00;;
+"""
+OWN_WORDS = 'name the words of this file: columns={"id": ..., "title": ...}'
+
+
+def test_woocommerces_export_in_another_language_is_refused(read: Any, problems: Any):
+    """Its parents and drafts cannot be told, and would be paid for. With words of one's own each row is a product."""
+    has = "'ID', 'Typ', 'SKU', 'Name', 'Veröffentlicht', 'Regulärer Preis', 'Bilder', 'Übergeordnetes Produkt'"
+    advice = (
+        "is it in another language? Switch the language of your account to English and export again, or "
+        f"{OWN_WORDS}; then each row is a product"
+    )
+    missing = "column 'Type' (to tell parents from what is bought)"
+    for on_bad_row in ("fail", "skip"):
+        assert problems(GERMAN, columns="woocommerce", on_bad_row=on_bad_row) == [
+            f"line 1: the header has no {missing}; it has {has}; {advice}"
+        ]
+    french = GERMAN.replace("Typ;SKU;Name", "Type;UGS;Nom")
+    [said] = problems(french, columns="woocommerce")
+    assert said.startswith("line 1: the header has no column 'Name' (for title); it has 'ID', 'Type', 'UGS', 'Nom'")
+    assert said.endswith(advice)
+    lines = '{"SKU": "V", "Typ": "variable", "Name": "T-Shirt"}\n'
+    assert problems(lines, columns="woocommerce") == [
+        f"line 1: no product has 'Type' (to tell parents from what is bought); {advice}"
+    ]
+    assert len(read(GERMAN, columns={"id": "SKU", "title": "Name", "price": "Regulärer Preis"}).products) == 3
+
+
+def test_a_shops_export_without_what_names_a_product_is_refused(problems: Any):
+    assert problems("Title,Vendor\nTee,Harbour\n", columns="shopify") == [
+        "line 1: the header has no column 'Handle' or 'URL handle' (for id); it has 'Title', 'Vendor'; is it Shopify's "
+        f"export of products? Export it again with all its columns, or {OWN_WORDS}; then each row is a product"
+    ]
+    assert problems("SKU,Type,Name\nA,simple,Tee\n", columns="shopify")[0].endswith(
+        'is it an export of woocommerce? Then give columns="woocommerce"'
+    )
+    for columns in (None, "google"):
+        assert problems("Nr,Titel\n1,Tee\n", columns=columns) == [
+            f"line 1: the header has no column id, title; it has 'Nr', 'Titel'; {OWN_WORDS}"
+        ]
+
+
+def test_a_shops_export_without_columns_that_it_always_has_is_told(read: Any):
+    """In the export's own dialogue columns can be left out; nothing is lost in silence."""
+    assert read("Type,SKU,Name\nsimple,A,Tee\n", columns="woocommerce").warnings == [
+        "line 1: the header has no column 'Published', so drafts are not told from what is for sale",
+        "line 1: the header has no column 'Parent', so variations take nothing from their parents",
+        "line 1: the header has no column 'Regular price' (for price), so no product has a price",
+        "line 1: the header has no column 'Images' (for image_link), so no product has a picture",
+    ]
+    assert read('{"Handle": "tee", "Title": "Tee", "Price": 5}\n', columns="shopify").warnings == [
+        "line 1: no product has 'Published' or 'Published on online store' and no 'Status', so drafts are not told "
+        "from what is for sale",
+        "line 1: no product has 'Image Src' or 'Product image URL' (for image_link), so no product has a picture",
+    ]
+    assert read("id,title\n1,Tee\n").warnings == []
+
+
+def test_woocommerces_line_ends_are_line_ends_in_every_text(read: Any):
+    """The export writes them as a backslash and an n; a prompt would show that."""
+    text = (
+        "Type,SKU,Name,Brands,Description,Short description,Purchase note,Images,Parent\n"
+        "variable,T\\n1,Tee,,,,From\\nthe parent,,\n"
+        "variation,A,Tee\\nred,Harbour\\nSons,One\\ntwo,Short\\n<b>and</b>\\nsweet,,https://e.example/\\n.jpg,T\\n1\n"
+        "simple,B,Tee,,,Only\\nshort,C:\\\\new,,\n"
+    )
+    red, plain = read(text, columns="woocommerce").products
+    assert (red.title, red.brand, red.description) == ("Tee red", "Harbour Sons", "One\ntwo")
+    assert (red.extra["Short description"], red.extra["Purchase note"]) == ("Short\nand\nsweet", "From\nthe parent")
+    assert red.image_link == r"https://e.example/\n.jpg"
+    assert (plain.description, plain.extra["Short description"]) == ("Only\nshort", "Only\nshort")
+    assert plain.extra["Purchase note"] == r"C:\\new"
+
+
+@pytest.mark.parametrize(
+    ("parent", "child"), [("variable", "variation"), ("variable-subscription", "subscription_variation")]
+)
+def test_woocommerces_plugins_have_parents_of_their_own(read: Any, parent: str, child: str):
+    text = f"Type,SKU,Name,Categories,Parent\n{parent},TEE,Tee,Shirts,\n{child},TEE-R,Red tee,,TEE\n"
+    [product] = read(text, columns="woocommerce").products
+    assert (product.id, product.product_type) == ("TEE-R", "Shirts")
+
+
 def test_shopify_has_a_product_for_each_handle():
     """Pictures by their position, the first price, and the values of all variants; archived and hidden ones are out."""
     found = read_catalogue(FEEDS / "shopify.csv", columns="shopify", currency="USD")
@@ -127,7 +213,7 @@ def test_a_shops_export_may_have_the_page_of_each_product_added(read: Any, word:
         f"Handle,Title,Image Src,{word}\ntee,Tee,,\ntee,,https://e.example/t.jpg,{page}\n", columns="shopify"
     ).products
     assert (tee.link, tee.image_link) == (page, "https://e.example/t.jpg")
-    sold = f"SKU,Name,External URL,{word}\nT-1,Tee,,{page}\nB-1,Book,https://books.example.com/b,{page}\n"
+    sold = f"SKU,Type,Name,External URL,{word}\nT-1,,Tee,,{page}\nB-1,,Book,https://books.example.com/b,{page}\n"
     assert [one.link for one in read(sold, columns="woocommerce").products] == [page, "https://books.example.com/b"]
 
 
