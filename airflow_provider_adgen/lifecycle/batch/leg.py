@@ -123,7 +123,14 @@ class BatchLeg:
         began = self._clock.now()
         if self._members is None:
             board = self._board = self._open(resumed)
-            self._outcomes = Outcomes(board, options=self._options, clock=self._clock, log=self._log)
+            self._outcomes = Outcomes(
+                board,
+                opening=self._opening,
+                facts=self._facts,
+                options=self._options,
+                clock=self._clock,
+                log=self._log,
+            )
             self._ending = Ending(
                 board,
                 opening=self._opening,

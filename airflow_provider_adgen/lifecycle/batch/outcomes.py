@@ -6,7 +6,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.decisions.batch import ItemStatus, fate, may_move, stops_account, under_way
+from airflow_provider_adgen.core.decisions.batch import (
+    ItemStatus,
+    choice_after,
+    fate,
+    may_move,
+    stops_account,
+    under_way,
+)
 from airflow_provider_adgen.core.errors import AdGenError, ApiError, GenerationFailed
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.opening import readable
@@ -21,8 +28,10 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.record import Record
     from airflow_provider_adgen.lifecycle.batch.accounts import BatchAccount
     from airflow_provider_adgen.lifecycle.batch.board import Board
+    from airflow_provider_adgen.lifecycle.batch.opening import Opening
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
+    from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
 
 class Outcomes:
@@ -30,13 +39,26 @@ class Outcomes:
     Follows up what came of the items' legs.
 
     :param board: the owner of their state.
+    :param opening: accounts, and requests.
+    :param facts: the task.
     :param options: what the author chose.
     :param clock: time, injected.
     :param log: where to say what happened.
     """
 
-    def __init__(self, board: Board, *, options: BatchOptions, clock: Clock, log: Any) -> None:
+    def __init__(
+        self,
+        board: Board,
+        *,
+        opening: Opening,
+        facts: TaskFacts,
+        options: BatchOptions,
+        clock: Clock,
+        log: Any,
+    ) -> None:
         self._board = board
+        self._opening = opening
+        self._facts = facts
         self._options = options
         self._clock = clock
         self._log = log
@@ -132,9 +154,17 @@ class Outcomes:
     def _move(self, state: ItemState, error: ApiError) -> None:
         """Send an item that was refused to its next choice."""
         choices, refused = state.item.choices, chosen(state)
-        # What was refused may be a recorded request that is none of them any more.
-        index = choices.index(refused) + 1 if refused in choices else 0
-        if index >= len(choices):
+        if (record := readable(state)) is None:
+            state.finish(ItemStatus.UNKNOWN, state.reason)
+            return
+        where = choices.index(refused) if refused in choices else None
+        try:
+            prints = self._opening.fingerprints(state.item)
+        except AdGenError as other:
+            state.finish(ItemStatus.WAITING, f"{error.happened} Another choice cannot be used. {trouble(other)}")
+            return
+        index = choice_after(record, prints, where, try_number=self._facts.try_number)
+        if index is None:
             state.finish(ItemStatus.REFUSED, error.message)
             self._stop_after(state)
             return

@@ -32,6 +32,7 @@ class ItemState:
     :param removed: it is not in the list any more, and something was bought for it.
     :param step: what to do about it.
     :param choice: the choice that is submitted or collected.
+    :param conn_id: the account of what is recorded, for the results of an item without a choice.
     :param job: the job that is waited for.
     :param ended: how the wait for its job ended.
     :param status: what became of it; None while that is open.
@@ -50,6 +51,7 @@ class ItemState:
     removed: bool = False
     step: Step | None = None
     choice: Choice | None = None
+    conn_id: str | None = None
     job: WaitForJob | None = None
     ended: Resumed | None = field(default=None, repr=False)
     status: ItemStatus | None = None
@@ -142,14 +144,13 @@ class ItemState:
 
     def line(self) -> dict[str, Any]:
         """Return its line of the results, as long as it is not put away."""
-        choices = self.item.choices
-        index = choices.index(self.choice) if self.choice in choices else None
+        same = next((one for one in self.item.choices if one == self.choice), None)
         return {
             "key": self.key,
             "status": str(self.told),
             "reason": self.reason or None,
-            "choice": index,
-            "conn_id": self.choice.conn_id if self.choice is not None else None,
+            "choice": same.number if same is not None else None,
+            "conn_id": self.choice.conn_id if self.choice is not None else self.conn_id,
             "generation": self.generation,
             "meta": self.item.meta,
         }
