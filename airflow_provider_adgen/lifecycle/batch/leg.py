@@ -159,6 +159,7 @@ class BatchLeg:
                 account.purse.flush()
                 account.covered = 0
         self._drain()
+        self._outcomes.settle_held(())
         self._board.unwatched = [one for one in self._board.states if one.job is not None]
         self._ending.write()
         if all(state.status is not None for state in self._board.states):

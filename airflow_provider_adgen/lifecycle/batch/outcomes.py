@@ -62,7 +62,7 @@ class Outcomes:
         self._options = options
         self._clock = clock
         self._log = log
-        # Refused items whose account has not accepted anything yet.
+        # Refused items of which is not known yet whether their account refuses everything.
         self._held: list[ItemState] = []
 
     def ended(self, state: ItemState, came: Finished[Any] | Wait | Exception) -> None:
@@ -127,7 +127,7 @@ class Outcomes:
         if isinstance(error, AdGenError) and stops_account(error, account.vendor.name):
             account.stop(error)
             state.finish(ItemStatus.WAITING, trouble(error))
-        elif isinstance(error, ApiError) and may_move(error, account.vendor.promises):
+        elif isinstance(error, ApiError) and not error.retry_helps:
             state.held = error
             self._held.append(state)
             account.refused(error)
@@ -135,7 +135,7 @@ class Outcomes:
             state.finish(fate(record, error), trouble(error))
 
     def settle_held(self, running: Iterable[ItemState]) -> None:
-        """Let items whose move was held back go on, once it is known whether their account refuses everything."""
+        """Let refused items move or end, once it is known whether their account refuses everything."""
         if not self._held:
             return
         held, self._held = self._held, []
@@ -147,12 +147,19 @@ class Outcomes:
             if account.stopped and not account.accepted:
                 state.finish(ItemStatus.WAITING, f"{error.message}\n{account.stopped}")
             elif account.accepted or account.conn_id not in busy:
-                self._move(state, error)
+                self._move_or_end(state, error, account)
             else:
                 self._held.append(state)
 
-    def _move(self, state: ItemState, error: ApiError) -> None:
-        """Send an item that was refused to its next choice."""
+    def _end(self, state: ItemState, status: ItemStatus, reason: str) -> None:
+        state.finish(status, reason)
+        self._stop_after(state)
+
+    def _move_or_end(self, state: ItemState, error: ApiError, account: BatchAccount) -> None:
+        """Send an item that was refused to its next choice, if it may go there."""
+        if not may_move(error, account.vendor.promises):
+            self._end(state, ItemStatus.REFUSED, error.message)
+            return
         choices, refused = state.item.choices, chosen(state)
         if (record := readable(state)) is None:
             state.finish(ItemStatus.UNKNOWN, state.reason)
@@ -165,8 +172,7 @@ class Outcomes:
             return
         index = choice_after(record, prints, where, try_number=self._facts.try_number)
         if index is None:
-            state.finish(ItemStatus.REFUSED, error.message)
-            self._stop_after(state)
+            self._end(state, ItemStatus.REFUSED, error.message)
             return
         # Another account is asked: nothing has to be put right.
         self._log.info("Item %r goes to %s: %s", state.key, choices[index].conn_id, error.happened)
