@@ -26,6 +26,11 @@ _TOO_LARGE = 2.0**63  # what is stored as a whole number has 64 bits
 _OWN = frozenset({"id", "status", "job_id", "jobId", "generation_id"})
 
 
+def is_word(value: Any) -> bool:
+    """Whether a value is a text that says something."""
+    return isinstance(value, str) and bool(value.strip())
+
+
 def as_text(value: Any) -> str | None:
     """Return a text, or a number as text; None for anything else."""
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -99,7 +99,8 @@ class Problem:
     :param message: the text.
     :param code: the machine-readable word.
     :param request_id: the vendor's id of the request.
-    :param own_words: the answer had the shape of this vendor's errors; :meth:`Vendor.problem` sets it.
+    :param own_words: the answer had the shape that the vendor documents for its errors. Only then may an item of a
+        batch be paid for at another account: a wrong address or a proxy says nothing of the request.
     """
 
     message: str = ""
@@ -212,13 +213,15 @@ class Vendor(abc.ABC):
         problem = (
             self.read_problem(value) if isinstance(value, dict) else Problem(value if isinstance(value, str) else "")
         )
-        own_words = isinstance(value, dict) and bool(problem.message or problem.code)
-        request_id = problem.request_id or answer.headers.get("x-request-id")
-        return replace(problem, request_id=request_id, own_words=own_words)
+        return replace(problem, request_id=problem.request_id or answer.headers.get("x-request-id"))
 
     @abc.abstractmethod
     def read_problem(self, fields: dict[str, Any]) -> Problem:
-        """Read the JSON object of an error answer; must never raise."""
+        """
+        Read the JSON object of an error answer; must never raise.
+
+        What else may say what is wrong is read, too; ``own_words`` says whether it has the documented shape.
+        """
 
     @abc.abstractmethod
     def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:

@@ -73,9 +73,10 @@ def batch_lineage(store: BatchStore, try_number: int, results: str | None, items
         stored += [str(one["uri"]) for one in (line["generation"] or {}).get("creatives", []) if one.get("uri")]
     frozen = store.frozen(try_number)
     wanted = (
-        item["choices"][chosen[item["key"]]]["request"]
+        choice["request"]
         for item in (frozen.lines() if frozen is not None else ())
-        if item["key"] in chosen
+        for choice in item["choices"]
+        if choice.get("number", 0) == chosen.get(item["key"])
     )
     given = [_uri(items)] if items else []
     inputs, outputs = _places([*given, *_texts(list(wanted))]), _places(stored)

@@ -195,6 +195,23 @@ def may_move(error: AdGenError, promises: Promises) -> bool:
     )
 
 
+def choice_after(record: Record, fingerprints: Sequence[str], refused: int | None, *, try_number: int) -> int | None:
+    """
+    Return the choice to which a refused item goes; None where none is left.
+
+    It goes forward only, and to nothing that was refused in this try, however often that stands among the choices.
+
+    :param record: what is recorded of the item.
+    :param fingerprints: of the requests of its choices, in their order.
+    :param refused: the choice that was refused; None where it was a request that is none of them any more.
+    :param try_number: this try.
+    """
+    tried = {one.fingerprint for one in record.attempts if one.try_number == try_number and not _put_off(one)}
+    start = 0 if refused is None else refused + 1
+    tried.update(fingerprints[:start][-1:])
+    return next((index for index in range(start, len(fingerprints)) if fingerprints[index] not in tried), None)
+
+
 def stops_account(error: AdGenError, vendor: str) -> bool:
     """Whether a refusal is about the account and not about the item: then nothing more is sent to it in this try."""
     if isinstance(error, BudgetExceeded | SpendingForbidden):

@@ -167,13 +167,15 @@ class BatchAccount:
         """
         Take in that it refused an item for what it asks.
 
-        A wrong base URL answers 404 to everything: that says nothing about the items. Refusals come sooner than
-        acceptances, so :meth:`settle` waits for those that are on their way.
+        A wrong base URL answers 404 to everything: that says nothing about the items. What another server says is
+        equal whatever it says. Refusals come sooner than acceptances, so :meth:`settle` waits for those that are on
+        their way.
         """
         self._unanswered = 0
         if self.accepted:
             return
-        self._refusals[error.status, error.code] += 1
+        words = error.code or error.happened if error.own_words else None
+        self._refusals[error.status, words] += 1
         if max(self._refusals.values()) < EQUAL_REFUSALS:
             return
         self._suspicion = (

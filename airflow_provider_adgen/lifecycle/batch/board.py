@@ -223,7 +223,7 @@ class Board:
         for one in record.attempts:
             self._jobs.update(one.job_ids)
             self._opening.account(one.conn_id).accepted |= bool(one.job_ids)
-        state.costs = costs_of(record)
+        state.costs, state.conn_id = costs_of(record), record.counting.conn_id if record.counting is not None else None
         if planned:
             now[chosen(state).conn_id] = now.get(chosen(state).conn_id, 0) + planned
         for conn_id in {*now, *state.credits}:
@@ -264,7 +264,7 @@ class Board:
             state.finish(ItemStatus.SKIPPED, item.problem)
             return
         bought = last is not None and last.phase != "withdrawn"
-        prints = [self._opening.fingerprint(one) for one in item.choices] if bought else [""] * len(item.choices)
+        prints = self._opening.fingerprints(item) if bought else [""] * len(item.choices)
         step = state.step = next_step(
             record,
             prints,

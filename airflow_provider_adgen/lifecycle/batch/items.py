@@ -31,10 +31,12 @@ class Choice:
 
     :param conn_id: the account's connection.
     :param request: ``{"kind": ..., ...}``.
+    :param number: where it stands among the author's choices, from 0.
     """
 
     conn_id: str
     request: dict[str, Any] = field(repr=False)
+    number: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +59,19 @@ class BatchItem:
 
     def to_json(self) -> dict[str, Any]:
         """Return the item as it is frozen."""
-        choices = [{"conn_id": one.conn_id, "request": one.request} for one in self.choices]
+        choices = [
+            {"conn_id": one.conn_id, "request": one.request} | ({"number": one.number} if one.number else {})
+            for one in self.choices
+        ]
         marks = {name: value for name in ("generated", "problem") if (value := getattr(self, name))}
         return {"key": self.key, "choices": choices, "meta": self.meta, **marks}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> BatchItem:
         """Read a frozen item."""
-        choices = tuple(Choice(sys.intern(one["conn_id"]), one["request"]) for one in value["choices"])
+        choices = tuple(
+            Choice(sys.intern(one["conn_id"]), one["request"], one.get("number", 0)) for one in value["choices"]
+        )
         return cls(
             value["key"],
             choices,
@@ -177,7 +184,7 @@ def _item(value: Any, conn_id: str | None) -> BatchItem:
             raise ValueError("choices is a list of {conn_id, request}, each with its own conn_id")
     else:
         told = [{"conn_id": value.get("conn_id"), "request": value["request"]}]
-    choices = tuple(_choice(one, conn_id) for one in told)
+    choices = tuple(_choice(one, conn_id, number) for number, one in enumerate(told))
     meta = value.get("meta") or {}
     if not isinstance(meta, Mapping):
         raise ValueError("meta is a dictionary")
@@ -193,7 +200,7 @@ def _item(value: Any, conn_id: str | None) -> BatchItem:
     return BatchItem(key, choices, dict(meta))
 
 
-def _choice(value: Any, conn_id: str | None) -> Choice:
+def _choice(value: Any, conn_id: str | None, number: int) -> Choice:
     if not isinstance(value, Mapping) or not isinstance(value.get("request"), Mapping):
         raise ValueError('a request is a dictionary {"kind": ..., ...}')
     if unknown := sorted(str(one) for one in set(value) - {"conn_id", "request"}):
@@ -203,7 +210,7 @@ def _choice(value: Any, conn_id: str | None) -> Choice:
         raise ValueError("no conn_id: neither the item nor the task names an account")
     request = dict(value["request"])
     _json("request", request)
-    return Choice(account, request)
+    return Choice(account, request, number)
 
 
 def _json(name: str, value: dict[str, Any]) -> bytes:

@@ -124,7 +124,14 @@ class BatchLeg:
         began = self._clock.now()
         if self._members is None:
             board = self._board = self._open(resumed)
-            self._outcomes = Outcomes(board, options=self._options, clock=self._clock, log=self._log)
+            self._outcomes = Outcomes(
+                board,
+                opening=self._opening,
+                facts=self._facts,
+                options=self._options,
+                clock=self._clock,
+                log=self._log,
+            )
             self._ending = Ending(
                 board,
                 opening=self._opening,
@@ -153,6 +160,7 @@ class BatchLeg:
                 account.purse.flush()
                 account.covered = 0
         self._drain()
+        self._outcomes.settle_held(())
         self._board.unwatched = [one for one in self._board.states if one.job is not None]
         over = all(state.status is not None for state in self._board.states)
         if over:

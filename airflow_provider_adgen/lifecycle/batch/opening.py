@@ -126,6 +126,10 @@ class Opening:
         host = account.hook.account().host
         return fingerprint(request.kind, request.body(), account.vendor.name, host, choice.conn_id)
 
+    def fingerprints(self, item: BatchItem) -> list[str]:
+        """Return the hashes of an item's choices, in their order."""
+        return [self.fingerprint(one) for one in item.choices]
+
     # --- items ------------------------------------------------------------------------------------------------------
 
     def items(self, given: Callable[[], Any], *, resumed: bool) -> tuple[list[ItemState], bool]:
@@ -223,9 +227,16 @@ class Opening:
         told, wanted = Problems(), []
         for item in items:
             left: list[Choice] = []
+            seen: dict[str, int] = {}
             for number, choice in enumerate(item.choices):
                 try:
                     self._check(item, choice)
+                    same = seen.setdefault(self.fingerprint(choice), number) if len(item.choices) > 1 else number
+                    if same != number:
+                        raise InvalidRequest(
+                            f"It is the same request to the same account as choice {same}; links that differ only "
+                            "after their ? count as the same"
+                        )
                 except AdGenError as error:
                     which = f"{item.key!r}, choice {number}" if len(item.choices) > 1 else repr(item.key)
                     told.add(which, error.happened)

@@ -6,7 +6,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.decisions.batch import ItemStatus, Stop, fate, may_move, stops_account, under_way
+from airflow_provider_adgen.core.decisions.batch import (
+    ItemStatus,
+    Stop,
+    choice_after,
+    fate,
+    may_move,
+    stops_account,
+    under_way,
+)
 from airflow_provider_adgen.core.errors import AdGenError, ApiError, GenerationFailed
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.opening import readable
@@ -21,8 +29,10 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.record import Record
     from airflow_provider_adgen.lifecycle.batch.accounts import BatchAccount
     from airflow_provider_adgen.lifecycle.batch.board import Board
+    from airflow_provider_adgen.lifecycle.batch.opening import Opening
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
+    from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
 
 class Outcomes:
@@ -30,17 +40,30 @@ class Outcomes:
     Follows up what came of the items' legs.
 
     :param board: the owner of their state.
+    :param opening: accounts, and requests.
+    :param facts: the task.
     :param options: what the author chose.
     :param clock: time, injected.
     :param log: where to say what happened.
     """
 
-    def __init__(self, board: Board, *, options: BatchOptions, clock: Clock, log: Any) -> None:
+    def __init__(
+        self,
+        board: Board,
+        *,
+        opening: Opening,
+        facts: TaskFacts,
+        options: BatchOptions,
+        clock: Clock,
+        log: Any,
+    ) -> None:
         self._board = board
+        self._opening = opening
+        self._facts = facts
         self._options = options
         self._clock = clock
         self._log = log
-        # Refused items whose account has not accepted anything yet.
+        # Refused items of which is not known yet whether their account refuses everything.
         self._held: list[ItemState] = []
 
     def ended(self, state: ItemState, came: Finished[Any] | Wait | Exception) -> None:
@@ -105,7 +128,7 @@ class Outcomes:
         if isinstance(error, AdGenError) and stops_account(error, account.vendor.name):
             account.stop(error)
             state.stop(account.stopped or error.message)
-        elif isinstance(error, ApiError) and may_move(error, account.vendor.promises):
+        elif isinstance(error, ApiError) and not error.retry_helps:
             state.held = error
             self._held.append(state)
             account.refused(error)
@@ -113,7 +136,7 @@ class Outcomes:
             state.finish(fate(record, error), trouble(error))
 
     def settle_held(self, running: Iterable[ItemState]) -> None:
-        """Let items whose move was held back go on, once it is known whether their account refuses everything."""
+        """Let refused items move or end, once it is known whether their account refuses everything."""
         if not self._held:
             return
         held, self._held = self._held, []
@@ -125,18 +148,32 @@ class Outcomes:
             if account.stopped and not account.accepted:
                 state.finish(ItemStatus.WAITING, f"{error.message}\n{account.stopped}")
             elif account.accepted or account.conn_id not in busy:
-                self._move(state, error)
+                self._move_or_end(state, error, account)
             else:
                 self._held.append(state)
 
-    def _move(self, state: ItemState, error: ApiError) -> None:
-        """Send an item that was refused to its next choice."""
+    def _end(self, state: ItemState, status: ItemStatus, reason: str) -> None:
+        state.finish(status, reason)
+        self._stop_after(state)
+
+    def _move_or_end(self, state: ItemState, error: ApiError, account: BatchAccount) -> None:
+        """Send an item that was refused to its next choice, if it may go there."""
+        if not may_move(error, account.vendor.promises):
+            self._end(state, ItemStatus.REFUSED, error.message)
+            return
         choices, refused = state.item.choices, chosen(state)
-        # What was refused may be a recorded request that is none of them any more.
-        index = choices.index(refused) + 1 if refused in choices else 0
-        if index >= len(choices):
-            state.finish(ItemStatus.REFUSED, error.message)
-            self._stop_after(state)
+        if (record := readable(state)) is None:
+            state.finish(ItemStatus.UNKNOWN, state.reason)
+            return
+        where = choices.index(refused) if refused in choices else None
+        try:
+            prints = self._opening.fingerprints(state.item)
+        except AdGenError as other:
+            state.finish(ItemStatus.WAITING, f"{error.happened} Another choice cannot be used. {trouble(other)}")
+            return
+        index = choice_after(record, prints, where, try_number=self._facts.try_number)
+        if index is None:
+            self._end(state, ItemStatus.REFUSED, error.message)
             return
         # Another account is asked: nothing has to be put right.
         self._log.info("Item %r goes to %s: %s", state.key, choices[index].conn_id, error.happened)

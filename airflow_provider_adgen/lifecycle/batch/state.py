@@ -33,6 +33,7 @@ class ItemState:
     :param removed: it is not in the list any more, and something was bought for it.
     :param step: what to do about it.
     :param choice: the choice that is submitted or collected.
+    :param conn_id: the account of what is recorded, for the results of an item without a choice.
     :param job: the job that is waited for.
     :param ended: how the wait for its job ended.
     :param status: what became of it; None while that is open.
@@ -53,6 +54,7 @@ class ItemState:
     removed: bool = False
     step: Step | None = None
     choice: Choice | None = None
+    conn_id: str | None = None
     job: WaitForJob | None = None
     ended: Resumed | None = field(default=None, repr=False)
     status: ItemStatus | None = None
@@ -148,15 +150,14 @@ class ItemState:
 
     def line(self) -> dict[str, Any]:
         """Return its line of the results, as long as it is not put away."""
-        choices = self.item.choices
-        index = choices.index(self.choice) if self.choice in choices else None
+        same = next((one for one in self.item.choices if one == self.choice), None)
         jobs = {} if self.candidates is None else {"candidates": [one.to_json() for one in self.candidates.jobs]}
         return {
             "key": self.key,
             "status": str(self.told),
             "reason": self.reason or (self.waits_for if self.told is ItemStatus.WAITING else "") or None,
-            "choice": index,
-            "conn_id": self.choice.conn_id if self.choice is not None else None,
+            "choice": same.number if same is not None else None,
+            "conn_id": self.choice.conn_id if self.choice is not None else self.conn_id,
             "generation": self.generation,
             "meta": self.item.meta,
             **jobs,

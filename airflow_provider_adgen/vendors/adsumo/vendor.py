@@ -13,7 +13,16 @@ import pendulum
 from airflow_provider_adgen.core.calls import Answer, Call, Sequence
 from airflow_provider_adgen.core.endpoint import Endpoint
 from airflow_provider_adgen.core.errors import InvalidRequest
-from airflow_provider_adgen.core.reading import as_link, as_links, as_text, file_kind, is_link, other_fields, unwrapped
+from airflow_provider_adgen.core.reading import (
+    as_link,
+    as_links,
+    as_text,
+    file_kind,
+    is_link,
+    is_word,
+    other_fields,
+    unwrapped,
+)
 from airflow_provider_adgen.core.requests import checked
 from airflow_provider_adgen.core.vendor import Assumption, Idempotency, Problem, Promises, Tracking, Vendor
 from airflow_provider_adgen.core.vocabulary import (
@@ -82,7 +91,10 @@ class AdsumoVendor(Vendor):
         said = fields.get("error")
         if not isinstance(said, dict):
             return Problem(said if isinstance(said, str) else "")
-        return Problem(as_text(said.get("message")) or "", as_text(said.get("code")), as_text(said.get("request_id")))
+        message, code = as_text(said.get("message")) or "", as_text(said.get("code"))
+        return Problem(
+            message, code, as_text(said.get("request_id")), own_words=bool(message and is_word(said.get("code")))
+        )
 
     def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:
         """Return the paid POST of *request*."""

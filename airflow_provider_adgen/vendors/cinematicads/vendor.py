@@ -19,7 +19,7 @@ from airflow_provider_adgen.core.errors import (
     UnexpectedResponse,
     WireError,
 )
-from airflow_provider_adgen.core.reading import file_kind
+from airflow_provider_adgen.core.reading import file_kind, is_word
 from airflow_provider_adgen.core.requests import identifier
 from airflow_provider_adgen.core.scrub import scrub
 from airflow_provider_adgen.core.vendor import Listed, Problem, Promises, Vendor
@@ -93,7 +93,12 @@ class CinematicAdsVendor(Vendor):
         """Read ``{"success": false, "error": "..."}``."""
         plain = shapes.plain(fields)
         code = shapes.first(shapes.plain(plain.get("error")), ("code", "type")) or plain.get("code")
-        return Problem(shapes.told_error(fields), shapes.as_text(code), shapes.as_text(plain.get("requestid")))
+        return Problem(
+            shapes.told_error(fields),
+            shapes.as_text(code),
+            shapes.as_text(plain.get("requestid")),
+            own_words=fields.get("success") is False and is_word(fields.get("error")),
+        )
 
     def spelled(self, word: str) -> str:
         """``in progress`` and ``in-progress`` are ``in_progress``."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.errors import ApiError, DownloadError
-from airflow_provider_adgen.core.reading import FileKind, file_kind, is_link, other_fields, unwrapped
+from airflow_provider_adgen.core.reading import FileKind, file_kind, is_link, is_word, other_fields, unwrapped
 from airflow_provider_adgen.core.vendor import Assumption, Idempotency, Problem, Promises, Tracking, Vendor
 from airflow_provider_adgen.core.vocabulary import (
     FINISHED,
@@ -110,7 +110,9 @@ class CutxVendor(Vendor):
         message = _text(inner.get("message")) or _text(fields.get("message"))
         code = _text(inner.get("code")) or (_text(said) if message else "") or _text(fields.get("code"))
         parts = [message or _text(said), *_issues(fields), *_issues(inner)]
-        return Problem("; ".join(dict.fromkeys(part for part in parts if part)), code or None)
+        # The one body that any page shows. Other servers add fields of their own to these two.
+        own_words = fields.keys() == {"error", "message"} and all(map(is_word, fields.values()))
+        return Problem("; ".join(dict.fromkeys(part for part in parts if part)), code or None, own_words=own_words)
 
     def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:
         """Return the paid POST of *request*; CutX takes the key in the body."""

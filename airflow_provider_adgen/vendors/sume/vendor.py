@@ -8,7 +8,7 @@ import functools
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_adgen.core.errors import Conflict, NotFound, UnexpectedResponse
-from airflow_provider_adgen.core.reading import as_int, other_fields
+from airflow_provider_adgen.core.reading import as_int, is_word, other_fields
 from airflow_provider_adgen.core.scrub import scrub
 from airflow_provider_adgen.core.vendor import Assumption, Listed, Problem, Promises, Tracking, Vendor
 from airflow_provider_adgen.core.vocabulary import (
@@ -94,6 +94,7 @@ class SumeVendor(Vendor):
             message + _amounts(error.get("details")),
             _word(error.get("code")),
             _word(fields.get("request_id")) or _word(error.get("request_id")),
+            own_words=all(map(is_word, (error.get("code"), error.get("message"), fields.get("request_id")))),
         )
 
     def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,18 +41,48 @@ def test_the_last_choice_refuses(batch: BatchRig) -> None:
     assert batch.charges == []
 
 
-@pytest.mark.parametrize("body", [None, "<html>no such page</html>"])
-def test_an_account_that_refuses_everything(batch: BatchRig, body: str | None) -> None:
-    rules = {"message": "Not found"} if body is None else {"body": body}
-    batch.sandbox.fault("status", "adsumo", method="POST", status=404, times=-1, **rules)
-    text = fails(batch, items(12, "adsumo", "sume"))
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"message": "Not found"},
+        {"body": "<html>no such page</html>"},
+        {"body": ""},
+        {"body": '{"detail": "Not Found"}'},
+        {"body": '{"error": "Not Found"}'},
+        {"status": 409, "message": "Not now"},
+    ],
+    ids=["own", "html", "empty", "detail", "error", "409"],
+)
+def test_an_account_that_refuses_everything(batch: BatchRig, rules: dict[str, Any]) -> None:
+    batch.sandbox.fault("status", "adsumo", method="POST", times=-1, **{"status": 404, **rules})
+    text = fails(batch, items(40, "adsumo", "sume"))
     assert batch.sandbox.requests("sume", method="POST") == [], "nothing moves"
     assert batch.charges == []
-    if body is None:
-        assert "12 waiting" in text
-        assert "Is its host right?" in text
-    else:
-        assert "12 refused" in text
+    assert "40 waiting" in text
+    assert "Is its host right?" in text
+    assert len(batch.posts()) < 40
+    batch.sandbox.clear_faults()
+    batch.retry()
+    assert batch.run(batch.batch(items(40, "adsumo", "sume")))["counts"]["completed"] == 40
+    assert {line["choice"] for line in batch.lines().values()} == {0}, "the next try begins at the first choice"
+
+
+@pytest.mark.parametrize("body", ['{"error": "Not Found"}', '{"message": "Not Found"}', "<html>404</html>"])
+def test_what_another_server_says_moves_nothing(batch: BatchRig, body: str) -> None:
+    batch.sandbox.fault("status", "adsumo", method="POST", status=404, times=3, body=body)
+    text = fails(batch, items(3, "adsumo", "sume"))
+    assert "3 refused" in text
+    assert batch.sandbox.requests("sume", method="POST") == []
+    assert batch.charges == []
+
+
+def test_refusals_that_differ_are_about_the_items(batch: BatchRig) -> None:
+    for number in range(6):
+        text = json.dumps({"error": {"code": f"word_{number}", "message": "no"}})
+        batch.sandbox.fault("status", "adsumo", method="POST", status=400, times=1, body=text)
+    told = batch.run(batch.batch(items(6, "adsumo", "sume")))
+    assert told["counts"]["completed"] == 6
+    assert {line["choice"] for line in batch.lines().values()} == {1}
 
 
 @pytest.mark.parametrize("status", [401, 402, 403])

@@ -95,7 +95,9 @@ def test_an_item_that_changed(batch: BatchRig, policy: str, status: str, charges
         assert "on_changed_input" in text
     else:
         batch.run(batch.batch(changed, on_changed_input=policy))
-    assert batch.statuses()[given[2]["key"]] == status
+    line = batch.lines()[given[2]["key"]]
+    assert line["status"] == status
+    assert line["conn_id"] == "adsumo_default", "also where the job is none of the list's requests"
     assert len(batch.charges) == charges
     assert len(batch.files()) == charges, "what was paid for is stored"
 

@@ -58,6 +58,24 @@ def test_what_json_cannot_hold_is_named(batch: BatchRig) -> None:
     assert "'a'" in refused(batch, [one])
 
 
+@pytest.mark.parametrize("again", [0, 2], ids=["AA", "ABA"])
+def test_a_choice_that_occurs_twice(batch: BatchRig, again: int) -> None:
+    one = item("a", *["adsumo", "sume"][: again or 1])
+    twice = dict(one["choices"][0], request={**one["choices"][0]["request"], "quantity": 1})
+    one["choices"].append(twice)
+    text = refused(batch, [item("b"), one])
+    assert f"'a', choice {len(one['choices']) - 1}: It is the same request to the same account as choice 0" in text
+
+
+def test_a_choice_that_occurs_twice_may_be_left_out(batch: BatchRig) -> None:
+    one = item("a", "adsumo", "sume")
+    one["choices"] = [one["choices"][0], *one["choices"]]
+    batch.sandbox.fault("status", "adsumo", method="POST", status=400, times=1, message="This is not allowed")
+    assert batch.run(batch.batch([one], on_invalid="skip"))["counts"]["completed"] == 1
+    assert len(batch.posts()) == 1
+    assert batch.lines()["a"]["choice"] == 2, "as the author counts them"
+
+
 def test_two_items_with_one_key(batch: BatchRig) -> None:
     assert "the same key as item 0" in refused(batch, [item("a"), item("a")])
 
@@ -74,6 +92,14 @@ def test_wrong_items_may_be_left_out(batch: BatchRig) -> None:
     assert told["counts"]["completed"] == 2
     assert told["counts"]["skipped"] == 1
     assert "aspect_ratio" in batch.lines()["wrong"]["reason"]
+
+
+def test_a_choice_that_is_left_out_keeps_its_number(batch: BatchRig) -> None:
+    one = item("a", "sume", "adsumo")
+    del one["choices"][0]["request"]["prompt"]
+    told = batch.run(batch.batch([one], on_invalid="skip"))
+    assert told["counts"]["completed"] == 1
+    assert batch.lines()["a"]["choice"] == 1
 
 
 def test_a_batch_that_costs_too_much_is_refused_whole(batch: BatchRig) -> None:

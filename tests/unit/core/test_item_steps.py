@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_adgen.core.decisions.batch import Do, next_step
+from airflow_provider_adgen.core.decisions.batch import Do, choice_after, next_step
 from airflow_provider_adgen.core.decisions.submission import Action, Policy, Situation, decide
 from airflow_provider_adgen.core.record import Attempt, Record
 from airflow_provider_adgen.core.vendor import Promises
@@ -96,3 +96,33 @@ def test_a_risk_counts_whatever_was_refused_between() -> None:
         assert risks(Record(attempts=[lost, *between, made]), 3) == 0
     assert risks(Record(attempts=[refused, made]), 2) == 0
     assert risks(Record(attempts=[lost, refused]), 2) == 0
+
+
+@pytest.mark.parametrize(
+    ("prints", "refused", "goes_to"),
+    [
+        (("first", "second"), 0, 1),
+        (("first", "second"), 1, None),
+        (("first", "first"), 0, None),
+        (("first", "second", "first"), 1, None),
+        (("first", "second", "first", "third"), 1, 3),
+        (("second", "third"), None, 0),
+    ],
+)
+def test_a_refused_item_goes_forward_and_to_nothing_that_was_refused(
+    prints: tuple[str, ...], refused: int | None, goes_to: int | None
+) -> None:
+    tried = ["first"] if refused is None else [*dict.fromkeys(prints[: refused + 1])]
+    record = Record(
+        attempts=[attempt("withdrawn", fingerprint=one, statuses=[400], intended_at=n) for n, one in enumerate(tried)]
+    )
+    assert choice_after(record, prints, refused, try_number=1) == goes_to
+
+
+def test_what_was_put_off_or_refused_by_an_earlier_try_may_be_tried() -> None:
+    earlier = attempt("withdrawn", fingerprint="second", statuses=[400], try_number=1, intended_at=1.0)
+    put_off = attempt("withdrawn", fingerprint="third", statuses=[429], try_number=2, intended_at=2.0)
+    last = attempt("withdrawn", fingerprint="first", statuses=[404], try_number=2, intended_at=3.0)
+    record = Record(attempts=[earlier, put_off, last])
+    assert choice_after(record, ("first", "second"), 0, try_number=2) == 1
+    assert choice_after(record, ("first", "third"), 0, try_number=2) == 1

@@ -43,7 +43,7 @@ RECORD = Record(
 
 
 def state() -> ItemState:
-    choices = (Choice("adsumo", {"kind": "image", "prompt": "x" * 500}), Choice("sume", {"kind": "image"}))
+    choices = (Choice("adsumo", {"kind": "image", "prompt": "x" * 500}), Choice("sume", {"kind": "image"}, 1))
     item = BatchItem("lamp\t\n/é", choices, {"shelf": 4})
     one = ItemState(item, lambda _key: Ledger([], record=Record()))
     one.choice, one.generation = choices[1], {"id": "s", "text": "a\ttab, a\nline, \ud800 half a character"}

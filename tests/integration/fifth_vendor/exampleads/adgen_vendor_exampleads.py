@@ -96,7 +96,8 @@ class ExampleAds(Vendor):
 
     def read_problem(self, fields: dict[str, Any]) -> Problem:
         """Read ``{"message": ...}``; whatever else comes, this must not raise."""
-        return Problem(str(fields.get("message") or ""))
+        message = str(fields.get("message") or "")
+        return Problem(message, own_words=fields.keys() == {"message"} and bool(message))
 
     def submit(self, request: GenerationRequest, idempotency_key: str | None) -> Call[Generation]:
         """Return the one call that spends credits."""
