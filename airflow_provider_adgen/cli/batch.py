@@ -20,7 +20,7 @@ from airflow_provider_adgen.cli.resolving import (
     cost,
     not_open,
     read_job_ids,
-    seconds_left,
+    seconds_to_dismiss,
     store,
 )
 from airflow_provider_adgen.cli.suspects import look
@@ -196,7 +196,7 @@ def dismiss(batch: Batch, args: argparse.Namespace) -> str:
         for item in batch.items.values()
         if (attempt := item.open) is not None and attempt.intended_at < before
     ]
-    rest = max((seconds_left(attempt) for _, attempt in earlier), default=0.0)
+    rest = max((seconds_to_dismiss(attempt) for _, attempt in earlier), default=0.0)
     if rest > 0:
         raise Refused(
             f"Submissions from before {args.before} may still be in progress. Nothing was changed. Try again in "

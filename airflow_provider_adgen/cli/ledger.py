@@ -130,8 +130,8 @@ def _show(identity: TaskIdentity, found: Batch | None, args: argparse.Namespace)
     return "\n".join(lines(told))
 
 
-def _open_attempt(record: Record, identity: TaskIdentity) -> Attempt:
-    problem = not_open(record, identity)
+def _open_attempt(record: Record, identity: TaskIdentity, *, dismissing: bool = False) -> Attempt:
+    problem = not_open(record, identity, dismissing=dismissing)
     if problem is not None or record.open is None:
         raise Refused(f"{problem} Nothing was changed.")
     return record.open
@@ -171,7 +171,7 @@ def _dismiss(identity: TaskIdentity, found: Batch | None, args: argparse.Namespa
     record, outlives_clear = _read(identity, found)
     if record.open is None and record.counting is not None and record.counting.phase == "submitted":
         return _give_up(identity, record.counting, args, outlives_clear)
-    attempt = _open_attempt(record, identity)
+    attempt = _open_attempt(record, identity, dismissing=True)
     name = variable_name(attempt.uid)
     resolution = resolution_of(attempt)
     if resolution and resolution not in {NOT_SUBMITTED, GONE}:

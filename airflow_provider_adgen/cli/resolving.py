@@ -29,8 +29,12 @@ class Refused(Exception):
     """A command that cannot be carried out; its text explains why."""
 
 
-def not_open(record: Record, identity: TaskIdentity) -> str | None:
-    """Return why there is nothing to resolve in a record, or not yet; None where there is."""
+def not_open(record: Record, identity: TaskIdentity, *, dismissing: bool = False) -> str | None:
+    """
+    Return why there is nothing to resolve in a record, or not yet; None where there is.
+
+    :param dismissing: somebody is about to say that nothing was started.
+    """
     opened = record.open
     if opened is None:
         last = record.counting
@@ -38,7 +42,7 @@ def not_open(record: Record, identity: TaskIdentity) -> str | None:
         if last is not None and last.job_ids:
             what = f"{what}, job {', '.join(last.job_ids)}"
         return f"{identity} has no open submission: the record contains {what}. There is nothing to resolve."
-    rest = seconds_left(opened)
+    rest = seconds_to_dismiss(opened) if dismissing else seconds_left(opened)
     if rest > 0:
         return (
             f"The submission of {identity} began at {when(opened.intended_at)} and may still be in progress. Try again "
@@ -48,8 +52,17 @@ def not_open(record: Record, identity: TaskIdentity) -> str | None:
 
 
 def seconds_left(attempt: Attempt) -> float:
-    """Return the seconds for which an open submission may still be in progress; 0 or less afterwards."""
+    """Return the seconds for which somebody may still be posting an open submission; 0 or less afterwards."""
     return attempt.posting_until - time.time()
+
+
+def seconds_to_dismiss(attempt: Attempt) -> float:
+    """
+    Return the seconds for which nobody can say that an open submission started nothing; 0 or less afterwards.
+
+    A vendor whose answer was lost may still be starting the job, which its list does not show yet.
+    """
+    return attempt.intended_at + attempt.post_seconds - time.time()
 
 
 def read_job_ids(text: str) -> list[str]:

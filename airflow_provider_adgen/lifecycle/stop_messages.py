@@ -211,8 +211,8 @@ def how_to_resolve(
         f"    {command('attach', identity, job or '<job-id>')}",
         "If you made sure that it has none, say so, and the task submits anew:",
         f"    {command('dismiss', identity)}",
-        f"Both answer from {_iso(math.ceil(attempt.intended_at + attempt.post_seconds))} on: until then the submission "
-        "may be under way.",
+        f"That is taken from {_iso(math.ceil(attempt.intended_at + attempt.post_seconds))} on: until then the vendor "
+        "may still start the job.",
         f"Then clear the task. Without a command line, set the Airflow Variable {variable_name(attempt.uid)} to the "
         f'job\'s id or to "{NOT_SUBMITTED}", and clear the task. To accept paying twice instead, set '
         'on_unknown_submission="resubmit".',
@@ -260,7 +260,7 @@ def how_to_resolve_items(
             f"    {command('attach', identity, '--from', 'unknown.csv')}",
             "If you made sure that it has none of the others, say so, and the task submits them anew:",
             f"    {command('dismiss', identity, '--all-unknown', '--before', before)}",
-            f"These answer from {answers} on: until then a submission may be under way. Then clear the task.",
+            f"That is taken from {answers} on: until then a vendor may still start a job. Then clear the task.",
         ]
     )
 

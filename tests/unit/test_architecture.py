@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 
 # At module level, operators and sensors may import only these: Airflow imports them at every DAG parse.
-LIGHT = {"core.failpoints", "compat", "operators", "sensors"}
+LIGHT = {"core.failpoints", "core.wording", "compat", "operators", "sensors"}
 
 # The triggerer imports these only when one of their triggers runs, and needs the vendor's endpoints at once.
 TRIGGERS_OF_A_VENDOR = {"triggers/cinematicads.py", "triggers/sume.py"}

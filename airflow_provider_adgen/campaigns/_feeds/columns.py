@@ -57,7 +57,10 @@ _NEEDED = {"google": ("id", "title"), "woocommerce": ("id", "title", "_type"), "
 _PURPOSES = {"_type": " (to tell parents from what is bought)", "_published": "", "_parent": "", "_status": ""}
 # What else each export has, and what it means where none of these columns is there.
 _NO_DRAFTS = "drafts are not told from what is for sale"
-_NO_PRICES = {("price",): "no product has a price", ("image_link",): "no product has a picture"}
+_NO_PRICES: dict[tuple[str, ...], str] = {
+    ("price",): "no product has a price",
+    ("image_link",): "no product has a picture",
+}
 _EXPECTED: dict[str, dict[tuple[str, ...], str]] = {
     "google": {},
     "woocommerce": {

@@ -303,8 +303,8 @@ class Opening:
             if ration is None:
                 continue
             # The last one goes when the ration has begun anew often enough.
-            seconds = (number - 1) // ration.requests * ration.seconds
-            if seconds > self._options.submit.submit_timeout:
+            if (number - 1) // ration.requests * ration.seconds > self._options.submit.submit_timeout:
+                seconds = -(-number // ration.requests) * ration.seconds
                 raise InvalidRequest(
                     f"{self.account(conn_id).vendor.title} takes {ration.requests} submissions in "
                     f"{ration.seconds:g} s: {number} items need {seconds:.0f} s, more than the submit_timeout of "

@@ -182,7 +182,7 @@ def test_an_object_that_cannot_be_read_is_named(books: Books) -> None:
     code, out, err = books.run("-o", "json")
     assert code == 1
     assert json.loads(out)[0]["purchases"] == 1
-    assert "1 objects of the ledger cannot be read" in err and "note.json" in err
+    assert "1 object of the ledger cannot be read" in err and "note.json" in err
 
 
 def test_without_a_ledger_there_is_no_report(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:

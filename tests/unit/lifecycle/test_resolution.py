@@ -75,7 +75,7 @@ def test_many_unknown_items_are_resolved_by_commands_for_all_of_them() -> None:
     assert attaching.file == "unknown.csv"
     assert (dismissing.all_unknown, dismissing.before) == (True, "2023-11-14T22:13:31Z"), "after the last of them"
     assert {one.map_index for one in (listing, attaching, dismissing)} == {2}
-    assert "answer from 2023-11-14T22:18:21Z on" in text, "when the last of them is over"
+    assert "taken from 2023-11-14T22:18:21Z on" in text, "when the last of them is over"
 
 
 def test_one_unknown_item_is_named() -> None:
