@@ -315,11 +315,11 @@ def _over_budget(plan: Plan) -> str:
 
 def _add_vendor_products(plan: Plan, rows: Mapping[str, CatalogueRow]) -> None:
     for item in plan.items:
-        if item["key"] in plan.reused:
-            continue
+        made_by = plan.reused.get(item["key"])
         for choice in item["choices"]:
             waiting = products_of(choice["request"])
-            if not waiting:
+            # Who made it before makes it again where its files turn out to be gone.
+            if not waiting or made_by not in (None, choice["conn_id"]):
                 continue
             project = choice["request"].get("project_id") if "project_id" not in waiting else None
             needed = plan.vendor_products.setdefault(

@@ -29,10 +29,23 @@ class Choice:
 
     :param conn_id: the account's connection.
     :param request: ``{"kind": ..., ...}``.
+    :param reuse_as: fields that have other values where the creative is identified in a library: an id that the vendor
+        gave may change, and what it stands for does not.
     """
 
     conn_id: str
     request: dict[str, Any] = field(repr=False)
+    reuse_as: dict[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def identified(self) -> dict[str, Any]:
+        """The request by which its creative is identified."""
+        return {**self.request, **self.reuse_as} if self.reuse_as else self.request
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the choice as it is frozen."""
+        other = {"reuse_as": self.reuse_as} if self.reuse_as else {}
+        return {"conn_id": self.conn_id, "request": self.request, **other}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +68,16 @@ class BatchItem:
 
     def to_json(self) -> dict[str, Any]:
         """Return the item as it is frozen."""
-        choices = [{"conn_id": one.conn_id, "request": one.request} for one in self.choices]
+        choices = [one.to_json() for one in self.choices]
         marks = {name: value for name in ("generated", "problem") if (value := getattr(self, name))}
         return {"key": self.key, "choices": choices, "meta": self.meta, **marks}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> BatchItem:
         """Read a frozen item."""
-        choices = tuple(Choice(sys.intern(one["conn_id"]), one["request"]) for one in value["choices"])
+        choices = tuple(
+            Choice(sys.intern(one["conn_id"]), one["request"], one.get("reuse_as")) for one in value["choices"]
+        )
         return cls(
             value["key"],
             choices,
@@ -186,12 +201,17 @@ def _item(value: Any, conn_id: str | None) -> BatchItem:
 def _choice(value: Any, conn_id: str | None) -> Choice:
     if not isinstance(value, Mapping) or not isinstance(value.get("request"), Mapping):
         raise ValueError('a request is a dictionary {"kind": ..., ...}')
-    if unknown := sorted(str(one) for one in set(value) - {"conn_id", "request"}):
-        raise ValueError(f"{', '.join(unknown)} is no field of a choice; it has conn_id and request")
+    if unknown := sorted(str(one) for one in set(value) - {"conn_id", "request", "reuse_as"}):
+        raise ValueError(f"{', '.join(unknown)} is no field of a choice; it has conn_id, request and reuse_as")
     account = value.get("conn_id") or conn_id
     if not isinstance(account, str) or not account:
         raise ValueError("no conn_id: neither the item nor the task names an account")
-    return Choice(account, dict(value["request"]))
+    reuse_as = value.get("reuse_as")
+    if reuse_as is not None and not (
+        isinstance(reuse_as, Mapping) and set(reuse_as) <= set(value["request"]) - {"kind"}
+    ):
+        raise ValueError("reuse_as is a dictionary of other values for fields of the request")
+    return Choice(account, dict(value["request"]), dict(reuse_as) if reuse_as else None)
 
 
 def trouble(error: Exception) -> str:
