@@ -49,14 +49,9 @@ class MadeBefore:
         :param items: batch items, with all their choices.
         :raises LibraryUnavailable: it cannot be read; that never means "absent". A retry may help.
         """
-        wanted = {
-            (item["key"], number): self._identities.of(item["key"], choice)
-            for item in items
-            for number, choice in enumerate(item["choices"])
-        }
-        found = self._library.lookup(wanted.values(), check_files=False)
-        made: dict[str, int] = {}
-        for (key, number), identity in wanted.items():
-            if key not in made and found[identity].usable:
-                made[key] = number
-        return made
+        wanted = [
+            (item["key"], [self._identities.of(item["key"], choice) for choice in item["choices"]]) for item in items
+        ]
+        found = self._library.lookup((one for _, choices in wanted for one in choices), check_files=False)
+        made = ((key, next((n for n, one in enumerate(choices) if found[one].usable), None)) for key, choices in wanted)
+        return {key: number for key, number in made if number is not None}

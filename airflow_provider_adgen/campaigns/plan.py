@@ -176,7 +176,7 @@ def plan_campaign(
         one.conn_id: AccountPlan(one.conn_id, one.vendor.name, max_credits=(limits or {}).get(one.conn_id))
         for one in known
     }
-    made = library.lookup([_item(draft) for draft in drafts]) if library is not None else {}
+    made = library.lookup(_Items(drafts)) if library is not None else {}
     if limits is not None:
         _need_prices(draft for draft in drafts if draft.key not in made)
     plan = Plan(
@@ -252,6 +252,20 @@ def _all_drafts(
 def _item(draft: Draft, choices: Iterable[DraftChoice] | None = None) -> dict[str, Any]:
     chosen = draft.choices if choices is None else choices
     return {"key": draft.key, "choices": [choice.to_dict() for choice in chosen], "meta": draft.meta}
+
+
+class _Items(Sequence[dict[str, Any]]):
+    """The items of drafts, each made when it is looked at: all of them together take as much as the drafts."""
+
+    def __init__(self, drafts: Sequence[Draft]) -> None:
+        self._drafts = drafts
+
+    def __len__(self) -> int:
+        return len(self._drafts)
+
+    def __getitem__(self, index: Any) -> Any:
+        some = self._drafts[index]
+        return _Items(some) if isinstance(index, slice) else _item(some)
 
 
 def _need_prices(drafts: Iterable[Draft]) -> None:
