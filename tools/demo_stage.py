@@ -1,27 +1,28 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a demo is played on: a sandbox of the vendors, and an Airflow whose connections lead to it."""
+"""What a demo is played on, and pictures are taken of: a sandbox of the vendors, and an Airflow that leads to it."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.ledger.records import Records, read_records
-from airflow_provider_adgen.sandbox.client import SandboxClient
 from tools.airflow_api import FINISHED, Run
 from tools.airflow_stack import AirflowStack
 from tools.demo_report import audit, paid_by, say_failures, shown
 from tools.processes import ROOT, Programs
 from tools.progress import Progress, clock
+from tools.sandbox_process import SandboxProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from airflow_provider_adgen.sandbox.client import SandboxClient
 
 SPEED = 20
 """How many times faster the sandbox's jobs are than real ones."""
@@ -137,17 +138,28 @@ class Stage:
 
 
 @contextlib.contextmanager
-def open_stage(home: Path, *, dags: Path, port: int | None) -> Iterator[Stage]:
+def open_stage(
+    home: Path,
+    *,
+    dags: Path,
+    port: int | None = None,
+    env: Mapping[str, str] | None = None,
+    start_timeout: float = 120,
+) -> Iterator[Stage]:
     """
     Start a sandbox and an Airflow; nothing of them is left at the end of the block.
 
     :param home: an empty directory for everything that is written.
     :param dags: the directory with the DAGs.
     :param port: the user interface's port; None takes a free one.
+    :param env: more variables of Airflow's environment.
+    :param start_timeout: seconds until Airflow must be healthy.
+    :raises ProcessDied: a program has ended.
+    :raises TimeoutError: a program did not start.
     """
     with Programs(home / "output") as programs:
         began = time.monotonic()
-        sandbox = _start_sandbox(home, programs)
+        sandbox = SandboxProcess(programs, home, ["--speed", str(SPEED)])
         say(f"  Sandbox  {sandbox.url}  (after {time.monotonic() - began:.0f} s)")
         airflow = AirflowStack(
             home / "airflow",
@@ -159,8 +171,10 @@ def open_stage(home: Path, *, dags: Path, port: int | None) -> Iterator[Stage]:
                 "AIRFLOW__ADGEN__FIRST_FIRE_DELAY": "3",
                 "AIRFLOW__ADGEN__LEDGER_PATH": _ledger(home),
                 "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "5",
+                **(env or {}),
             },
             serve_logs=True,
+            start_timeout=start_timeout,
             port=port,
         )
         say("  Airflow  is starting; this takes about half a minute …")
@@ -171,19 +185,6 @@ def open_stage(home: Path, *, dags: Path, port: int | None) -> Iterator[Stage]:
 
 def _ledger(home: Path) -> str:
     return f"file://{home / 'ledger'}"
-
-
-def _start_sandbox(home: Path, programs: Programs) -> SandboxClient:
-    port_file = home / "sandbox.port"
-    command = ["-m", "airflow_provider_adgen.sandbox", "--speed", str(SPEED), "--port-file", str(port_file)]
-    programs.start("sandbox", [sys.executable, *command], os.environ)
-    deadline = time.monotonic() + 30
-    while not port_file.exists():
-        programs.check()
-        if time.monotonic() > deadline:
-            raise DemoFailed(f"The sandbox did not start within 30 s:\n{programs['sandbox'].tail()}")
-        time.sleep(0.05)
-    return SandboxClient(f"http://127.0.0.1:{port_file.read_text().strip()}")
 
 
 def in_order(downstream: Mapping[str, list[str]]) -> list[str]:

@@ -14,11 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import shutil
 import sys
 import tempfile
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,16 +25,16 @@ import aiohttp
 from aiohttp import web
 from PIL import Image
 
-from airflow_provider_adgen.sandbox.client import SandboxClient
 from tools.airflow_api import ApiFailed
-from tools.airflow_stack import AirflowStack
 from tools.browser import BrowserFailed, Page, find_chromium, running
-from tools.processes import ROOT, ProcessDied, Programs
+from tools.demo_stage import open_stage
+from tools.processes import ROOT, ProcessDied
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tools.airflow_api import Run
+    from tools.airflow_stack import AirflowStack
 
 TARGET = ROOT / "docs" / "_static" / "screenshots"
 LARGEST = 200_000
@@ -168,14 +166,19 @@ def take_all(program: str, work: Path, target: Path) -> None:
     :raises ScreenshotsFailed: the run has failed, or a picture is too large.
     :raises BrowserFailed: a page does not show what it should.
     """
-    place = work / "ads"
-    place.mkdir()
     target.mkdir(parents=True, exist_ok=True)
+    place = work / "creatives"
+    env = {
+        # Nobody kills anything here: on a busy machine a heartbeat may be late.
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "600",
+        "ADGEN_SCREENSHOTS_FEED": str(ROOT / "example_dags" / "adgen_campaign_catalogue.csv"),
+        "ADGEN_SCREENSHOTS_PLACE": f"file://{place}",
+    }
     with (
-        Programs(work / "output") as programs,
-        _airflow(work, place, _start_sandbox(programs, work)) as airflow,
+        open_stage(work, dags=ROOT / "tools" / "screenshot_dags", env=env, start_timeout=_PATIENCE) as stage,
         running(program, work / "chromium") as devtools,
     ):
+        airflow = stage.airflow
         run = airflow.trigger_dag(_DAG, run_id=_RUN)
         _wait_for_review(airflow, run)
         asyncio.run(_take_in_airflow(airflow.base_url, devtools, target))
@@ -185,36 +188,6 @@ def take_all(program: str, work: Path, target: Path) -> None:
             states = ", ".join(f"{one['task_id']} {one['state']}" for one in run.tasks())
             raise ScreenshotsFailed(f"the run has failed: {states}.")
         asyncio.run(_take_gallery(place, devtools, target))
-
-
-def _start_sandbox(programs: Programs, work: Path) -> SandboxClient:
-    port_file = work / "sandbox.port"
-    command = ["-m", "airflow_provider_adgen.sandbox", "--speed", "20", "--port-file", str(port_file)]
-    sandbox = programs.start("sandbox", [sys.executable, *command], os.environ)
-    deadline = time.monotonic() + 30
-    while not port_file.exists():
-        sandbox.check()
-        if time.monotonic() > deadline:
-            raise ScreenshotsFailed(f"the sandbox did not start within 30 s:\n{sandbox.tail()}")
-        time.sleep(0.05)
-    return SandboxClient(f"http://127.0.0.1:{port_file.read_text().strip()}")
-
-
-def _airflow(work: Path, place: Path, sandbox: SandboxClient) -> AirflowStack:
-    return AirflowStack(
-        work / "airflow",
-        dags=[ROOT / "tools" / "screenshot_dags"],
-        connections={f"{vendor}_default": sandbox.connection(vendor) for vendor in sandbox.overview()["vendors"]},
-        env={
-            # Nobody kills anything here: on a busy machine a heartbeat may be late.
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "600",
-            "AIRFLOW__ADGEN__POLL_INTERVAL": "1",
-            "AIRFLOW__ADGEN__LEDGER_PATH": f"file://{work / 'ledger'}",
-            "ADGEN_SCREENSHOTS_FEED": str(ROOT / "example_dags" / "adgen_campaign_catalogue.csv"),
-            "ADGEN_SCREENSHOTS_PLACE": f"file://{place}",
-        },
-        start_timeout=_PATIENCE,
-    )
 
 
 def _wait_for_review(airflow: AirflowStack, run: Run) -> None:

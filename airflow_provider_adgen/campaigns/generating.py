@@ -95,9 +95,9 @@ class GenerateCampaignOperator(GenerateBatchOperator):
         """Put the vendors' own ids of products into the items; free, and may be repeated."""
         from airflow_provider_adgen.campaigns.plan import AccountPlan, Plan
         from airflow_provider_adgen.campaigns.run_folder import SENT_ITEMS, json_lines, read_items, read_json
-        from airflow_provider_adgen.campaigns.vendor_ids import VendorIdMap, waits_for
+        from airflow_provider_adgen.campaigns.vendor_ids import VendorIdMap
         from airflow_provider_adgen.campaigns.vendor_products import ensure_vendor_products
-        from airflow_provider_adgen.core.briefs import products_of, with_vendor_ids
+        from airflow_provider_adgen.core.briefs import products_of, shop_ids, waits_for, with_vendor_ids
         from airflow_provider_adgen.core.errors import InvalidRequest
         from airflow_provider_adgen.hooks.base import AdGenHook
 
@@ -123,7 +123,11 @@ class GenerateCampaignOperator(GenerateBatchOperator):
         for item in items:
             # A creative that is used again does not need its other choices to be known.
             item["choices"] = [
-                {**choice, "request": with_vendor_ids(choice["request"], known.get(choice["conn_id"], {}))}
+                {
+                    **choice,
+                    "request": with_vendor_ids(choice["request"], known.get(choice["conn_id"], {})),
+                    "reuse_as": shop_ids(choice["request"]),
+                }
                 for choice in item["choices"]
                 if not waits_for(choice["request"], known.get(choice["conn_id"], {}))
             ]

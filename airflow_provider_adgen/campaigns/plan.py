@@ -177,7 +177,7 @@ def plan_campaign(
         one.conn_id: AccountPlan(one.conn_id, one.vendor.name, max_credits=(limits or {}).get(one.conn_id))
         for one in known
     }
-    made = library.lookup([_item(draft) for draft in drafts]) if library is not None else {}
+    made = library.lookup(_Items(drafts)) if library is not None else {}
     if limits is not None:
         _need_prices(draft for draft in drafts if draft.key not in made)
     plan = Plan(
@@ -255,6 +255,20 @@ def _item(draft: Draft, choices: Iterable[DraftChoice] | None = None) -> dict[st
     return {"key": draft.key, "choices": [choice.to_dict() for choice in chosen], "meta": draft.meta}
 
 
+class _Items(Sequence[dict[str, Any]]):
+    """The items of drafts, each made when it is looked at: all of them together take as much as the drafts."""
+
+    def __init__(self, drafts: Sequence[Draft]) -> None:
+        self._drafts = drafts
+
+    def __len__(self) -> int:
+        return len(self._drafts)
+
+    def __getitem__(self, index: Any) -> Any:
+        some = self._drafts[index]
+        return _Items(some) if isinstance(index, slice) else _item(some)
+
+
 def _need_prices(drafts: Iterable[Draft]) -> None:
     unknown: dict[str, set[str]] = {}
     for draft in drafts:
@@ -316,11 +330,11 @@ def _over_budget(plan: Plan) -> str:
 
 def _add_vendor_products(plan: Plan, rows: Mapping[str, CatalogueRow]) -> None:
     for item in plan.items:
-        if item["key"] in plan.reused:
-            continue
+        made_by = plan.reused.get(item["key"])
         for choice in item["choices"]:
             waiting = products_of(choice["request"])
-            if not waiting:
+            # Who made it before makes it again where its files turn out to be gone.
+            if not waiting or made_by not in (None, choice["conn_id"]):
                 continue
             project = choice["request"].get("project_id") if "project_id" not in waiting else None
             needed = plan.vendor_products.setdefault(

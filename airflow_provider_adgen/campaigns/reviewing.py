@@ -218,17 +218,15 @@ class ReviewCampaignOperator(hitl.HITLOperator):
     def _bury(self, path: str, made: Made, keys: Sequence[str], by: str) -> None:
         """Write the tombstones; it may be repeated."""
         from airflow_provider_adgen.campaigns.made_before import Identities
-        from airflow_provider_adgen.campaigns.vendor_ids import VendorIdMap
         from airflow_provider_adgen.ledger.library import Library
 
-        library, identities = Library(path), Identities(VendorIdMap(path))
+        library, identities = Library(path), Identities()
         items = {item["key"]: item for item in made.items}
         for key in keys:
             line = made.with_result[key]
             choices = [one for one in items[key]["choices"] if one["conn_id"] == line["conn_id"]]
             identity = identities.of(key, choices[0])
-            if identity is not None:
-                library.reject(identity.digest, line["generation"]["id"], by=by, why="rejected in the review")
+            library.reject(identity.digest, line["generation"]["id"], by=by, why="rejected in the review")
 
 
 def _asking(context: Context, sha256: str) -> dict[str, Any]:

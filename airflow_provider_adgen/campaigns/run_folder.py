@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,10 @@ from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.scrub import reason, scrub
 from airflow_provider_adgen.delivery.names import safe
 from airflow_provider_adgen.delivery.places import check_destination, resolve
+from airflow_provider_adgen.lifecycle.batch.results import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 ITEMS = "items.jsonl"
 SENT_ITEMS = "items_with_vendor_products.jsonl"
@@ -47,21 +47,17 @@ class RunFolder:
         """Return the path of one of its files."""
         return self._place.uri_of(f"{self._name}/{name}")
 
-    def write(self, name: str, text: str) -> str:
+    def write(self, name: str, text: str | Iterable[str]) -> str:
         """
         Replace a file, whole; return its path.
 
+        :param name: the file.
+        :param text: what is in it, or pieces of it.
         :raises DownloadError: it cannot be written.
         """
-        content = text.encode()
-        sink = self._place.sink(f"{self._name}/{name}", _TYPES[name.rpartition(".")[2]])
-        try:
-            sink.write(content)
-            sink.commit(len(content), hashlib.sha256(content).hexdigest())
-        except BaseException:
-            sink.abort()
-            raise
-        return self.uri_of(name)
+        pieces = [text] if isinstance(text, str) else text
+        media_type = _TYPES[name.rpartition(".")[2]]
+        return write_whole(self._place, f"{self._name}/{name}", media_type, (piece.encode() for piece in pieces))
 
 
 def read_file(uri: str) -> bytes | None:
@@ -115,11 +111,12 @@ def read_items(uri: str) -> list[dict[str, Any]]:
         raise InvalidRequest(f"A line of {scrub(uri)} is no JSON object. Nothing was sent.") from None
 
 
-def json_lines(items: Iterable[Mapping[str, Any]]) -> str:
-    """Return items as JSON, one on each line."""
-    return "".join(f"{json.dumps(item, separators=(',', ':'))}\n" for item in items)
+def json_lines(items: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield items as JSON, one on each line."""
+    return (f"{json.dumps(item, separators=(',', ':'))}\n" for item in items)
 
 
-def pretty(value: Any) -> str:
-    """Return JSON for people."""
-    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+def pretty(value: Any) -> Iterator[str]:
+    """Yield JSON for people, in pieces."""
+    yield from json.JSONEncoder(ensure_ascii=False, indent=2).iterencode(value)
+    yield "\n"

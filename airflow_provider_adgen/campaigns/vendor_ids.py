@@ -5,18 +5,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_adgen.campaigns.run_folder import read_json
-from airflow_provider_adgen.core.briefs import products_of
 from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.core.identity import digest
 from airflow_provider_adgen.core.scrub import reason, scrub
 from airflow_provider_adgen.ledger.objects import create_object
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow_provider_adgen.campaigns.vendor_products import VendorIds
     from airflow_provider_adgen.core.account import Account
 
@@ -65,8 +62,3 @@ class VendorIdMap:
             create_object(place.fs, str(place.path), name, text.encode())
         except Exception as error:  # whatever the storage or its connection raises
             raise AdGenError(f"{scrub(folder)} cannot be written ({reason(error)}). Nothing was charged.") from None
-
-
-def waits_for(request: Mapping[str, Any], ids: VendorIds) -> bool:
-    """Whether a planned request needs ids that are not there."""
-    return any(name not in ids.get(product, {}) for name, product in products_of(request).items())

@@ -6,13 +6,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_adgen.core.briefs import FOUND_BY
+from airflow_provider_adgen.core.known_products import found_by
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_adgen.campaigns.plan import Plan
 
 VendorIds = dict[str, dict[str, str]]
-"""For each of the shop's ids the vendor's ids, by the name of the request's field: ``product_id``, ``project_id``."""
+"""
+For each of the shop's ids the vendor's ids, by the name of the request's field: ``product_id``, ``project_id``; and
+what the vendor's product was ``found_by``.
+"""
 
 
 def ensure_vendor_products(
@@ -44,13 +50,19 @@ def ensure_vendor_products(
 
 
 def _usable(known: VendorIds, needed: Mapping[str, Any]) -> VendorIds:
-    """Return what is known of the products, without those of another project than the one the briefs name."""
-    project = needed["project_id"]
+    """Return what is known of the products as they are, without another project's than the one the briefs name."""
+    project, products = needed["project_id"], needed["products"]
     return {
         product: ids
         for product, ids in known.items()
-        if set(needed["fields"]) <= set(ids) and project in (None, ids.get("project_id"))
+        if set(needed["fields"]) <= set(ids)
+        and project in (None, ids.get("project_id"))
+        and (product not in products or ids.get(FOUND_BY) == _found_by(products[product]))
     }
+
+
+def _found_by(arguments: Mapping[str, Any]) -> str:
+    return found_by(arguments.get("name"), arguments.get("link"))
 
 
 def _ensured(vendor: str, conn_id: str, needed: Mapping[str, Any], missing: list[str], project: str) -> VendorIds:
@@ -64,5 +76,6 @@ def _ensured(vendor: str, conn_id: str, needed: Mapping[str, Any], missing: list
         made = hook.ensure_products([needed["products"][product] for product in missing], project_id=project_id)
         of_project = {"project_id": project_id} if project_id is not None else {}
         return {
-            product: {"product_id": vendors.id, **of_project} for product, vendors in zip(missing, made, strict=True)
+            product: {"product_id": vendors.id, **of_project, FOUND_BY: _found_by(needed["products"][product])}
+            for product, vendors in zip(missing, made, strict=True)
         }

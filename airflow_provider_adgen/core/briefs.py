@@ -4,10 +4,14 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, get_origin
+
+from airflow_provider_adgen.core.known_products import found_by
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.requests import GenerationRequest
@@ -26,9 +30,13 @@ PRODUCT_ARGUMENTS: Mapping[str, str] = {
 }
 """What a hook's ``ensure_product`` takes, and the attribute of the shop's product that it comes from."""
 
-OF_PRODUCT = "of_product"
-"""A request that is planned holds ``{"of_product": <the shop's id>}`` where the vendor's own id has to go."""
+OF_PRODUCT, FOUND_BY = "of_product", "found_by"
+"""
+A request that is planned holds ``{"of_product": <the shop's id>, "found_by": <its link, else its name>}`` where the
+vendor's own id has to go.
+"""
 
+_SHOP_IDS = uuid.UUID("0a9c8a6e-5d0b-5c55-9a43-0f4a35d1c7b2")
 # Stands where the vendor's own id will stand: what it is does not matter to any rule but that of UUIDs.
 _STAND_IN = "00000000-0000-0000-0000-000000000000"
 
@@ -248,7 +256,7 @@ def _add_product(
         if absent:
             lacking.append(f"the product has no {', '.join(absent)}, without which {title} makes no product")
         for name in wanted.fields:
-            fields[name] = {OF_PRODUCT: product.id}
+            fields[name] = {OF_PRODUCT: product.id, FOUND_BY: found_by(product.title, product.link)}
     return lacking
 
 
@@ -300,6 +308,30 @@ def products_of(request: Mapping[str, Any]) -> dict[str, str]:
         name: value[OF_PRODUCT]
         for name, value in request.items()
         if isinstance(value, dict) and OF_PRODUCT in value and name != "extra_fields"
+    }
+
+
+def waits_for(request: Mapping[str, Any], ids: Mapping[str, Mapping[str, str]]) -> bool:
+    """
+    Whether a planned request needs ids that are not there, or are those of what the product was before.
+
+    :param ids: for each of the shop's ids the vendor's ids by the name of the field, and what they were found by.
+    """
+    return any(
+        name not in ids.get(product, {}) or ids[product].get(FOUND_BY) != request[name].get(FOUND_BY)
+        for name, product in products_of(request).items()
+    )
+
+
+def shop_ids(request: Mapping[str, Any]) -> dict[str, str]:
+    """
+    Return what stands for a vendor's ids where a creative is identified.
+
+    It follows from the shop's product alone, so a product that the vendor makes anew buys nothing again.
+    """
+    return {
+        name: str(uuid.uuid5(_SHOP_IDS, json.dumps([name, product, request[name].get(FOUND_BY)])))
+        for name, product in products_of(request).items()
     }
 
 

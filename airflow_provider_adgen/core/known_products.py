@@ -29,6 +29,11 @@ def same_name(name: str | None) -> str:
     return " ".join((name or "").split()).casefold()
 
 
+def found_by(name: str | None, link: str | None) -> str:
+    """Return what a vendor's product is found by: two of the shop's with the same are one product to the vendor."""
+    return same_link(link) if link else same_name(name)
+
+
 class KnownProducts(Generic[P]):
     """
     The products of a vendor's list.

@@ -15,7 +15,7 @@ Who may pay for what is not there is settled by :class:`airflow_provider_adgen.l
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,7 @@ from airflow_provider_adgen.ledger.library_objects import (
     with_files,
 )
 from airflow_provider_adgen.ledger.objects import create_object, list_objects
-from airflow_provider_adgen.ledger.stored_files import FileFacts, facts_of, in_parallel
+from airflow_provider_adgen.ledger.stored_files import FileFacts, answers_in_parallel, facts_of, in_parallel
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.account import Account
@@ -112,12 +112,11 @@ class Library:
         :raises LibraryUnavailable: there is no such file system or connection.
         """
         by_digest = {one.digest: one for one in wanted}
-        held = self._held(by_digest)
         now = self.clock.now()
         found: dict[CreativeIdentity, Lookup] = {}
         newest: dict[CreativeIdentity, EntryName] = {}
-        for digest, one in by_digest.items():
-            said = held[digest]
+        for digest, said in self._held(by_digest):
+            one = by_digest[digest]
             if isinstance(said, LibraryUnavailable):
                 found[one] = Lookup("unreadable", said.message)
                 continue
@@ -154,22 +153,20 @@ class Library:
 
     def _held_of(self, digests: Iterable[str]) -> dict[str, Held]:
         found = {}
-        for digest, held in self._held(digests).items():
+        for digest, held in self._held(digests):
             if isinstance(held, LibraryUnavailable):
                 raise held
             found[digest] = held
         return found
 
-    def _held(self, digests: Iterable[str]) -> dict[str, Held | LibraryUnavailable]:
-        """Return what the names say of each identity; one listing for each folder."""
+    def _held(self, digests: Iterable[str]) -> Iterator[tuple[str, Held | LibraryUnavailable]]:
+        """Yield what the names say of each identity; one listing for each folder."""
         shards: dict[str, list[str]] = {}
         for digest in digests:
             shards.setdefault(digest[:2], []).append(digest)
         self.open()  # in this thread
-        found: dict[str, Held | LibraryUnavailable] = {}
-        for some in in_parallel(self._listed, shards.values()):
-            found |= some
-        return found
+        for some in answers_in_parallel(self._listed, shards.values()):
+            yield from some.items()
 
     def _listed(self, digests: list[str]) -> dict[str, Held | LibraryUnavailable]:
         """Return what the names in one folder say."""

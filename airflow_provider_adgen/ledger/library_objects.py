@@ -73,7 +73,7 @@ class Entry(BaseModel):
         return {one["uri"]: one.get("size") for one in self.generation.get("creatives") or []}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Lookup:
     """
     What the library says of one identity.

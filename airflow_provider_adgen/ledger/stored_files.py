@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -37,12 +37,18 @@ def in_parallel(function: Callable[[Item], Answer], items: Iterable[Item]) -> li
 
     :raises Exception: the first error of *function*; what has not begun by then is left out.
     """
+    return list(answers_in_parallel(function, items))
+
+
+def answers_in_parallel(function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
+    """Yield the same, for who need not keep all answers."""
     some = list(items)
     if len(some) < 2:
-        return [function(one) for one in some]
+        yield from map(function, some)
+        return
     with ThreadPoolExecutor(min(THREADS, len(some)), thread_name_prefix="adgen-library") as pool:
         try:
-            return list(pool.map(function, some))
+            yield from pool.map(function, some)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -49,8 +49,10 @@ class GenerateBatchOperator(BaseOperator):
     ledger_path``.
 
     An item is ``{"key": ..., "request": {"kind": ..., ...}, "meta": {...}}``, with ``"conn_id"`` beside the request, or
-    with ``"choices": [{"conn_id": ..., "request": {...}}, ...]`` in the order of preference. The key is its identity
-    over all tries; give each item one that stays the same. Items are never rendered: what a supplier writes is text.
+    with ``"choices": [{"conn_id": ..., "request": {...}}, ...]`` in the order of preference. A choice may have
+    ``reuse_as``, other values for fields of its request where its creative is identified in a library. The key is its
+    identity over all tries; give each item one that stays the same. Items are never rendered: what a supplier writes is
+    text.
 
     :param items: a list of items, an XComArg of one, or the path of a file with one item as JSON on each line.
     :param destination: an object-storage path to store the creatives under.

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from airflow_provider_adgen.sandbox.cutx.products import fixtures
 from tests.chaos.accountant import Outcome, judged
 from tests.chaos.cells import VENDORS
-from tests.support.sandbox_process import SandboxProcess
 from tools.airflow_api import ApiFailed, Run
 from tools.airflow_stack import AirflowStack
 from tools.processes import Programs
+from tools.sandbox_process import SandboxProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

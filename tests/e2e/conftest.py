@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.sandbox_process import SandboxProcess
 from tools.airflow_stack import AirflowStack
 from tools.processes import ROOT, Programs
+from tools.sandbox_process import SandboxProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

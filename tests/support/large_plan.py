@@ -73,17 +73,15 @@ def write_library(folder: Path) -> None:
     """Write an entry for each creative of the feed as it was before."""
     from airflow_provider_adgen.campaigns.made_before import Identities
     from airflow_provider_adgen.campaigns.run_folder import read_items
-    from airflow_provider_adgen.campaigns.vendor_ids import VendorIdMap
     from airflow_provider_adgen.ledger.library_objects import Entry, entry_name
 
     feed = folder / "before.csv"
     write_feed(feed, 0)
     library = folder / "library"
-    identities = Identities(VendorIdMap(f"file://{library}"))
+    identities = Identities()
     made_at = time.time() - 7 * 86400
     for number, item in enumerate(read_items(plan(folder, "before", feed)["items"])):
         identity = identities.of(item["key"], item["choices"][0])
-        assert identity is not None
         entry = Entry(
             identity=identity.digest,
             key=identity.key,

@@ -32,11 +32,29 @@ class Choice:
     :param conn_id: the account's connection.
     :param request: ``{"kind": ..., ...}``.
     :param number: where it stands among the author's choices, from 0.
+    :param reuse_as: fields that have other values where the creative is identified in a library: an id that the vendor
+        gave may change, and what it stands for does not.
     """
 
     conn_id: str
     request: dict[str, Any] = field(repr=False)
     number: int = field(default=0, compare=False)
+    reuse_as: dict[str, Any] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def identified(self) -> dict[str, Any]:
+        """The request by which its creative is identified."""
+        return {**self.request, **self.reuse_as} if self.reuse_as else self.request
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the choice as it is frozen."""
+        more = {name: value for name in ("number", "reuse_as") if (value := getattr(self, name))}
+        return {"conn_id": self.conn_id, "request": self.request, **more}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Choice:
+        """Read a frozen choice."""
+        return cls(sys.intern(value["conn_id"]), value["request"], value.get("number", 0), value.get("reuse_as"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +77,14 @@ class BatchItem:
 
     def to_json(self) -> dict[str, Any]:
         """Return the item as it is frozen."""
-        choices = [
-            {"conn_id": one.conn_id, "request": one.request} | ({"number": one.number} if one.number else {})
-            for one in self.choices
-        ]
+        choices = [one.to_json() for one in self.choices]
         marks = {name: value for name in ("generated", "problem") if (value := getattr(self, name))}
         return {"key": self.key, "choices": choices, "meta": self.meta, **marks}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> BatchItem:
         """Read a frozen item."""
-        choices = tuple(
-            Choice(sys.intern(one["conn_id"]), one["request"], one.get("number", 0)) for one in value["choices"]
-        )
+        choices = tuple(Choice.from_json(one) for one in value["choices"])
         return cls(
             value["key"],
             choices,
@@ -203,14 +216,19 @@ def _item(value: Any, conn_id: str | None) -> BatchItem:
 def _choice(value: Any, conn_id: str | None, number: int) -> Choice:
     if not isinstance(value, Mapping) or not isinstance(value.get("request"), Mapping):
         raise ValueError('a request is a dictionary {"kind": ..., ...}')
-    if unknown := sorted(str(one) for one in set(value) - {"conn_id", "request"}):
-        raise ValueError(f"{', '.join(unknown)} is no field of a choice; it has conn_id and request")
+    if unknown := sorted(str(one) for one in set(value) - {"conn_id", "request", "reuse_as"}):
+        raise ValueError(f"{', '.join(unknown)} is no field of a choice; it has conn_id, request and reuse_as")
     account = value.get("conn_id") or conn_id
     if not isinstance(account, str) or not account:
         raise ValueError("no conn_id: neither the item nor the task names an account")
-    request = dict(value["request"])
+    request, reuse_as = dict(value["request"]), value.get("reuse_as")
     _json("request", request)
-    return Choice(account, request, number)
+    if reuse_as is None:
+        return Choice(account, request, number)
+    if not isinstance(reuse_as, Mapping) or not set(reuse_as) <= set(request) - {"kind"}:
+        raise ValueError("reuse_as is a dictionary of other values for fields of the request")
+    _json("reuse_as", dict(reuse_as))
+    return Choice(account, request, number, dict(reuse_as))
 
 
 def _json(name: str, value: dict[str, Any]) -> bytes:

@@ -264,6 +264,11 @@ class Opening:
         account, request = self.account(choice.conn_id), self.request(choice)
         # The body is built and encoded: what cannot be sent is found now.
         account.vendor.submit(request, None)
+        if choice.reuse_as:
+            try:
+                account.vendor.parse_request(choice.identified)
+            except InvalidRequest as error:
+                raise InvalidRequest(f"With reuse_as: {error.message}") from None
         try:
             check_filename(self._options.filename, item.meta)
         except ValueError as error:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_adgen.core.identity import TaskIdentity
     from airflow_provider_adgen.core.record import Attempt, Record
+    from airflow_provider_adgen.delivery.places import Place
 
 SCHEMA = 1
 _REASON = 300
@@ -48,11 +49,23 @@ def write_results(destination: str, name: str, lines: Iterable[bytes]) -> str:
     :param name: the file's path below it.
     :param lines: one JSON object per item, as text. They are never in memory all together.
     """
-    place = resolve(destination)
-    sink = place.sink(name, "application/x-ndjson")
+    return write_whole(resolve(destination), name, "application/x-ndjson", (line + b"\n" for line in lines))
+
+
+def write_whole(place: Place, name: str, media_type: str, pieces: Iterable[bytes]) -> str:
+    """
+    Replace a file, whole; return its path for ``ObjectStoragePath``.
+
+    :param place: where, as :func:`.resolve` returns it.
+    :param name: the file's path below it.
+    :param media_type: its media type.
+    :param pieces: what is in it. They are never in memory all together.
+    :raises DownloadError: it cannot be written.
+    """
+    sink = place.sink(name, media_type)
     size, checksum = 0, hashlib.sha256()
     try:
-        for chunk in chunks(line + b"\n" for line in lines):
+        for chunk in chunks(pieces):
             sink.write(chunk)
             size += len(chunk)
             checksum.update(chunk)

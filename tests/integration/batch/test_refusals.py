@@ -35,6 +35,9 @@ def test_all_wrong_items_are_named_at_once(batch: BatchRig) -> None:
     assert "and 5 more" in text
 
 
+PHOTO = {"kind": "text-to-image", "prompt": "A lamp", "model": "fast", "aspect_ratio": "1:1"}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -43,6 +46,19 @@ def test_all_wrong_items_are_named_at_once(batch: BatchRig) -> None:
         ({"request": {"kind": "text-to-image"}}, "either a request or choices"),
         ({"choices": []}, "choices is a list"),
         ({"choices": [{"request": {"kind": "text-to-image"}}]}, "no conn_id"),
+        (
+            {"choices": [{"conn_id": "adsumo_default", "request": PHOTO, "color": "red"}]},
+            "color is no field of a choice",
+        ),
+        (
+            {"choices": [{"conn_id": "adsumo_default", "request": PHOTO, "reuse_as": {"style": "x"}}]},
+            "reuse_as is a dict",
+        ),
+        (
+            {"choices": [{"conn_id": "adsumo_default", "request": PHOTO, "reuse_as": {"kind": "x"}}]},
+            "reuse_as is a dict",
+        ),
+        ({"choices": [{"conn_id": "adsumo_default", "request": PHOTO, "reuse_as": {"model": 5}}]}, "With reuse_as"),
         ({"color": "red"}, "color is no field of an item"),
         ({"meta": {"text": "x" * 9000}}, "meta takes"),
         ({"meta": {"n": float("nan")}}, "JSON does not have"),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,23 @@ def test_the_second_week_pays_for_what_changed(batch: BatchRig, library: str) ->
         if line["status"] == "reused":
             assert line["generation"] == before[key]["generation"]
             assert line["choice"] == 0
+
+
+def test_what_an_id_stands_for_identifies_a_creative_in_place_of_the_id(batch: BatchRig, library: str) -> None:
+    def about(prompt: str, product: str | None) -> list[Any]:
+        request = {"kind": "text-to-image", "prompt": prompt, "model": "fast", "aspect_ratio": "1:1"}
+        as_ = {"reuse_as": {"prompt": product}} if product else {}
+        return [{"key": "lamp/hero", "choices": [{"conn_id": "adsumo_default", "request": request, **as_}]}]
+
+    assert week(batch, 1, about("of vendor's product 1", "lamp"), library=library)["counts"]["completed"] == 1
+    assert week(batch, 2, about("of vendor's product 2", "lamp"), library=library)["counts"]["reused"] == 1
+    assert week(batch, 3, about("of vendor's product 2", "chair"), library=library)["counts"]["completed"] == 1
+    assert week(batch, 4, about("of vendor's product 2", None), library=library)["counts"]["completed"] == 1
+    assert [json.loads(one["body"])["prompt"] for one in batch.sandbox.requests("adsumo", method="POST")] == [
+        "of vendor's product 1",
+        "of vendor's product 2",
+        "of vendor's product 2",
+    ], "what is sent is the request itself"
 
 
 def test_a_file_that_is_gone_is_made_again(batch: BatchRig, library: str) -> None:

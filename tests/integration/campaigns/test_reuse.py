@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -101,3 +102,65 @@ def test_a_draft_that_was_rejected_is_used_again_but_for_the_keys_that_were_name
     campaign.approve()
     assert campaign.go(reuse=True, review=True) == ALL | {"review": "success"}, campaign.errors
     assert campaign.paid_prompts()[3:] == ["A photo of Chair."]
+
+
+SHOT = Brief(
+    "shot",
+    kind="image",
+    formats=["1:1"],
+    options={"adsumo": {"model": "fast", "style_id": "lifestyle-outdoor"}},
+)
+
+
+def take_a_new_account(campaign: CampaignRig, patch: pytest.MonkeyPatch) -> None:
+    """Let the connection lead to an account without products, and forget the ids that the other one gave them."""
+    campaign.sandbox.add_account("adsumo", "new", key="as_new_account")
+    connection = {**campaign.sandbox.connection("adsumo"), "password": "as_new_account"}
+    patch.setenv("AIRFLOW_CONN_ADSUMO_DEFAULT", json.dumps(connection))
+    for file in (campaign.folder / "ads" / "_adgen" / "library" / "vendor_products").iterdir():
+        file.unlink()
+
+
+def vendors_ids(campaign: CampaignRig) -> list[str]:
+    items = campaign.lines_of("items_with_vendor_products.jsonl")
+    return [item["choices"][0]["request"]["product_id"] for item in items]
+
+
+def test_a_product_that_the_vendor_has_anew_is_not_paid_again_and_another_page_is(
+    campaign: CampaignRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shots = {"briefs": [SHOT], "accounts": ["adsumo_default"], "reuse": True, "assume_credits": 1}
+    assert campaign.go(**shots) == ALL, campaign.errors
+    assert len(campaign.charges) == 3
+    before = vendors_ids(campaign)
+    take_a_new_account(campaign, monkeypatch)
+    campaign.begin_run("weekly-2", None)
+    assert campaign.go(**shots, max_credits=0) == ALL, campaign.errors
+    assert len(campaign.charges) == 3 and campaign.told("plan")["reused"] == 3
+    assert not {*vendors_ids(campaign)} & {*before}
+    # The same id of the shop for another product: that is seen by its page.
+    feed = campaign.folder / "feed.jsonl"
+    feed.write_text(feed.read_text().replace('https://shop.example/2"', 'https://shop.example/sofa"'))
+    campaign.begin_run("weekly-3", None)
+    assert campaign.go(**shots) == ALL, campaign.errors
+    assert len(campaign.charges) == 4
+    assert {line["key"]: line["status"] for line in campaign.lines_of_run()} == {
+        "P-1/shot/1x1": "reused",
+        "P-2/shot/1x1": "completed",
+        "P-3/shot/1x1": "reused",
+    }
+
+
+def test_a_file_that_is_gone_is_made_again_of_the_product_that_the_vendor_has_now(
+    campaign: CampaignRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan looks at names alone, so it does not see that the file is gone."""
+    shots = {"briefs": [SHOT], "accounts": ["adsumo_default"], "reuse": True, "assume_credits": 1}
+    assert campaign.go(**shots) == ALL, campaign.errors
+    take_a_new_account(campaign, monkeypatch)
+    for file in (campaign.folder / "ads" / "weekly-1" / "P-1").rglob("*.png"):
+        file.unlink()
+    campaign.begin_run("weekly-2", None)
+    assert campaign.go(**shots) == ALL, campaign.errors
+    assert campaign.told("plan")["reused"] == 3 and len(campaign.charges) == 4
+    assert {one["request"]["product_id"] for one in campaign.manifest["items"]} == {*vendors_ids(campaign)}

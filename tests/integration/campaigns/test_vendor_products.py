@@ -198,8 +198,8 @@ def test_a_plan_is_sent_with_the_vendors_ids(accounts: Sandbox) -> None:
     before = len(accounts.requests())
     ids = ensure_vendor_products(plan, project="Spring")
     assert set(ids) == {"cutx_default", "adsumo_default"}
-    assert set(ids["cutx_default"]["A"]) == {"product_id", "project_id"}
-    assert set(ids["adsumo_default"]["A"]) == {"product_id"}
+    assert set(ids["cutx_default"]["A"]) == {"product_id", "project_id", "found_by"}
+    assert set(ids["adsumo_default"]["A"]) == {"product_id", "found_by"}
     made = sent(plan, ids)
     assert [one.kind for one in made] == ["copy", "image", "copy", "image"]
     assert len(accounts.charges) == 4
@@ -220,9 +220,18 @@ def test_a_project_that_the_briefs_name_is_used(accounts: Sandbox) -> None:
     own, other = hook.ensure_project(name="Own").id, hook.ensure_project(name="Other").id
     named = Brief("say", "copy", platform="meta", tone="bold", formats=["short"], options={"cutx": {"project_id": own}})
     plan = plan_campaign(rows("A"), [named], ["cutx_default"])
-    known = {"cutx_default": {"A": {"product_id": "of-another-project", "project_id": other}}}
+    same = {"found_by": "shop.example/A"}
+    known = {"cutx_default": {"A": {"product_id": "of-another-project", "project_id": other, **same}}}
     ids = ensure_vendor_products(plan, project="Spring", known=known)
     (product,) = hook.list_products(own)
-    assert ids == {"cutx_default": {"A": {"product_id": product.id, "project_id": own}}}
+    assert ids == {"cutx_default": {"A": {"product_id": product.id, "project_id": own, **same}}}
     assert [one.variants != [] for one in sent(plan, ids)] == [True]
     assert [project.name for project in hook.list_projects()].count("Spring") == 0
+
+
+def test_a_product_with_another_page_is_another_product_to_the_vendor(accounts: Sandbox) -> None:
+    ids = ensure_vendor_products(plan_campaign(rows("A", "B"), [COPY], ["cutx_default"]), project="Spring")
+    moved = [ShopRow(id="A", title="Lamp A", link="https://shop.example/new"), *rows("B")]
+    later = ensure_vendor_products(plan_campaign(moved, [COPY], ["cutx_default"]), project="Spring", known=ids)
+    assert later["cutx_default"]["A"]["product_id"] != ids["cutx_default"]["A"]["product_id"]
+    assert later["cutx_default"]["B"] == ids["cutx_default"]["B"]

@@ -566,7 +566,7 @@ COPY = Brief("say", "copy", platform="meta", tone="bold", formats=["short"])
 
 def test_products_that_the_vendor_must_know_are_listed() -> None:
     made = plan([LAMP, CHAIR], [COPY], "cutx_default")
-    assert made.items[0]["choices"][0]["request"]["product_id"] == {"of_product": "LMP-014"}
+    assert made.items[0]["choices"][0]["request"]["product_id"]["of_product"] == "LMP-014"
     needed = made.vendor_products["cutx_default"]
     assert needed["fields"] == ["product_id", "project_id"]
     assert needed["project_id"] is None
@@ -578,8 +578,13 @@ def test_products_that_the_vendor_must_know_are_listed() -> None:
         "image_url": "https://shop.example/desk-lamp.jpg",
     }
     assert list(needed["products"]) == ["LMP-014", "CHR-7"]
-    reused = plan([LAMP, CHAIR], [COPY], "cutx_default", library=Made(**{"LMP-014__say__short": 0}))
+    # What is used again may have lost its files: who made it would make it again.
+    both = ["cutx_default", "adsumo_default"]
+    options = {"adsumo": {"model": "fast", "style_id": "x"}, "cutx": {"style": "lifestyle"}}
+    shot = Brief("shot", "image", formats=["1:1"], options=options)
+    reused = plan([LAMP, CHAIR], [shot], *both, library=Made(**{"LMP-014__shot__1x1": 1}))
     assert list(reused.vendor_products["cutx_default"]["products"]) == ["CHR-7"]
+    assert list(reused.vendor_products["adsumo_default"]["products"]) == ["LMP-014", "CHR-7"]
     assert plan([LAMP], [HERO]).vendor_products == {}
 
 

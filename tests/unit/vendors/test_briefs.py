@@ -16,13 +16,15 @@ from airflow_provider_adgen.core.briefs import (
     make_request,
     option_names,
     products_of,
+    shop_ids,
+    waits_for,
     with_vendor_ids,
 )
 from airflow_provider_adgen.core.registry import get_vendor
 from tests.support.products import ShopRow
 
 LAMP = ShopRow()
-OF_LAMP = {"of_product": "LMP-014"}
+OF_LAMP = {"of_product": "LMP-014", "found_by": "shop.example/desk-lamp"}
 PICTURE = ["https://shop.example/desk-lamp.jpg"]
 PROJECT = "0b6f2f0e-93f0-4c5e-8d0a-3c1f5f0f7a11"
 VENDORS = ("adsumo", "cinematicads", "cutx", "sume")
@@ -362,6 +364,7 @@ def test_the_vendors_ids_go_where_the_shops_id_stands() -> None:
     ready = with_vendor_ids(planned, ids)
     assert ready == {"kind": "static-ad", "prompt": "A lamp", "project_id": PROJECT, "product_id": PROJECT}
     assert products_of(ready) == {}
+    assert shop_ids(ready) == {}
     with pytest.raises(KeyError):
         with_vendor_ids(planned, {})
 
@@ -396,3 +399,29 @@ def test_recipes_name_fields_that_exist(vendor: str) -> None:
         }
         assert named | ({recipe.picture} if recipe.picture else set()) <= fields
         assert fields <= option_names(get_vendor(vendor).recipes, recipe.makes)
+
+
+def test_what_stands_for_a_vendors_id_follows_from_the_shops_product_alone() -> None:
+    def ids(**product: str) -> dict[str, str]:
+        return shop_ids(ask("cutx", "copy", ShopRow(**product), platform="meta", tone="bold", format="short"))
+
+    same = ids()
+    assert same.keys() == {"product_id", "project_id"} and len({*same.values()}) == 2
+    assert ids() == same, "in whichever process"
+    assert ids(title="Lamp", image_link="https://shop.example/new.jpg", description="New.") == same
+    assert ids(link="http://shop.example/desk-lamp/?utm_source=feed") == same
+    for other in ({"id": "LMP-015"}, {"link": "https://another.example/desk-lamp"}):
+        assert not {*ids(**other).values()} & {*same.values()}, other
+
+
+def test_a_request_waits_for_ids_that_are_not_those_of_the_product_as_it_is() -> None:
+    planned = ask("adsumo", "image", format="1:1", options={"model": "fast", "style_id": "x"})
+    known = {"product_id": "p", "found_by": "shop.example/desk-lamp"}
+    assert not waits_for(planned, {"LMP-014": known})
+    for ids in (
+        {},
+        {"LMP-014": {**known, "found_by": "shop.example/old"}},
+        {"LMP-014": {"found_by": known["found_by"]}},
+    ):
+        assert waits_for(planned, ids)
+    assert not waits_for({"kind": "text-to-image", "prompt": "A lamp"}, {})

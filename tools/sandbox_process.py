@@ -1,6 +1,6 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""A sandbox in a process of its own, for tests that run a whole Airflow."""
+"""A sandbox in a process of its own, beside a whole Airflow."""
 
 from __future__ import annotations
 
@@ -17,8 +17,19 @@ if TYPE_CHECKING:
     from tools.processes import Programs
 
 
+_PATIENCE = 60
+
+
 class SandboxProcess(SandboxClient):
-    """A sandbox in a process of its own, which can be killed and started again with its state."""
+    """
+    A sandbox in a process of its own, which can be killed and started again with its state.
+
+    :param programs: starts it, and ends it.
+    :param work: the folder for its state.
+    :param options: arguments of its command line.
+    :raises ProcessDied: it has ended at once.
+    :raises TimeoutError: it did not start.
+    """
 
     def __init__(self, programs: Programs, work: Path, options: list[str]) -> None:
         self._programs = programs
@@ -31,10 +42,11 @@ class SandboxProcess(SandboxClient):
         """Start the process; return its port."""
         self._port_file.unlink(missing_ok=True)
         program = self._programs.start("sandbox", [*self._command, "--port", str(port)], os.environ)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + _PATIENCE
         while not self._port_file.exists():
             program.check()
-            assert time.monotonic() < deadline, f"The sandbox did not start:\n{program.tail()}"
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"The sandbox did not start within {_PATIENCE} s:\n{program.tail()}")
             time.sleep(0.05)
         return int(self._port_file.read_text())
 
