@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_adgen.core.decisions.batch import Do, next_step
+from airflow_provider_adgen.core.decisions.batch import Do, Stop, next_step, settles
 from airflow_provider_adgen.core.decisions.submission import Action, Policy, Situation, decide
 from airflow_provider_adgen.core.record import Attempt, Record
 from airflow_provider_adgen.core.vendor import Promises
@@ -96,3 +96,8 @@ def test_a_risk_counts_whatever_was_refused_between() -> None:
         assert risks(Record(attempts=[lost, *between, made]), 3) == 0
     assert risks(Record(attempts=[refused, made]), 2) == 0
     assert risks(Record(attempts=[lost, refused]), 2) == 0
+
+
+def test_where_nothing_new_is_submitted_a_lost_submission_is_still_settled_unless_the_time_is_over() -> None:
+    assert {stop for stop in Stop if settles(stop, is_open=True)} == {Stop.ACCOUNT, Stop.FAILURE}
+    assert not any(settles(stop, is_open=False) for stop in Stop)
