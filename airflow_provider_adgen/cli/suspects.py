@@ -104,7 +104,7 @@ def look(batch: Batch) -> Suspects:
         jobs = [job for job in jobs if not any(one in owners for one in job.job_ids)]
         was = "was" if len(jobs) == 1 else "were"
         notes.append(
-            f"{hook.vendor.title}, {conn_id!r}: {len(jobs)} of the {counted(looked, 'most recently listed job')} {was} "
+            f"{hook.vendor.title}, {conn_id!r}: {len(jobs)} of {counted(looked, 'job')} of its list {was} "
             "created since the first of these submissions, and belong to no item of this batch."
         )
         found |= compare(jobs, its)

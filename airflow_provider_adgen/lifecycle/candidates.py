@@ -163,7 +163,8 @@ def told(jobs: tuple[Candidate, ...], looked: int) -> Candidates:
     :param looked: how many jobs the list had.
     """
     if not jobs:
-        return Candidates(f"None of the vendor's {counted(looked, 'most recently listed job')} was created since then.")
+        read = counted(looked, "job of its list was", "jobs of its list were")
+        return Candidates(f"None of the vendor's jobs was created since then ({read} looked at).")
     return Candidates(f"Jobs created since then that could be it: {named([str(one) for one in jobs], _NAME)}.", jobs)
 
 

@@ -226,7 +226,12 @@ def how_to_resolve(
 
 
 def how_to_resolve_items(
-    unknown: Mapping[str, Attempt], identity: TaskIdentity, now: float, *, job: str | None = None
+    unknown: Mapping[str, Attempt],
+    identity: TaskIdentity,
+    now: float,
+    *,
+    key_tags: Mapping[str, str] | None = None,
+    job: str | None = None,
 ) -> str:
     """
     Return what a person can do about items of a batch whose outcome is unknown: several lines to copy from.
@@ -234,9 +239,15 @@ def how_to_resolve_items(
     :param unknown: their attempts, by their keys; not empty.
     :param identity: the batch's task.
     :param now: Unix time.
+    :param key_tags: short hashes of the accounts' present keys, by connection, where they are known.
     :param job: the only job that it can be, if a person has to decide about one item.
     """
-    keyed = {key: until for key, one in unknown.items() if (until := needs_nobody_until(one, now)) is not None}
+    tags = key_tags or {}
+    keyed = {
+        key: until
+        for key, one in unknown.items()
+        if (until := needs_nobody_until(one, now, tags.get(one.conn_id))) is not None
+    }
     if keyed:
         need, them = ("needs", "it") if len(keyed) == 1 else ("need", "them")
         text = (
@@ -245,7 +256,7 @@ def how_to_resolve_items(
             f"idempotency key, which tells whether the vendor accepted {them}, and pays nothing twice."
         )
         others = {key: one for key, one in unknown.items() if key not in keyed}
-        return f"{text}\n{how_to_resolve_items(others, identity, now, job=job)}" if others else text
+        return f"{text}\n{how_to_resolve_items(others, identity, now, key_tags=tags, job=job)}" if others else text
     if len(unknown) == 1:
         ((key, attempt),) = unknown.items()
         return how_to_resolve(attempt, replace(identity, item=key), job=job)
@@ -265,14 +276,16 @@ def how_to_resolve_items(
     )
 
 
-def needs_nobody_until(attempt: Attempt, now: float) -> float | None:
+def needs_nobody_until(attempt: Attempt, now: float, key_tag: str | None = None) -> float | None:
     """
     Return until when the key of an open attempt tells what came of it, in Unix time; None where a person has to decide.
 
     :param attempt: the attempt.
     :param now: Unix time.
+    :param key_tag: short hash of the account's present key; None where it is not known. Nothing is promised about the
+        same idempotency key sent with another account's key.
     """
-    if attempt.key is None:
+    if attempt.key is None or (key_tag is not None and attempt.key_tag != key_tag):
         return None
     until = key_tells_until(attempt, get_vendor(attempt.vendor).promises.idempotency)
     return until if until is not None and now < until else None

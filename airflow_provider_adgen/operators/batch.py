@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk import BaseOperator
 
 from airflow_provider_adgen.compat import TRIGGER_FAILED, conf
-from airflow_provider_adgen.core.wording import counted
 from airflow_provider_adgen.operators._errors import no_useless_retry
 from airflow_provider_adgen.operators._legs import LegRunner
 from airflow_provider_adgen.operators._option_values import (
@@ -163,6 +162,8 @@ class GenerateBatchOperator(BaseOperator):
             return
         # What Airflow shows as rendered is kept in its database: the items may be many, and hold signed links.
         parent._given = (parent.items,)
+        from airflow_provider_adgen.core.wording import counted
+
         known = hasattr(parent.items, "__len__")
         parent.items = counted(len(parent.items), "item") if known else "no known number of items"
 

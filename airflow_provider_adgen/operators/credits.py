@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk import BaseOperator
 
 from airflow_provider_adgen.compat import TRIGGER_FAILED, AirflowFailException, AirflowSkipException, conf
-from airflow_provider_adgen.core.wording import counted
 from airflow_provider_adgen.operators._errors import no_useless_retry
 from airflow_provider_adgen.operators._legs import LegRunner
 from airflow_provider_adgen.operators._option_values import one_of, refused_options, seconds, whole_credits
@@ -144,7 +143,7 @@ class CreditCheckOperator(BaseOperator):
                 if report is not None and (report["sufficient"] is not False or self.on_insufficient != "wait" or over):
                     return Finished(self._conclude(hook, report))
                 needed = sum(one.credits or 0 for one in prices) + reserve
-                reason, moment = f"fewer than {counted(needed, 'credit')}", SYSTEM.now() + interval
+                reason, moment = f"fewer credits than {needed}", SYSTEM.now() + interval
                 later = SubmitLater(self.conn_id, reason, moment, credits=needed, claims=False)
                 return Wait(since=since, until=since + timeout, submit=(later,), remember={_SINCE: since})
 
@@ -206,6 +205,7 @@ class CreditCheckOperator(BaseOperator):
 
     def _conclude(self, hook: AdGenHook, report: dict[str, Any]) -> dict[str, Any]:
         from airflow_provider_adgen.core.errors import InsufficientCredits
+        from airflow_provider_adgen.core.wording import counted
 
         title = hook.vendor.title
         if report["remaining"] is None:

@@ -13,7 +13,7 @@ from airflow_provider_adgen.core.wording import counted, named
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.failure import BatchFailed
 from airflow_provider_adgen.lifecycle.batch.items import trouble
-from airflow_provider_adgen.lifecycle.batch.lost import look_for_jobs, lost_submissions, shared_jobs
+from airflow_provider_adgen.lifecycle.batch.lost import key_tags, look_for_jobs, lost_submissions, shared_jobs
 from airflow_provider_adgen.lifecycle.batch.notes import notes_of
 from airflow_provider_adgen.lifecycle.batch.opening import readable
 from airflow_provider_adgen.lifecycle.batch.reasons import why_no_result
@@ -183,7 +183,8 @@ class Ending:
             return None
         named_jobs = [one.candidates.only for one in states if one.candidates is not None]
         only = named_jobs[0] if len(named_jobs) == 1 else None
-        text = how_to_resolve_items(unknown, self._facts.identity, self._clock.now(), job=only)
+        tags = key_tags(self._opening)
+        text = how_to_resolve_items(unknown, self._facts.identity, self._clock.now(), key_tags=tags, job=only)
         if not (shared := shared_jobs(states)):
             return text
         some = named([f"{job} ({', '.join(map(repr, keys))})" for job, keys in shared.items()], _SHARED)

@@ -31,6 +31,11 @@ def lost_submissions(states: Iterable[ItemState]) -> dict[str, Attempt]:
     return {key: record.open for key, record in found if record is not None and record.open is not None}
 
 
+def key_tags(opening: Opening) -> dict[str, str]:
+    """Return short hashes of the accounts' present keys, by connection."""
+    return {conn_id: one.hook.account().key_tag for conn_id, one in opening.accounts.items()}
+
+
 def look_for_jobs(
     states: Iterable[ItemState],
     opening: Opening,
@@ -52,10 +57,11 @@ def look_for_jobs(
     :param taken: jobs that the batch's own records name.
     :param now: Unix time.
     """
+    tags = key_tags(opening)
     by_key = {one.key: one for one in states if one.status is ItemStatus.UNKNOWN}
     accounts: dict[str, dict[str, Attempt]] = {}
     for key, attempt in lost_submissions(by_key.values()).items():
-        if needs_nobody_until(attempt, now) is None:
+        if needs_nobody_until(attempt, now, tags.get(attempt.conn_id)) is None:
             accounts.setdefault(attempt.conn_id, {})[key] = attempt
     for conn_id, attempts in accounts.items():
         found: Mapping[str, Candidates] = {}

@@ -120,7 +120,14 @@ class Outcomes:
             if state.status is ItemStatus.FAILED:
                 state.reason = trouble(came)
         elif record is None or under_way(last) or (record.last is not None and record.last.phase != "withdrawn"):
-            state.finish(fate(record, came), trouble(came))
+            status, told = fate(record, came), trouble(came)
+            if (
+                status is ItemStatus.UNKNOWN
+                and isinstance(came, AdGenError)
+                and stops_account(came, account.vendor.name)
+            ):
+                told = f"{state.not_sent} {told}"  # the error is about sending it again
+            state.finish(status, told)
         else:
             self._refused(state, came, account, record)
 

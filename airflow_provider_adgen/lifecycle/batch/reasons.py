@@ -37,9 +37,14 @@ def why_no_result(states: Iterable[ItemState], stopped: Mapping[str, str]) -> li
     :param stopped: why accounts take nothing more, by connection; that is told beside these lines, once.
     """
     groups: dict[tuple[str, str], list[ItemState]] = {}
+    general: dict[str, str] = {}
     for one in states:
-        if one.told not in {*WITH_RESULT, *NOT_COUNTED}:
-            groups.setdefault((str(one.told), _in_general(one)), []).append(one)
+        if one.told in {*WITH_RESULT, *NOT_COUNTED}:
+            continue
+        said = _first_line(one)
+        if said not in general:  # what thousands have in common is read once
+            general[said] = _in_general(one)
+        groups.setdefault((str(one.told), general[said]), []).append(one)
     lines = [_line(status, members, stopped) for (status, _), members in groups.items()]
     rest = len(lines) - SHOWN
     return [*lines[:SHOWN], *([f"and {counted(rest, 'other reason')}"] if rest > 0 else [])]

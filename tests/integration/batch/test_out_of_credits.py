@@ -83,6 +83,36 @@ def test_a_lost_submission_is_repeated_after_an_item_failed_with_stop(batch: Bat
     assert len(batch.charges) == 2
 
 
+def test_a_new_key_of_the_account_leaves_it_to_a_person(batch: BatchRig) -> None:
+    batch.sandbox.fault("drop", "adsumo", method="POST", times=2)
+    batch.sandbox.fault("status", "adsumo", method="POST", status=402, times=-1)
+    fails(batch, items(2))
+    batch.sandbox.clear_faults()
+    batch.connect(password=batch.sandbox.add_account("adsumo", "others"))
+    batch.clock.move(600)
+    batch.retry()
+    text = fails(batch, items(2))
+    assert "nobody to decide" not in text
+    assert "ledger list campaign" in text and "ledger dismiss campaign" in text
+    assert "None of the vendor's" in batch.lines()["product-0000/hero"]["reason"]
+    assert len(batch.charges) == 2
+
+
+def test_a_budget_that_is_used_up_does_not_hide_that_it_was_sent(batch: BatchRig) -> None:
+    lose(batch, 1)
+    fails(batch, items(1))
+    batch.sandbox.clear_faults()
+    batch.patch.setenv("AIRFLOW__ADGEN__BUDGETS", '{"adsumo_default": {"day": 0}}')
+    batch.clock.move(600)
+    batch.retry()
+    text = fails(batch, items(1))
+    said = batch.lines()["product-0000/hero"]["reason"]
+    assert said.startswith(
+        "It was sent before and may have been accepted; it was not sent again: 1 credit does not fit"
+    )
+    assert "1 unknown submission needs nobody to decide" in text
+
+
 def test_where_no_key_tells_nothing_is_repeated(batch: BatchRig) -> None:
     lose(batch, 2, "sume")
     text = fails(batch, items(4, "sume"))
@@ -161,4 +191,4 @@ def test_what_an_item_waits_for_is_told_meanwhile(batch: BatchRig) -> None:
         batch.batch(items(3), on_insufficient="wait").execute(batch.context())
     reasons = {one["reason"] for one in batch.lines().values() if one["status"] == "waiting"}
     assert len(reasons) == 1
-    assert "budget of 'adsumo_default' for this month" in reasons.pop()
+    assert "budget of 'adsumo_default'" in reasons.pop()

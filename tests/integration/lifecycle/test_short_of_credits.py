@@ -154,3 +154,20 @@ def test_what_a_failed_submission_cost_and_gave_back_is_in_the_result(rig: Rig) 
     assert rig.spent == 40 and sum(one["credits"] for one in rig.charges) == 80
     rig.clear()
     assert rig.run(task)["credits"]["charged"] == 40, "a cleared task intends another one"
+
+
+def test_a_refused_repeat_is_settled_by_the_same_key_after_a_top_up(rig: Rig, deferrable: bool) -> None:
+    connect(rig, "adsumo")
+    rig.sandbox.fault("drop", "adsumo", method="POST")
+    rig.sandbox.fault("status", "adsumo", method="POST", status=402, times=-1)
+    for tries in (1, 2, 3, 4):
+        with pytest.raises(AirflowFailException, match="It was sent again with the same idempotency key") as caught:
+            rig.run(operator("adsumo", deferrable=deferrable))
+        assert refused(rig, "adsumo") == tries, "once in each try"
+        assert "Top up the account" in str(caught.value) and "clear the task before 20" in str(caught.value)
+        assert rig.phases == ["intent"]
+        rig.clock.move(600)
+        rig.clear()
+    rig.sandbox.clear_faults()
+    assert rig.run(operator("adsumo", deferrable=deferrable))["id"] == rig.charges[0]["job_id"]
+    assert len(rig.charges) == 1

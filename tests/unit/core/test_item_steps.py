@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_adgen.core.decisions.batch import Do, choice_after, next_step
+from airflow_provider_adgen.core.decisions.batch import Do, Stop, choice_after, next_step, settles
 from airflow_provider_adgen.core.decisions.submission import Action, Policy, Situation, decide
 from airflow_provider_adgen.core.record import Attempt, Record
 from airflow_provider_adgen.core.vendor import Promises
@@ -126,3 +126,8 @@ def test_what_was_put_off_or_refused_by_an_earlier_try_may_be_tried() -> None:
     record = Record(attempts=[earlier, put_off, last])
     assert choice_after(record, ("first", "second"), 0, try_number=2) == 1
     assert choice_after(record, ("first", "third"), 0, try_number=2) == 1
+
+
+def test_where_nothing_new_is_submitted_a_lost_submission_is_still_settled_unless_the_time_is_over() -> None:
+    assert {stop for stop in Stop if settles(stop, is_open=True)} == {Stop.ACCOUNT, Stop.FAILURE}
+    assert not any(settles(stop, is_open=False) for stop in Stop)
