@@ -57,15 +57,18 @@ _NEEDED = {"google": ("id", "title"), "woocommerce": ("id", "title", "_type"), "
 _PURPOSES = {"_type": " (to tell parents from what is bought)", "_published": "", "_parent": "", "_status": ""}
 # What else each export has, and what it means where none of these columns is there.
 _NO_DRAFTS = "drafts are not told from what is for sale"
-_NO_PRICES = {("price",): "no product has a price", ("image_link",): "no product has a picture"}
+_NO_VALUES: dict[tuple[str, ...], str] = {
+    ("price",): "no product has a price",
+    ("image_link",): "no product has a picture",
+}
 _EXPECTED: dict[str, dict[tuple[str, ...], str]] = {
     "google": {},
     "woocommerce": {
         ("_published",): _NO_DRAFTS,
         ("_parent",): "variations take nothing from their parents",
-        **_NO_PRICES,
+        **_NO_VALUES,
     },
-    "shopify": {("_published", "_status"): _NO_DRAFTS, **_NO_PRICES},
+    "shopify": {("_published", "_status"): _NO_DRAFTS, **_NO_VALUES},
 }
 _OWN_WORDS = 'name the words of this file: columns={"id": ..., "title": ...}'
 _ADVICE = {
@@ -112,12 +115,14 @@ class Row:
     :param given: the values of the columns that have a place.
     :param extra: the other columns, and those that are not taken whole.
     :param wrong: what is wrong with the row.
+    :param more_prices: prices of further rows of the same product, with their lines. The product has the first.
     """
 
     line: int
     given: dict[Place, str] = field(default_factory=dict)
     extra: dict[str, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
+    more_prices: list[tuple[int, str]] = field(default_factory=list)
 
     def value(self, name: str) -> str:
         """Return the first value of a field that is not empty."""
