@@ -16,11 +16,13 @@ from xml.parsers import expat
 from airflow_provider_adgen.campaigns._feeds.plain_text import HTML_TAGS
 from airflow_provider_adgen.campaigns._feeds.report import (
     LONGEST_ROW,
+    LONGEST_TEXT,
     MOST_COLUMNS,
     Pairs,
     Unreadable,
     row_too_long,
     shown,
+    text_too_long,
 )
 
 _ITEMS = frozenset({"item", "entry"})
@@ -100,8 +102,8 @@ class _Reader:
             reason = expat.errors.messages.get(error.code, "unknown error")
             raise Unreadable(self._skipped_lines + error.lineno, f"not well-formed XML ({reason})") from None
         # One tag or comment that does not end is read again and again, and kept whole.
-        if self._fed - self._parser.CurrentByteIndex > LONGEST_ROW:
-            raise row_too_long(self._here())
+        if self._fed - self._parser.CurrentByteIndex > LONGEST_TEXT:
+            raise text_too_long(self._here())
         ready, self._ready = self._ready, []
         return ready
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 from urllib.parse import urlsplit
 
-from airflow_provider_adgen.campaigns._feeds.columns import Row, joined
+from airflow_provider_adgen.campaigns._feeds.columns import Joined, Row
 from airflow_provider_adgen.campaigns._feeds.currencies import read_currency
 from airflow_provider_adgen.campaigns._feeds.plain_text import (
     has_markup,
@@ -200,6 +200,7 @@ def _other(value: str) -> str:
 
 
 def _all_of(before: str, images: Iterable[str]) -> str:
+    joined = Joined(before)
     for image in images:
-        before = joined(before, image)
-    return before
+        joined.add(image)
+    return joined.text()
