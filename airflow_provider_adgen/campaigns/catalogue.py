@@ -15,12 +15,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_adgen.campaigns._feeds.columns import Columns, Row
+from airflow_provider_adgen.campaigns._feeds.currencies import read_currency
 from airflow_provider_adgen.campaigns._feeds.delimited import read_delimited
 from airflow_provider_adgen.campaigns._feeds.json_lines import read_json_lines
 from airflow_provider_adgen.campaigns._feeds.merchant_xml import read_merchant_xml
 from airflow_provider_adgen.campaigns._feeds.opening import text_of
-from airflow_provider_adgen.campaigns._feeds.prices import read_currency
-from airflow_provider_adgen.campaigns._feeds.products import product_of
+from airflow_provider_adgen.campaigns._feeds.products import Products
 from airflow_provider_adgen.campaigns._feeds.report import LONGEST_ROW, MOST_VALUES, Pairs, Report, Unreadable
 from airflow_provider_adgen.campaigns._feeds.shops import SHOPS
 from airflow_provider_adgen.core.errors import InvalidRequest
@@ -105,10 +105,9 @@ def read_catalogue(
     source = open_source(path)
     name = source.name.partition("?")[0] or "catalogue"
     report = Report()
-    products: list[Product] = []
     with source.body.open() as file:
         try:
-            products.extend(_products(text_of(file, name, report), named, code, report))
+            products = _products(text_of(file, name, report), named, code, report)
         except Unreadable as error:
             report.problem(error.line, error.text)
             raise CatalogueError(name, report.problems) from None
@@ -131,21 +130,14 @@ def _listed(sentences: list[str]) -> str:
     return "".join(lines)
 
 
-def _products(pieces: Iterator[str], columns: Columns, currency: str | None, report: Report) -> Iterator[Product]:
+def _products(pieces: Iterator[str], columns: Columns, currency: str | None, report: Report) -> list[Product]:
     rows: Iterable[Row] = _rows(pieces, columns, report)
     if columns.shop in SHOPS:
         rows = SHOPS[columns.shop](rows, report)
-    first_seen: dict[str, int] = {}
+    products = Products(currency, report)
     for row in rows:
-        product, wrong = product_of(row, currency)
-        for problem in wrong:
-            report.problem(row.line, problem, product.id)
-        if product.id and product.id in first_seen:
-            report.problem(row.line, f"id {product.id[:60]!r} is already used on line {first_seen[product.id]}")
-        elif product.id:
-            first_seen[product.id] = row.line
-            if not wrong:
-                yield product
+        products.add(row)
+    return products.all()
 
 
 def _rows(pieces: Iterator[str], columns: Columns, report: Report) -> Iterator[Row]:

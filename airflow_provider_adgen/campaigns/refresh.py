@@ -248,7 +248,7 @@ def _check_reading(columns: Any, currency: Any) -> None:
     :raises InvalidRequest: there are no such columns, or no such currency.
     """
     from airflow_provider_adgen.campaigns._feeds.columns import Columns
-    from airflow_provider_adgen.campaigns._feeds.prices import read_currency
+    from airflow_provider_adgen.campaigns._feeds.currencies import read_currency
     from airflow_provider_adgen.core.errors import InvalidRequest
 
     Columns(columns)

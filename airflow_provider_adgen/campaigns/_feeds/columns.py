@@ -8,9 +8,17 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple, TypeVar
 
-from airflow_provider_adgen.campaigns._feeds.report import Pairs, Unreadable, shown
+from airflow_provider_adgen.campaigns._feeds.report import (
+    LONGEST_TEXT,
+    Pairs,
+    Unreadable,
+    shown,
+    size_of,
+    text_too_long,
+)
 from airflow_provider_adgen.core.errors import InvalidRequest
 
 FIELDS = ("id", "title", "description", "link", "image_link", "price", "currency", "brand", "product_type")
@@ -57,7 +65,7 @@ _NEEDED = {"google": ("id", "title"), "woocommerce": ("id", "title", "_type"), "
 _PURPOSES = {"_type": " (to tell parents from what is bought)", "_published": "", "_parent": "", "_status": ""}
 # What else each export has, and what it means where none of these columns is there.
 _NO_DRAFTS = "drafts are not told from what is for sale"
-_NO_PRICES: dict[tuple[str, ...], str] = {
+_NO_VALUES: dict[tuple[str, ...], str] = {
     ("price",): "no product has a price",
     ("image_link",): "no product has a picture",
 }
@@ -66,9 +74,9 @@ _EXPECTED: dict[str, dict[tuple[str, ...], str]] = {
     "woocommerce": {
         ("_published",): _NO_DRAFTS,
         ("_parent",): "variations take nothing from their parents",
-        **_NO_PRICES,
+        **_NO_VALUES,
     },
-    "shopify": {("_published", "_status"): _NO_DRAFTS, **_NO_PRICES},
+    "shopify": {("_published", "_status"): _NO_DRAFTS, **_NO_VALUES},
 }
 _OWN_WORDS = 'name the words of this file: columns={"id": ..., "title": ...}'
 _ADVICE = {
@@ -115,16 +123,21 @@ class Row:
     :param given: the values of the columns that have a place.
     :param extra: the other columns, and those that are not taken whole.
     :param wrong: what is wrong with the row.
+    :param more_prices: prices of further rows of the same product, with their lines. The product has the first.
     """
 
     line: int
     given: dict[Place, str] = field(default_factory=dict)
     extra: dict[str, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
+    more_prices: list[tuple[int, str]] = field(default_factory=list)
 
     def value(self, name: str) -> str:
         """Return the first value of a field that is not empty."""
         return next((text for place in _PLACES[name] if (text := self.given.get(place))), "")
+
+
+Key = TypeVar("Key", Place, str)
 
 
 class Columns:
@@ -218,32 +231,73 @@ class Columns:
         return " or ".join(map(repr, words)) + purpose
 
     def row(self, line: int, pairs: Pairs) -> Row:
-        """Sort the values of a row into fields."""
+        """
+        Sort the values of a row into fields.
+
+        :raises Unreadable: a text is too long.
+        """
         row = Row(line)
+        lists: dict[Place | str, Joined] = {}
+        copies: list[tuple[str, Place]] = []
         for name, value in pairs:
             place = self.place(name)
             if place is None:
                 if not name and value.strip():
                     row.wrong.append(f"a value has no name: {shown(value)}")
                 elif name:
-                    name = sys.intern(name)  # JSON and XML bring a new text for each row
-                    row.extra[name] = joined(row.extra.get(name, ""), value)
+                    _put(row.extra, sys.intern(name), value, lists)  # JSON and XML bring a new text for each row
                 continue
             before = row.given.get(place, "")
             if before and value and before != value and place.field not in _LISTS:
                 row.wrong.append(f"{name} is given more than once")
             else:
-                row.given[place] = joined(before, value)
+                _put(row.given, place, value, lists)
             if place.rank or place.field.startswith("_"):
-                row.extra[name] = row.given.get(place, "")
+                copies.append((name, place))
+                row.extra[name] = ""
+        for key, values in lists.items():
+            if isinstance(key, Place):
+                row.given[key] = values.text()
+            else:
+                row.extra[key] = values.text()
+        for name, place in copies:
+            row.extra[name] = row.given.get(place, "")
+        for text in chain(row.given.values(), row.extra.values()):
+            if len(text) > LONGEST_TEXT // 4 and size_of(text) > LONGEST_TEXT:
+                raise text_too_long(line)
         return row
 
 
-def joined(before: str, value: str) -> str:
-    """Return both values in one text; the same value only once."""
-    if not before or not value:
-        return before or value
-    return before if value in before.split(", ") else f"{before}, {value}"
+class Joined:
+    """
+    Several values in one text; the same value only once.
+
+    :param first: the first value; it may be a list itself.
+    """
+
+    def __init__(self, first: str) -> None:
+        self._values = [first] if first else []
+        self._seen = set(first.split(", "))
+
+    def add(self, value: str) -> None:
+        """Take one more value."""
+        if value and value not in self._seen:
+            self._values.append(value)
+            self._seen.update(value.split(", "))
+
+    def text(self) -> str:
+        """Return all values, with commas between them."""
+        return ", ".join(self._values)
+
+
+def _put(values: dict[Key, str], key: Key, value: str, lists: dict[Place | str, Joined]) -> None:
+    before = values.get(key, "")
+    if before and value:
+        if key not in lists:
+            lists[key] = Joined(before)
+        lists[key].add(value)
+    else:
+        values[key] = before or value
 
 
 def spelled(name: str) -> str:

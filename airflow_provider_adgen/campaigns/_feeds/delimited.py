@@ -16,10 +16,12 @@ from airflow_provider_adgen.campaigns._feeds.columns import Place
 from airflow_provider_adgen.campaigns._feeds.lines import Lines
 from airflow_provider_adgen.campaigns._feeds.report import (
     LONGEST_ROW,
+    LONGEST_TEXT,
     MOST_COLUMNS,
     Pairs,
     Report,
     Unreadable,
+    size_of,
 )
 
 SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a pipe"}
@@ -27,7 +29,7 @@ SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a pipe"}
 _SEPARATOR_LINE = re.compile(r"sep=(.)", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MOST_HEADER_LINES = 100
-_BROKEN = f"is a quotation mark missing, or not doubled, or a value longer than {LONGEST_ROW:,} characters?"
+_BROKEN = f"is a quotation mark missing, or not doubled, or a value longer than {LONGEST_TEXT:,} bytes?"
 # What a row must reach to: a row that ends before one of them is broken rather than short.
 _MAIN = frozenset(Place(name, 0) for name in ("id", "title", "description", "link", "image_link", "price"))
 
@@ -42,15 +44,19 @@ class _Taken:
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._taken: list[str] = []
-        self._size = 0
+        self._row_size = self._cell_size = 0
+
+    def begin_cell(self) -> None:
+        self._cell_size = 0
 
     def next(self) -> str:
         line = self._lines.next()
         if line is None:
             raise _BrokenQuote
         self._taken.append(line)
-        self._size += len(line) + 1
-        if self._size > LONGEST_ROW:
+        self._row_size += len(line) + 1
+        self._cell_size += size_of(line) + 1
+        if self._row_size > LONGEST_ROW or self._cell_size > LONGEST_TEXT:
             raise _BrokenQuote
         return line
 
@@ -187,6 +193,7 @@ def _cells(line: str, lines: Lines, separator: str) -> list[str]:
             cells.append(line[position:end])
             position = end + 1
             continue
+        taken.begin_cell()
         try:
             cell, line, position = _quoted(line, start + 1, taken, separator)
         except _BrokenQuote:

@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_adgen.campaigns._feeds.lines import Lines
 from airflow_provider_adgen.campaigns._feeds.plain_text import without_control
+from airflow_provider_adgen.campaigns._feeds.prices import Exact
 from airflow_provider_adgen.campaigns._feeds.report import MOST_COLUMNS, Pairs, Report
 
 
@@ -22,8 +23,8 @@ def _constant(name: str) -> str:
     return "" if name == "NaN" else name
 
 
-# Numbers stay the text that they are: an id of 1e5 or 007 keeps its form, and a price its digits.
-_DECODER = json.JSONDecoder(object_pairs_hook=_Object, parse_float=str, parse_int=str, parse_constant=_constant)
+# Numbers stay the text that they are: an id of 1e5 keeps its form, and a price its digits.
+_DECODER = json.JSONDecoder(object_pairs_hook=_Object, parse_float=Exact, parse_int=Exact, parse_constant=_constant)
 
 
 def read_json_lines(pieces: Iterable[str], report: Report) -> Iterator[tuple[int, Pairs]]:
@@ -64,6 +65,7 @@ def _text(value: Any) -> str:
     if isinstance(value, _Object):
         members = {name.lower(): _text(member) for name, member in value}
         if set(members) in ({"value", "currency"}, {"amount", "currency"}):  # a price as Google's API has it
-            return f"{members.get('value') or members.get('amount', '')} {members['currency']}".strip()
+            amount = members.get("value") or members.get("amount", "")
+            return type(amount)(f"{amount} {members['currency']}".strip())
         return ", ".join(f"{name}: {_text(member)}" for name, member in value)
     return ", ".join(filter(None, map(_text, value)))

@@ -41,17 +41,26 @@ class Lines:
 
 def _split(pieces: Iterable[str]) -> Iterator[str]:
     translate = io.IncrementalNewlineDecoder(None, translate=True)
-    number, rest = 1, ""
+    number, size = 1, 0
+    rest: list[str] = []
     for piece in pieces:
-        lines = f"{rest}{translate.decode(piece)}".split("\n")
-        rest = lines.pop()
+        text = translate.decode(piece)
+        rest.append(text)
+        size += len(text)
+        if "\n" not in text:
+            if size > LONGEST_ROW:
+                raise row_too_long(number)
+            continue
+        lines = "".join(rest).split("\n")
+        rest = [lines.pop()]
+        size = len(rest[0])
         for line in lines:
             if len(line) > LONGEST_ROW:
                 raise row_too_long(number)
             yield line
             number += 1
-        if len(rest) > LONGEST_ROW:
+        if size > LONGEST_ROW:
             raise row_too_long(number)
-    rest += translate.decode("", final=True)
-    if rest:
-        yield from rest.removesuffix("\n").split("\n")
+    last = "".join(rest) + translate.decode("", final=True)
+    if last:
+        yield from last.removesuffix("\n").split("\n")

@@ -16,11 +16,13 @@ from xml.parsers import expat
 from airflow_provider_adgen.campaigns._feeds.plain_text import HTML_TAGS
 from airflow_provider_adgen.campaigns._feeds.report import (
     LONGEST_ROW,
+    LONGEST_TEXT,
     MOST_COLUMNS,
     Pairs,
     Unreadable,
     row_too_long,
     shown,
+    text_too_long,
 )
 
 _ITEMS = frozenset({"item", "entry"})
@@ -100,8 +102,8 @@ class _Reader:
             reason = expat.errors.messages.get(error.code, "unknown error")
             raise Unreadable(self._skipped_lines + error.lineno, f"not well-formed XML ({reason})") from None
         # One tag or comment that does not end is read again and again, and kept whole.
-        if self._fed - self._parser.CurrentByteIndex > LONGEST_ROW:
-            raise row_too_long(self._here())
+        if self._fed - self._parser.CurrentByteIndex > LONGEST_TEXT:
+            raise text_too_long(self._here())
         ready, self._ready = self._ready, []
         return ready
 
@@ -118,7 +120,7 @@ class _Reader:
         if self._depth > _DEEPEST:
             raise Unreadable(self._here(), f"the XML is nested more than {_DEEPEST} levels deep")
         self.root = self.root or name
-        declared = [attribute for attribute in attributes if attribute == "xmlns" or attribute.startswith("xmlns:")]
+        declared = [name for name in attributes if name == "xmlns" or name.startswith("xmlns:")] if attributes else []
         self._declared.append(declared)
         for attribute in declared:
             self._bound.setdefault(attribute[6:], []).append(attributes[attribute])
@@ -151,7 +153,9 @@ class _Reader:
         if not self._open:
             self._ready.append((self._line, _pairs(element.inner)))
             return
-        local = self._called(element)
+        local = _called(element.name, element.namespace, self._open[0].namespace)
+        if local == "link" and element.attributes.get("rel", "alternate") != "alternate":
+            local = f"link_{element.attributes['rel']}"
         outer = self._open[-1]
         if local in HTML_TAGS and len(self._open) > 1:  # HTML that was not escaped
             outer.texts.append(f"{element.text()} ")
@@ -160,22 +164,22 @@ class _Reader:
         if len(outer.inner) > MOST_COLUMNS:
             raise Unreadable(self._line, f"the item has more than {MOST_COLUMNS:,} elements")
 
-    def _called(self, element: _Element) -> str:
-        """Return an element's name: Google's with ``g:``, those of the item's own kind without a prefix."""
-        prefix, _, local = element.name.rpartition(":")
-        if _GOOGLE in element.namespace:
-            return f"g:{local}"
-        if prefix and element.namespace not in (self._open[0].namespace, _XHTML):
-            # Nobody else uses the prefix g, and feeds misspell what it stands for.
-            return f"g:{local}" if prefix == "g" else element.name
-        relation = element.attributes.get("rel", "alternate")
-        return f"link_{relation}" if local == "link" and relation != "alternate" else local
-
     def _entity(self, name: str, *_: object) -> None:
         raise Unreadable(self._here(), f"the file declares the entity {shown(name)}, which is refused")
 
     def _skipped(self, name: str, *_: object) -> None:
         raise Unreadable(self._here(), f"the entity {shown(name)} is not defined")
+
+
+def _called(name: str, namespace: str, own: str) -> str:
+    """Return an element's name: Google's with ``g:``, those of the item's *own* namespace without a prefix."""
+    prefix, _, local = name.rpartition(":")
+    if _GOOGLE in namespace:
+        return f"g:{local}"
+    if prefix and namespace not in (own, _XHTML):
+        # Nobody else uses the prefix g, and feeds misspell what it stands for.
+        return f"g:{local}" if prefix == "g" else name
+    return local
 
 
 def _local(name: str) -> str:

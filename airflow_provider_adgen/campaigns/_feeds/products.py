@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from urllib.parse import urlsplit
 
-from airflow_provider_adgen.campaigns._feeds.columns import Row, joined
+from airflow_provider_adgen.campaigns._feeds.columns import Joined, Row
+from airflow_provider_adgen.campaigns._feeds.currencies import read_currency
 from airflow_provider_adgen.campaigns._feeds.plain_text import (
     has_markup,
     is_plain,
@@ -17,8 +19,8 @@ from airflow_provider_adgen.campaigns._feeds.plain_text import (
     to_text,
     without_control,
 )
-from airflow_provider_adgen.campaigns._feeds.prices import read_currency, read_price
-from airflow_provider_adgen.campaigns._feeds.report import shown
+from airflow_provider_adgen.campaigns._feeds.prices import Doubt, Prices
+from airflow_provider_adgen.campaigns._feeds.report import Report, shown
 from airflow_provider_adgen.core.product import Product
 
 MORE_IMAGES = "additional_image_link"
@@ -33,11 +35,75 @@ _FORMULA = re.compile(r'="([^"]*)"')
 _GUARDED = re.compile(r"'(?=[=+\-@\t\r])")
 
 
-def product_of(row: Row, currency: str | None) -> tuple[Product, list[str]]:
+class Products:
     """
-    Return a row as a product, and what is wrong with it.
+    The products of a feed, in its order.
 
     :param currency: the code for a price that names none.
+    :param report: is told what is wrong with rows.
+    """
+
+    def __init__(self, currency: str | None, report: Report) -> None:
+        self._prices = Prices(currency)
+        self._report = report
+        self._first_seen: dict[str, int] = {}
+        self._products: dict[str, Product] = {}
+        self._doubts: list[tuple[int, str, Doubt]] = []
+        self._unused_doubts: list[tuple[int, str, Doubt]] = []
+
+    def add(self, row: Row) -> None:
+        """Take a row. A price with two meanings is settled when all rows are there."""
+        product, wrong, doubt = product_of(row, self._prices)
+        for problem in wrong:
+            self._report.problem(row.line, problem, product.id)
+        if doubt is not None:
+            self._doubts.append((row.line, product.id, doubt))
+        if product.id and product.id in self._first_seen:
+            text = f"id {product.id[:60]!r} is already used on line {self._first_seen[product.id]}"
+            self._report.problem(row.line, text)
+        elif product.id:
+            self._first_seen[product.id] = row.line
+            if not wrong:
+                self._products[product.id] = product
+        for line, text in row.more_prices:
+            try:
+                price, _ = self._prices.read(text)
+            except ValueError as error:
+                self._warn(line, product.id, error)
+            else:
+                if isinstance(price, Doubt):
+                    self._unused_doubts.append((line, product.id, price))
+
+    def all(self) -> list[Product]:
+        """Return the products, after the last row."""
+        for line, product_id, doubt in self._doubts:
+            product = self._products.get(product_id)
+            own = product if product is not None and product.line == line else None  # an id may come twice
+            try:
+                price = self._prices.settle(doubt)
+            except ValueError as error:
+                self._report.problem(line, f"price {error}", product_id)
+                if own is not None:
+                    del self._products[product_id]
+            else:
+                if own is not None:
+                    self._products[product_id] = replace(own, price=price)
+        for line, product_id, doubt in self._unused_doubts:
+            try:
+                self._prices.settle(doubt)
+            except ValueError as error:
+                self._warn(line, product_id, error)
+        return list(self._products.values())
+
+    def _warn(self, line: int, product_id: str, error: ValueError) -> None:
+        self._report.warn(line, f"price {error}; the product {product_id[:60]!r} has the price of its first variant")
+
+
+def product_of(row: Row, prices: Prices) -> tuple[Product, list[str], Doubt | None]:
+    """
+    Return a row as a product, what is wrong with it, and its price if that has two meanings.
+
+    :param prices: reads the prices of the feed.
     """
     wrong = list(row.wrong)
 
@@ -53,7 +119,8 @@ def product_of(row: Row, currency: str | None) -> tuple[Product, list[str]]:
     checked("link", _address_problem(link))
     images = [_address(image) for image in _NEXT_URL.split(row.value("image_link").strip().rstrip(",;|"))]
     checked("image_link", next(filter(None, map(_address_problem, images)), ""))
-    price, code = _price(row, currency, wrong)
+    price, code = _price(row, prices, wrong)
+    doubt = price if isinstance(price, Doubt) else None
     extra = {name.strip(): _other(value) for name, value in row.extra.items()}
     if len(images) > 1:
         extra[MORE_IMAGES] = _all_of(extra.get(MORE_IMAGES, ""), images[1:])
@@ -64,7 +131,7 @@ def product_of(row: Row, currency: str | None) -> tuple[Product, list[str]]:
             description=to_text(_unguarded(row.value("description"))),
             link=link,
             image_link=images[0],
-            price=price,
+            price=None if isinstance(price, Doubt) else price,
             currency=code,
             brand=to_line(_unguarded(row.value("brand"))),
             product_type=to_line(_unguarded(row.value("product_type"))),
@@ -72,6 +139,7 @@ def product_of(row: Row, currency: str | None) -> tuple[Product, list[str]]:
             extra=extra,
         ),
         wrong,
+        doubt,
     )
 
 
@@ -105,14 +173,14 @@ def _address_problem(value: str) -> str:
     return f"is longer than {_URL_LIMIT} characters" if len(value) > _URL_LIMIT else ""
 
 
-def _price(row: Row, currency: str | None, wrong: list[str]) -> tuple[Decimal | None, str | None]:
+def _price(row: Row, prices: Prices, wrong: list[str]) -> tuple[Decimal | Doubt | None, str | None]:
     column = None
     try:
         column = read_currency(row.value("currency"))
     except ValueError as error:
         wrong.append(f"currency {error}")
     try:
-        price, code = read_price(row.value("price"), column or currency)
+        price, code = prices.read(row.value("price"), column)
     except ValueError as error:
         wrong.append(f"price {error}")
         return None, None
@@ -132,6 +200,7 @@ def _other(value: str) -> str:
 
 
 def _all_of(before: str, images: Iterable[str]) -> str:
+    joined = Joined(before)
     for image in images:
-        before = joined(before, image)
-    return before
+        joined.add(image)
+    return joined.text()

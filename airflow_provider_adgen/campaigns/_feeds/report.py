@@ -6,8 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-LONGEST_ROW = 8 * 1024 * 1024
-"""Characters of a row, so of each text in it."""
+LONGEST_TEXT = 8 * 1024 * 1024
+"""Bytes of a text, in UTF-8."""
+
+LONGEST_ROW = 4 * LONGEST_TEXT
+"""Characters of a row. JSON may write three of them for each byte of a text."""
 
 LARGEST_FILE = 1024 * 1024 * 1024
 """Bytes of an unpacked file."""
@@ -38,8 +41,18 @@ class Unreadable(Exception):
 
 
 def row_too_long(line: int) -> Unreadable:
-    """Return the error for a row, or a text, that is over the limit."""
-    return Unreadable(line, f"a row or a text has more than {LONGEST_ROW:,} characters")
+    """Return the error for a row that is over the limit."""
+    return Unreadable(line, f"a row has more than {LONGEST_ROW:,} characters")
+
+
+def text_too_long(line: int) -> Unreadable:
+    """Return the error for a text that is over the limit."""
+    return Unreadable(line, f"a text has more than {LONGEST_TEXT:,} bytes")
+
+
+def size_of(text: str) -> int:
+    """Return how many bytes a text has in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 class Report:

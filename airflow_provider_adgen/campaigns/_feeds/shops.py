@@ -114,6 +114,9 @@ def _complete(first: Row, row: Row) -> None:
     if title and first.value("title").strip() not in {"", title}:
         first.wrong.append(f"line {row.line} gives the same product another title")
     first.wrong.extend(f"line {row.line}: {wrong}" for wrong in row.wrong)
+    price = row.value("price")
+    if price.strip() and first.value("price").strip():
+        first.more_prices.append((row.line, price))
     for place, value in row.given.items():
         if value and not first.value(place.field):
             first.given[place] = value

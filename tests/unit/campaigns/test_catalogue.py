@@ -156,6 +156,31 @@ def test_every_bad_row_is_said_at_once(read: Any):
     assert pickle.loads(pickle.dumps(caught.value)).problems == caught.value.problems  # noqa: S301  # our own
 
 
+def test_the_prices_of_a_feed_say_together_what_a_mark_means(read: Any, problems: Any):
+    """Whatever their order; a duplicate changes nothing, and products stay in the file's order."""
+    rows = "id;title;price\n1;A;1.299 €\n2;B;5\n1;C;2.500 €\n3;D;1.300\n"
+    found = read(rows + "4;E;12,99 €\n5;F;\n", on_bad_row="skip", currency="EUR")
+    assert [(one.id, str(one.price), one.currency) for one in found.products] == [
+        ("1", "1299", "EUR"),
+        ("2", "5", "EUR"),
+        ("3", "1300", "EUR"),
+        ("4", "12.99", "EUR"),
+        ("5", "None", None),
+    ]
+    assert found.problems == ["line 4: id '1' is already used on line 2"]
+    advice = "write it with two decimals, as"
+    expected = [
+        f"line 2 (1): price can mean 1299 or 1.299; {advice} 1299.00: '1.299 €'",
+        "line 4: id '1' is already used on line 2",
+        f"line 4 (1): price can mean 2500 or 2.500; {advice} 2500.00: '2.500 €'",
+        f"line 5 (3): price can mean 1300 or 1.300; {advice} 1300.00: '1.300'",
+        "line 6 (4): title is missing",
+    ]
+    assert problems(rows + "4;;29.99 €\n") == expected
+    found = read(rows + "4;;29.99 €\n", on_bad_row="skip")
+    assert ([one.id for one in found.products], found.problems) == (["2"], expected)
+
+
 def test_bad_rows_can_be_left_out(read: Any, caplog: pytest.LogCaptureFixture):
     """They are told all the same, in the result and in the log."""
     data = write({**GOOD, "price": "free"}, {**GOOD, "id": "A-2"}, {**GOOD, "id": "A-2"})

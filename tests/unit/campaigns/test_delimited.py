@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-BROKEN = "is a quotation mark missing, or not doubled, or a value longer than 8,388,608 characters?"
+BROKEN = "is a quotation mark missing, or not doubled, or a value longer than 8,388,608 bytes?"
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
@@ -140,12 +140,14 @@ def test_quotation_marks_between_tabs_are_text(read: Any):
     ]
 
 
-def test_a_row_over_the_limit_is_refused(problems: Any):
-    """Eight million characters, in one line or in many."""
-    said = "a row or a text has more than 8,388,608 characters"
-    assert problems("id,title\n1,Lamp\n2," + "x" * 9_000_000, on_bad_row="skip") == [f"line 3: {said}"]
-    rows = "".join(f"{number},{'x' * 999}\n" for number in range(3, 9003))
-    assert problems(f'id,title\n1,Lamp\n2,"{rows}') == [f"line 3: not readable; {BROKEN}"]
+def test_a_text_over_the_limit_is_refused(problems: Any):
+    """Eight million bytes, in one line or in many."""
+    assert problems("id,title\n1,Lamp\n2," + "x" * 9_000_000, on_bad_row="skip") == [
+        "line 3: a text has more than 8,388,608 bytes"
+    ]
+    for text in ("x" * 999, "é" * 499 + "x"):
+        rows = "".join(f"{number},{text}\n" for number in range(3, 9003))
+        assert problems(f'id,title\n1,Lamp\n2,"{rows}') == [f"line 3: not readable; {BROKEN}"]
 
 
 def test_a_quotation_mark_without_its_twin_costs_one_row_of_a_large_file(read: Any):

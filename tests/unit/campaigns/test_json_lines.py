@@ -33,6 +33,35 @@ def test_values_of_all_kinds_are_text(read: Any):
     }
 
 
+def test_a_number_is_one_price_and_a_text_is_read_as_people_write(read: Any, problems: Any):
+    """The text of a number stays where it is no price."""
+    lines = (
+        '{"id": 1, "title": "a", "price": 1.299, "size": 1.50}',
+        '{"id": 1e3, "title": "b", "price": 1e3}',
+        '{"id": 3, "title": "c", "price": {"value": 19.990, "currency": "EUR"}}',
+        '{"id": 4, "title": "d", "price": {"amount": 5, "currency": "EUR"}}',
+    )
+    found = read("\n".join(lines)).products
+    assert [(one.id, str(one.price), one.currency) for one in found] == [
+        ("1", "1.299", None),
+        ("1e3", "1000", None),
+        ("3", "19.990", "EUR"),
+        ("4", "5", "EUR"),
+    ]
+    assert found[0].extra == {"size": "1.50"}
+    assert {type(text) for one in found for text in (one.id, *one.extra.values())} == {str}
+    advice = "write it with two decimals, as 1299.00"
+    assert problems(
+        '{"id": 1, "title": "a", "price": "1.299"}\n'
+        '{"id": 2, "title": "b", "price": -1}\n'
+        '{"id": 3, "title": "c", "price": {"value": "1.299", "currency": "EUR"}}\n'
+    ) == [
+        f"line 1 (1): price can mean 1299 or 1.299; {advice}: '1.299'",
+        "line 2 (2): price is not readable as a price: '-1'",
+        f"line 3 (3): price can mean 1299 or 1.299; {advice}: '1.299 EUR'",
+    ]
+
+
 def test_rows_may_have_names_of_their_own(read: Any):
     found = read('{"id": "1", "title": "a", "color": "red"}\r\n{"title": "b", "id": "2"}')
     assert [(one.line, one.extra) for one in found.products] == [(1, {"color": "red"}), (2, {})]

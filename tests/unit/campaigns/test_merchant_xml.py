@@ -93,9 +93,9 @@ def test_lines_are_those_of_the_file(problems: Any):
         ("<!DOCTYPE html>\n<html><p>Sign in", "line 1: the file is an HTML page, and not a feed; is a sign-in"),
         ("<rss>" + "<a>" * 100, "line 1: the XML is nested more than 32 levels deep"),
         (rss("<item>" + "<g:a/>" * 10_001 + "</item>"), "line 4: the item has more than 10,000 elements"),
-        (rss(ITEM.replace("Lamp", "x" * 9_000_000)), "line 4: a row or a text has more than 8,388,608 characters"),
-        (rss(ITEM, "<!--" + "x" * 20_000_000), "line 5: a row or a text has more than 8,388,608 characters"),
-        (rss(ITEM, f'<item a="{"x" * 20_000_000}"/>'), "line 5: a row or a text has more than 8,388,608 characters"),
+        (rss(ITEM.replace("Lamp", "x" * 9_000_000)), "line 4: a text has more than 8,388,608 bytes"),
+        (rss(ITEM, "<!--" + "x" * 20_000_000), "line 5: a text has more than 8,388,608 bytes"),
+        (rss(ITEM, f'<item a="{"x" * 20_000_000}"/>'), "line 5: a text has more than 8,388,608 bytes"),
         (
             rss(ITEM, start='<?xml version="1.0" encoding="klingon"?>'),
             "line 1: the encoding klingon is not known; save the file as UTF-8",

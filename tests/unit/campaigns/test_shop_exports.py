@@ -225,6 +225,30 @@ def test_shopify_rows_that_contradict_each_other(problems: Any):
     ]
 
 
+def test_shopifys_variants_with_unreadable_prices_are_told(read: Any):
+    """The product has the price of its first variant, so it is used. What is not for sale is not looked at."""
+    text = (
+        "Handle,Title,Variant Price,Status,Image Src,Published\n"
+        "tee,Tee,,active,,\ntee,,29.00,,,\ntee,,oops,,,\ntee,,1.500,,,\ntee,,30,,,\n"
+        "mug,Mug,5,draft,,\nmug,,oops,,,\ncup,Cup,1.300,,,\n"
+    )
+    found = read(text, columns="shopify", on_bad_row="skip")
+    assert [(one.id, str(one.price)) for one in found.products] == [("tee", "29.00")]
+    assert found.warnings == [
+        "line 4: price is not readable as a price: 'oops'; the product 'tee' has the price of its first variant",
+        "line 5: price can mean 1500 or 1.500; write it with two decimals, as 1500.00: '1.500'; the product 'tee' has "
+        "the price of its first variant",
+        "line 7: left out: its status is 'draft'",
+    ]
+    assert found.problems == [
+        "line 9 (cup): price can mean 1300 or 1.300; write it with two decimals, as 1300.00: '1.300'"
+    ]
+    # The price of a variant tells, too, how people write.
+    found = read(text.replace("tee,,30", 'tee,,"1.299,00"').replace("29.00", "29"), columns="shopify")
+    assert [(one.id, str(one.price)) for one in found.products] == [("tee", "29"), ("cup", "1300")]
+    assert len(found.warnings) == 2
+
+
 def test_googles_tab_separated_text():
     """Nothing is quoted there, header words have spaces, and the header ends in empty columns."""
     lamp, tea = read_catalogue(FEEDS / "google.tsv", columns="google").products
