@@ -154,8 +154,8 @@ def plan_campaign(
         lowest priority is left out first.
     :param limit: plan only so many products: the first for which there is a brief.
     :param library: knows what was made before.
-    :param columns: the columns that the catalogue has: a text that uses another one is refused. By default only what is
-        in no row's ``extra`` is missing, because a product has the others in any case, if only empty.
+    :param columns: ``columns`` of the :class:`.Catalogue`: a brief that names another one is refused, and in ``where``
+        a column that a row lacks counts as empty. None: only the rows tell which columns there are.
     :param vendors: the vendor of each account, where it is known already; by default the connection's type tells it.
     :raises InvalidRequest: an argument is wrong, a creative can be made by no account, a text uses a column that a row
         does not have, a key is not unique or too long, a price is not known, or it does not fit into ``max_credits``.

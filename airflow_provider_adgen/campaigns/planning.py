@@ -115,6 +115,7 @@ class PlanCampaignOperator(StoringStep):
             assume_credits=self.assume_credits,
             on_over_budget=self.on_over_budget,
             limit=self.limit,
+            columns=catalogue.columns,
             library=MadeBefore(Library(self.library, reuse_max_age=self.reuse_max_age), VendorIdMap(self.library))
             if self.library
             else None,

@@ -7,9 +7,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from airflow_provider_adgen.campaigns._feeds.columns import Row, joined
+from airflow_provider_adgen.campaigns._feeds.columns import FIELDS, Place, Row, joined
 from airflow_provider_adgen.campaigns._feeds.plain_text import (
     has_markup,
     is_plain,
@@ -70,9 +71,22 @@ def product_of(row: Row, currency: str | None) -> tuple[Product, list[str]]:
             product_type=to_line(_unguarded(row.value("product_type"))),
             line=row.line,
             extra=extra,
+            lacks=_lacks(row.given, currency),
         ),
         wrong,
     )
+
+
+def _lacks(given: Iterable[Place], currency: str | None) -> frozenset[str]:
+    has = {"id", "title", *(place.field for place in given)}
+    if currency or "price" in has:  # a price may name its currency
+        has.add("currency")
+    return _one_of_each(tuple(name for name in FIELDS if name not in has))
+
+
+@lru_cache(maxsize=1 << len(FIELDS))
+def _one_of_each(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(names)  # shared by all products that lack the same
 
 
 def _unguarded(value: str) -> str:
