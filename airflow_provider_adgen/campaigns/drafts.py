@@ -268,7 +268,7 @@ class DraftMaker:
         reasons: list[tuple[CampaignAccount, str]] = []
         for account, options in writer.accounts:
             try:
-                own = {"options": options.filled(values)}
+                own: dict[str, Any] = {"options": options.filled(values)}
             except EmptyText as empty:
                 reasons.append((account, str(empty)))
                 continue

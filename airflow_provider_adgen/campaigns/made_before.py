@@ -4,19 +4,22 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.campaigns.vendor_ids import VendorIdMap, waits_for
 from airflow_provider_adgen.core.briefs import products_of, with_vendor_ids
 from airflow_provider_adgen.hooks.base import AdGenHook
-from airflow_provider_adgen.ledger.library import library_identity
+from airflow_provider_adgen.ledger.library import Library, library_identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_adgen.campaigns.vendor_products import VendorIds
     from airflow_provider_adgen.core.identity import CreativeIdentity
-    from airflow_provider_adgen.ledger.library import Library
+
+log = logging.getLogger(__name__)
 
 
 class Identities:
@@ -48,7 +51,7 @@ class Identities:
 
 class MadeBefore:
     """
-    Answers a plan from a library, by names alone: before anything is paid for, the batch looks at the files, too.
+    Answers a plan from a library: what is in it and still stored. The batch looks again before anything is paid for.
 
     :param library: the library.
     :param ids: the vendors' own ids of products.
@@ -58,9 +61,18 @@ class MadeBefore:
         self._library = library
         self._identities = Identities(ids)
 
+    @classmethod
+    def of(cls, library: Library | str | os.PathLike[str]) -> MadeBefore:
+        """Return what answers from a library, or from the one in a folder."""
+        opened = library if isinstance(library, Library) else Library(str(library))
+        return cls(opened, VendorIdMap(opened.path))
+
     def lookup(self, items: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         """
         Return which of some items were made before, by key, with the number of the choice that made each, from 0.
+
+        An item whose entry, or a file of it, cannot be read was perhaps made: it is not among them, and a warning says
+        so. The batch stops it, unless it can be read then.
 
         :param items: batch items, with all their choices.
         :raises LibraryUnavailable: it cannot be read; that never means "absent". A retry may help.
@@ -71,9 +83,20 @@ class MadeBefore:
             for number, choice in enumerate(item["choices"])
             if (identity := self._identities.of(item["key"], choice)) is not None
         }
-        found = self._library.lookup(wanted.values(), check_files=False)
+        found = self._library.lookup(wanted.values(), keep_entries=False)
         made: dict[str, int] = {}
+        unread: dict[str, str] = {}
         for (key, number), identity in wanted.items():
-            if key not in made and found[identity].usable:
+            told = found[identity]
+            if key in made or key in unread:
+                continue
+            if (
+                told.state == "unreadable" and told.made_at is not None
+            ):  # a listing is all that a plan cannot do without
+                unread[key] = told.why
+            elif told.usable:
                 made[key] = number
+        if unread:
+            key, why = next(iter(unread.items()))
+            log.warning("Of %d creatives it is not known whether they are there still. %s: %s", len(unread), key, why)
         return made

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +18,7 @@ from airflow_provider_adgen.core.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.vendor import Vendor
+    from airflow_provider_adgen.ledger.library import Library
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +133,7 @@ def plan_campaign(
     assume_credits: Any = None,
     on_over_budget: str = "fail",
     limit: int | str | None = None,
-    library: LibraryLookup | None = None,
+    library: LibraryLookup | Library | str | os.PathLike[str] | None = None,
     columns: Collection[str] | None = None,
     vendors: Mapping[str, Vendor] | None = None,
 ) -> Plan:
@@ -153,7 +155,8 @@ def plan_campaign(
     :param on_over_budget: what to do with what fits into no account: ``fail``, or ``trim``, which leaves it out; the
         lowest priority is left out first.
     :param limit: plan only so many products: the first for which there is a brief.
-    :param library: knows what was made before.
+    :param library: what was made before: the folder (an object-storage path), a :class:`.Library`, or what else answers
+        to ``lookup`` for items.
     :param columns: ``columns`` of the :class:`.Catalogue`: a brief that names another one is refused, and in ``where``
         a column that a row lacks counts as empty. None: only the rows tell which columns there are.
     :param vendors: the vendor of each account, where it is known already; by default the connection's type tells it.
@@ -176,7 +179,7 @@ def plan_campaign(
         one.conn_id: AccountPlan(one.conn_id, one.vendor.name, max_credits=(limits or {}).get(one.conn_id))
         for one in known
     }
-    made = library.lookup([_item(draft) for draft in drafts]) if library is not None else {}
+    made = _lookup_in(library).lookup([_item(draft) for draft in drafts]) if library else {}
     if limits is not None:
         _need_prices(draft for draft in drafts if draft.key not in made)
     plan = Plan(
@@ -214,6 +217,13 @@ def _vendor_of(conn_id: str) -> Vendor:
     from airflow_provider_adgen.hooks.base import AdGenHook
 
     return AdGenHook(conn_id).vendor
+
+
+def _lookup_in(library: LibraryLookup | Library | str | os.PathLike[str]) -> LibraryLookup:
+    from airflow_provider_adgen.campaigns.made_before import MadeBefore
+    from airflow_provider_adgen.ledger.library import Library
+
+    return MadeBefore.of(library) if isinstance(library, str | os.PathLike | Library) else library
 
 
 def _read_limit(limit: int | str | None) -> int | None:

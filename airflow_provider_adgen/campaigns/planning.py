@@ -94,12 +94,10 @@ class PlanCampaignOperator(StoringStep):
     def do(self, context: Context) -> dict[str, Any]:
         """Read, plan, write down."""
         from airflow_provider_adgen.campaigns.catalogue import read_catalogue
-        from airflow_provider_adgen.campaigns.made_before import MadeBefore
         from airflow_provider_adgen.campaigns.plan import plan_campaign
         from airflow_provider_adgen.campaigns.run_folder import ITEMS as ITEMS_FILE
         from airflow_provider_adgen.campaigns.run_folder import PLAN as PLAN_FILE
         from airflow_provider_adgen.campaigns.run_folder import RunFolder, json_lines, pretty
-        from airflow_provider_adgen.campaigns.vendor_ids import VendorIdMap
         from airflow_provider_adgen.core.errors import InvalidRequest
         from airflow_provider_adgen.ledger.library import Library
 
@@ -116,9 +114,7 @@ class PlanCampaignOperator(StoringStep):
             on_over_budget=self.on_over_budget,
             limit=self.limit,
             columns=catalogue.columns,
-            library=MadeBefore(Library(self.library, reuse_max_age=self.reuse_max_age), VendorIdMap(self.library))
-            if self.library
-            else None,
+            library=Library(self.library, reuse_max_age=self.reuse_max_age) if self.library else None,
         )
         if not plan.items:
             why = "nothing fits into max_credits" if plan.trimmed else "no product of the catalogue has a brief"
