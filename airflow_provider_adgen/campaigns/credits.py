@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.errors import InvalidRequest
+from airflow_provider_adgen.operators._option_values import is_not_set, said_none
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +63,7 @@ def read_max_credits(value: Any, accounts: Sequence[CampaignAccount]) -> dict[st
     :param value: a whole number where there is one account, else ``{conn_id: number}``.
     :raises InvalidRequest: it is something else, or an account is missing from it. Nothing was sent.
     """
-    if value is None or value == "":
+    if is_not_set(value):
         return None
     if isinstance(value, Mapping):
         missing = [one.conn_id for one in accounts if one.conn_id not in value]
@@ -85,7 +86,7 @@ def read_assumed(value: Any, accounts: Sequence[CampaignAccount]) -> Assumed:
         ``{conn_id: {kind: number}}``.
     :raises InvalidRequest: it is something else, or names a kind that the vendor does not have. Nothing was sent.
     """
-    if value is None or value == "":
+    if is_not_set(value):
         return {}
     if not isinstance(value, Mapping):
         return {_only("assume_credits", accounts): _whole("assume_credits", value)}
@@ -126,7 +127,7 @@ def _whole(name: str, value: Any) -> int:
             raise TypeError
         number = int(str(value))
     except (TypeError, ValueError):
-        raise InvalidRequest(f"{name} must be whole numbers of credits. Nothing was sent.") from None
+        raise InvalidRequest(f"{name} must be whole numbers of credits{said_none(value)}. Nothing was sent.") from None
     if number < 0:
         raise InvalidRequest(f"{name} must not be negative. Nothing was sent.")
     return number

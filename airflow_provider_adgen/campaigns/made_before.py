@@ -16,7 +16,7 @@ from airflow_provider_adgen.ledger.library import Library, library_identity
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_adgen.campaigns.vendor_products import VendorIds
+    from airflow_provider_adgen.campaigns.vendor_ids import VendorIds
     from airflow_provider_adgen.core.identity import CreativeIdentity
 
 log = logging.getLogger(__name__)

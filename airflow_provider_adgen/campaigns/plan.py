@@ -15,6 +15,7 @@ from airflow_provider_adgen.campaigns.credits import CampaignAccount, read_assum
 from airflow_provider_adgen.campaigns.drafts import CatalogueRow, Draft, DraftChoice, DraftMaker
 from airflow_provider_adgen.core.briefs import PRODUCT_ARGUMENTS, products_of
 from airflow_provider_adgen.core.errors import InvalidRequest
+from airflow_provider_adgen.operators._option_values import is_not_set, said_none
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.vendor import Vendor
@@ -227,11 +228,13 @@ def _lookup_in(library: LibraryLookup | Library | str | os.PathLike[str]) -> Lib
 
 
 def _read_limit(limit: int | str | None) -> int | None:
-    if limit is None or limit == "":
+    if is_not_set(limit):
         return None
-    number = int(limit) if str(limit).isdecimal() else 0
+    number = int(str(limit)) if str(limit).strip().isdecimal() else 0
     if number < 1:
-        raise InvalidRequest("limit must be a whole number of products, at least 1. Nothing was sent.")
+        raise InvalidRequest(
+            f"limit must be a whole number of products, at least 1{said_none(limit)}. Nothing was sent."
+        )
     return number
 
 

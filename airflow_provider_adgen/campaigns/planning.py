@@ -124,6 +124,8 @@ class PlanCampaignOperator(StoringStep):
             "products": len(catalogue.products),
             "problems": catalogue.problems[:_SHOWN_PROBLEMS],
             "problem_count": len(catalogue.problems),
+            "warnings": catalogue.warnings[:_SHOWN_PROBLEMS],
+            "warning_count": len(catalogue.warnings),
         }
         told = {
             **plan.to_dict(),

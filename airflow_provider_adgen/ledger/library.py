@@ -126,7 +126,7 @@ class Library:
         found: dict[CreativeIdentity, Lookup] = {}
         newest: dict[CreativeIdentity, EntryName] = {}
         for digest, one in by_digest.items():
-            said = held[digest]
+            said = held.pop(digest)
             if isinstance(said, LibraryUnavailable):
                 found[one] = Lookup("unreadable", said.message)
                 continue

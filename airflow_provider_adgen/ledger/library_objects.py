@@ -85,7 +85,7 @@ class StoredFiles(NamedTuple):
     etags: dict[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Lookup:
     """
     What the library says of one identity.

@@ -29,7 +29,7 @@ MANY = 1000
 _DENSE, _WAITING = 20, 4096
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileFacts:
     """
     One stored file.

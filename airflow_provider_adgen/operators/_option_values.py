@@ -50,23 +50,34 @@ def _number(name: str, value: Any) -> float:
         raise ValueError(f"{name} must be seconds or a timedelta") from None
 
 
+def is_not_set(value: Any) -> bool:
+    """Whether an option is left out: None, or a template of which nothing was left."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
 def whole_credits(name: str, value: Any) -> int | None:
     """
     Return whole credits, or None where not set.
 
     :raises ValueError: it is not a whole number of at least 0.
     """
-    if value is None or value == "":
+    if is_not_set(value):
         return None
     try:
         if isinstance(value, bool):
             raise TypeError
         number = int(str(value))
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a whole number of credits") from None
+        raise ValueError(f"{name} must be a whole number of credits{said_none(value)}") from None
     if number < 0:
         raise ValueError(f"{name} must not be negative")
     return number
+
+
+def said_none(value: Any) -> str:
+    """Return what to do about a template that rendered None; nothing for anything else."""
+    # A word is no limit of anything, so it must not take one away.
+    return ". A template of None renders the word None: write {{ ... or '' }} for no limit" if value == "None" else ""
 
 
 def one_of(name: str, value: Any, allowed: Collection[Any]) -> Any:

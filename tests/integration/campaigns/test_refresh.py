@@ -243,6 +243,7 @@ def test_a_plan_that_costs_too_much_is_refused_or_trimmed(campaign: CampaignRig)
     assert len(campaign.charges) == 2
     assert [one["key"] for one in campaign.plan["trimmed"]] == ["P-3/hero/1x1"]
     skipped = campaign.manifest["skipped"]["creatives"]
+    assert skipped["keys"] == ["P-3/hero/1x1"]
     assert skipped["count"] == 1 and skipped["reasons"][0].startswith("P-3/hero/1x1: adsumo_default: it costs 1, and 2")
 
 
@@ -284,6 +285,33 @@ def test_a_prompt_of_which_nothing_is_left_is_not_bought_without(campaign: Campa
     assert "line 1 (product 1): brief 's' cannot be made: its prompt is empty" in campaign.message("plan")
     assert campaign.go(briefs=[replace(brief, where={"hint": "?*"})], accounts=["cutx_default"]) == ALL, campaign.errors
     assert campaign.paid_prompts() == ["In a forest"]
+
+
+def test_a_plan_says_how_much_it_does_not_show(campaign: CampaignRig) -> None:
+    path = campaign.folder / "feed.csv"
+    bad = "".join(f"x{number},T,bad\n" for number in range(150))
+    path.write_bytes(f"id,title,price\n1,L\xe4mp,5\n{bad}".encode("latin-1"))
+    campaign.catalogue = str(path)
+    campaign.go(on_bad_row="skip", dry_run=True)
+    read = campaign.plan["catalogue"]
+    assert (len(read["problems"]), read["problem_count"], read["warning_count"]) == (100, 150, 1)
+    assert "Windows-1252" in read["warnings"][0]
+
+
+@pytest.mark.parametrize("limit", ["{{ params.limit or '' }}", "{{ params.limit }}", " "])
+def test_a_limit_that_is_not_set_is_none_and_the_word_none_is_no_number(campaign: CampaignRig, limit: str) -> None:
+    states = campaign.go(limit=limit, dry_run=True, params={"limit": None})
+    if limit == "{{ params.limit }}":
+        assert states["plan"] == "failed"
+        assert "at least 1. A template of None renders the word None: write {{ ... or '' }}" in campaign.message("plan")
+    else:
+        assert campaign.told("plan")["count"] == 3
+
+
+def test_the_word_none_takes_no_limit_of_credits_away(campaign: CampaignRig) -> None:
+    campaign.go(max_credits="{{ params.most }}", params={"most": None})
+    assert "A template of None renders the word None" in campaign.message("plan")
+    assert campaign.charges == []
 
 
 def test_a_plan_of_nothing_is_refused(campaign: CampaignRig) -> None:
