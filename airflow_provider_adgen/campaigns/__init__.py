@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.campaigns.manifest import build_manifest
     from airflow_provider_adgen.campaigns.media import read_media
     from airflow_provider_adgen.campaigns.plan import Plan, plan_campaign
-    from airflow_provider_adgen.campaigns.refresh import campaign_asset, campaign_refresh
+    from airflow_provider_adgen.campaigns.refresh import campaign_asset, campaign_refresh, creative_asset
     from airflow_provider_adgen.campaigns.results import read_results
     from airflow_provider_adgen.core.product import Product
 
@@ -32,6 +32,7 @@ __all__ = [
     "build_manifest",
     "campaign_asset",
     "campaign_refresh",
+    "creative_asset",
     "plan_campaign",
     "read_catalogue",
     "read_media",
@@ -48,6 +49,7 @@ _MODULES = {
     "plan_campaign": "campaigns.plan",
     "campaign_asset": "campaigns.refresh",
     "campaign_refresh": "campaigns.refresh",
+    "creative_asset": "campaigns.refresh",
     "read_results": "campaigns.results",
     "Catalogue": "campaigns.catalogue",
     "CatalogueError": "campaigns.catalogue",

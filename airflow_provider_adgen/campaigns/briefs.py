@@ -9,13 +9,26 @@ A DAG file makes them, so this module imports nothing heavy, and a wrong brief i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from datetime import timedelta
-from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_adgen.campaigns.filling import (
+    FORMAT,
+    LOCALE,
+    BriefOptions,
+    BriefText,
+    EmptyText,
+    NoColumn,
+    RowValues,
+    parse_text,
+    texts_in,
+)
 from airflow_provider_adgen.core.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from airflow_provider_adgen.core.briefs import FilledBrief, ShopProduct
 
 KINDS = ("image", "video", "voice", "copy")
 PRODUCT_IMAGE = ("no", "if_possible", "required")
@@ -25,12 +38,6 @@ MOST = 1000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _FORMAT = re.compile(r"[1-9]\d{0,3}:[1-9]\d{0,3}|[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _LOCALE = re.compile(r"[A-Za-z0-9]{1,8}([-_][A-Za-z0-9]{1,8}){0,3}")
-_TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_SPACES = re.compile(r"[ \t]{2,}")
-_LOOSE = re.compile(r"[ \t]+(?=[.,;:!?])")
-
-TextParts = tuple[tuple[str, str | None], ...]
-"""A text, taken apart: pairs of what stands as it is, and the name of the column that follows it (None at the end)."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,9 @@ class Brief:
 
     ``{column}`` in a text stands for the value that the product's row has there: ``{title}``, ``{brand}``, any further
     column of the catalogue, and ``{locale}`` and ``{format}`` of the creative. A value that is empty is left out. A
-    column that the row does not have is an error of the plan. ``{{`` and ``}}`` stand for braces. Nothing else is
-    special: briefs are no templates, and Airflow does not render them.
+    column that the catalogue or the row does not have is an error of the plan, and so is a prompt or script of which
+    nothing is left. ``{{`` and ``}}`` stand for braces. Nothing else is special: briefs are no templates, and Airflow
+    does not render them.
 
     A field that is stated must be honoured: an account whose vendor has nothing for it does not make the brief. The
     documentation has a table of who takes what.
@@ -146,6 +154,68 @@ class Brief:
             return self.prompt, self.script
         return (self.prompt, own) if self.speaks else (own, self.script)
 
+    def texts_of(self, locale: str | None) -> tuple[BriefText, BriefText]:
+        """Return prompt and script for a locale, to be filled in."""
+        prompt, script = self.texts(locale)
+        own = locale in self.prompts
+        return BriefText("prompt", prompt, own=own), BriefText("script", script, own=own)
+
+    def filled(self, **own: Any) -> FilledBrief:
+        """
+        Return the brief of one creative.
+
+        :param own: what differs from creative to creative: ``prompt``, ``script``, ``format``, ``locale``,
+            ``text_in_locale`` and ``options``, filled in.
+        """
+        from airflow_provider_adgen.core.briefs import FilledBrief
+
+        return FilledBrief(
+            kind=self.kind,
+            duration=self.duration,  # type: ignore[arg-type]  # seconds, since __post_init__
+            tone=self.tone,
+            platform=self.platform,
+            voice=self.voice,
+            avatar=self.avatar,
+            product_image=self.product_image,
+            **own,
+        )
+
+    def fill(self, product: ShopProduct, vendor: str) -> FilledBrief:
+        """
+        Return the brief of one product's only creative, as a vendor takes it. ``where`` and ``count`` do not matter.
+
+        :param product: the row of the catalogue.
+        :param vendor: the vendor's name, for its ``options``; those of connections are left out.
+        :raises InvalidRequest: the brief is for several locales or formats, the row lacks a column that it names, or a
+            text is empty for this row.
+        """
+        for name, several in (("locales", self.locales), ("formats", self.formats)):
+            self._need(
+                len(several) < 2,
+                f"it is for {len(several)} {name}, and a request is for one; take one with "
+                f"dataclasses.replace(brief, {name}=[{', '.join(map(repr, several[:1]))}]), or plan_campaign for all",
+            )
+        locale, shape = next(iter(self.locales), None), next(iter(self.formats), None)
+        values = RowValues(product)
+        values.update({name: value for name, value in ((LOCALE, locale), (FORMAT, shape)) if value is not None})
+        prompt, script = self.texts_of(locale)
+        options = BriefOptions(self.options.get(vendor, {}))
+        try:
+            return self.filled(
+                prompt=prompt.filled(values),
+                script=script.filled(values),
+                format=shape,
+                locale=locale,
+                text_in_locale=prompt.in_locale or script.in_locale or options.in_locale,
+                options=options.filled(values),
+            )
+        except NoColumn as missing:
+            self._need(False, f"it uses {{{missing.name}}}, a column that product {product.id} does not have")
+            raise
+        except EmptyText as empty:
+            self._need(False, f"product {product.id}: {empty}")
+            raise
+
     # --- what is checked --------------------------------------------------------------------------------------------
 
     def _need(self, sound: object, sentence: str) -> None:
@@ -165,72 +235,3 @@ class Brief:
 
 def _positive(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9
-
-
-# --- texts ------------------------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=4096)
-def parse_text(text: str) -> TextParts:
-    """
-    Take a text apart.
-
-    :param text: a text with ``{column}`` in it.
-    :raises ValueError: a brace stands alone, or has nothing in it.
-    """
-    parts: list[tuple[str, str | None]] = []
-    before, position = "", 0
-    for found in _TOKEN.finditer(text):
-        before += text[position : found.start()]
-        position = found.end()
-        token = found[0]
-        if token in ("{{", "}}"):
-            before += token[0]
-        elif found[1] is None or not found[1].strip():
-            raise ValueError(
-                f"{_around(text, found.start())} has a brace that belongs to no column; write {{{{ or }}}}"
-            )
-        else:
-            parts.append((before, found[1].strip()))
-            before = ""
-    return (*parts, (before + text[position:], None))
-
-
-def _around(text: str, position: int) -> str:
-    return repr(text[max(0, position - 20) : position + 20])
-
-
-def columns_of(parts: TextParts) -> list[str]:
-    """Return the columns that a text names."""
-    return [name for _, name in parts if name is not None]
-
-
-def fill_text(parts: TextParts, value_of: Callable[[str], str]) -> str:
-    """
-    Fill a text in.
-
-    Where a value is empty, spaces are not doubled, and none is left before a full stop or comma.
-
-    :param parts: the text, taken apart.
-    :param value_of: returns a column's value; an empty one is left out.
-    """
-    filled, left_out = [], False
-    for before, name in parts:
-        filled.append(before)
-        if name is not None:
-            value = value_of(name)
-            filled.append(value)
-            left_out = left_out or not value
-    text = "".join(filled)
-    return _LOOSE.sub("", _SPACES.sub(" ", text)).strip() if left_out else text
-
-
-def texts_in(value: Any) -> list[str]:
-    """Return all texts in a JSON value; names of fields are none."""
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, Mapping):
-        return [text for one in value.values() for text in texts_in(one)]
-    if isinstance(value, list | tuple):
-        return [text for one in value for text in texts_in(one)]
-    return []

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_adgen.campaigns._feeds.columns import Columns, Row
+from airflow_provider_adgen.campaigns._feeds.columns import FIELDS, Columns, Row
 from airflow_provider_adgen.campaigns._feeds.currencies import read_currency
 from airflow_provider_adgen.campaigns._feeds.delimited import read_delimited
 from airflow_provider_adgen.campaigns._feeds.json_lines import read_json_lines
@@ -65,11 +65,14 @@ class Catalogue:
         its line, and with the product's id where it is known.
     :param warnings: what a person should know of the file and of products that are used, or are not for sale: one
         sentence each, beginning with its line.
+    :param columns: what a brief may name: the fields of a product that the feed has, then its other columns in the
+        order of the file. Of JSON Lines and XML a column is there if any product has it.
     """
 
     products: list[Product]
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    columns: tuple[str, ...] = ()
 
 
 def read_catalogue(
@@ -111,7 +114,7 @@ def read_catalogue(
         except Unreadable as error:
             report.problem(error.line, error.text)
             raise CatalogueError(name, report.problems) from None
-    found = Catalogue(products, report.problems, report.warnings)
+    found = Catalogue(products, report.problems, report.warnings, _columns_of(products))
     if found.problems and (on_bad_row == "fail" or not products):
         raise CatalogueError(name, found.problems, _ADVICE if products else "")
     if not products:
@@ -121,6 +124,13 @@ def read_catalogue(
     if found.problems:
         log.warning("Rows of the catalogue %s were left out.%s", name, _listed(found.problems))
     return found
+
+
+def _columns_of(products: list[Product]) -> tuple[str, ...]:
+    absent = {one.lacks for one in products}
+    lacking = frozenset.intersection(*absent) if absent else frozenset()
+    extra = dict.fromkeys(chain.from_iterable(one.extra for one in products))
+    return (*(name for name in FIELDS if name not in lacking), *extra)
 
 
 def _listed(sentences: list[str]) -> str:

@@ -105,8 +105,8 @@ class CheckAccountsOperator(CampaignStep):
         try:
             balance = hook.with_current_key(hook.get_credits)
         except (AuthenticationError, PermissionDenied) as error:
-            # What some proxy between says is not what the vendor says of the account.
-            return _Out(error.message, droppable=error.own_words)
+            # A key is refused with 401, whatever stands beside it. With 403 some proxy between may have answered.
+            return _Out(error.message, droppable=error.own_words or isinstance(error, AuthenticationError))
         if balance.remaining is not None and balance.remaining <= 0:
             return _Out(f"{hook.vendor.title} says that it has no credits left.", droppable=True)
         return _ending(hook, longest) or balance.remaining

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.errors import InvalidRequest
+from airflow_provider_adgen.operators._option_values import of_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +127,9 @@ def _whole(name: str, value: Any) -> int:
             raise TypeError
         number = int(str(value))
     except (TypeError, ValueError):
-        raise InvalidRequest(f"{name} must be whole numbers of credits, not {value!r:.40}. Nothing was sent.") from None
+        raise InvalidRequest(
+            f"{name} must be whole numbers of credits, not {value!r:.40}{of_nothing(value)}. Nothing was sent."
+        ) from None
     if number < 0:
         raise InvalidRequest(f"{name} must not be negative. Nothing was sent.")
     return number

@@ -6,19 +6,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_adgen.campaigns.briefs import TextParts, columns_of, fill_text, parse_text, texts_in
 from airflow_provider_adgen.campaigns.credits import Assumed, CampaignAccount, assumed_for
-from airflow_provider_adgen.core.briefs import (
-    CannotMake,
-    FilledBrief,
-    ShopProduct,
-    checkable,
-    option_names,
+from airflow_provider_adgen.campaigns.filling import (
+    COLUMNS,
+    FORMAT,
+    LOCALE,
+    BriefOptions,
+    BriefText,
+    EmptyText,
+    NoColumn,
+    RowValues,
 )
+from airflow_provider_adgen.core.briefs import CannotMake, ShopProduct, checkable, option_names
 from airflow_provider_adgen.core.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -28,15 +30,16 @@ LONGEST_KEY = 200
 LONGEST_TITLE = 300
 """Characters of a product's title that go into ``meta``; a longer one ends with an ellipsis there."""
 
-COLUMNS = ("id", "title", "description", "link", "image_link", "price", "currency", "brand", "product_type")
-"""The columns that every product has; others are in ``extra``."""
-
-_LOCALE, _FORMAT = "locale", "format"
 _SHOWN = 20
+_SHOWN_COLUMNS = 40
 
 
 class CatalogueRow(ShopProduct, Protocol):
-    """A product as a plan needs it: the attributes of :data:`COLUMNS`, its line, and all other columns."""
+    """
+    A product as a plan needs it: the attributes of :data:`.filling.COLUMNS`, its line, and all other columns.
+
+    It may have ``lacks``, too; see :class:`.Product`.
+    """
 
     @property
     def line(self) -> int:
@@ -83,37 +86,6 @@ class Draft:
     meta: dict[str, Any]
 
 
-class _NoColumn(LookupError):
-    """A row does not have a column."""
-
-
-class _Values(dict[str, str]):
-    """The values of a row as texts, read when they are asked for."""
-
-    def __init__(self, product: CatalogueRow, columns: Collection[str]) -> None:
-        super().__init__()
-        self._product = product
-        self._columns = columns
-
-    def __missing__(self, name: str) -> str:
-        if name in self._columns:
-            value = getattr(self._product, name)
-        elif name in self._product.extra:
-            value = self._product.extra[name]
-        else:
-            raise _NoColumn(name)
-        text = self[name] = _as_text(value)
-        return text
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return ""
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
-
-
 @dataclass
 class PlanProblems:
     """What is wrong with a plan, gathered, so that one error names it all; what is alike is counted."""
@@ -144,55 +116,21 @@ class PlanProblems:
         )
 
 
-class _Text:
+def _options(brief: Brief, account: CampaignAccount) -> BriefOptions:
     """
-    A text of a brief for one locale.
+    Return the fields that a brief names for one account.
 
-    :param own: it was written for that locale.
+    :raises InvalidRequest: the vendor does not have one of them.
     """
-
-    def __init__(self, text: str | None, *, own: bool) -> None:
-        self._parts: TextParts | None = None if text is None else parse_text(text)
-        self.in_locale = own or (self._parts is not None and _LOCALE in columns_of(self._parts))
-
-    def filled(self, values: _Values) -> str | None:
-        return None if self._parts is None else fill_text(self._parts, values.__getitem__) or None
-
-
-class _Options:
-    """The fields that a brief names for one account."""
-
-    def __init__(self, brief: Brief, account: CampaignAccount) -> None:
-        self._given = {
-            **brief.options.get(account.vendor.name, {}),
-            **brief.options.get(account.conn_id, {}),
-        }
-        known = option_names(account.vendor.recipes, brief.kind)
-        unknown = sorted(name for name in self._given if known and name not in known)
-        if unknown:
-            raise InvalidRequest(
-                f"Brief {brief.name!r}: options name {', '.join(unknown)} for {account}, which has no such field in a "
-                f"request that makes {brief.kind}; there are: {', '.join(sorted(known))}. Nothing was sent."
-            )
-        columns = [name for text in texts_in(self._given) for name in columns_of(parse_text(text))]
-        self.in_locale = _LOCALE in columns
-        self._constant = None if columns else self._of({})
-
-    def filled(self, values: Mapping[str, str]) -> Mapping[str, Any]:
-        return self._constant if self._constant is not None else self._of(values)
-
-    def _of(self, values: Mapping[str, str]) -> dict[str, Any]:
-        return {name: _filled(value, values) for name, value in self._given.items()}
-
-
-def _filled(value: Any, values: Mapping[str, str]) -> Any:
-    if isinstance(value, str):
-        return fill_text(parse_text(value), values.__getitem__)
-    if isinstance(value, Mapping):
-        return {name: _filled(one, values) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_filled(one, values) for one in value]
-    return value
+    given = {**brief.options.get(account.vendor.name, {}), **brief.options.get(account.conn_id, {})}
+    known = option_names(account.vendor.recipes, brief.kind)
+    unknown = sorted(name for name in given if known and name not in known)
+    if unknown:
+        raise InvalidRequest(
+            f"Brief {brief.name!r}: options name {', '.join(unknown)} for {account}, which has no such field in a "
+            f"request that makes {brief.kind}; there are: {', '.join(sorted(known))}. Nothing was sent."
+        )
+    return BriefOptions(given)
 
 
 class _BriefWriter:
@@ -200,16 +138,25 @@ class _BriefWriter:
 
     def __init__(self, brief: Brief, accounts: Sequence[CampaignAccount]) -> None:
         self.brief = brief
-        self.accounts = [(account, _Options(brief, account)) for account in accounts]
-        self.locales: list[tuple[str | None, _Text, _Text]] = []
-        for locale in brief.locales or (None,):
-            prompt, script = (_Text(text, own=locale in brief.prompts) for text in brief.texts(locale))
-            self.locales.append((locale, prompt, script))
+        self.accounts = [(account, _options(brief, account)) for account in accounts]
+        self.locales: list[tuple[str | None, BriefText, BriefText]] = [
+            (locale, *brief.texts_of(locale)) for locale in brief.locales or (None,)
+        ]
         self.formats: Sequence[str | None] = brief.formats or (None,)
 
-    def wants(self, values: _Values) -> bool:
+    def columns(self) -> list[str]:
+        """Return the columns that it names."""
+        texts = [text for _, *both in self.locales for text in both]
+        named = [*self.brief.where, *(name for text in texts for name in text.columns)]
+        named += [name for _, options in self.accounts for name in options.columns]
+        return [name for name in dict.fromkeys(named) if name not in (LOCALE, FORMAT)]
+
+    def wants(self, values: RowValues, *, lacking_is_empty: bool) -> bool:
         """Whether the brief is for this product."""
-        return all(fnmatchcase(values[column], glob) for column, glob in self.brief.where.items())
+        return all(
+            fnmatchcase(values.matching(column, lacking_is_empty=lacking_is_empty), glob)
+            for column, glob in self.brief.where.items()
+        )
 
 
 class DraftMaker:
@@ -219,7 +166,7 @@ class DraftMaker:
     :param briefs: what is to be made.
     :param accounts: who may make it, in order of preference.
     :param assumed: what to count where no price is documented.
-    :param columns: those of :data:`COLUMNS` that the catalogue has; None means all.
+    :param columns: the columns that the catalogue has; None where that is not known.
     :raises InvalidRequest: two briefs have one name, or options name a field that the vendor does not have.
     """
 
@@ -234,56 +181,71 @@ class DraftMaker:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InvalidRequest(f"Two briefs are named {', '.join(twice)}; a name must be unique. Nothing was sent.")
-        self._writers = [_BriefWriter(brief, accounts) for brief in briefs]
         self._assumed = assumed
-        self._columns = frozenset(COLUMNS if columns is None else {"id", "title", *columns} & {*COLUMNS})
+        self._known = None if columns is None else list(dict.fromkeys(("id", "title", *columns)))
+        self._columns = frozenset(COLUMNS if self._known is None else {*self._known} & {*COLUMNS})
         self.problems = PlanProblems()
+        self._writers = [writer for brief in briefs if self._fits(writer := _BriefWriter(brief, accounts))]
         self.passed_over: dict[tuple[str, str, str], int] = {}
         """How many creatives an account cannot make although another can, by brief, account and reason."""
 
+    def _fits(self, writer: _BriefWriter) -> bool:
+        """Whether the catalogue has all columns that a brief names; if not, that is a problem."""
+        if self._known is None:
+            return True
+        missing = [name for name in writer.columns() if name not in self._known]
+        if missing:
+            more = ", ..." if len(self._known) > _SHOWN_COLUMNS else ""
+            uses = " and ".join("{" + name + "}" for name in missing)
+            self.problems.add(
+                f"brief {writer.brief.name!r} uses {uses}, which no row of it has; its columns are "
+                f"{', '.join(self._known[:_SHOWN_COLUMNS])}{more}",
+                "the catalogue",
+            )
+        return not missing
+
     def drafts(self, product: CatalogueRow) -> list[Draft]:
         """Return what could be made of a product; what nobody can make goes to the problems."""
-        values = _Values(product, self._columns)
+        values = RowValues(product, self._columns)
         found: list[Draft] = []
         for writer in self._writers:
             try:
-                if writer.wants(values):
+                # If some row has the column, where may be about just those that do.
+                if writer.wants(values, lacking_is_empty=self._known is not None):
                     found.extend(self._of_brief(writer, product, values))
-            except _NoColumn as missing:
-                column = "{" + str(missing.args[0]) + "}"
-                self.problems.add(
-                    f"brief {writer.brief.name!r} uses {column}, a column that this row does not have",
-                    f"line {product.line} (product {product.id})",
-                )
-            values.pop(_LOCALE, None)
-            values.pop(_FORMAT, None)
+            except NoColumn as missing:
+                column = "{" + missing.name + "}"
+                self._refuse(writer, product, f"uses {column}, a column that this row does not have", [missing.name])
+            values.pop(LOCALE, None)
+            values.pop(FORMAT, None)
         return found
 
-    def _of_brief(self, writer: _BriefWriter, product: CatalogueRow, values: _Values) -> Iterator[Draft]:
+    def _refuse(self, writer: _BriefWriter, product: CatalogueRow, why: str, columns: Sequence[str]) -> None:
+        filters = ", ".join(f'"{name}": "?*"' for name in columns if self._known and name in self._known)
+        advice = f"; to leave such rows out: where={{{filters}}}" if filters else ""
+        where = f"line {product.line} (product {product.id})"
+        self.problems.add(f"brief {writer.brief.name!r} {why}{advice}", where)
+
+    def _of_brief(self, writer: _BriefWriter, product: CatalogueRow, values: RowValues) -> Iterator[Draft]:
         brief = writer.brief
         for locale, prompt, script in writer.locales:
             if locale is not None:
-                values[_LOCALE] = locale
+                values[LOCALE] = locale
             for shape in writer.formats:
                 if shape is not None:
-                    values[_FORMAT] = shape
+                    values[FORMAT] = shape
                 key = _key(product, brief, locale, shape)
-                shown, said = prompt.filled(values), script.filled(values)
-                stated = {
-                    "kind": brief.kind,
-                    "prompt": shown,
-                    "script": said,
-                    "format": shape,
-                    "locale": locale,
-                    "duration": brief.duration,
-                    "tone": brief.tone,
-                    "platform": brief.platform,
-                    "voice": brief.voice,
-                    "avatar": brief.avatar,
-                    "product_image": brief.product_image,
-                    # A text that is empty for this product says nothing in any language.
-                    "text_in_locale": (shown and prompt.in_locale) or (said and script.in_locale) or False,
-                }
+                try:
+                    stated = {
+                        "prompt": prompt.filled(values),
+                        "script": script.filled(values),
+                        "format": shape,
+                        "locale": locale,
+                        "text_in_locale": prompt.in_locale or script.in_locale,
+                    }
+                except EmptyText as empty:
+                    self._refuse(writer, product, f"cannot be made: {empty}", empty.columns)
+                    continue
                 choices = self._choices(writer, product, values, stated, key)
                 if not choices:
                     continue
@@ -300,14 +262,19 @@ class DraftMaker:
                     yield Draft(own, brief.priority, choices, meta)
 
     def _choices(
-        self, writer: _BriefWriter, product: CatalogueRow, values: _Values, stated: dict[str, Any], key: str
+        self, writer: _BriefWriter, product: CatalogueRow, values: RowValues, stated: dict[str, Any], key: str
     ) -> tuple[DraftChoice, ...]:
         choices: list[DraftChoice] = []
         reasons: list[tuple[CampaignAccount, str]] = []
         for account, options in writer.accounts:
-            own = {"options": options.filled(values), "text_in_locale": stated["text_in_locale"] or options.in_locale}
-            brief = FilledBrief(**{**stated, **own})
-            made = account.vendor.request_for(brief, product)
+            try:
+                own: dict[str, Any] = {"options": options.filled(values)}
+            except EmptyText as empty:
+                reasons.append((account, str(empty)))
+                continue
+            if options.in_locale:
+                own["text_in_locale"] = True
+            made = account.vendor.request_for(writer.brief.filled(**{**stated, **own}), product)
             if isinstance(made, CannotMake):
                 reasons.append((account, made.reason))
                 continue

@@ -4,17 +4,20 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.briefs import shop_ids
 from airflow_provider_adgen.hooks.base import AdGenHook
-from airflow_provider_adgen.ledger.library import library_identity
+from airflow_provider_adgen.ledger.library import Library, library_identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_adgen.core.identity import CreativeIdentity
-    from airflow_provider_adgen.ledger.library import Library
+
+log = logging.getLogger(__name__)
 
 
 class Identities:
@@ -33,7 +36,7 @@ class Identities:
 
 class MadeBefore:
     """
-    Answers a plan from a library, by names alone: before anything is paid for, the batch looks at the files, too.
+    Answers a plan from a library: what is in it and still stored. The batch looks again before anything is paid for.
 
     :param library: the library.
     """
@@ -42,9 +45,18 @@ class MadeBefore:
         self._library = library
         self._identities = Identities()
 
+    @classmethod
+    def of(cls, library: Library | str | os.PathLike[str]) -> MadeBefore:
+        """Return what answers from a library, or from the one in a folder."""
+        opened = library if isinstance(library, Library) else Library(str(library))
+        return cls(opened)
+
     def lookup(self, items: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         """
         Return which of some items were made before, by key, with the number of the choice that made each, from 0.
+
+        An item whose entry, or a file of it, cannot be read was perhaps made: it is not among them, and a warning says
+        so. The batch stops it, unless it can be read then.
 
         :param items: batch items, with all their choices.
         :raises LibraryUnavailable: it cannot be read; that never means "absent". A retry may help.
@@ -52,6 +64,18 @@ class MadeBefore:
         wanted = [
             (item["key"], [self._identities.of(item["key"], choice) for choice in item["choices"]]) for item in items
         ]
-        found = self._library.lookup((one for _, choices in wanted for one in choices), check_files=False)
-        made = ((key, next((n for n, one in enumerate(choices) if found[one].usable), None)) for key, choices in wanted)
-        return {key: number for key, number in made if number is not None}
+        found = self._library.lookup((one for _, choices in wanted for one in choices), keep_entries=False)
+        made: dict[str, int] = {}
+        unread: dict[str, str] = {}
+        for key, choices in wanted:
+            for number, told in enumerate(found[one] for one in choices):
+                if told.state == "unreadable" and told.made_at is not None:
+                    unread[key] = told.why  # a listing is all that a plan cannot do without
+                    break
+                if told.usable:
+                    made[key] = number
+                    break
+        if unread:
+            key, why = next(iter(unread.items()))
+            log.warning("Of %d creatives it is not known whether they are there still. %s: %s", len(unread), key, why)
+        return made

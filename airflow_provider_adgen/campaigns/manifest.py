@@ -190,7 +190,11 @@ def _skipped(plan: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "problems": read.get("problem_count", len(problems)),
             "reasons": [scrub(one) for one in problems[:_MOST_SKIPPED]],
         },
-        "creatives": {"count": len(trimmed), "reasons": [scrub(one) for one in left_out]},
+        "creatives": {
+            "count": len(trimmed),
+            "keys": [one["key"] for one in trimmed[:_MOST_SKIPPED]],
+            "reasons": [scrub(one) for one in left_out],
+        },
     }
 
 

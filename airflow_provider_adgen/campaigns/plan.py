@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,9 +16,11 @@ from airflow_provider_adgen.campaigns.drafts import CatalogueRow, Draft, DraftCh
 from airflow_provider_adgen.core.briefs import PRODUCT_ARGUMENTS, products_of
 from airflow_provider_adgen.core.errors import InvalidRequest
 from airflow_provider_adgen.core.wording import counted
+from airflow_provider_adgen.operators._option_values import of_nothing
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.vendor import Vendor
+    from airflow_provider_adgen.ledger.library import Library
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +135,7 @@ def plan_campaign(
     assume_credits: Any = None,
     on_over_budget: str = "fail",
     limit: int | str | None = None,
-    library: LibraryLookup | None = None,
+    library: LibraryLookup | Library | str | os.PathLike[str] | None = None,
     columns: Collection[str] | None = None,
     vendors: Mapping[str, Vendor] | None = None,
 ) -> Plan:
@@ -154,9 +157,10 @@ def plan_campaign(
     :param on_over_budget: what to do with what fits into no account: ``fail``, or ``trim``, which leaves it out; the
         lowest priority is left out first.
     :param limit: plan only so many products: the first for which there is a brief.
-    :param library: knows what was made before.
-    :param columns: the columns that the catalogue has: a text that uses another one is refused. By default only what is
-        in no row's ``extra`` is missing, because a product has the others in any case, if only empty.
+    :param library: what was made before: the folder (an object-storage path), a :class:`.Library`, or what else answers
+        to ``lookup`` for items.
+    :param columns: ``columns`` of the :class:`.Catalogue`: a brief that names another one is refused, and in ``where``
+        a column that a row lacks counts as empty. None: only the rows tell which columns there are.
     :param vendors: the vendor of each account, where it is known already; by default the connection's type tells it.
     :raises InvalidRequest: an argument is wrong, a creative can be made by no account, a text uses a column that a row
         does not have, a key is not unique or too long, a price is not known, or it does not fit into ``max_credits``.
@@ -177,7 +181,7 @@ def plan_campaign(
         one.conn_id: AccountPlan(one.conn_id, one.vendor.name, max_credits=(limits or {}).get(one.conn_id))
         for one in known
     }
-    made = library.lookup(_Items(drafts)) if library is not None else {}
+    made = _lookup_in(library).lookup(_Items(drafts)) if library is not None else {}
     if limits is not None:
         _need_prices(draft for draft in drafts if draft.key not in made)
     plan = Plan(
@@ -217,12 +221,21 @@ def _vendor_of(conn_id: str) -> Vendor:
     return AdGenHook(conn_id).vendor
 
 
+def _lookup_in(library: LibraryLookup | Library | str | os.PathLike[str]) -> LibraryLookup:
+    from airflow_provider_adgen.campaigns.made_before import MadeBefore
+    from airflow_provider_adgen.ledger.library import Library
+
+    return MadeBefore.of(library) if isinstance(library, str | os.PathLike | Library) else library
+
+
 def _read_limit(limit: int | str | None) -> int | None:
-    if limit is None or limit == "":
+    if limit is None:
         return None
-    number = int(limit) if str(limit).isdecimal() else 0
+    number = int(str(limit)) if str(limit).strip().isdecimal() else 0
     if number < 1:
-        raise InvalidRequest("limit must be a whole number of products, at least 1. Nothing was sent.")
+        raise InvalidRequest(
+            f"limit must be a whole number of products, at least 1{of_nothing(limit)}. Nothing was sent."
+        )
     return number
 
 

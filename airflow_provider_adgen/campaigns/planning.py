@@ -94,7 +94,6 @@ class PlanCampaignOperator(StoringStep):
     def do(self, context: Context) -> dict[str, Any]:
         """Read, plan, write down."""
         from airflow_provider_adgen.campaigns.catalogue import read_catalogue
-        from airflow_provider_adgen.campaigns.made_before import MadeBefore
         from airflow_provider_adgen.campaigns.plan import plan_campaign
         from airflow_provider_adgen.campaigns.run_folder import ITEMS as ITEMS_FILE
         from airflow_provider_adgen.campaigns.run_folder import PLAN as PLAN_FILE
@@ -114,7 +113,8 @@ class PlanCampaignOperator(StoringStep):
             assume_credits=self.assume_credits,
             on_over_budget=self.on_over_budget,
             limit=self.limit,
-            library=MadeBefore(Library(self.library, reuse_max_age=self.reuse_max_age)) if self.library else None,
+            columns=catalogue.columns,
+            library=Library(self.library, reuse_max_age=self.reuse_max_age) if self.library else None,
         )
         if not plan.items:
             why = "nothing fits into max_credits" if plan.trimmed else "no product of the catalogue has a brief"
@@ -124,6 +124,8 @@ class PlanCampaignOperator(StoringStep):
             "products": len(catalogue.products),
             "problems": catalogue.problems[:_SHOWN_PROBLEMS],
             "problem_count": len(catalogue.problems),
+            "warnings": catalogue.warnings[:_SHOWN_PROBLEMS],
+            "warning_count": len(catalogue.warnings),
         }
         told = {
             **plan.to_dict(),

@@ -40,6 +40,16 @@ def campaign_asset(dag_id: str, group_id: str = "campaign") -> Asset:
     return Asset(f"adgen_campaign.{dag_id}.{group_id}")
 
 
+def creative_asset(dag_id: str, group_id: str = "campaign") -> Asset:
+    """
+    Return the asset whose events are about single creatives of a campaign with ``creative_events=True``.
+
+    :param dag_id: the campaign's DAG.
+    :param group_id: its group of tasks.
+    """
+    return Asset(f"adgen_creatives.{dag_id}.{group_id}")
+
+
 def campaign_refresh(
     *,
     catalogue: Any,
@@ -62,6 +72,7 @@ def campaign_refresh(
     dry_run: bool | str = False,
     gallery_url: str | None = None,
     fail_when: str | float = "any",
+    creative_events: bool = False,
     **batch: Any,
 ) -> TaskGroup:
     """
@@ -96,6 +107,8 @@ def campaign_refresh(
         refused.
     :param gallery_url: the https address under which people reach ``destination``.
     :param fail_when: when the run fails, after everything else was stored; see :class:`.GenerateBatchOperator`.
+    :param creative_events: send an event of :func:`creative_asset` for each creative that is published, at most 100 in
+        a run; the manifest's event is sent in any case.
     :param batch: further arguments of :class:`.GenerateBatchOperator`, and of Airflow, for the task that generates.
         Any other name is refused.
     :raises InvalidRequest: an argument is wrong: the DAG is not imported.
@@ -142,6 +155,7 @@ def campaign_refresh(
         one_of("on_bad_row", on_bad_row, ("fail", "skip"))
         one_of("reuse", reuse, (True, False))
         one_of("review", review, (True, False))
+        one_of("creative_events", creative_events, (True, False))
         if not isinstance(dry_run, str) or "{" not in dry_run:
             read_flag("dry_run", dry_run)
         longest = seconds("submit_timeout", batch.get("submit_timeout", 86400.0))
@@ -215,6 +229,7 @@ def campaign_refresh(
             review_task_id=approve.task_id if approve is not None else None,
             gallery_url=gallery_url,
             asset=campaign_asset(generate.dag_id, group.group_id or group_id),
+            creative_asset=creative_asset(generate.dag_id, group.group_id or group_id) if creative_events else None,
             **common,
         )
         verdict = CampaignVerdictOperator(

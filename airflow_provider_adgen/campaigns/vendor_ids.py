@@ -14,8 +14,13 @@ from airflow_provider_adgen.core.scrub import reason, scrub
 from airflow_provider_adgen.ledger.objects import create_object
 
 if TYPE_CHECKING:
-    from airflow_provider_adgen.campaigns.vendor_products import VendorIds
     from airflow_provider_adgen.core.account import Account
+
+VendorIds = dict[str, dict[str, str]]
+"""
+For each of the shop's ids the vendor's ids, by the name of the request's field: ``product_id``, ``project_id``; and
+what the vendor's product was ``found_by``.
+"""
 
 
 class VendorIdMap:

@@ -13,12 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_adgen.campaigns.plan import Plan
-
-VendorIds = dict[str, dict[str, str]]
-"""
-For each of the shop's ids the vendor's ids, by the name of the request's field: ``product_id``, ``project_id``; and
-what the vendor's product was ``found_by``.
-"""
+    from airflow_provider_adgen.campaigns.vendor_ids import VendorIds
 
 
 def ensure_vendor_products(

@@ -104,6 +104,17 @@ class FilledBrief:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+class OpenBrief(Protocol):
+    """A brief whose texts are not filled in yet: :class:`airflow_provider_adgen.campaigns.Brief`."""
+
+    def fill(self, product: ShopProduct, vendor: str) -> FilledBrief:
+        """
+        Return it as this vendor takes it.
+
+        :raises InvalidRequest: it is for several creatives of a product, or cannot be filled in.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class CannotMake:
     """

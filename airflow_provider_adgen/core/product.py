@@ -28,6 +28,8 @@ class Product:
     :param line: the line of the file on which the product begins; the header is line 1.
     :param extra: the values of all other columns, by the names that the feed gives them. An empty value is an empty
         text.
+    :param lacks: the fields that the row does not have at all, not even empty: what names them in a brief is refused.
+        Nothing for a product that was not read of a feed.
     """
 
     id: str
@@ -41,7 +43,10 @@ class Product:
     product_type: str = ""
     line: int = 0
     extra: dict[str, str] = field(default_factory=dict)
+    lacks: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the product as JSON, for XCom and the manifest. The price is a text: ``"29.90"``."""
-        return {**asdict(self), "price": None if self.price is None else str(self.price)}
+        told = {**asdict(self), "price": None if self.price is None else str(self.price)}
+        del told["lacks"]
+        return told

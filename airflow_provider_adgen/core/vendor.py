@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_adgen.core.briefs import make_request
+from airflow_provider_adgen.core.briefs import FilledBrief, make_request
 from airflow_provider_adgen.core.endpoint import Endpoint
 from airflow_provider_adgen.core.errors import NOTHING_SENT, ApiError, InsufficientCredits, InvalidRequest, error_class
 from airflow_provider_adgen.core.requests import GenerationRequest, PostedRequest, build_request
@@ -19,7 +19,7 @@ from airflow_provider_adgen.core.scrub import register_key_shapes, scrub
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from airflow_provider_adgen.core.briefs import CannotMake, FilledBrief, Recipe, ShopProduct
+    from airflow_provider_adgen.core.briefs import CannotMake, OpenBrief, Recipe, ShopProduct
     from airflow_provider_adgen.core.calls import Answer, Call, RateClass, Sequence
     from airflow_provider_adgen.core.decisions.rates import RateLimit
     from airflow_provider_adgen.core.vocabulary import CreditBalance, Generation, GenerationStatus
@@ -271,7 +271,7 @@ class Vendor(abc.ABC):
         """
         return None
 
-    def request_for(self, brief: FilledBrief, product: ShopProduct) -> dict[str, Any] | CannotMake:
+    def request_for(self, brief: FilledBrief | OpenBrief, product: ShopProduct) -> dict[str, Any] | CannotMake:
         """
         Return the request that makes a brief, as :meth:`parse_request` takes it, or why there is none.
 
@@ -279,10 +279,14 @@ class Vendor(abc.ABC):
         hold ``{"of_product": ...}`` where the vendor's own id of the product has to go; see
         :func:`.briefs.with_vendor_ids`.
 
-        :param brief: what is asked for.
+        :param brief: what is asked for: a ``Brief`` with at most one locale and one format, or one that is filled in
+            for a creative.
         :param product: what it is about.
+        :raises InvalidRequest: a ``Brief`` is for several locales or formats, names a column that the product lacks, or
+            a text of it is empty for this product.
         """
-        return make_request(self.title, self.recipes, brief, product)
+        filled = brief if isinstance(brief, FilledBrief) else brief.fill(product, self.name)
+        return make_request(self.title, self.recipes, filled, product)
 
     # --- shared by all --------------------------------------------------------------------------------------------
 

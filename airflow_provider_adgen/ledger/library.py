@@ -31,6 +31,7 @@ from airflow_provider_adgen.ledger.library_objects import (
     Held,
     LibraryUnavailable,
     Lookup,
+    StoredFiles,
     entry_name,
     read_entry,
     reading,
@@ -73,6 +74,11 @@ class Library:
         self.clock = clock
         self._opened: tuple[Any, str] | None = None
 
+    @property
+    def path(self) -> str:
+        """Where it is, as it was given."""
+        return self._base
+
     def open(self) -> tuple[Any, str]:
         """
         Return the file system, and the library's path in it.
@@ -101,14 +107,17 @@ class Library:
 
     # --- reading --------------------------------------------------------------------------------------------------
 
-    def lookup(self, wanted: Iterable[CreativeIdentity], *, check_files: bool = True) -> dict[CreativeIdentity, Lookup]:
+    def lookup(
+        self, wanted: Iterable[CreativeIdentity], *, check_files: bool = True, keep_entries: bool = True
+    ) -> dict[CreativeIdentity, Lookup]:
         """
         Look up any number of identities. Reads only; trouble with one is told in its own answer.
 
         :param wanted: the identities.
-        :param check_files: read the entries too, and look at their files: one request for each entry and each file, 32
-            at a time. False answers from the names alone, in at most 256 listings: for a plan, because everything is
-            looked up again before it is paid for. Such answers have no entries.
+        :param check_files: read the entries too, and look at their files: one request for each entry, 32 at a time, and
+            what :func:`.facts_of` needs. False answers from the names alone, in at most 256 listings. Such answers have
+            no entries.
+        :param keep_entries: False: the answers have no entries, which are large where there are many.
         :raises LibraryUnavailable: there is no such file system or connection.
         """
         by_digest = {one.digest: one for one in wanted}
@@ -123,8 +132,9 @@ class Library:
             found[one] = said.judge(now, self._max_age)
             if check_files and said.newest is not None and found[one].state == "usable":
                 newest[one] = said.newest
-        entries: dict[CreativeIdentity, Entry] = {}
-        for one, entry in zip(newest, in_parallel(self._read, newest.items()), strict=True):
+        entries: dict[CreativeIdentity, Entry | StoredFiles] = {}
+        read = self._read if keep_entries else self._read_files
+        for one, entry in zip(newest, in_parallel(read, newest.items()), strict=True):
             if isinstance(entry, LibraryUnavailable):
                 found[one] = Lookup("unreadable", entry.message, found[one].made_at)
             else:
@@ -192,6 +202,10 @@ class Library:
             return read_entry(text, wanted.digest, name)
         except LibraryUnavailable as error:
             return error
+
+    def _read_files(self, item: tuple[CreativeIdentity, EntryName]) -> StoredFiles | LibraryUnavailable:
+        entry = self._read(item)
+        return entry if isinstance(entry, LibraryUnavailable) else StoredFiles(entry.files, entry.etags)
 
     # --- writing --------------------------------------------------------------------------------------------------
 

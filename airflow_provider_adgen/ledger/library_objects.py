@@ -73,6 +73,18 @@ class Entry(BaseModel):
         return {one["uri"]: one.get("size") for one in self.generation.get("creatives") or []}
 
 
+class StoredFiles(NamedTuple):
+    """
+    What is needed of an entry to look at its files.
+
+    :param files: their sizes in bytes.
+    :param etags: by file, the ETag where the storage tells one.
+    """
+
+    files: dict[str, int | None]
+    etags: dict[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Lookup:
     """
@@ -207,9 +219,10 @@ def read_entry(text: bytes, digest: str, name: EntryName) -> Entry:
     return entry
 
 
-def with_files(found: Lookup, entry: Entry, facts: Mapping[str, FileFacts | Exception]) -> Lookup:
-    """Return *found* with its entry, unless the files are not those that were stored."""
-    found = replace(found, stored=entry)
+def with_files(found: Lookup, entry: Entry | StoredFiles, facts: Mapping[str, FileFacts | Exception]) -> Lookup:
+    """Return *found*, with its entry where all of it is given, as what the files say that it is."""
+    if isinstance(entry, Entry):
+        found = replace(found, stored=entry)
     for uri, size in entry.files.items():
         told = facts[uri]
         if isinstance(told, FileNotFoundError):

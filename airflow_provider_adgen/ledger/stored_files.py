@@ -4,12 +4,18 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_adgen.core.scrub import reason
+from airflow_provider_adgen.ledger.objects import is_local
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -17,8 +23,13 @@ Answer = TypeVar("Answer")
 THREADS = 32
 """Requests to object storage at a time."""
 
+MANY = 1000
+"""Files from which on it takes fewer requests to list the folder that they are in: stores list so many in one."""
 
-@dataclass(frozen=True)
+_DENSE, _WAITING = 20, 4096
+
+
+@dataclass(frozen=True, slots=True)
 class FileFacts:
     """
     One stored file.
@@ -48,7 +59,9 @@ def answers_in_parallel(function: Callable[[Item], Answer], items: Iterable[Item
         return
     with ThreadPoolExecutor(min(THREADS, len(some)), thread_name_prefix="adgen-library") as pool:
         try:
-            yield from pool.map(function, some)
+            # What waits for a thread needs more memory than its answer.
+            for start in range(0, len(some), _WAITING):
+                yield from pool.map(function, some[start : start + _WAITING])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -57,6 +70,9 @@ def answers_in_parallel(function: Callable[[Item], Answer], items: Iterable[Item
 def facts_of(uris: Iterable[str]) -> dict[str, FileFacts | Exception]:
     """
     Return what is known of each file, as it is now.
+
+    Many files of an object store are looked for in a listing of what is below their folder. What is not in it, and all
+    files otherwise, take one request each, 32 at a time: a listing never says that a file is not there.
 
     :param uris: what ``ObjectStoragePath`` finds them by.
     :return: its facts, or the error: ``FileNotFoundError`` where there is no such file, another one where that could
@@ -76,8 +92,47 @@ def facts_of(uris: Iterable[str]) -> dict[str, FileFacts | Exception]:
         if (fs, folder) not in listed:
             listed.add((fs, folder))
             fs.invalidate_cache(folder)  # another process may have removed or replaced files of it
-    found |= zip(where, in_parallel(_facts, where.values()), strict=True)
+    found |= _listed(where)
+    asked = {uri: place for uri, place in where.items() if uri not in found}
+    found |= zip(asked, in_parallel(_facts, asked.values()), strict=True)
     return found
+
+
+def _listed(where: dict[str, tuple[Any, str]]) -> dict[str, FileFacts]:
+    """Return what listings tell of files, for those of which there are many in one place."""
+    by_store: dict[Any, dict[str, str]] = {}
+    for uri, (fs, path) in where.items():
+        if not is_local(fs):  # a disk tells of one file faster than of a folder
+            by_store.setdefault(fs, {})[str(fs._strip_protocol(path))] = uri
+    found: dict[str, FileFacts] = {}
+    for fs, uris in by_store.items():
+        for folder in _folders([path.split("/") for path in uris]):
+            fs.invalidate_cache()
+            try:
+                below = fs.find(folder, detail=True)
+            except Exception as error:  # whatever is the matter, each file is asked for then, and tells it
+                log.info("A folder of %d files cannot be listed: %s", len(uris), reason(error))
+                continue
+            found |= {uris[path]: _facts_in(info) for path, info in below.items() if path in uris}
+            fs.invalidate_cache()  # it may have kept the listing, which is large
+    return found
+
+
+def _folders(paths: Sequence[list[str]]) -> Iterator[str]:
+    """Yield folders below which many of these files are, and few others in between."""
+    if len(paths) < MANY:
+        return
+    depth = 0
+    while len({path[depth] for path in paths}) == 1 and all(len(path) > depth + 1 for path in paths):
+        depth += 1
+    children: dict[str, list[list[str]]] = {}
+    for path in paths:
+        children.setdefault(path[depth], []).append(path)
+    if len(paths) < _DENSE * len(children):
+        yield "/".join(paths[0][:depth])
+        return
+    for some in children.values():  # for example the runs of a campaign
+        yield from _folders(some)
 
 
 def _facts(place: tuple[Any, str]) -> FileFacts | Exception:
@@ -88,6 +143,10 @@ def _facts(place: tuple[Any, str]) -> FileFacts | Exception:
         return error
     if info.get("type") == "directory":
         return FileNotFoundError(path)
+    return _facts_in(info)
+
+
+def _facts_in(info: dict[str, Any]) -> FileFacts:
     # An ETag in small letters changes with an object's metadata, too: a checksum is better.
     etag = next((info[name] for name in ("ETag", "md5Hash", "crc32c", "etag") if info.get(name)), None)
     return FileFacts(info.get("size"), str(etag).strip('"') if etag else None)

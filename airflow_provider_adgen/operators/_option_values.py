@@ -65,10 +65,18 @@ def _credits(name: str, value: Any) -> int:
             raise TypeError
         number = int(str(value))
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a whole number of credits, not {value!r:.40}") from None
+        raise ValueError(f"{name} must be a whole number of credits, not {value!r:.40}{of_nothing(value)}") from None
     if number < 0:
         raise ValueError(f"{name} must not be negative")
     return number
+
+
+def of_nothing(value: Any) -> str:
+    """Return what to do about a template that rendered to nothing; an empty text for anything else."""
+    # What is no number must not take a limit away.
+    if isinstance(value, str) and value.strip() in {"", "None"}:
+        return ". A template rendered to nothing here: leave the option out where there is no limit"
+    return ""
 
 
 def one_of(name: str, value: Any, allowed: Collection[Any]) -> Any:

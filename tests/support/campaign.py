@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, AssetAlias
 
 from airflow_provider_adgen.campaigns import Brief, campaign_refresh
 from airflow_provider_adgen.compat import AirflowSkipException, TaskDeferred
@@ -52,7 +52,9 @@ class _Events(dict[str, Any]):
     """What a task says of the assets that it brings up to date, by name: Airflow 3.0's assets are no keys."""
 
     def __getitem__(self, asset: Any) -> Any:
-        return self.setdefault(asset.name, SimpleNamespace(extra={}))
+        found = self.setdefault(asset.name, SimpleNamespace(extra={}, added=[], is_alias=isinstance(asset, AssetAlias)))
+        found.add = lambda of, extra: found.added.append((of.name, extra))
+        return found
 
 
 class CampaignRig(BatchRig):
@@ -67,6 +69,7 @@ class CampaignRig(BatchRig):
         self.states: dict[str, str] = {}
         self.errors: dict[str, Exception] = {}
         self.events: list[dict[str, Any]] = []
+        self.creative_events: list[tuple[str, dict[str, Any]]] = []
         self.tries: dict[tuple[str, str], int] = {}
         self.clears: dict[tuple[str, str], int] = {}
         self.asked: list[dict[str, Any]] = []
@@ -150,7 +153,9 @@ class CampaignRig(BatchRig):
         value = self._ask(task, context) if name == "review" else run_task(task, context, passing=self.clock.move)
         if value is not None:
             ti.xcom_push("return_value", value)
-        self.events += [accessor.extra for accessor in context["outlet_events"].values()]
+        told = context["outlet_events"].values()
+        self.events += [accessor.extra for accessor in told if not accessor.is_alias]
+        self.creative_events += [one for accessor in told for one in accessor.added]
         assert len(context["outlet_events"]) == len(task.outlets)
         self.states[name] = "success"
         return value

@@ -35,6 +35,10 @@ BRIEF = Brief(
 )
 
 
+GENERATION = {"schema": 1, "status": "completed", "vendor": "adsumo", "kind": "text-to-image", "variants": []}
+CREATIVE = {"kind": "image", "media_type": "image/png", "url": None, "expires_at": None, "sha256": "0" * 64}
+
+
 def write_feed(path: Path, changed: int) -> None:
     """Write a feed in which the first products have new titles."""
     with path.open("w") as file:
@@ -69,6 +73,14 @@ def plan(folder: Path, run_id: str, feed: Path, **more: Any) -> dict[str, Any]:
     return told
 
 
+def _stored(folder: Path, key: str, number: int) -> dict[str, Any]:
+    """Store a creative as a campaign does, and return what an entry says of it."""
+    path = folder / "ads" / "before" / f"{key}-job-{number}-0.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"picture")
+    return {**CREATIVE, "uri": f"file://{path}", "size": 7}
+
+
 def write_library(folder: Path) -> None:
     """Write an entry for each creative of the feed as it was before."""
     from airflow_provider_adgen.campaigns.made_before import Identities
@@ -90,7 +102,7 @@ def write_library(folder: Path) -> None:
             conn_id=ACCOUNTS[0],
             made_at=made_at,
             recorded_at=made_at,
-            generation={"schema": 1, "id": f"job-{number}", "status": "completed", "creatives": [], "variants": [{}]},
+            generation={**GENERATION, "id": f"job-{number}", "creatives": [_stored(folder, item["key"], number)]},
         )
         shard = library / "entries" / identity.digest[:2]
         shard.mkdir(parents=True, exist_ok=True)

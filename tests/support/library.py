@@ -66,6 +66,9 @@ class OwnMemory(MemoryFileSystem):
     def ls(self, path: str, detail: bool = True, **options: Any) -> Any:
         return self._do("ls", path, detail, **options)
 
+    def find(self, path: str, *args: Any, **options: Any) -> Any:
+        return self._do("find", path, *args, **options)
+
     def pipe_file(self, path: str, value: bytes, **options: Any) -> Any:
         return self._do("pipe_file", path, value, **options)
 

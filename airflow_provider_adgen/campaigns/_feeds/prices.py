@@ -65,7 +65,7 @@ class Prices:
     """
 
     def __init__(self, currency: str | None = None) -> None:
-        self._currency = currency
+        self.currency = currency
         self._decimal_marks: set[str] = set()
 
     def read(self, text: str, currency: str | None = None) -> tuple[Decimal | Doubt | None, str | None]:
@@ -79,7 +79,7 @@ class Prices:
         found = _found(text)
         if found is None:
             return None, None
-        code = _code(found, currency or self._currency, text)
+        code = _code(found, currency or self.currency, text)
         number = _plain_digits(found["number"])
         marks = [mark for mark in number if not mark.isdecimal()]
         units, mark, decimals = number.rpartition(marks[-1]) if marks else (number, "", "")

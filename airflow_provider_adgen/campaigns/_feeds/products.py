@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from airflow_provider_adgen.campaigns._feeds.columns import Joined, Row
+from airflow_provider_adgen.campaigns._feeds.columns import FIELDS, Joined, Place, Row
 from airflow_provider_adgen.campaigns._feeds.currencies import read_currency
 from airflow_provider_adgen.campaigns._feeds.plain_text import (
     has_markup,
@@ -137,10 +138,23 @@ def product_of(row: Row, prices: Prices) -> tuple[Product, list[str], Doubt | No
             product_type=to_line(_unguarded(row.value("product_type"))),
             line=row.line,
             extra=extra,
+            lacks=_lacks(row.given, prices.currency),
         ),
         wrong,
         doubt,
     )
+
+
+def _lacks(given: Iterable[Place], currency: str | None) -> frozenset[str]:
+    has = {"id", "title", *(place.field for place in given)}
+    if currency or "price" in has:  # a price may name its currency
+        has.add("currency")
+    return _one_of_each(tuple(name for name in FIELDS if name not in has))
+
+
+@lru_cache(maxsize=1 << len(FIELDS))
+def _one_of_each(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(names)  # shared by all products that lack the same
 
 
 def _unguarded(value: str) -> str:

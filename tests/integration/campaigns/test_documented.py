@@ -75,11 +75,22 @@ def test_the_briefs_that_are_shown_for_each_vendor(campaign: CampaignRig, title:
     assert {line["meta"]["brief"] for line in campaign.lines_of_run()} == {brief.name for brief in briefs}
 
 
+def test_the_dag_that_follows_single_creatives_takes_the_new_ones(campaign: CampaignRig) -> None:
+    assert campaign.go(reuse=True) == ALL, campaign.errors
+    campaign.begin_run("weekly-2", None)
+    campaign.feed("Lamp", "Armchair", "Table")
+    assert campaign.go(reuse=True, creative_events=True) == ALL, campaign.errors
+    shown = FENCE.findall((DOCS / "campaign.md").read_text(encoding="utf-8"))[-1]
+    events = {"asset": [SimpleNamespace(extra=extra) for _, extra in campaign.creative_events]}
+    [file] = run(shown)["dag"].get_task("new_files").python_callable(triggering_asset_events=events)
+    assert "/weekly-2/P-2/hero/1x1-" in file
+
+
 def test_the_dag_that_follows_a_campaign_leaves_out_what_was_rejected(campaign: CampaignRig) -> None:
     pytest.importorskip("airflow.sdk.execution_time.hitl", reason="Airflow asks people from 3.1 on")
     campaign.approve("P-2/hero/1x1")
     assert campaign.go(review=True) == ALL | {"review": "success"}, campaign.errors
-    shown = FENCE.findall((DOCS / "campaign.md").read_text(encoding="utf-8"))[-1]
+    shown = FENCE.findall((DOCS / "campaign.md").read_text(encoding="utf-8"))[-2]
     events = {"asset": [SimpleNamespace(extra=extra) for extra in campaign.events]}
     files = run(shown)["dag"].get_task("upload").python_callable(triggering_asset_events=events)
     assert set(files) == {"P-1/hero/1x1", "P-3/hero/1x1"}

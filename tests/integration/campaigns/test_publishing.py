@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_adgen.campaigns import latest
+from airflow_provider_adgen.campaigns import creative_asset, latest, publishing
 from airflow_provider_adgen.campaigns.latest import Latest, marker_name
 
 if TYPE_CHECKING:
@@ -31,6 +31,55 @@ def test_an_older_run_does_not_replace_a_newer_one(campaign: CampaignRig) -> Non
     assert campaign.told("publish")["latest"] is False
     assert campaign.latest["run_id"] == "new"
     assert [event["run_id"] for event in campaign.events] == ["new", "old"], "each publication is an event"
+
+
+def test_each_creative_has_an_event_of_its_own_if_that_is_wanted(campaign: CampaignRig) -> None:
+    campaign.go(reuse=True)
+    assert campaign.creative_events == []
+    campaign.begin_run("weekly-2", datetime(2026, 1, 12, tzinfo=UTC))
+    campaign.feed("Lamp", "Armchair", "Table")
+    campaign.go(reuse=True, creative_events=True)
+    assert {name for name, _ in campaign.creative_events} == {"adgen_creatives.spring.campaign"}
+    told = [extra for _, extra in campaign.creative_events]
+    assert [(one["key"], one["origin"]) for one in told] == [
+        ("P-2/hero/1x1", "made"),
+        ("P-1/hero/1x1", "reused"),
+        ("P-3/hero/1x1", "reused"),
+    ]
+    files = {one["key"]: one["creatives"][0]["uri"] for one in campaign.manifest["items"]}
+    assert {one["key"]: one["uri"] for one in told} == files
+    assert told[0]["manifest"] == campaign.latest["manifest"]
+    assert campaign.events[-1]["counts"] == {"completed": 1, "reused": 2}, "the manifest has its event all the same"
+
+
+def test_at_most_100_creatives_have_an_event_and_the_log_says_so(
+    campaign: CampaignRig,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert publishing.MOST_EVENTS == 100
+    monkeypatch.setattr(publishing, "MOST_EVENTS", 2)
+    campaign.go(creative_events=True)
+    assert len(campaign.creative_events) == 2
+    told = capsys.readouterr().out + caplog.text  # Airflow 3.0 logs with the standard library
+    assert "2 of 3 creatives have an event of their own" in told
+
+
+def test_airflow_takes_the_events_of_creatives(campaign: CampaignRig) -> None:
+    """Its own class takes several events of one asset; Airflow 3.0 keeps only extras whose values it can hash."""
+    context = pytest.importorskip("airflow.sdk.execution_time.context")
+    campaign.go(creative_events=True)
+    publish = campaign.tasks(creative_events=True)["publish"]
+    assert [one.name for one in publish.outlets] == [
+        "adgen_campaign.spring.campaign",
+        "adgen_creatives.spring.campaign",
+    ]
+    accessor = context.OutletEventAccessors()[publish.outlets[1]]
+    for _, extra in campaign.creative_events:
+        accessor.add(creative_asset("spring"), extra=extra)
+    assert len({frozenset(one.extra.items()) for one in accessor.asset_alias_events}) == 3
+    assert {one.dest_asset_key.name for one in accessor.asset_alias_events} == {"adgen_creatives.spring.campaign"}
 
 
 def test_a_run_without_a_logical_date_counts_by_when_it_was_to_run(campaign: CampaignRig) -> None:

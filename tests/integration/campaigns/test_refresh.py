@@ -172,10 +172,12 @@ def test_an_account_that_is_out_fails_the_run(campaign: CampaignRig) -> None:
     assert campaign.charges == []
 
 
-@pytest.mark.parametrize("why", ["refused", "forbidden", "empty"])
+@pytest.mark.parametrize("why", ["refused", "without a word", "forbidden", "empty"])
 def test_an_account_that_is_out_is_dropped_if_that_is_wanted(campaign: CampaignRig, why: str) -> None:
     if why == "refused":
         campaign.connect(password="adsumo_sk_other")
+    elif why == "without a word":
+        campaign.sandbox.fault("status", "adsumo", status=401, times=-1, body="")
     elif why == "forbidden":
         campaign.sandbox.set_account("adsumo", status="forbidden")
     else:
@@ -241,6 +243,7 @@ def test_a_plan_that_costs_too_much_is_refused_or_trimmed(campaign: CampaignRig)
     assert len(campaign.charges) == 2
     assert [one["key"] for one in campaign.plan["trimmed"]] == ["P-3/hero/1x1"]
     skipped = campaign.manifest["skipped"]["creatives"]
+    assert skipped["keys"] == ["P-3/hero/1x1"]
     assert skipped["count"] == 1 and skipped["reasons"][0].startswith("P-3/hero/1x1: adsumo_default: it costs 1, and 2")
 
 
@@ -252,6 +255,63 @@ def test_rows_that_were_skipped_are_in_manifest_and_gallery(campaign: CampaignRi
     assert rows["problems"] == 1 and rows["reasons"] == campaign.plan["catalogue"]["problems"]
     assert rows["reasons"][0].startswith("line 4 (P-9): ")
     assert rows["reasons"][0] in (campaign.folder / "ads" / campaign.run_id / "gallery.html").read_text()
+
+
+def test_a_column_that_the_feed_or_a_row_lacks_refuses_the_plan(campaign: CampaignRig) -> None:
+    by_brand = {"briefs": [replace(HERO, prompt="Photo of {title} by {brand}. Soft daylight.")]}
+    path = campaign.folder / "feed.jsonl"
+    path.write_text('{"id": "1", "title": "Lamp", "link": ""}\n{"id": "2", "title": "Chair", "link": ""}\n')
+    assert campaign.go(**by_brand)["plan"] == "failed"
+    told = "brief 'hero' uses {brand}, which no row of it has; its columns are id, title, link"
+    assert told in campaign.message("plan")
+
+    path.write_text('{"id": "1", "title": "Lamp", "brand": ""}\n{"id": "2", "title": "Chair"}\n')
+    assert campaign.go(**by_brand)["plan"] == "failed"
+    assert "line 2 (product 2): brief 'hero' uses {brand}, a column that this row does not" in campaign.message("plan")
+    assert campaign.charges == []
+
+    path.write_text('{"id": "1", "title": "Lamp", "brand": ""}\n{"id": "2", "title": "Chair", "brand": null}\n')
+    assert campaign.go(**by_brand) == ALL, campaign.errors
+    prompts = {"Photo of Lamp by. Soft daylight.", "Photo of Chair by. Soft daylight."}
+    assert {*campaign.paid_prompts()} == prompts, "an empty value is left out"
+
+
+def test_a_prompt_of_which_nothing_is_left_is_not_bought_without(campaign: CampaignRig) -> None:
+    path = campaign.folder / "feed.jsonl"
+    rows = '{"id": "1", "title": "Lamp", "hint": "", "link": "https://shop.example/1"}\n'
+    path.write_text(rows + rows.replace('"1"', '"2"').replace('""', '"In a forest"'))
+    brief = Brief("s", "image", "{hint}", formats=["1:1"])
+    assert campaign.go(briefs=[brief], accounts=["cutx_default"])["plan"] == "failed"
+    assert "line 1 (product 1): brief 's' cannot be made: its prompt is empty" in campaign.message("plan")
+    assert campaign.go(briefs=[replace(brief, where={"hint": "?*"})], accounts=["cutx_default"]) == ALL, campaign.errors
+    assert campaign.paid_prompts() == ["In a forest"]
+
+
+def test_a_plan_says_how_much_it_does_not_show(campaign: CampaignRig) -> None:
+    path = campaign.folder / "feed.csv"
+    bad = "".join(f"x{number},T,bad\n" for number in range(150))
+    path.write_bytes(f"id,title,price\n1,L\xe4mp,5\n{bad}".encode("latin-1"))
+    campaign.catalogue = str(path)
+    campaign.go(on_bad_row="skip", dry_run=True)
+    read = campaign.plan["catalogue"]
+    assert (len(read["problems"]), read["problem_count"], read["warning_count"]) == (100, 150, 1)
+    assert "Windows-1252" in read["warnings"][0]
+
+
+@pytest.mark.parametrize("limit", ["{{ params.limit or '' }}", "{{ params.limit }}", " "])
+def test_a_limit_that_is_not_set_is_none_and_the_word_none_is_no_number(campaign: CampaignRig, limit: str) -> None:
+    states = campaign.go(limit=limit, dry_run=True, params={"limit": None})
+    if limit == "{{ params.limit }}":
+        assert states["plan"] == "failed"
+        assert "at least 1. A template of None renders the word None: write {{ ... or '' }}" in campaign.message("plan")
+    else:
+        assert campaign.told("plan")["count"] == 3
+
+
+def test_the_word_none_takes_no_limit_of_credits_away(campaign: CampaignRig) -> None:
+    campaign.go(max_credits="{{ params.most }}", params={"most": None})
+    assert "A template of None renders the word None" in campaign.message("plan")
+    assert campaign.charges == []
 
 
 def test_a_plan_of_nothing_is_refused(campaign: CampaignRig) -> None:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_adgen.campaigns import Brief
+from airflow_provider_adgen.campaigns import Brief, plan_campaign, read_catalogue
+from airflow_provider_adgen.ledger.library import Library
 from airflow_provider_adgen.operators.batch import GenerateBatchOperator
+from tests.support.campaign import HERO
 
 if TYPE_CHECKING:
     from tests.support.campaign import CampaignRig
@@ -38,6 +40,46 @@ def test_a_second_run_pays_only_for_the_product_that_changed(campaign: CampaignR
     [account] = campaign.plan["accounts"]
     assert (account["items"], account["credits"], account["reused"]) == (1, 1, 2)
     assert campaign.manifest["totals"]["creatives"] == 3
+
+
+def test_what_is_not_stored_any_more_is_planned_anew_and_costs_what_the_plan_says(campaign: CampaignRig) -> None:
+    assert campaign.go(reuse=True) == ALL, campaign.errors
+    [gone] = (campaign.folder / "ads" / "weekly-1" / "P-1").rglob("*.png")
+    gone.unlink()
+    campaign.begin_run("weekly-2", None)
+    assert campaign.go(reuse=True, max_credits=0)["plan"] == "failed"
+    assert "1 of 3 creatives do not fit into max_credits: P-1/hero/1x1" in campaign.message("plan")
+    campaign.begin_run("weekly-3", None)
+    campaign.go(reuse=True, dry_run=True)
+    [account] = campaign.plan["accounts"]
+    assert (account["items"], account["credits"], account["reused"]) == (1, 1, 2)
+    campaign.begin_run("weekly-4", None)
+    assert campaign.go(reuse=True, max_credits=1) == ALL, campaign.errors
+    assert len(campaign.charges) == 4
+
+
+def test_an_entry_that_cannot_be_read_stops_its_item_and_not_the_plan(campaign: CampaignRig) -> None:
+    assert campaign.go(reuse=True) == ALL, campaign.errors
+    entries = sorted((campaign.folder / "ads" / "_adgen" / "library" / "entries").rglob("*.json"))
+    entries[0].write_text("{")
+    campaign.begin_run("weekly-2", None)
+    states = campaign.go(reuse=True)
+    assert (states["plan"], states["generate"], states["verdict"]) == ("success", "failed", "failed")
+    assert campaign.told("plan")["reused"] == 2
+    assert len(campaign.charges) == 3, "what may have been made is not paid for again"
+    assert sorted(line["status"] for line in campaign.lines_of_run()) == ["reused", "reused", "waiting"]
+
+
+def test_plan_campaign_takes_the_folder_of_a_library_or_a_library(campaign: CampaignRig) -> None:
+    assert campaign.go(reuse=True) == ALL, campaign.errors
+    products = read_catalogue(campaign.catalogue).products
+    path = f"{campaign.place}/_adgen/library"
+    for library in (path, Library(path), Library(path, reuse_max_age=3600)):
+        made = plan_campaign(products, [HERO], ["adsumo_default"], max_credits=0, library=library)
+        assert len(made.reused) == 3
+    campaign.clock.move(7200)
+    aged = Library(path, reuse_max_age=3600, clock=campaign.clock)
+    assert plan_campaign(products, [HERO], ["adsumo_default"], library=aged).reused == {}
 
 
 def test_without_reuse_everything_is_made_again(campaign: CampaignRig) -> None:

@@ -48,6 +48,23 @@ def test_rejected_keys_stay_in_the_manifest_as_not_approved(campaign: CampaignRi
     assert approved(campaign) == {"P-1/hero/1x1": True, "P-2/hero/1x1": False, "P-3/hero/1x1": True}
 
 
+@pytest.mark.parametrize("keys", [(), ("P-2/hero/1x1",)])
+def test_a_draft_that_is_rejected_has_no_creative_that_is_approved(
+    campaign: CampaignRig, keys: tuple[str, ...]
+) -> None:
+    campaign.approve(*keys, option="Reject")
+    assert campaign.go(review=True, reuse=True, creative_events=True) == ALL | {"publish": "skipped"}, campaign.errors
+    assert approved(campaign) == dict.fromkeys(("P-1/hero/1x1", "P-2/hero/1x1", "P-3/hero/1x1"), False)
+    assert campaign.events == campaign.creative_events == []
+    assert not (campaign.folder / "ads" / "latest.json").exists()
+
+
+def test_a_creative_that_is_rejected_has_no_event(campaign: CampaignRig) -> None:
+    campaign.approve("P-2/hero/1x1")
+    assert campaign.go(review=True, creative_events=True) == ALL, campaign.errors
+    assert [extra["key"] for _, extra in campaign.creative_events] == ["P-1/hero/1x1", "P-3/hero/1x1"]
+
+
 def test_a_key_that_is_not_there_refuses(campaign: CampaignRig) -> None:
     campaign.approve("P-2/hero/1x1", "P-9/hero/1x1")
     states = campaign.go(review=True)

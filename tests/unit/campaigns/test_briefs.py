@@ -14,7 +14,7 @@ import pytest
 from airflow.sdk import DAG, task
 
 from airflow_provider_adgen.campaigns import Brief
-from airflow_provider_adgen.campaigns.briefs import columns_of, fill_text, parse_text
+from airflow_provider_adgen.campaigns.filling import columns_of, fill_text, parse_text
 from airflow_provider_adgen.core.errors import InvalidRequest
 
 
@@ -191,7 +191,7 @@ def test_importing_a_brief_imports_nothing_heavy() -> None:
         name.removeprefix("airflow_provider_adgen.") for name in brief if name.startswith("airflow_provider_adgen.")
     }
     # Airflow may have imported the package itself before, to read what it provides.
-    assert ours - {"core", "core.version"} == {"campaigns", "campaigns.briefs", "core.errors"}
+    assert ours - {"core", "core.version"} == {"campaigns", "campaigns.briefs", "campaigns.filling", "core.errors"}
     assert [name for name in package if name.startswith("airflow_provider_adgen.campaigns.")] == []
     heavy = ("httpx", "pydantic", "tenacity", "aiohttp")
     assert [name for name in brief if name.startswith(heavy)] == []

@@ -267,7 +267,7 @@ def test_texts_of_all_kinds(read: Any):
 def test_the_path_is_any_object_storage_path(tmp_path: Path):
     path = tmp_path / "a feed.csv"
     path.write_text("id,title\n1,Lamp\n")
-    expected = Catalogue([Product("1", "Lamp", line=2)])
+    expected = Catalogue([Product("1", "Lamp", line=2)], columns=("id", "title"))
     for form in (path, str(path), f"file://{path}", ObjectStoragePath(f"file://{path}")):
         assert read_catalogue(form) == expected
     attach("memory", fs=MemoryFileSystem())

@@ -178,7 +178,7 @@ def test_what_the_batch_has_counted_goes_before_the_sums():
 def test_what_the_plan_left_out_is_named_up_to_a_hundred_and_counted():
     assert build_manifest({}, [], [])["skipped"] == {
         "rows": {"problems": 0, "reasons": []},
-        "creatives": {"count": 0, "reasons": []},
+        "creatives": {"count": 0, "keys": [], "reasons": []},
     }
     plan = {
         "catalogue": {"problems": [f"line {n} (P-{n}): see {SIGNED}" for n in range(2, 102)], "problem_count": 5000},
@@ -189,6 +189,7 @@ def test_what_the_plan_left_out_is_named_up_to_a_hundred_and_counted():
     assert (skipped["creatives"]["count"], len(skipped["creatives"]["reasons"])) == (150, 100)
     assert skipped["rows"]["reasons"][0].startswith("line 2 (P-2): see ")
     assert skipped["creatives"]["reasons"][0] == "P-0/hero: it costs 1"
+    assert skipped["creatives"]["keys"] == [f"P-{n}/hero" for n in range(100)]
     assert "s3cret" not in json.dumps(skipped)
 
 

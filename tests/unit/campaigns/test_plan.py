@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_adgen.campaigns import Brief, Plan, plan_campaign
+from airflow_provider_adgen.campaigns import Brief, Plan, Product, plan_campaign
 from airflow_provider_adgen.core.errors import InvalidRequest
 from airflow_provider_adgen.core.registry import get_vendor
 from tests.support.products import ShopRow
@@ -144,12 +144,72 @@ def test_a_column_that_is_not_there_names_row_and_field() -> None:
     assert "uses {title.__class__}" in refused([LAMP], [Brief("h", "image", "{title.__class__}", options=FAST)])
 
 
-def test_a_column_that_the_catalogue_does_not_have_names_row_and_field() -> None:
+def test_a_column_that_the_catalogue_does_not_have_names_brief_field_and_what_there_is() -> None:
     told = refused([LAMP], [HERO], columns=["id", "title", "link"])
-    assert "line 2 (product LMP-014): brief 'hero' uses {brand}, a column that this row does not have" in told
+    assert "brief 'hero' uses {brand}, which no row of it has; its columns are id, title, link" in told
+    assert "line 2" not in told
+    # Wherever it stands: in options of an account that takes part, in a filter, in a text of one locale.
+    for more in (
+        {"options": {"adsumo": {"model": "fast", "resolution": "{size}"}}},
+        {"options": FAST, "where": {"size": "*"}},
+        {"options": FAST, "locales": ["de"], "prompts": {"de": "{size}"}},
+    ):
+        brief = Brief("one", "image", "{title} {locale} {format}", formats=["1:1"], **{"locales": ["en"], **more})
+        assert "brief 'one' uses {size}, which no row" in refused([LAMP], [brief], columns=["brand"])
+    elsewhere = Brief("one", "image", "A", formats=["1:1"], options={**FAST, "cutx": {"style": "{size}"}})
+    assert len(keys(plan([LAMP], [elsewhere], columns=[]))) == 1
     assert len(keys(plan([CHAIR], [HERO], columns=["brand"]))) == 2
     own = Brief("hero", "image", "{title} {colour}", formats=["1:1"], options=FAST)
     assert len(keys(plan([ShopRow(extra={"colour": "red"})], [own], columns=["colour"]))) == 1
+
+
+def test_a_field_that_a_row_lacks_is_no_empty_value() -> None:
+    rows = [
+        Product("1", "Lamp", brand="Lumo", line=1),
+        Product("2", "Chair", line=2),
+        Product("3", "Table", line=3, lacks=frozenset({"brand"})),
+    ]
+    told = refused(rows, [HERO], columns=["brand"])
+    assert "line 3 (product 3): brief 'hero' uses {brand}, a column that this row does not have" in told
+    assert 'to leave such rows out: where={"brand": "?*"}' in told
+    assert "product 2" not in told
+    branded = Brief("branded", "image", "By {brand}", formats=["1:1"], options=FAST, where={"brand": "?*"})
+    others = Brief("others", "image", "{title}", formats=["1:1"], options=FAST, where={"brand": ""})
+    assert keys(plan(rows, [branded, others], columns=["brand"])) == ["1/branded/1x1", "2/others/1x1", "3/others/1x1"]
+    assert "line 3 (product 3): brief 'others' uses {brand}" in refused(rows, [others])
+
+
+@pytest.mark.parametrize(
+    ("account", "stated"),
+    [
+        ("cutx_default", {"kind": "image", "formats": ["1:1"]}),
+        ("cutx_default", {"kind": "copy", "formats": ["short"], "tone": "playful", "platform": "meta"}),
+        ("cinematicads_default", {"kind": "video", "options": {"cinematicads": {"workflow_type": "brand"}}}),
+    ],
+)
+def test_a_stated_text_of_which_nothing_is_left_is_refused(account: str, stated: dict[str, Any]) -> None:
+    rows = [
+        ShopRow(extra={"hint": "In a forest", "more": ""}),
+        ShopRow(id="X", line=3, extra={"hint": "", "more": " "}),
+    ]
+    brief = Brief("own", prompt="{hint} {more}", **stated)
+    told = refused(rows, [brief], account, columns=["hint", "more"])
+    assert (
+        "line 3 (product X): brief 'own' cannot be made: its prompt is empty for this row, because {hint} and {more} "
+        'have no value; to leave such rows out: where={"hint": "?*", "more": "?*"}'
+    ) in told
+    assert "LMP-014" not in told
+    assert len(keys(plan(rows[:1], [brief], account))) == 1
+
+
+def test_a_text_of_options_of_which_nothing_is_left_is_a_reason_of_that_account() -> None:
+    options = {"cinematicads": {"workflow_type": "staticad", "concept": "{hint}"}}
+    brief = Brief("own", "image", options=options)
+    told = refused([ShopRow(extra={"hint": ""})], [brief], "cinematicads_default")
+    assert "concept of its options is empty for this row, because {hint} has no value" in told
+    made = plan([ShopRow(extra={"hint": ""})], [brief], "cinematicads_default", "cutx_default")
+    assert who(made) == {"LMP-014/own": ["cutx_default"]}
+    assert made.passed_over[0]["conn_id"] == "cinematicads_default"
 
 
 def test_options_of_the_connection_count_more_and_texts_in_them_are_filled_in() -> None:
@@ -294,7 +354,7 @@ def test_a_text_that_is_empty_says_no_locale() -> None:
     said = plan([ShopRow(extra={"text_de": "Lampe"})], [own], "cutx_default")
     assert said.items[0]["choices"][0]["request"]["prompt"] == "Lampe"
     # CutX would make an ad without a prompt, in whatever language.
-    assert "it has no field for a locale" in refused([ShopRow(extra={"text_de": ""})], [own], "cutx_default")
+    assert "its prompt is empty for this row" in refused([ShopRow(extra={"text_de": ""})], [own], "cutx_default")
 
 
 def test_an_option_may_say_the_locale() -> None:

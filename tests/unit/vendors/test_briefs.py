@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_adgen.campaigns import Brief, Product
 from airflow_provider_adgen.core.briefs import (
     STATED,
     CannotMake,
@@ -20,6 +21,7 @@ from airflow_provider_adgen.core.briefs import (
     waits_for,
     with_vendor_ids,
 )
+from airflow_provider_adgen.core.errors import InvalidRequest
 from airflow_provider_adgen.core.registry import get_vendor
 from tests.support.products import ShopRow
 
@@ -425,3 +427,41 @@ def test_a_request_waits_for_ids_that_are_not_those_of_the_product_as_it_is() ->
     ):
         assert waits_for(planned, ids)
     assert not waits_for({"kind": "text-to-image", "prompt": "A lamp"}, {})
+
+
+# --- a brief as a DAG writes it ---------------------------------------------------------------------------------------
+
+
+def test_a_vendor_answers_to_a_brief_and_a_product() -> None:
+    brief = Brief(
+        "hero", "image", "{title} by {brand}, {format}", formats=["1:1"], options={"adsumo": {"model": "fast"}}
+    )
+    product = Product("1", "Lamp", brand="Lumo", extra={"colour": "red"})
+    assert get_vendor("adsumo").request_for(brief, product) == {
+        "kind": "text-to-image",
+        "prompt": "Lamp by Lumo, 1:1",
+        "aspect_ratio": "1:1",
+        "model": "fast",
+    }
+    spoken = Brief(
+        "ad", "video", script="A {colour} one, {locale}", locales=["en"], options={"sume": {"ad_format": "video"}}
+    )
+    made = get_vendor("sume").request_for(spoken, product)
+    assert isinstance(made, dict)
+    assert (made["script"], made["locale"]) == ("A red one, en", "en")
+    unable = get_vendor("sume").request_for(Brief("say", "voice", script="Hi"), product)
+    assert isinstance(unable, CannotMake)
+
+
+@pytest.mark.parametrize(
+    ("stated", "sentence"),
+    [
+        ({"prompt": "A", "formats": ["1:1", "9:16"]}, r"it is for 2 formats.*formats=\['1:1'\]"),
+        ({"prompt": "A {locale}", "locales": ["de", "en", "fr"]}, r"it is for 3 locales.*plan_campaign"),
+        ({"prompt": "A {size}"}, r"it uses \{size\}, a column that product 1 does not have"),
+        ({"prompt": "{brand}"}, r"product 1: its prompt is empty for this row, because \{brand\} has no value"),
+    ],
+)
+def test_a_brief_that_makes_no_one_request_is_refused(stated: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"Brief 'hero': {sentence}"):
+        get_vendor("sume").request_for(Brief("hero", "image", **stated), Product("1", "Lamp"))
