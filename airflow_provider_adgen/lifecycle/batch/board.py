@@ -14,16 +14,15 @@ from airflow_provider_adgen.core.decisions.batch import (
     ItemStatus,
     Step,
     fate,
-    next_step,
     note_holds,
 )
 from airflow_provider_adgen.core.errors import AdGenError
-from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.notes import Note, risks, why_failed
 from airflow_provider_adgen.lifecycle.batch.opening import readable
 from airflow_provider_adgen.lifecycle.batch.outcome import FINAL
+from airflow_provider_adgen.lifecycle.batch.planned import spent_of, step_of
 from airflow_provider_adgen.lifecycle.batch.prospects import improves
 from airflow_provider_adgen.lifecycle.batch.results import costs_of, credits_of
 from airflow_provider_adgen.lifecycle.batch.reuse import why_unreadable
@@ -97,8 +96,6 @@ class Board:
         self._options = options
         self._clock = clock
         self._log = log
-        # Where a clear is treated as a retry, it intends no new generations.
-        self._epoch = facts.epoch if options.on_clear == "fresh" else None
 
     def account(self, state: ItemState) -> BatchAccount:
         """Return the account of an item's present choice."""
@@ -175,6 +172,7 @@ class Board:
     def _may_be_rejected(self, state: ItemState, record: Record) -> bool:
         """Whether an item was delivered before the task was cleared in order to make anew what is missing."""
         missing = self._reuse is not None and self._options.on_clear == "missing" and not state.removed
+        missing = missing and self._opening.refusal is None
         cleared = record.counting is not None and record.counting.epoch != self._facts.epoch
         return missing and cleared and state.status is ItemStatus.COMPLETED
 
@@ -223,10 +221,7 @@ class Board:
 
         :param planned: credits that its present choice is about to cost.
         """
-        now = {one.conn_id: 0 for one in record.attempts}
-        for conn_id in now:
-            its = [one for one in record.attempts if one.conn_id == conn_id] if len(now) > 1 else record.attempts
-            now[conn_id] = record.model_copy(update={"attempts": its}).spent(self._epoch)
+        now = spent_of(record, self._options.epoch(self._facts))
         for one in record.attempts:
             self._jobs.update(one.job_ids)
             self._opening.account(one.conn_id).accepted |= bool(one.job_ids)
@@ -272,21 +267,20 @@ class Board:
             return
         bought = last is not None and last.phase != "withdrawn"
         prints = self._opening.fingerprints(item) if bought else [""] * len(item.choices)
-        step = state.step = next_step(
+        step = state.step = step_of(
             record,
             prints,
-            try_number=self._facts.try_number,
-            epoch=self._facts.epoch,
-            on_clear="reattach" if state.removed else self._options.on_clear,
-            on_failed="fail" if state.removed else self._options.submit.policy.on_failed,
-            promises=lambda vendor: get_vendor(vendor).promises,
+            facts=self._facts,
+            options=self._options,
+            removed=state.removed,
+            as_retry=self._opening.refusal is not None,
         )
         changed = not bought and not state.removed and self._opening.is_changed(item)
         if changed and self._options.submit.policy.on_changed_input != "fresh":
             state.finish(
-                ItemStatus.REFUSED,
-                "It has no key of its own, and an item without one that was paid for has left the list: its request "
-                'may have changed. Nothing was sent. Give items keys, or set on_changed_input to "fresh" to pay.',
+                ItemStatus.FAILED,
+                "It has no key of its own, and is not among the items of the first try: it may be one of them whose "
+                'request changed. Nothing was sent for it. Give items keys, or set on_changed_input to "fresh" to pay.',
             )
             return
         if step.choice is None and last is not None and step.do in {Do.RETURN, Do.FAIL}:
@@ -391,7 +385,13 @@ class Board:
 
     def retry_helps(self) -> bool:
         """Whether the next try could do better for any item."""
-        return any(self._improves(one) if one.outcome is None else one.outcome.helps for one in self.states)
+        helped = [(one, self._improves(one) if one.outcome is None else one.outcome.helps) for one in self.states]
+        if self._options.on_item_failure == "stop" and any(
+            one.status is ItemStatus.FAILED and not helps for one, helps in helped
+        ):
+            # The next try finds that failure again, and stops at once.
+            return any(helps and one.status is not ItemStatus.WAITING for one, helps in helped)
+        return any(helps for _, helps in helped)
 
     def _improves(self, state: ItemState) -> bool:
         stopped = state.choice is not None and bool(self.account(state).stopped)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_adgen.core.decisions.batch import ItemStatus, batch_fails
 from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.ledger.stores import item_folder
-from airflow_provider_adgen.lifecycle.batch.failure import BatchFailed
+from airflow_provider_adgen.lifecycle.batch.failure import BatchFailed, BatchRefused
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.opening import readable
 from airflow_provider_adgen.lifecycle.batch.results import (
@@ -139,9 +139,12 @@ class Ending:
         Return the summary.
 
         :raises BatchFailed: items have no result.
+        :raises BatchRefused: this try's list or options are wrong.
         """
         states = self._board.states
         told = summary(self._results, ((one.key, one.told, one.reason) for one in states), self._board.costs())
+        if self._opening.refusal is not None:
+            raise BatchRefused(self._opening.refusal, told)
         stopped = [one for one in self._opening.accounts.values() if one.stopped]
         if not stopped and not batch_fails([one.told for one in states], self._options.fail_when):
             return Finished(told)

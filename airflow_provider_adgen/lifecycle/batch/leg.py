@@ -131,6 +131,8 @@ class BatchLeg:
                 clock=self._clock,
                 log=self._log,
             )
+            for state in board.states:
+                self._outcomes.stop_after(state)
             self._ending = Ending(
                 board,
                 opening=self._opening,
@@ -172,7 +174,8 @@ class BatchLeg:
     def _open(self, resumed: Resumed | None) -> Board:
         states, first = self._opening.items(self._given, resumed=resumed is not None)
         members = self._members = self._make_members(len(states))
-        members.closed = self._closed
+        refusal = self._opening.refusal
+        members.closed = self._closed or (refusal.short if refusal is not None else None)
         board = Board(
             states,
             opening=self._opening,
@@ -194,7 +197,7 @@ class BatchLeg:
         for conn_id, stopped in notes.get("stopped", {}).items():
             with contextlib.suppress(AdGenError):  # nothing can be sent to it
                 self._opening.account(conn_id).stop(stopped)
-        board.given_up = notes.get("given_up", "")
+        board.given_up = notes.get("given_up", "") if refusal is None else refusal.short
         board.open(notes.get("items", {}))
         take_answers(board, members)
         return board
@@ -282,6 +285,8 @@ class BatchLeg:
                     account.posting += 1
                     under_way += 1
                     self._launch(pool, state, None)
+                else:
+                    self._outcomes.stop_after(state)
 
     def _covered(self, account: BatchAccount, waiting: deque[ItemState]) -> bool:
         """Reserve under the account's budget, if it has one, for as many items as may follow now."""
