@@ -25,7 +25,6 @@ from airflow_provider_adgen.lifecycle.batch.outcome import FINAL
 from airflow_provider_adgen.lifecycle.batch.planned import spent_of, step_of
 from airflow_provider_adgen.lifecycle.batch.prospects import improves
 from airflow_provider_adgen.lifecycle.batch.results import costs_of, credits_of
-from airflow_provider_adgen.lifecycle.batch.reuse import why_unreadable
 from airflow_provider_adgen.lifecycle.batch.state import chosen
 from airflow_provider_adgen.lifecycle.legs import Resumed, WaitForJob
 
@@ -123,9 +122,9 @@ class Board:
 
     # --- the beginning ----------------------------------------------------------------------------------------------
 
-    def open(self, notes: dict[str, Any]) -> None:
+    def open(self, notes: dict[str, Any]) -> list[ItemState]:
         """
-        Find out where each item stands.
+        Find out where each item stands; return those that were delivered and that a person may have rejected since.
 
         :param notes: of an earlier leg of this try; may be missing or old.
         """
@@ -139,8 +138,7 @@ class Board:
                 self.let_go(state, record)
             elif state.job is None:
                 self._close(state, record)
-        if self._reuse is not None:
-            self._look_up(self._reuse, delivered)
+        return delivered
 
     def look_at(self, state: ItemState, note: Note | None = None) -> Record | None:
         """Find out where an item stands, and return its record; None where that cannot be read."""
@@ -176,27 +174,11 @@ class Board:
         cleared = record.counting is not None and record.counting.epoch != self._facts.epoch
         return missing and cleared and state.status is ItemStatus.COMPLETED
 
-    def _look_up(self, reuse: Reuse, delivered: list[ItemState]) -> None:
-        """Take from the library what is there, for items of which nothing was bought."""
-        # A person rejected these: after a clear they are made anew.
-        for state in reuse.rejected(delivered):
-            state.step, state.status, state.generation = Step(Do.SUBMIT, 0, anew=True), None, None
-            state.choice = state.item.choices[0]
-            self.make_ready(state)
-        for state in delivered:
-            self.close(state)
-        wanted = [one for waiting in self.ready.values() for one in waiting if not one.is_open]
-        for state, told in reuse.find(wanted).items():
-            self.ready[chosen(state).conn_id].remove(state)
-            if isinstance(told, AdGenError):
-                state.finish(ItemStatus.WAITING, why_unreadable(told))
-            else:
-                self.reused(state, *told)
-                self.close(state)
-
-    def reused(self, state: ItemState, choice: Choice, generation: dict[str, Any]) -> None:
-        """Take in that an item was made before, by this run or another one."""
+    def reused(self, state: ItemState, choice: Choice, generation: dict[str, Any], *, kept: bool = False) -> None:
+        """Take in that an item was made before, by this run or another one; *kept*: an earlier try says so already."""
         state.choice, state.generation = choice, generation
+        if not kept:
+            self._opening.reused.note(state.key, choice, generation)
         state.finish(ItemStatus.REUSED)
 
     def close(self, state: ItemState) -> None:

@@ -84,6 +84,10 @@ class Ending:
             "results": results_uri(self._options.destination, self._facts.identity),
             "given_up": board.given_up,
         }
+        try:
+            self._opening.reused.write()
+        except Exception as error:  # it is written when the batch ends, or that fails
+            self._log.warning("What is used again could not be written down (%s).", trouble(error))
         failpoint("before-snapshot")
         try:
             self._store.write_snapshot(self._clock.now(), map(_snapshot, board.states), notes)
@@ -142,6 +146,7 @@ class Ending:
         :raises BatchRefused: this try's list or options are wrong.
         """
         states = self._board.states
+        self._opening.reused.write()
         told = summary(self._results, ((one.key, one.told, one.reason) for one in states), self._board.costs())
         if self._opening.refusal is not None:
             raise BatchRefused(self._opening.refusal, told)

@@ -22,6 +22,7 @@ from airflow_provider_adgen.lifecycle.batch.answers import take_answers
 from airflow_provider_adgen.lifecycle.batch.board import Board
 from airflow_provider_adgen.lifecycle.batch.ending import Ending
 from airflow_provider_adgen.lifecycle.batch.items import trouble
+from airflow_provider_adgen.lifecycle.batch.lookup import look_up
 from airflow_provider_adgen.lifecycle.batch.outcome import Outcome
 from airflow_provider_adgen.lifecycle.batch.outcomes import Outcomes
 from airflow_provider_adgen.lifecycle.batch.state import chosen
@@ -198,7 +199,8 @@ class BatchLeg:
             with contextlib.suppress(AdGenError):  # nothing can be sent to it
                 self._opening.account(conn_id).stop(stopped)
         board.given_up = notes.get("given_up", "") if refusal is None else refusal.short
-        board.open(notes.get("items", {}))
+        delivered = board.open(notes.get("items", {}))
+        look_up(board, self._opening.reused, self._reuse, delivered, self._facts.epoch)
         take_answers(board, members)
         return board
 

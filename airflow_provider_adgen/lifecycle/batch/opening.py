@@ -11,10 +11,12 @@ from airflow_provider_adgen.compat import AirflowNotFoundException
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.identity import fingerprint
 from airflow_provider_adgen.core.record import Record, RecordUnreadable
+from airflow_provider_adgen.ledger.library import library_identity
 from airflow_provider_adgen.ledger.purse import Purse
 from airflow_provider_adgen.ledger.stores import item_folder, record_folder
 from airflow_provider_adgen.lifecycle.batch.accounts import BatchAccount
 from airflow_provider_adgen.lifecycle.batch.items import BatchItem, Choice, Problems, read_items, trouble
+from airflow_provider_adgen.lifecycle.batch.kept_reuse import KeptReuse
 from airflow_provider_adgen.lifecycle.batch.options import check_filename
 from airflow_provider_adgen.lifecycle.batch.planned import bought, check_credits
 from airflow_provider_adgen.lifecycle.batch.state import ItemState
@@ -92,6 +94,9 @@ class Opening:
         self.refusal: Refusal | None = None
         """Why nothing is bought in this try, whose list or options are wrong; what earlier ones bought is collected."""
 
+        self.reused = KeptReuse(store, identity=self._identity, facts=facts, options=options, clock=clock)
+        """What the tries of this batch used again, instead of paying for it."""
+
         self._earlier: dict[str, list[BatchItem]] | None = None
         # The keys of the first try's items; None before they are known.
         self._first: set[str] | None = None
@@ -151,6 +156,9 @@ class Opening:
         request, account = self.request(choice), self.account(choice.conn_id)
         host = account.hook.account().host
         return fingerprint(request.kind, request.body(), account.vendor.name, host, choice.conn_id)
+
+    def _identity(self, key: str, choice: Choice) -> str:
+        return library_identity(key, self.request(choice), self.account(choice.conn_id).hook.account()).digest
 
     def fingerprints(self, item: BatchItem) -> list[str]:
         """Return the hashes of an item's choices, in their order."""
@@ -306,7 +314,7 @@ class Opening:
         accounts = {choice.conn_id for one in wanted for choice in one.choices}
         self._options.max_credits.check(accounts)
         self._options.assume_credits.check(accounts if isinstance(self._options.assume_credits.value, dict) else ())
-        known = self.known(wanted)
+        known = {*self.known(wanted), *self.reused.keys(wanted)}
         to_make = [one for one in wanted if one.key not in known]
         check_credits(to_make, records, offers=self, facts=self._facts, options=self._options)
         self._check_rations(to_make, records)
