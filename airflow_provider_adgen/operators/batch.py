@@ -55,7 +55,7 @@ class GenerateBatchOperator(BaseOperator):
     :param destination: an object-storage path to store the creatives under.
     :param conn_id: the account of items that name none.
     :param max_credits: the most that all tries may cost, less documented refunds: a number, or ``{conn_id: number}``
-        where there are several accounts.
+        where there are several accounts. A try that would spend more, by its known prices, buys nothing.
     :param assume_credits: what to count where no price is documented, in the same form; also ``{conn_id: {kind: n}}``.
     :param max_in_flight: jobs under way at once, over all accounts, at most 500.
     :param on_invalid: when items are wrong: ``fail`` (nothing is sent), or ``skip`` them.
@@ -83,7 +83,8 @@ class GenerateBatchOperator(BaseOperator):
     :param on_changed_input: when an item's request changed between tries: ``fail`` (its job is stored, it counts as
         failed), ``reattach`` (take the paid job's result) or ``fresh`` (pay for a new one).
     :param on_insufficient: without enough credits: ``fail`` (the account takes nothing more) or ``wait``.
-    :raises AirflowFailException: a retry cannot help any item.
+    :raises AirflowFailException: a retry cannot help any item; or the list or the options of this try are wrong, and it
+        bought nothing. What earlier tries bought is collected and stored before.
     :raises BatchFailed: items have no result; a retry goes on with those, and costs nothing for the others.
     """
 

@@ -200,7 +200,8 @@ class BatchLeg:
                 self._opening.account(conn_id).stop(stopped)
         board.given_up = notes.get("given_up", "") if refusal is None else refusal.short
         delivered = board.open(notes.get("items", {}))
-        look_up(board, self._opening.reused, self._reuse, delivered, self._facts.epoch)
+        reuse = self._reuse if refusal is None else None  # what is in the library is for what may be bought
+        look_up(board, self._opening.reused, reuse, delivered)
         take_answers(board, members)
         return board
 

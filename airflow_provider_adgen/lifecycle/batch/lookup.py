@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
 
 
-def look_up(board: Board, kept: KeptReuse, reuse: Reuse | None, delivered: list[ItemState], epoch: int) -> None:
+def look_up(board: Board, kept: KeptReuse, reuse: Reuse | None, delivered: list[ItemState]) -> None:
     """
     Take what is there already, for items of which nothing is bought, and make anew what a person rejected.
 
@@ -26,7 +26,6 @@ def look_up(board: Board, kept: KeptReuse, reuse: Reuse | None, delivered: list[
     :param kept: what earlier tries used again.
     :param reuse: the batch's library; None without one.
     :param delivered: items that were delivered before the task was cleared in order to make what is missing.
-    :param epoch: of this try; what was used again in another one may have been rejected before the clear.
     :raises RecordUnreadable: what earlier tries used again cannot be read.
     :raises LibraryUnavailable: the library cannot be opened, or it could not be found out what was rejected.
     """
@@ -37,10 +36,9 @@ def look_up(board: Board, kept: KeptReuse, reuse: Reuse | None, delivered: list[
     for state in delivered:
         board.close(state)
     found = kept.find(_wanted(board))
-    gone = set()
-    if reuse is not None:
-        told = [one[1] for one in found.values() if not isinstance(one, AdGenError)]
-        gone = reuse.rejected_of((one.identity, str(one.generation.get("id"))) for one in told if one.epoch != epoch)
+    told = [one[1] for one in found.values() if not isinstance(one, AdGenError)]
+    # What a person rejected is not used again, by a retry neither: nothing was paid for it here.
+    gone = reuse.rejected_of((one.identity, str(one.generation.get("id"))) for one in told) if reuse else set()
     for state, what in found.items():
         if isinstance(what, AdGenError):
             _unreadable(board, state, what)

@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_adgen.compat import AirflowFailException, TaskDeferred
 from airflow_provider_adgen.core.errors import AdGenError
 from tests.support.batch import item, items
+from tests.support.tasks import run_task
 
 if TYPE_CHECKING:
     from tests.support.batch import BatchRig
@@ -98,13 +99,24 @@ def test_the_refusal_holds_for_all_legs_of_its_try(batch: BatchRig) -> None:
         batch.batch([*given, WRONG]).execute(batch.context())
     for path in (batch.folder / "ledger").rglob("snapshot-*"):
         path.unlink()
-    from tests.support.tasks import run_task
-
     # Meanwhile the list is right again: that is for the next try.
     with pytest.raises(AirflowFailException, match="nope"):
         run_task(batch.batch([*given, item("new")]), batch.context(), passing=batch.clock.move, resumed=True)
     assert len(batch.charges) == 2
     assert len(batch.files()) == 2
+
+
+def test_options_that_turn_wrong_in_a_later_leg(batch: BatchRig) -> None:
+    batch.sandbox.settings(adsumo={"job_seconds": 3000})
+    with pytest.raises(TaskDeferred):
+        batch.batch(items(3), max_in_flight=1).execute(batch.context())
+    later = batch.batch(items(3), max_in_flight=1, max_credits="many")
+    with pytest.raises(AirflowFailException, match="max_credits must be a whole number"):
+        run_task(later, batch.context(), passing=batch.clock.move, resumed=True)
+    assert sorted(batch.statuses().values()) == ["completed", "waiting", "waiting"]
+    assert len(batch.charges) == 1
+    batch.retry()
+    assert batch.run(batch.batch(items(3)))["counts"]["completed"] == 3
 
 
 def test_with_nothing_on_record_it_fails_at_once(batch: BatchRig) -> None:

@@ -111,7 +111,8 @@ def test_what_was_reused_is_made_anew_where_that_is_asked_for(batch: BatchRig, l
     assert len(batch.charges) == 4
 
 
-def test_what_was_reused_and_rejected_is_made_anew_after_a_clear(batch: BatchRig, library: str) -> None:
+@pytest.mark.parametrize("how", ["retry", "clear"])
+def test_what_was_reused_and_rejected_is_made_anew(batch: BatchRig, library: str, how: str) -> None:
     given = two(batch)
     week(batch, 2, given, library=library)
     made = batch.lines()["a"]["generation"]["id"]
@@ -119,7 +120,7 @@ def test_what_was_reused_and_rejected_is_made_anew_after_a_clear(batch: BatchRig
         path.name[:64] for path in (batch.folder / "library" / "entries").rglob("*.json") if made in path.read_text()
     )
     Library(library).reject(digest, made, by="somebody")
-    batch.clear()
+    (batch.retry if how == "retry" else batch.clear)()
     assert other_try(batch, given, library=library)["counts"]["completed"] == 2
     assert len(batch.charges) == 3
 
