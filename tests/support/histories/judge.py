@@ -321,9 +321,8 @@ class Judge:
 
     def _has_files(self, batch: Batch, line: dict[str, Any], done: Try) -> None:
         made = line["generation"] or {}
-        if self.lost.get(made.get("id", ""), math.inf) < (math.inf if line["status"] == "completed" else done.began):
-            if line["status"] == "reused":
-                self.wrong.append(f"{batch.name}: {line['key']} is {made['id']}, whose file is not there any more")
+        lost_at = self.lost.get(made.get("id", ""))
+        if lost_at is not None and (line["status"] == "completed" or lost_at >= done.began):
             return
         files = [one["uri"].partition("@")[2] for one in made.get("creatives", [])]
         texts = {self.machine.fs.store[one].getvalue() for one in files if one in self.machine.fs.store}
