@@ -302,6 +302,7 @@ class Board:
                 "new one.",
             )
         elif last.phase == "done":
+            state.choice = self._opening.recorded_choice(state)  # the library knows by it whether it was rejected
             state.finish(ItemStatus.COMPLETED)
         else:
             state.finish(ItemStatus.FAILED, why_failed(last))

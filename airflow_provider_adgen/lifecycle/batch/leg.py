@@ -300,6 +300,8 @@ class BatchLeg:
     def _covered(self, account: BatchAccount, waiting: deque[ItemState]) -> bool:
         """Reserve under the account's budget, if it has one, for as many items as may follow now."""
         if account.covered == 0:
+            if 0 < account.posting == account.short_at:
+                return False
             prices = []
             for state in itertools.islice(waiting, self._options.max_in_flight):
                 price = self._board.price(state)
@@ -308,8 +310,16 @@ class BatchLeg:
                 prices.append(price)
             try:
                 filled = account.purse.fill(prices)
+                if filled.over is not None and account.posting:
+                    account.short_at = account.posting
+                    return False
+                if filled.over is not None and account.purse.flush():
+                    filled = account.purse.fill(prices)
             except BudgetBusy as error:
-                account.out_of_budget(self._clock.now() + BUSY_PAUSE, error.happened)
+                if account.posting:
+                    account.short_at = account.posting
+                else:
+                    account.out_of_budget(self._clock.now() + BUSY_PAUSE, error.happened)
                 return False
             except AdGenError as error:
                 account.stop(error)

@@ -161,20 +161,34 @@ def test_a_library_that_cannot_be_read_stops_the_items(batch: BatchRig, library:
     assert len(batch.charges) == 2, "what cannot be read is not absent"
 
 
-def test_a_rejected_creative_is_made_again(batch: BatchRig, library: str) -> None:
-    week(batch, 1, items(2), library=library)
-    line = batch.lines()["product-0000/hero"]
+def reject(batch: BatchRig, library: str, key: str) -> None:
+    line = batch.lines()[key]
     digest = next(
         path.name[:64]
         for path in (batch.folder / "library" / "entries").rglob("*.json")
         if line["generation"]["id"] in path.read_text()
     )
     Library(library).reject(digest, line["generation"]["id"], by="somebody")
+
+
+def test_a_rejected_creative_is_made_again(batch: BatchRig, library: str) -> None:
+    week(batch, 1, items(2), library=library)
+    reject(batch, library, "product-0000/hero")
     batch.try_number, batch.max_tries = 2, 2
     told = batch.run(batch.batch(items(2), library=library), run_id="week-1")
     assert told["counts"]["completed"] == 2
     assert len(batch.charges) == 3, "after a clear, the rejected one is made anew"
     assert week(batch, 2, items(2), library=library)["counts"]["reused"] == 2
+
+
+def test_a_rejected_creative_is_made_again_although_its_request_has_changed(batch: BatchRig, library: str) -> None:
+    week(batch, 1, items(2), library=library)
+    reject(batch, library, "product-0000/hero")
+    batch.try_number, batch.max_tries = 2, 2
+    changed = batch.batch(items(2, prompt="A blue bottle"), library=library, on_changed_input="reattach")
+    assert batch.run(changed, run_id="week-1")["counts"]["completed"] == 2
+    assert len(batch.charges) == 3
+    assert {line["conn_id"] for line in batch.lines().values()} == {"adsumo_default"}
 
 
 def test_everything_fresh_ignores_the_library(batch: BatchRig, library: str) -> None:
