@@ -107,7 +107,7 @@ def test_the_refusal_holds_for_all_legs_of_its_try(batch: BatchRig) -> None:
 
 
 def test_options_that_turn_wrong_in_a_later_leg(batch: BatchRig) -> None:
-    batch.sandbox.settings(adsumo={"job_seconds": 3000})
+    batch.patch.setattr("airflow_provider_adgen.lifecycle.batch.leg.LINGER", 0.0)
     with pytest.raises(TaskDeferred):
         batch.batch(items(3), max_in_flight=1).execute(batch.context())
     later = batch.batch(items(3), max_in_flight=1, max_credits="many")
