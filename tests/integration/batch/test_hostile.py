@@ -204,7 +204,8 @@ def test_a_moved_item_that_is_put_off_stays_moved(batch: BatchRig, promising_ref
 def test_a_moved_item_is_paid_for_once(batch: BatchRig, promising_refunds: None, deferrable: bool) -> None:
     batch.sandbox.fail_next("adsumo", times=1)
     most = {"adsumo_default": 10, "sume_default": 30}
-    moving = batch.batch([item("a", "adsumo", "sume")], deferrable=deferrable, max_credits=most, assume_credits=10)
+    counted = {"adsumo_default": 10, "sume_default": 10}
+    moving = batch.batch([item("a", "adsumo", "sume")], deferrable=deferrable, max_credits=most, assume_credits=counted)
     told = batch.run(moving)
     assert told["counts"]["completed"] == 1
     assert [one["vendor"] for one in batch.charges] == ["adsumo", "sume"]

@@ -120,7 +120,13 @@ def test_it_shows_a_batch(batch: BatchRig, said: str, shell: Shell) -> None:
     assert set(found["credits"]) == {"sume_default"}
     code, text = shell("show")
     assert code == 0
-    for word in (f"campaign.make in run {RUN}: a batch of 6 items", "unknown: 3", "sume_default: quoted", "--from"):
+    for word in (
+        f"campaign.make in run {RUN}: a batch of 6 items",
+        "unknown: 3",
+        "sume_default: ",
+        " quoted, ",
+        "--from",
+    ):
         assert word in text
     assert found["results"] in text
     key = found["open"][0]["key"]
@@ -298,10 +304,11 @@ def test_what_no_job_could_be_is_dismissed_without_a_warning(batch: BatchRig, sh
     assert "1 submission of campaign.make" in text and "is now resolved: nothing was started" in text
 
 
-def test_what_may_be_under_way_is_not_dismissed(batch: BatchRig, shell: Shell) -> None:
+def test_what_a_vendor_may_still_be_starting_is_told_and_not_dismissed(batch: BatchRig, shell: Shell) -> None:
     batch.sandbox.fault("drop", "sume", method="POST", times=2)
     dismissing = commands(fails(batch))[2]
-    assert [one["state"] for one in shell.json("list", "--open")["items"]] == ["submitting", "submitting"]
+    assert [one["state"] for one in shell.json("list", "--open")["items"]] == ["unknown", "unknown"]
+    assert len(shell.json("list", "--unknown")["items"]) == 2
     code, _, text = shell.run([*dismissing, "--yes"])
     assert code == 1
     assert "may still be in progress" in text

@@ -87,7 +87,7 @@ class History:
                 self.machine.shops[rng.choice(sorted(self.machine.shops))].banned.add(f"{prefix}k{item}")
         fields: dict[str, Any] = {
             "deferrable": rng.random() < theme.deferrable,
-            "assume_credits": 5,
+            "assume_credits": {f"{vendor}_default": 5 for vendor in self.machine.shops},
             "max_in_flight": rng.choice([1, 2, 100]),
             "on_clear": rng.choice(["missing", "missing", "reattach", "fresh"]),
             "on_failed": rng.choice([None, None, "resubmit", "fail"]),
@@ -279,7 +279,12 @@ class History:
             fewest, most = (left // min(machine.shops[vendor].prices.values()) for left in self.judge.left(conn_id))
             expected[vendor] = (min(fewest, MOST_MORE), min(most, MOST_MORE))
             wanted |= {f"more {vendor} {number}": Wanted([vendor]) for number in range(min(most + 1, MOST_MORE))}
-        fields = {"deferrable": True, "assume_credits": 5, "timeout": 7200.0, "submit_timeout": 86400.0}
+        fields = {
+            "deferrable": True,
+            "assume_credits": {f"{one}_default": 5 for one in machine.shops},
+            "timeout": 7200.0,
+            "submit_timeout": 86400.0,
+        }
         more = Batch(machine, "more", self.base, wanted, fields)
         machine.act({more.name: lambda: self.judge.tried(more, more.run(Fate))})
         for vendor, (fewest, most) in expected.items():

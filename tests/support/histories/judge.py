@@ -54,6 +54,7 @@ class Judge:
         self.sold: list[Job] = []
         self.wrong: list[str] = []
         self.rejected: dict[str, float] = {}
+        self.used: set[tuple[str, str, str]] = set()
         self.given_up: set[str] = set()
         self.lost: dict[str, float] = {}
         self._read: dict[str, Record] = {}
@@ -292,15 +293,20 @@ class Judge:
                 self.wrong.append(f"{batch.name}: {job.key} is {line['status']}, and has {job.id}")
 
     def _is_wanted(self, batch: Batch, line: dict[str, Any], done: Try) -> None:
-        """What a person rejected, or what is too old, is not used again."""
+        """What a person rejected, or what is too old, is not used again; what an earlier try used stays, old or not."""
         made, reused = (line["generation"] or {}).get("id", ""), line["status"] == "reused"
         rejected_at = self.rejected.get(made, math.inf)
         anew = batch.on["on_clear"] == "missing" and any(rejected_at < at <= done.began for at in batch.clears)
-        if rejected_at < done.began and (reused or (self.shared and anew)):
+        # A try whose list is wrong tells what is recorded.
+        refused = "This try bought nothing" in done.error
+        if rejected_at < done.began and not refused and (reused or (self.shared and anew)):
             self.wrong.append(f"{batch.name}: {line['key']} is {made}, which was rejected")
         job = next((one for one in self.sold if one.id == made), None)
         attempt, oldest = self.attempt_of(job) if job is not None else None, batch.fields.get("reuse_max_age")
-        if reused and attempt is not None and oldest is not None:
+        kept = (batch.name, line["key"], made) in self.used
+        if reused:
+            self.used.add((batch.name, line["key"], made))
+        if reused and not kept and attempt is not None and oldest is not None:
             age = done.began - (attempt.submitted_at or attempt.began_at)
             if age > oldest + 2 * self.skew + 1:
                 self.wrong.append(f"{batch.name}: {line['key']} is {made}, which was {age:.0f} s old")
