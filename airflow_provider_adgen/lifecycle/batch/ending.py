@@ -143,7 +143,8 @@ class Ending:
         states = self._board.states
         told = summary(self._results, ((one.key, one.told, one.reason) for one in states), self._board.costs())
         stopped = [one for one in self._opening.accounts.values() if one.stopped]
-        if not stopped and not batch_fails([one.told for one in states], self._options.fail_when):
+        held_up = any(one.is_held_up for one in states)
+        if not stopped and not held_up and not batch_fails([one.told for one in states], self._options.fail_when):
             return Finished(told)
         unknown = self._unknown()
         raise BatchFailed(

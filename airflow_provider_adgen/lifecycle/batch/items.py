@@ -7,9 +7,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from airflow_provider_adgen.core.decisions.batch import Obstacle
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.identity import digest
 from airflow_provider_adgen.core.scrub import reason
@@ -20,6 +21,7 @@ SHOWN = 20
 """Problems, and items without a result, that a message names."""
 
 _ITEM_FIELDS = frozenset({"key", "request", "conn_id", "choices", "meta"})
+_CHOICE_FIELDS = frozenset({"conn_id", "request", "obstacle"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,23 @@ class Choice:
 
     :param conn_id: the account's connection.
     :param request: ``{"kind": ..., ...}``.
+    :param obstacle: why it cannot be sent in this try; None where it can.
     """
 
     conn_id: str
     request: dict[str, Any] = field(repr=False)
+    obstacle: Obstacle | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the choice as it is frozen."""
+        why = {"obstacle": asdict(self.obstacle)} if self.obstacle is not None else {}
+        return {"conn_id": self.conn_id, "request": self.request, **why}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Choice:
+        """Read a frozen choice."""
+        why = value.get("obstacle")
+        return cls(sys.intern(value["conn_id"]), value["request"], None if why is None else Obstacle(**why))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +68,21 @@ class BatchItem:
     generated: bool = False
     problem: str = ""
 
+    @property
+    def refused(self) -> list[int]:
+        """The numbers of the choices that their obstacle moves it from."""
+        return [number for number, one in enumerate(self.choices) if one.obstacle is not None and one.obstacle.moves]
+
     def to_json(self) -> dict[str, Any]:
         """Return the item as it is frozen."""
-        choices = [{"conn_id": one.conn_id, "request": one.request} for one in self.choices]
+        choices = [one.to_json() for one in self.choices]
         marks = {name: value for name in ("generated", "problem") if (value := getattr(self, name))}
         return {"key": self.key, "choices": choices, "meta": self.meta, **marks}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> BatchItem:
         """Read a frozen item."""
-        choices = tuple(Choice(sys.intern(one["conn_id"]), one["request"]) for one in value["choices"])
+        choices = tuple(map(Choice.from_json, value["choices"]))
         return cls(
             value["key"],
             choices,
@@ -186,12 +206,22 @@ def _item(value: Any, conn_id: str | None) -> BatchItem:
 def _choice(value: Any, conn_id: str | None) -> Choice:
     if not isinstance(value, Mapping) or not isinstance(value.get("request"), Mapping):
         raise ValueError('a request is a dictionary {"kind": ..., ...}')
-    if unknown := sorted(str(one) for one in set(value) - {"conn_id", "request"}):
-        raise ValueError(f"{', '.join(unknown)} is no field of a choice; it has conn_id and request")
+    if unknown := sorted(str(one) for one in set(value) - _CHOICE_FIELDS):
+        raise ValueError(f"{', '.join(unknown)} is no field of a choice; it has {', '.join(sorted(_CHOICE_FIELDS))}")
     account = value.get("conn_id") or conn_id
     if not isinstance(account, str) or not account:
         raise ValueError("no conn_id: neither the item nor the task names an account")
-    return Choice(account, dict(value["request"]))
+    return Choice(account, dict(value["request"]), _obstacle(value.get("obstacle")))
+
+
+def _obstacle(value: Any) -> Obstacle | None:
+    if value is None:
+        return None
+    told = dict(value) if isinstance(value, Mapping) else {}
+    reason, moves, retry_helps = told.pop("reason", None), told.pop("moves", False), told.pop("retry_helps", True)
+    if told or not isinstance(reason, str) or not isinstance(moves, bool) or not isinstance(retry_helps, bool):
+        raise ValueError('an obstacle is {"reason": a sentence, "moves": true or false, "retry_helps": true or false}')
+    return Obstacle(reason, moves, retry_helps)
 
 
 def trouble(error: Exception) -> str:

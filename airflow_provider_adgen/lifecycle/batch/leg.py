@@ -253,11 +253,14 @@ class BatchLeg:
         elif board.given_up:
             board.give_up(board.given_up)
         under_way = sum(account.in_flight for account in self._opening.accounts.values())
-        for conn_id, waiting in board.ready.items():
+        for conn_id, waiting in list(board.ready.items()):  # an item may go to an account that has had none
             account = self._opening.account(conn_id)
             account.reopened(now)
             while waiting:
                 state = waiting[0]
+                if (obstacle := chosen(state).obstacle) is not None:
+                    self._outcomes.cannot_be_sent(waiting.popleft(), obstacle)
+                    continue
                 if account.stopped:
                     waiting.popleft().stop(account.stopped)
                     continue

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.compat import AirflowNotFoundException
+from airflow_provider_adgen.core.briefs import checkable
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.identity import fingerprint
 from airflow_provider_adgen.core.record import Record, RecordUnreadable
@@ -111,7 +112,9 @@ class Opening:
 
         :raises InvalidRequest: it is wrong.
         """
-        return self.account(choice.conn_id).vendor.parse_request(choice.request)
+        # What cannot be sent may wait for an id of the vendor's.
+        told = choice.request if choice.obstacle is None else checkable(choice.request)
+        return self.account(choice.conn_id).vendor.parse_request(told)
 
     def price(self, choice: Choice, request: GenerationRequest) -> int | None:
         """Return the credits that a choice counts for."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from airflow_provider_adgen.core.clock import Clock
+    from airflow_provider_adgen.core.decisions.batch import Obstacle
     from airflow_provider_adgen.core.record import Record
     from airflow_provider_adgen.lifecycle.batch.accounts import BatchAccount
     from airflow_provider_adgen.lifecycle.batch.board import Board
@@ -111,6 +112,13 @@ class Outcomes:
             account.refused(error)
         else:
             state.finish(fate(record, error), trouble(error))
+
+    def cannot_be_sent(self, state: ItemState, obstacle: Obstacle) -> None:
+        """Take in that an item's present choice cannot be sent in this try."""
+        if obstacle.moves:
+            self._move(state, obstacle.reason)
+        else:
+            state.stop(obstacle.reason)
 
     def settle_held(self, running: Iterable[ItemState]) -> None:
         """Let items whose move was held back go on, once it is known whether their account refuses everything."""
