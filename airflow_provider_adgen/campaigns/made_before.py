@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.campaigns.vendor_ids import VendorIdMap, waits_for
-from airflow_provider_adgen.core.briefs import products_of, with_vendor_ids
+from airflow_provider_adgen.core.briefs import products_of, waits_for, with_vendor_ids
 from airflow_provider_adgen.hooks.base import AdGenHook
 from airflow_provider_adgen.ledger.library import library_identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from airflow_provider_adgen.campaigns.vendor_ids import VendorIdMap
     from airflow_provider_adgen.campaigns.vendor_products import VendorIds
     from airflow_provider_adgen.core.identity import CreativeIdentity
     from airflow_provider_adgen.ledger.library import Library

@@ -303,6 +303,15 @@ def products_of(request: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def waits_for(request: Mapping[str, Any], ids: Mapping[str, Mapping[str, str]]) -> bool:
+    """
+    Whether a planned request needs ids that are not there.
+
+    :param ids: for each of the shop's ids the vendor's ids by the name of the field.
+    """
+    return any(name not in ids.get(product, {}) for name, product in products_of(request).items())
+
+
 def with_vendor_ids(request: Mapping[str, Any], ids: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     """
     Return a planned request with the vendor's ids in place.

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 P = TypeVar("P")
 
+REPLACES = "replaces"
+"""What is known of a product may hold the id of the vendor's that was it, and was deleted."""
+
 
 def _parts(link: str | None) -> tuple[str, list[tuple[str, str]]]:
     """Return what a link's page is, and the parameters that tell variants of it, in order."""

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from airflow_provider_adgen.core.calls import Call, Sequence, gathered
-from airflow_provider_adgen.core.errors import InvalidRequest
+from airflow_provider_adgen.core.calls import Call, Emit, Sequence, gathered
+from airflow_provider_adgen.core.errors import InvalidRequest, NotFound
 from airflow_provider_adgen.core.known_products import ensuring, same_name
 from airflow_provider_adgen.core.requests import Text, WebUrl, checked
 from airflow_provider_adgen.vendors.cutx import api
@@ -100,7 +100,7 @@ def ensure_products(
     ``GET /api/products`` and ``POST /api/products/ingest``. None is found by its name alone whose link is that of
     another one of these.
 
-    :param products: for each its ``name`` and ``link``; what else a shop may know of it is not sent, because CutX reads
+    :param products: for each its ``name`` and ``link``; whatever else is known of it is not sent, because CutX reads
         the page.
     :param project_id: UUID of the project.
     :param others: links, and ids at CutX, of the shop's other products: none of them is taken by its name alone.
@@ -127,6 +127,39 @@ def ensure_products(
         others=others,
         keep_going=keep_going,
     )
+
+
+def find_deleted_products(product_ids: Iterable[str], *, project_id: str) -> Sequence[None]:
+    """
+    Iterate over those ids whose product is certainly gone. ``GET /api/products``.
+
+    CutX has no request for one product, and how long its lists can be is not documented. So a product that is not in
+    the project's list is gone only where the list holds as many as the project's ``product_count`` says. All are gone
+    where the project is not among the account's, and its list is not found.
+
+    :param product_ids: ids that CutX gave.
+    :param project_id: UUID of the project in which they were.
+    :raises InvalidRequest: the project is no UUID.
+    :raises ApiError: a list could not be read. That never means gone.
+    """
+    missing, refusal = list(product_ids), None
+    listed = 0
+    try:
+        there = {product.id for product in (yield from gathered(api.list_products(project_id)))}
+    except NotFound as error:
+        if not error.own_words:  # some proxy's answer
+            raise
+        refusal = error
+    else:
+        listed, missing = len(there), [one for one in missing if one not in there]
+    if not missing:
+        return
+    projects = {project.id: project for project in (yield from gathered(api.list_projects()))}
+    project = projects.get(project_id)
+    if refusal is not None and project is not None:
+        raise refusal
+    if refusal is not None or (project is not None and project.product_count == listed):
+        yield Emit(missing)
 
 
 _NOTHING = dict.fromkeys(inspect.signature(ensure_product).parameters)
