@@ -20,6 +20,7 @@ from airflow_provider_adgen.core.decisions.batch import (
 from airflow_provider_adgen.core.errors import AdGenError, ApiError
 from airflow_provider_adgen.core.known_products import REPLACES
 from airflow_provider_adgen.core.registry import get_vendor
+from airflow_provider_adgen.core.scrub import scrub
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
@@ -157,7 +158,7 @@ def _deleted(hook: Any, in_doubt: VendorIds, remembered_in: str) -> Iterator[str
                 "one as not found, delete %s.",
                 hook.conn_id,
                 error.message,
-                remembered_in or "what is remembered of them",
+                scrub(remembered_in) or "what is remembered of them",
             )
 
 

@@ -159,6 +159,39 @@ def test_one_that_cannot_be_made_keeps_no_other_from_it(accounts: Sandbox, adsum
         list(adsumo("ensure_products", wanted))
 
 
+def test_which_products_are_certainly_gone_at_adsumo(accounts: Sandbox, adsumo: Both) -> None:
+    ids = [one.id for one in adsumo("ensure_products", [LAMP, {**LAMP, "name": "Chair", "link": None}])]
+    assert list(adsumo("find_deleted_products", ids)) == []
+    AdsumoHook().delete_product(ids[0])
+    accounts.fault("status", "adsumo", method="GET", path="/products/*", status=404, body="<html>Not here</html>")
+    with pytest.raises(NotFound):
+        list(adsumo("find_deleted_products", ids))
+    assert list(adsumo("find_deleted_products", ids)) == ids[:1]
+    with pytest.raises(InvalidRequest, match="Adsumo has no projects"):
+        list(adsumo("find_deleted_products", ids, project_id="p"))
+    # Adsumo repeats its answer to the same creation for a day, unless it is told which one is replaced.
+    assert adsumo("ensure_product", **LAMP).id == ids[0]
+    (anew,) = adsumo("ensure_products", [{**LAMP, "replaces": ids[0]}])
+    assert anew.id not in ids
+    assert {one.id for one in AdsumoHook().list_products()} == {anew.id, ids[1]}
+
+
+def test_which_products_are_certainly_gone_at_cutx(accounts: Sandbox, cutx: Both) -> None:
+    project = cutx("ensure_project", name="Spring").id
+    made = [one.id for one in cutx("ensure_products", [LAMP], project_id=project)]
+    unknown = "0b6f2f0e-93f0-4c5e-8d0a-3c1f5f0f7a11"
+    assert list(cutx("find_deleted_products", made, project_id=project)) == []
+    assert list(cutx("find_deleted_products", [*made, unknown], project_id=project)) == [unknown]
+    # A project that is not the account's has taken its products with it.
+    assert list(cutx("find_deleted_products", made, project_id=unknown)) == made
+    accounts.fault("status", "cutx", path="/api/products", status=404, body="<html>Not here</html>", times=1)
+    with pytest.raises(NotFound):
+        list(cutx("find_deleted_products", made, project_id=unknown))
+    accounts.fault("status", "cutx", path="/api/products", status=404, times=1)
+    with pytest.raises(NotFound):
+        list(cutx("find_deleted_products", made, project_id=project))
+
+
 def test_an_answer_that_is_lost_makes_no_second_product_at_cutx(accounts: Sandbox) -> None:
     hook = CutxHook()
     project = hook.ensure_project(name="Spring").id
