@@ -59,7 +59,8 @@ class SentBefore:
             return choice
         if not self._counts(key, planned["conn_id"]):
             return choice
-        return {**planned, "request": {**planned["request"], **then}}
+        kept = {name: value for name, value in choice.items() if name != "obstacle"}
+        return {**kept, "request": {**planned["request"], **then}}
 
     def _counts(self, key: str, conn_id: str) -> bool:
         """Whether a job of an item is collected, or may have been accepted, that was sent to an account."""

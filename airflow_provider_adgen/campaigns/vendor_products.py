@@ -124,8 +124,8 @@ def ensure_account_products(
         wanted = {product: told for product, told in needed["products"].items() if product not in found.ids}
         wanted = {product: {**told, **_replacing(gone.get(product))} for product, told in wanted.items()}
         if wanted:
-            others = [ids["product_id"] for product, ids in known.items() if product not in wanted]
-            _Making(hook, needed, project, found, keep).make(wanted, [*others, *needed.get("other_links", ())])
+            others = [*(ids["product_id"] for ids in known.values()), *needed.get("other_links", ())]
+            _Making(hook, needed, project, found, keep).make(wanted, others)
     return found
 
 
