@@ -273,6 +273,7 @@ class Board:
             on_clear="reattach" if state.removed else self._options.on_clear,
             on_failed="fail" if state.removed else self._options.submit.policy.on_failed,
             promises=lambda vendor: get_vendor(vendor).promises,
+            refused=item.refused,
         )
         changed = not bought and not state.removed and self._opening.is_changed(item)
         if changed and self._options.submit.policy.on_changed_input != "fresh":

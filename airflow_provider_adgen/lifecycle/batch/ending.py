@@ -166,7 +166,8 @@ class Ending:
         states = self._board.states
         told = summary(self._results, ((one.key, one.told, one.reason) for one in states), self._board.costs())
         stopped = {name: one.stopped for name, one in self._opening.accounts.items() if one.stopped}
-        if not stopped and not batch_fails([one.told for one in states], self._options.fail_when):
+        held_up = any(one.is_held_up for one in states)
+        if not stopped and not held_up and not batch_fails([one.told for one in states], self._options.fail_when):
             return Finished(told)
         raise BatchFailed(
             told,

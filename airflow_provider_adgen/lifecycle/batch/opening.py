@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.compat import AirflowNotFoundException
+from airflow_provider_adgen.core.briefs import checkable
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.identity import fingerprint
 from airflow_provider_adgen.core.record import Record, RecordUnreadable
@@ -113,7 +114,20 @@ class Opening:
 
         :raises InvalidRequest: it is wrong.
         """
-        return self.account(choice.conn_id).vendor.parse_request(choice.request)
+        return self._parsed(choice, choice.request)
+
+    def identified(self, choice: Choice) -> GenerationRequest:
+        """
+        Return the request by which a choice's creative is identified, validated.
+
+        :raises InvalidRequest: it is wrong.
+        """
+        return self._parsed(choice, choice.identified)
+
+    def _parsed(self, choice: Choice, fields: dict[str, Any]) -> GenerationRequest:
+        # What cannot be sent may wait for an id of the vendor's.
+        told = fields if choice.obstacle is None else checkable(fields)
+        return self.account(choice.conn_id).vendor.parse_request(told)
 
     def price(self, choice: Choice, request: GenerationRequest) -> int | None:
         """Return the credits that a choice counts for."""
@@ -266,7 +280,7 @@ class Opening:
         account.vendor.submit(request, None)
         if choice.reuse_as:
             try:
-                account.vendor.parse_request(choice.identified)
+                self.identified(choice)
             except InvalidRequest as error:
                 raise InvalidRequest(f"With reuse_as: {error.message}") from None
         try:
