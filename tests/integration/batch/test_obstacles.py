@@ -117,3 +117,32 @@ def test_an_obstacle_that_says_something_else_is_refused(batch: BatchRig, obstac
     given["choices"][0]["obstacle"] = obstacle
     with pytest.raises(AirflowFailException, match=r"an obstacle is \{"):
         batch.run(batch.batch([given]))
+
+
+def test_a_library_has_nothing_of_a_choice_that_cannot_be_sent_and_its_item_goes_on(batch: BatchRig) -> None:
+    library = f"file://{batch.folder / 'library'}"
+    given = [item("a", "adsumo", "sume"), with_obstacle(item("bad", "adsumo", "sume"), REFUSED)]
+    assert batch.run(batch.batch(given, library=library))["counts"]["completed"] == 2
+    assert len(batch.charges) == 2
+    batch.try_number, batch.max_tries = 1, 0
+    assert batch.run(batch.batch(given, library=library), run_id="week-2")["counts"]["reused"] == 2
+    assert [batch.lines()[key]["choice"] for key in ("a", "bad")] == [0, 1]
+    assert len(batch.charges) == 2
+
+
+@pytest.mark.parametrize("obstacle", [REFUSED, OUT])
+def test_what_may_have_been_accepted_is_settled_whatever_cannot_be_sent_now(
+    batch: BatchRig, obstacle: dict[str, Any]
+) -> None:
+    given = items(2, "adsumo", "sume")
+    batch.sandbox.fault("drop", "adsumo", method="POST", times=2)
+    batch.sandbox.fault("status", "adsumo", method="POST", status=402, times=-1)
+    with pytest.raises(BatchFailed, match="2 unknown"):
+        batch.run(batch.batch(given))
+    batch.sandbox.clear_faults()
+    batch.clock.move(600)
+    batch.retry()
+    now = [{**one, "choices": [{**one["choices"][0], "obstacle": obstacle}, *one["choices"][1:]]} for one in given]
+    assert batch.run(batch.batch(now))["counts"]["completed"] == 2
+    assert {line["conn_id"] for line in batch.lines().values()} == {"adsumo_default"}
+    assert [one["vendor"] for one in batch.charges] == ["adsumo", "adsumo"]

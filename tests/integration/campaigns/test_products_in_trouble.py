@@ -282,6 +282,25 @@ def test_a_job_that_is_paid_for_keeps_the_id_that_it_was_sent_with(campaign: Cam
     assert campaign.lines_of("items_with_vendor_products.jsonl") != first
 
 
+def test_a_job_for_another_page_is_not_what_is_wanted_now(campaign: CampaignRig) -> None:
+    """The shop's id has another page since the first try: that is another product to the vendor."""
+    tasks = campaign.tasks(briefs=[POSTER], accounts=["cutx_default"])
+    for name in ("check", "plan"):
+        campaign.step(name, tasks[name])
+    campaign.first_leg(tasks["generate"])
+    before = map_of(campaign)["products"]
+    feed = campaign.folder / "feed.jsonl"
+    feed.write_text(feed.read_text().replace('https://shop.example/2"', 'https://shop.example/sofa"'))
+    campaign.cleared("check", "plan", "generate", "draft", "publish", "verdict")
+    campaign.go(briefs=[POSTER], accounts=["cutx_default"], on_changed_input="fail")
+    assert lines(campaign)["P-2"][0] == "failed" and "changed since job" in reason(campaign, "P-2")
+    assert {one[0] for name, one in lines(campaign).items() if name != "P-2"} == {"completed"}
+    assert len(campaign.charges) == 3
+    now = map_of(campaign)["products"]
+    assert {name for name in now if now[name] != before[name]} == {"P-2"}
+    assert now["P-2"]["found_by"] == "shop.example/sofa"
+
+
 def made_anew(hook: CutxHook, products: Any, **given: Any) -> Any:
     """Make each product anew, as if none were in the list."""
     project = given["project_id"]

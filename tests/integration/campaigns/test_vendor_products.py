@@ -310,3 +310,15 @@ def test_a_product_with_another_page_is_another_product_to_the_vendor(accounts: 
     later = ensure_vendor_products(plan_campaign(moved, [COPY], ["cutx_default"]), project="Spring", known=ids)
     assert later["cutx_default"]["A"]["product_id"] != ids["cutx_default"]["A"]["product_id"]
     assert later["cutx_default"]["B"] == ids["cutx_default"]["B"]
+
+
+@pytest.mark.parametrize("before", [{}, {"found_by": "lamp a"}])
+def test_a_product_that_was_not_found_by_its_page_may_be_the_one_that_it_was(
+    accounts: Sandbox, before: dict[str, str]
+) -> None:
+    """It had no page, or nobody wrote down by what it was found. The vendor keeps another address of the page."""
+    plan = plan_campaign(rows("A"), [SHOT], ["adsumo_default"])
+    made = AdsumoHook().ensure_product(**{**LAMP, "name": "Lamp A", "link": CANONICAL["link"]})
+    known = {"adsumo_default": {"A": {"product_id": made.id, **before}}}
+    ids = ensure_vendor_products(plan, project="Spring", known=known)
+    assert ids == {"adsumo_default": {"A": {"product_id": made.id, "found_by": "shop.example/A"}}}
