@@ -89,6 +89,15 @@ class BatchItem:
     problem: str = ""
 
     @property
+    def sent_first(self) -> tuple[Choice, ...]:
+        """
+        The choice that a try is going to send; none where that has an obstacle.
+
+        Where the obstacle moves it to is looked at when it goes there: that is this item's trouble.
+        """
+        return tuple(one for one in self.choices[:1] if one.obstacle is None)
+
+    @property
     def refused(self) -> list[int]:
         """The numbers of the choices that their obstacle moves it from."""
         return [number for number, one in enumerate(self.choices) if one.obstacle is not None and one.obstacle.moves]

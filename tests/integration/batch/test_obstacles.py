@@ -146,3 +146,13 @@ def test_what_may_have_been_accepted_is_settled_whatever_cannot_be_sent_now(
     assert batch.run(batch.batch(now))["counts"]["completed"] == 2
     assert {line["conn_id"] for line in batch.lines().values()} == {"adsumo_default"}
     assert [one["vendor"] for one in batch.charges] == ["adsumo", "adsumo"]
+
+
+@pytest.mark.parametrize(("obstacle", "ends"), [(REFUSED, "refused"), (OUT, "waiting")])
+def test_what_cannot_be_sent_does_not_count_among_what_a_try_is_going_to_buy(
+    batch: BatchRig, obstacle: dict[str, Any], ends: str
+) -> None:
+    given = [*items(2), with_obstacle(item("bad"), obstacle)]
+    with pytest.raises((AirflowFailException, BatchFailed), match=f"2 completed, 1 {ends}"):
+        batch.run(batch.batch(given, max_credits=2, assume_credits=1))
+    assert len(batch.charges) == 2
