@@ -13,7 +13,7 @@ from airflow_provider_adgen.core.decisions.batch import next_step
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.ledger.batch import BatchStore
 from airflow_provider_adgen.ledger.stores import item_folder
-from airflow_provider_adgen.lifecycle.batch.opening import bought
+from airflow_provider_adgen.lifecycle.batch.planned import bought
 from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 from airflow_provider_adgen.settings import ledger_path
 

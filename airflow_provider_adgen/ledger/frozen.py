@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import uuid
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 FOLDER = "batch"
 """The folder beside those of the items."""
+
+_REFUSAL = "refusal"
+"""The only field of a first line that is no item."""
 
 
 class FrozenItems(ObjectStore):
@@ -57,18 +61,28 @@ class FrozenItems(ObjectStore):
             self._found = self._place()
         return self._found
 
-    def freeze(self, try_number: int, began: float, lines: Iterable[Mapping[str, Any]]) -> Frozen:
+    def freeze(
+        self,
+        try_number: int,
+        began: float,
+        lines: Iterable[Mapping[str, Any]],
+        *,
+        refusal: Mapping[str, Any] | None = None,
+    ) -> Frozen:
         """
         Write the items of a try, and return those that count: the first that any process of this try has written.
 
         :param try_number: the try.
         :param began: Unix time at which it began.
         :param lines: one JSON object per item.
+        :param refusal: why nothing is bought for them, as JSON.
         """
         fs, folder = self.place()
         name = f"items-{try_number:06d}-{began:014.3f}-{uuid.uuid4().hex[:8]}.jsonl"
         # In one piece: the first file counts, so it must not be there before it is complete.
-        create_object(fs, f"{folder}/{FOLDER}", name, b"".join(packed(line) + b"\n" for line in lines))
+        head = [] if refusal is None else [{_REFUSAL: refusal}]
+        text = b"".join(packed(line) + b"\n" for line in itertools.chain(head, lines))
+        create_object(fs, f"{folder}/{FOLDER}", name, text)
         frozen = self.frozen(try_number)
         if frozen is None:
             raise RecordUnreadable(
@@ -132,4 +146,14 @@ class Frozen:
 
         :raises RecordUnreadable: they cannot be read.
         """
-        return self.store.read_lines(self.name)
+        return (line for line in self.store.read_lines(self.name) if _REFUSAL not in line)
+
+    @property
+    def refusal(self) -> dict[str, Any] | None:
+        """
+        Why nothing is bought for them; None where something is.
+
+        :raises RecordUnreadable: they cannot be read.
+        """
+        found: dict[str, Any] | None = next(self.store.read_lines(self.name), {}).get(_REFUSAL)
+        return found

@@ -53,8 +53,8 @@ class Purse:
 
     The order is: :meth:`take`; then write the intent, with the reservation's name in it; then :meth:`stands`; then
     post. Each outcome that is written goes through :meth:`note`. A task that buys one thing uses it so. A batch first
-    calls :meth:`fill` with the prices of what a leg wants to buy: each :meth:`take` then draws from that one
-    reservation, and :meth:`flush` at the leg's end gives the rest back.
+    calls :meth:`fill` with the prices of what a leg wants to buy, and again for what comes later. Each :meth:`take`
+    then draws from these reservations, and :meth:`flush` at the leg's end gives the rest back.
 
     Without a budget for the account, :meth:`take` returns None and nothing is kept.
 
@@ -81,8 +81,8 @@ class Purse:
         self._spent = spent or self._read_spent
         self._rng = random.Random()  # noqa: S311 - jitter, not a secret
         self._lock = threading.RLock()
-        self._held: str | None = None
-        self._left = 0
+        # What is left of each reservation of this leg: who is covered by one may draw after the next one was made.
+        self._held: dict[str, int] = {}
         self._marked: set[str] = set()
         # What was noted last: of each attempt its cost, and the reservations that are settled at the leg's end.
         self._noted: dict[str, tuple[bool, int]] = {}
@@ -107,10 +107,12 @@ class Purse:
                 f"The budget of {self._account.budget!r} ([adgen] budgets) cannot be kept: the price of this request "
                 "is not documented. Say with assume_credits what to count. Nothing was sent."
             )
+        today = day_of(self._clock.now())
         with self._lock:
-            if self._held is not None and price <= self._left and day_of(self._clock.now()) == self._held.split("/")[1]:
-                self._left -= price
-                return self._held
+            for held, left in self._held.items():
+                if price <= left and held.split("/")[1] == today:
+                    self._held[held] -= price
+                    return held
         filled, reservation, _ = self._reserve([price], limits)
         if reservation is None:
             raise _exceeded(filled)
@@ -131,9 +133,7 @@ class Purse:
         filled, reservation, amount = self._reserve(prices, limits)
         if reservation is not None:
             with self._lock:
-                if self._held is not None:
-                    self._due.add(self._held)
-                self._held, self._left = reservation, amount
+                self._held[reservation] = amount
                 self._due.add(reservation)
             failpoint("after-reservation")
         return filled
@@ -144,7 +144,7 @@ class Purse:
             return
         with self._lock:
             if reservation in self._due:
-                self._left += (price or 0) if reservation == self._held else 0
+                self._return(reservation, price)
                 return
         self._settle(reservation)
 
@@ -166,9 +166,8 @@ class Purse:
                 self._marked.add(reservation)
             stands = book.stands(reservation, moment)
         with self._lock:
-            if not stands and reservation == self._held:
-                # Nothing more can be posted with it.
-                self._held, self._left = None, 0
+            if not stands:
+                self._held.pop(reservation, None)  # nothing more can be posted with it
         return stands
 
     def covers(self, reservation: str | None) -> bool:
@@ -200,17 +199,26 @@ class Purse:
                 return
             self._noted[attempt.uid] = cost
             if attempt.reservation in self._due:
-                if attempt.phase == "withdrawn" and attempt.reservation == self._held:
-                    self._left += attempt.price or 0
+                if attempt.phase == "withdrawn":
+                    self._return(attempt.reservation, attempt.price)
                 return
         self._settle(attempt.reservation)
 
-    def flush(self) -> None:
-        """Settle what was drawn from since the last time, and give the rest back, when nothing is being posted."""
+    def flush(self) -> bool:
+        """
+        Settle what was drawn from since the last time, and give the rest back, when nothing is being posted.
+
+        :return: whether there was anything.
+        """
         with self._lock:
-            due, self._due, self._held, self._left = self._due, set(), None, 0
+            due, self._due, self._held = self._due, set(), {}
         for reservation in sorted(due):
             self._settle(reservation)
+        return bool(due)
+
+    def _return(self, reservation: str, price: int | None) -> None:
+        if reservation in self._held:
+            self._held[reservation] += price or 0
 
     def _settle(self, reservation: str) -> None:
         failpoint("before-settlement")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.hooks.base import AdGenHook
     from airflow_provider_adgen.ledger.batch import BatchStore
     from airflow_provider_adgen.lifecycle.batch.leg import BatchLeg
-    from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
+    from airflow_provider_adgen.lifecycle.batch.options import BatchOptions, PerAccount
 
 RESULTS = "results"
 """XCom that names the file of results; pushed on every leg, so that it is there after a failure."""
@@ -57,7 +57,7 @@ class GenerateBatchOperator(BaseOperator):
     :param destination: an object-storage path to store the creatives under.
     :param conn_id: the account of items that name none.
     :param max_credits: the most that all tries may cost, less documented refunds: a number, or ``{conn_id: number}``
-        where there are several accounts.
+        where there are several accounts. A try that would spend more, by its known prices, buys nothing.
     :param assume_credits: what to count where no price is documented, in the same form; also ``{conn_id: {kind: n}}``.
     :param max_in_flight: jobs under way at once, over all accounts, at most 500.
     :param on_invalid: when items are wrong: ``fail`` (nothing is sent), or ``skip`` them.
@@ -85,7 +85,8 @@ class GenerateBatchOperator(BaseOperator):
     :param on_changed_input: when an item's request changed between tries: ``fail`` (its job is stored, it counts as
         failed), ``reattach`` (take the paid job's result) or ``fresh`` (pay for a new one).
     :param on_insufficient: without enough credits: ``fail`` (the account takes nothing more) or ``wait``.
-    :raises AirflowFailException: a retry cannot help any item.
+    :raises AirflowFailException: a retry cannot help any item; or the list or the options of this try are wrong, and it
+        bought nothing. What earlier tries bought is collected and stored before.
     :raises BatchFailed: items have no result; a retry goes on with those, and costs nothing for the others.
     """
 
@@ -195,7 +196,7 @@ class GenerateBatchOperator(BaseOperator):
     def _options(self) -> BatchOptions:
         """Parse what the author chose, after templates were rendered."""
         from airflow_provider_adgen.core.decisions.submission import Policy
-        from airflow_provider_adgen.lifecycle.batch.options import BatchOptions, PerAccount, check_filename
+        from airflow_provider_adgen.lifecycle.batch.options import BatchOptions, check_filename
         from airflow_provider_adgen.lifecycle.submit_options import SubmitOptions
         from airflow_provider_adgen.settings import batch_collect_seconds
 
@@ -215,10 +216,8 @@ class GenerateBatchOperator(BaseOperator):
             ),
             destination=str(self.destination),
             conn_id=self.conn_id or None,
-            max_credits=PerAccount("max_credits", credits_by_account("max_credits", self.max_credits)),
-            assume_credits=PerAccount(
-                "assume_credits", credits_by_account("assume_credits", self.assume_credits, by_kind=True)
-            ),
+            max_credits=_per_account("max_credits", self.max_credits),
+            assume_credits=_per_account("assume_credits", self.assume_credits, by_kind=True),
             max_in_flight=whole_number("max_in_flight", self.max_in_flight, 1, 500),
             on_invalid=one_of("on_invalid", self.on_invalid, ("fail", "skip")),
             fail_when=share_or_word("fail_when", self.fail_when, ("any", "all")),
@@ -347,6 +346,16 @@ class GenerateBatchOperator(BaseOperator):
             return None
         items = self.items if isinstance(self.items, str) and self._given is None else None
         return batch_lineage(*self._recorded, self._results, items)
+
+
+def _per_account(name: str, value: Any, *, by_kind: bool = False) -> PerAccount:
+    """Return credits by account; where they are wrong, nothing is bought, and what is paid for is still collected."""
+    from airflow_provider_adgen.lifecycle.batch.options import PerAccount
+
+    try:
+        return PerAccount(name, credits_by_account(name, value, by_kind=by_kind))
+    except ValueError as error:
+        return PerAccount(name, problem=str(error))
 
 
 def _trigger_maker(collect_seconds: float, *, stop_suspended: bool) -> Any:

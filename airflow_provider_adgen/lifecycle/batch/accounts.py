@@ -59,6 +59,9 @@ class BatchAccount:
         self.posting = 0
         """Submissions that are being made."""
 
+        self.short_at = 0
+        """So many submissions were being made when its budget had no room: what is refused of them leaves some."""
+
         self.accepted = False
         """It has accepted something, so its refusals are about the items."""
 

@@ -15,21 +15,19 @@ from airflow_provider_adgen.core.decisions.batch import (
     Step,
     Stop,
     fate,
-    next_step,
     note_holds,
     settles,
 )
 from airflow_provider_adgen.core.errors import AdGenError
-from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.core.wording import counted
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.notes import Note, risks, why_failed
 from airflow_provider_adgen.lifecycle.batch.opening import readable
 from airflow_provider_adgen.lifecycle.batch.outcome import FINAL
+from airflow_provider_adgen.lifecycle.batch.planned import spent_of, step_of
 from airflow_provider_adgen.lifecycle.batch.prospects import improves
 from airflow_provider_adgen.lifecycle.batch.results import costs_of, credits_of
-from airflow_provider_adgen.lifecycle.batch.reuse import why_unreadable
 from airflow_provider_adgen.lifecycle.batch.state import chosen
 from airflow_provider_adgen.lifecycle.legs import Resumed, WaitForJob
 
@@ -97,8 +95,6 @@ class Board:
         self._options = options
         self._clock = clock
         self._log = log
-        # Where a clear is treated as a retry, it intends no new generations.
-        self._epoch = facts.epoch if options.on_clear == "fresh" else None
 
     def account(self, state: ItemState) -> BatchAccount:
         """Return the account of an item's present choice."""
@@ -119,9 +115,9 @@ class Board:
 
     # --- the beginning ----------------------------------------------------------------------------------------------
 
-    def open(self, notes: dict[str, Any]) -> None:
+    def open(self, notes: dict[str, Any]) -> list[ItemState]:
         """
-        Find out where each item stands.
+        Find out where each item stands; return those that were delivered and that a person may have rejected since.
 
         :param notes: of an earlier leg of this try; may be missing or old.
         """
@@ -135,8 +131,7 @@ class Board:
                 self.let_go(state, record)
             elif state.job is None:
                 self._close(state, record)
-        if self._reuse is not None:
-            self._look_up(self._reuse, delivered)
+        return delivered
 
     def look_at(self, state: ItemState, note: Note | None = None) -> Record | None:
         """Find out where an item stands, and return its record; None where that cannot be read."""
@@ -168,30 +163,15 @@ class Board:
     def _may_be_rejected(self, state: ItemState, record: Record) -> bool:
         """Whether an item was delivered before the task was cleared in order to make anew what is missing."""
         missing = self._reuse is not None and self._options.on_clear == "missing" and not state.removed
+        missing = missing and self._opening.refusal is None
         cleared = record.counting is not None and record.counting.epoch != self._facts.epoch
         return missing and cleared and state.status is ItemStatus.COMPLETED
 
-    def _look_up(self, reuse: Reuse, delivered: list[ItemState]) -> None:
-        """Take from the library what is there, for items of which nothing was bought."""
-        # A person rejected these: after a clear they are made anew.
-        for state in reuse.rejected(delivered):
-            state.step, state.status, state.generation = Step(Do.SUBMIT, 0, anew=True), None, None
-            state.choice = state.item.choices[0]
-            self.make_ready(state)
-        for state in delivered:
-            self.close(state)
-        wanted = [one for waiting in self.ready.values() for one in waiting if not one.is_open]
-        for state, told in reuse.find(wanted).items():
-            self.ready[chosen(state).conn_id].remove(state)
-            if isinstance(told, AdGenError):
-                state.finish(ItemStatus.WAITING, why_unreadable(told))
-            else:
-                self.reused(state, *told)
-                self.close(state)
-
-    def reused(self, state: ItemState, choice: Choice, generation: dict[str, Any]) -> None:
-        """Take in that an item was made before, by this run or another one."""
+    def reused(self, state: ItemState, choice: Choice, generation: dict[str, Any], *, kept: bool = False) -> None:
+        """Take in that an item was made before, by this run or another one; *kept*: an earlier try says so already."""
         state.choice, state.generation = choice, generation
+        if not kept:
+            self._opening.reused.note(state.key, choice, generation)
         state.finish(ItemStatus.REUSED)
 
     def close(self, state: ItemState) -> None:
@@ -216,10 +196,7 @@ class Board:
 
         :param planned: credits that its present choice is about to cost.
         """
-        now = {one.conn_id: 0 for one in record.attempts}
-        for conn_id in now:
-            its = [one for one in record.attempts if one.conn_id == conn_id] if len(now) > 1 else record.attempts
-            now[conn_id] = record.model_copy(update={"attempts": its}).spent(self._epoch)
+        now = spent_of(record, self._options.epoch(self._facts))
         for one in record.attempts:
             self._jobs.update(one.job_ids)
             self._opening.account(one.conn_id).accepted |= bool(one.job_ids)
@@ -265,22 +242,21 @@ class Board:
             return
         bought = last is not None and last.phase != "withdrawn"
         prints = self._opening.fingerprints(item) if bought else [""] * len(item.choices)
-        step = state.step = next_step(
+        step = state.step = step_of(
             record,
             prints,
-            try_number=self._facts.try_number,
-            epoch=self._facts.epoch,
-            on_clear="reattach" if state.removed else self._options.on_clear,
-            on_failed="fail" if state.removed else self._options.submit.policy.on_failed,
-            promises=lambda vendor: get_vendor(vendor).promises,
+            facts=self._facts,
+            options=self._options,
+            removed=state.removed,
+            as_retry=self._opening.refusal is not None,
             refused=item.refused,
         )
         changed = not bought and not state.removed and self._opening.is_changed(item)
         if changed and self._options.submit.policy.on_changed_input != "fresh":
             state.finish(
-                ItemStatus.REFUSED,
-                "It has no key of its own, and an item without one that was paid for has left the list: its request "
-                'may have changed. Nothing was sent. Give items keys, or set on_changed_input to "fresh" to pay.',
+                ItemStatus.FAILED,
+                "It has no key of its own, and is not among the items of the first try: it may be one of them whose "
+                'request changed. Nothing was sent for it. Give items keys, or set on_changed_input to "fresh" to pay.',
             )
             return
         if step.choice is None and last is not None and step.do in {Do.RETURN, Do.FAIL}:
@@ -327,6 +303,7 @@ class Board:
                 "new one.",
             )
         elif last.phase == "done":
+            state.choice = self._opening.recorded_choice(state)  # the library knows by it whether it was rejected
             state.finish(ItemStatus.COMPLETED)
         else:
             state.finish(ItemStatus.FAILED, why_failed(last))
@@ -392,7 +369,13 @@ class Board:
 
     def retry_helps(self) -> bool:
         """Whether the next try could do better for any item."""
-        return any(self._improves(one) if one.outcome is None else one.outcome.helps for one in self.states)
+        helped = [(one, self._improves(one) if one.outcome is None else one.outcome.helps) for one in self.states]
+        if self._options.on_item_failure == "stop" and any(
+            one.status is ItemStatus.FAILED and not helps for one, helps in helped
+        ):
+            # The next try finds that failure again, and stops at once.
+            return any(helps and one.status is not ItemStatus.WAITING for one, helps in helped)
+        return any(helps for _, helps in helped)
 
     def _improves(self, state: ItemState) -> bool:
         stopped = state.choice is not None and bool(self.account(state).stopped)

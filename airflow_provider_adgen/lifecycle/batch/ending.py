@@ -11,7 +11,7 @@ from airflow_provider_adgen.core.decisions.batch import batch_fails
 from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.core.wording import counted, named
 from airflow_provider_adgen.ledger.stores import item_folder
-from airflow_provider_adgen.lifecycle.batch.failure import BatchFailed
+from airflow_provider_adgen.lifecycle.batch.failure import BatchFailed, BatchRefused
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.lost import key_tags, look_for_jobs, lost_submissions, shared_jobs
 from airflow_provider_adgen.lifecycle.batch.notes import notes_of
@@ -96,6 +96,10 @@ class Ending:
             "results": results_uri(self._options.destination, self._facts.identity),
             "given_up": board.given_up,
         }
+        try:
+            self._opening.reused.write()
+        except Exception as error:  # it is written when the batch ends, or that fails
+            self._log.warning("What is used again could not be written down (%s).", trouble(error))
         failpoint("before-snapshot")
         try:
             self._store.write_snapshot(now, map(_snapshot, board.states), notes)
@@ -162,9 +166,13 @@ class Ending:
         Return the summary.
 
         :raises BatchFailed: items have no result.
+        :raises BatchRefused: this try's list or options are wrong.
         """
         states = self._board.states
+        self._opening.reused.write()
         told = summary(self._results, ((one.key, one.told, one.reason) for one in states), self._board.costs())
+        if self._opening.refusal is not None:
+            raise BatchRefused(self._opening.refusal, told)
         stopped = {name: one.stopped for name, one in self._opening.accounts.items() if one.stopped}
         held_up = any(one.is_held_up for one in states)
         if not stopped and not held_up and not batch_fails([one.told for one in states], self._options.fail_when):

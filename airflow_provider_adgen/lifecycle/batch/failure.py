@@ -12,6 +12,8 @@ from airflow_provider_adgen.core.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from airflow_provider_adgen.lifecycle.batch.opening import Refusal
+
 
 class BatchFailed(AdGenError):
     """
@@ -43,3 +45,23 @@ class BatchFailed(AdGenError):
         ]
         super().__init__("\n".join(lines))
         self.retry_helps = retry_helps
+
+
+class BatchRefused(AdGenError):
+    """
+    The list or the options of a try are wrong, and it bought nothing. What earlier tries bought is collected.
+
+    A retry helps where a job is still under way, or where what is wrong may put itself right.
+
+    :param refusal: what is wrong.
+    :param told: the summary.
+    """
+
+    def __init__(self, refusal: Refusal, told: dict[str, Any]) -> None:
+        counts = ", ".join(f"{number} {word}" for word, number in told["counts"].items() if number)
+        super().__init__(
+            f"{refusal.reason}\nThis try bought nothing, and collected what earlier tries had bought, by their list: "
+            f"{counts}. All items and reasons are in {told['results']}. Put it right and clear the task: what has a "
+            "result is not paid again."
+        )
+        self.retry_helps = refusal.retry_helps or told["counts"]["submitted"] > 0

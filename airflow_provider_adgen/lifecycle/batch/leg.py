@@ -23,6 +23,7 @@ from airflow_provider_adgen.lifecycle.batch.answers import take_answers
 from airflow_provider_adgen.lifecycle.batch.board import Board
 from airflow_provider_adgen.lifecycle.batch.ending import Ending
 from airflow_provider_adgen.lifecycle.batch.items import trouble
+from airflow_provider_adgen.lifecycle.batch.lookup import look_up
 from airflow_provider_adgen.lifecycle.batch.outcome import Outcome
 from airflow_provider_adgen.lifecycle.batch.outcomes import Outcomes
 from airflow_provider_adgen.lifecycle.batch.state import chosen
@@ -132,6 +133,8 @@ class BatchLeg:
                 clock=self._clock,
                 log=self._log,
             )
+            for state in board.states:
+                self._outcomes.stop_after(state)
             self._ending = Ending(
                 board,
                 opening=self._opening,
@@ -176,7 +179,8 @@ class BatchLeg:
     def _open(self, resumed: Resumed | None) -> Board:
         states, first = self._opening.items(self._given, resumed=resumed is not None)
         members = self._members = self._make_members(len(states))
-        members.closed = self._closed
+        refusal = self._opening.refusal
+        members.closed = self._closed or (refusal.short if refusal is not None else None)
         board = Board(
             states,
             opening=self._opening,
@@ -200,8 +204,10 @@ class BatchLeg:
         for conn_id, why in notes.get("waiting", {}).items():
             with contextlib.suppress(AdGenError):
                 self._opening.account(conn_id).waited_for = why
-        members.given_up = notes.get("given_up", "")
-        board.open(notes.get("items", {}))
+        members.given_up = notes.get("given_up", "") if refusal is None else refusal.short
+        delivered = board.open(notes.get("items", {}))
+        reuse = self._reuse if refusal is None else None  # what is in the library is for what may be bought
+        look_up(board, self._opening.reused, reuse, delivered)
         take_answers(board, members)
         return board
 
@@ -293,10 +299,14 @@ class BatchLeg:
                     account.posting += 1
                     under_way += 1
                     self._launch(pool, state, None)
+                else:
+                    self._outcomes.stop_after(state)
 
     def _covered(self, account: BatchAccount, waiting: deque[ItemState]) -> bool:
         """Reserve under the account's budget, if it has one, for as many items as may follow now."""
         if account.covered == 0:
+            if 0 < account.posting == account.short_at:
+                return False
             prices = []
             for state in itertools.islice(waiting, self._options.max_in_flight):
                 price = self._board.price(state)
@@ -305,8 +315,16 @@ class BatchLeg:
                 prices.append(price)
             try:
                 filled = account.purse.fill(prices)
+                if filled.over is not None and account.posting:
+                    account.short_at = account.posting
+                    return False
+                if filled.over is not None and account.purse.flush():
+                    filled = account.purse.fill(prices)
             except BudgetBusy as error:
-                account.out_of_budget(self._clock.now() + BUSY_PAUSE, error.happened)
+                if account.posting:
+                    account.short_at = account.posting
+                else:
+                    account.out_of_budget(self._clock.now() + BUSY_PAUSE, error.happened)
                 return False
             except AdGenError as error:
                 account.stop(error)

@@ -5,19 +5,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from airflow_provider_adgen.compat import AirflowNotFoundException
 from airflow_provider_adgen.core.briefs import checkable
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.identity import fingerprint
 from airflow_provider_adgen.core.record import Record, RecordUnreadable
-from airflow_provider_adgen.core.wording import counted
+from airflow_provider_adgen.ledger.library import library_identity
 from airflow_provider_adgen.ledger.purse import Purse
 from airflow_provider_adgen.ledger.stores import item_folder, record_folder
 from airflow_provider_adgen.lifecycle.batch.accounts import BatchAccount
 from airflow_provider_adgen.lifecycle.batch.items import BatchItem, Choice, Problems, read_items, trouble
+from airflow_provider_adgen.lifecycle.batch.kept_reuse import KeptReuse
 from airflow_provider_adgen.lifecycle.batch.options import check_filename
+from airflow_provider_adgen.lifecycle.batch.planned import bought, check_credits
 from airflow_provider_adgen.lifecycle.batch.state import ItemState
 
 if TYPE_CHECKING:
@@ -27,9 +29,32 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.core.requests import GenerationRequest
     from airflow_provider_adgen.hooks.base import AdGenHook
     from airflow_provider_adgen.ledger.batch import BatchStore
+    from airflow_provider_adgen.ledger.frozen import Frozen
     from airflow_provider_adgen.ledger.ledger import Ledger
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
+
+
+class Refusal(NamedTuple):
+    """
+    Why nothing is bought in a try, although earlier ones bought something.
+
+    :param reason: what is wrong with its list or options.
+    :param retry_helps: whether the next try may find that put right by itself.
+    """
+
+    reason: str
+    retry_helps: bool
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any] | None) -> Self | None:
+        """Read it from a frozen list."""
+        return cls(str(value["reason"]), bool(value["retry_helps"])) if value else None
+
+    @property
+    def short(self) -> str:
+        """Its first line, as the reason of an item that was not submitted."""
+        return f"this try buys nothing. {self.reason.splitlines()[0]}"
 
 
 class Opening:
@@ -67,9 +92,15 @@ class Opening:
         self.known: Callable[[Iterable[BatchItem]], Collection[str]] = lambda _: ()
         """Returns the keys of items that the library has, as far as names tell; they cost nothing."""
 
+        self.refusal: Refusal | None = None
+        """Why nothing is bought in this try, whose list or options are wrong; what earlier ones bought is collected."""
+
+        self.reused = KeptReuse(store, identity=self._identity, facts=facts, options=options, clock=clock)
+        """What the tries of this batch used again, instead of paying for it."""
+
         self._earlier: dict[str, list[BatchItem]] | None = None
-        # Keys that stood in one list with paid items which left it, and whose keys were generated.
-        self._beside: set[str] | None = None
+        # The keys of the first try's items; None before they are known.
+        self._first: set[str] | None = None
 
     # --- accounts and requests --------------------------------------------------------------------------------------
 
@@ -140,6 +171,9 @@ class Opening:
         host = account.hook.account().host
         return fingerprint(request.kind, request.body(), account.vendor.name, host, choice.conn_id)
 
+    def _identity(self, key: str, choice: Choice) -> str:
+        return library_identity(key, self.identified(choice), self.account(choice.conn_id).hook.account()).digest
+
     def fingerprints(self, item: BatchItem) -> list[str]:
         """Return the hashes of an item's choices, in their order."""
         return [self.fingerprint(one) for one in item.choices]
@@ -164,10 +198,9 @@ class Opening:
                     "them. Nothing was sent, because jobs may already be paid for. Put them back, then retry."
                 )
             first = True
-            # What was given is let go of: from here on the frozen items are read, on this leg too.
-            wanted = (one.to_json() for one in self._checked(given(), records))
-            frozen = self.store.freeze(self._facts.try_number, self._clock.now(), wanted)
+            frozen = self._freeze(given, records)
         self.began = frozen.began
+        self.refusal = Refusal.of(frozen.refusal) or self._options_problem()
         states = []
         for line in frozen.lines():
             item = BatchItem.from_json(line)
@@ -189,9 +222,33 @@ class Opening:
                         "only at the vendor.",
                         name,
                     )
-            gone = {earlier[name].key for name in left if name in earlier and earlier[name].generated}
-            self._beside = self._keys_beside(gone) if gone else None
         return states, first
+
+    def _freeze(self, given: Callable[[], Any], records: Mapping[str, Record]) -> Frozen:
+        """
+        Write down the items of this try.
+
+        Where nothing can be bought for them, those of the try before count: what is paid for is collected by them.
+        """
+        now = self._clock.now()
+        try:
+            # What was given is let go of: from here on the frozen items are read, on this leg too.
+            wanted = (one.to_json() for one in self._checked(given(), records))
+        except AdGenError as error:
+            lists = self.store.all_frozen()
+            paid = any(bought(record) for record in records.values()) or bool(self.store.unread)
+            if not lists or not paid:
+                raise
+            self._log.error("%s\nWhat earlier tries of this batch bought is collected.", error.message)
+            last = next(one for one in lists if one.try_number == lists[-1].try_number)
+            refusal = Refusal(error.message, error.retry_helps)
+            return self.store.freeze(self._facts.try_number, now, last.lines(), refusal=refusal._asdict())
+        return self.store.freeze(self._facts.try_number, now, wanted)
+
+    def _options_problem(self) -> Refusal | None:
+        """Return why nothing is bought with the options of this leg, whose templates may say something else by now."""
+        problem = self._options.max_credits.problem or self._options.assume_credits.problem
+        return Refusal(f"{problem}. Nothing was sent.", retry_helps=False) if problem else None
 
     def _state(self, item: BatchItem, *, removed: bool = False) -> ItemState:
         return ItemState(item, self._ledger, removed=removed)
@@ -209,17 +266,20 @@ class Opening:
                     self._earlier.setdefault(item.key, []).append(item)
         return self._earlier
 
-    def _keys_beside(self, gone: set[str]) -> set[str]:
-        lists = ({line["key"] for line in frozen.lines()} for frozen in self.store.all_frozen())
-        return set().union(*(keys for keys in lists if keys & gone))
-
     def is_changed(self, item: BatchItem) -> bool:
         """
-        Return whether an item may stand for one that is paid for.
+        Return whether an item may stand for one of the first try whose request changed.
 
-        A generated key is that of the request: where that changes, a paid item leaves the list and another comes.
+        A generated key is that of the request: a changed one is a new key, whether the old one is still there or not.
         """
-        return item.generated and self._beside is not None and item.key not in self._beside
+        if not item.generated:
+            return False
+        if self._first is None:
+            lists = self.store.all_frozen()
+            if not lists or lists[0].try_number == self._facts.try_number:
+                return False
+            self._first = {line["key"] for line in lists[0].lines()}
+        return item.key not in self._first
 
     def recorded_choice(self, state: ItemState) -> Choice | None:
         """Return the choice that an item's recorded job was submitted for, which is not in the list any more."""
@@ -268,9 +328,9 @@ class Opening:
         accounts = {choice.conn_id for one in wanted for choice in one.choices}
         self._options.max_credits.check(accounts)
         self._options.assume_credits.check(accounts)
-        known = self.known(wanted)
+        known = {*self.known(wanted), *self.reused.keys(wanted)}
         to_make = [one for one in wanted if one.key not in known]
-        self._check_credits(to_make, records)
+        check_credits(to_make, records, offers=self, facts=self._facts, options=self._options)
         self._check_rations(to_make, records)
         return wanted
 
@@ -293,30 +353,13 @@ class Opening:
                 "Say with assume_credits what to count"
             )
 
-    def _check_credits(self, items: Iterable[BatchItem], records: Mapping[str, Record]) -> None:
-        """Refuse a batch whole whose known price is too much, as long as nothing of it was bought."""
-        if any(bought(record) for record in records.values()):
-            return
-        planned: dict[str, int] = {}
-        for item in items:
-            for choice in item.sent_first:
-                planned[choice.conn_id] = planned.get(choice.conn_id, 0) + (
-                    self.price(choice, self.request(choice)) or 0
-                )
-        for conn_id, price in planned.items():
-            limit = self.account(conn_id).max_credits
-            if limit is not None and price > limit:
-                raise InvalidRequest(
-                    f"This batch costs {counted(price, 'credit')} of connection {conn_id!r}, more than its max_credits "
-                    f"of {limit}. Nothing was sent."
-                )
-
     def _check_rations(self, items: Iterable[BatchItem], records: Mapping[str, Record]) -> None:
         """Refuse a batch that a vendor's documented rations do not let through in time."""
         wanted: dict[str, int] = {}
         for item in items:
-            if item.sent_first and not bought(records.get(item_folder(item.key), Record())):
-                wanted[item.sent_first[0].conn_id] = wanted.get(item.sent_first[0].conn_id, 0) + 1
+            choice = item.sendable(0)
+            if choice is not None and not bought(records.get(item_folder(item.key), Record())):
+                wanted[choice.conn_id] = wanted.get(choice.conn_id, 0) + 1
         for conn_id, number in wanted.items():
             ration = self.account(conn_id).vendor.submit_ration
             if ration is None:
@@ -329,12 +372,6 @@ class Opening:
                     f"{ration.seconds:g} s: {number} items need {seconds:.0f} s, more than the submit_timeout of "
                     f"{self._options.submit.submit_timeout:.0f} s. Nothing was sent. Raise it, or send fewer."
                 )
-
-
-def bought(record: Record) -> bool:
-    """Whether a record is of something that was bought, or may have been."""
-    last = record.counting
-    return last is not None and last.phase != "withdrawn"
 
 
 def readable(state: ItemState) -> Record | None:

@@ -13,6 +13,8 @@ from airflow_provider_adgen.lifecycle.submit_options import SubmitOptions
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
+
 
 @dataclass(frozen=True)
 class PerAccount:
@@ -21,17 +23,21 @@ class PerAccount:
 
     :param name: the argument's name.
     :param value: a whole number where there is one account, else ``{conn_id: n}``; each n may be ``{kind: n}``.
+    :param problem: why it is none of these; then nothing is bought.
     """
 
     name: str
     value: Any = None
+    problem: str = ""
 
     def check(self, accounts: Collection[str]) -> None:
         """
         Check that it says a number for each account.
 
-        :raises InvalidRequest: it is one number for several accounts, or one is missing.
+        :raises InvalidRequest: it is one number for several accounts, one is missing, or it is something else.
         """
+        if self.problem:
+            raise InvalidRequest(f"{self.problem}.", advice="Nothing was sent.")
         if self.value is None:
             return
         if not isinstance(self.value, dict):
@@ -92,6 +98,10 @@ class BatchOptions:
     reuse_max_age: float | None = None
     collect_seconds: float = 300.0
     resubmit_share: float = 0.01
+
+    def epoch(self, facts: TaskFacts) -> int | None:
+        """Return the epoch whose spending counts; None for all: where a clear is a retry, it intends nothing new."""
+        return facts.epoch if self.on_clear == "fresh" else None
 
 
 def check_filename(template: str, meta_names: Mapping[str, Any] | None = None) -> None:

@@ -87,10 +87,11 @@ class Outcomes:
             self._follow(state, came, account, record)
         except AdGenError as error:
             state.finish(fate(record, error), trouble(error))
-        self._stop_after(state)
+        self.stop_after(state)
         self._board.close(state)
 
-    def _stop_after(self, state: ItemState) -> None:
+    def stop_after(self, state: ItemState) -> None:
+        """Submit nothing more if an item failed or was refused, and the author wants that."""
         if self._options.on_item_failure == "stop" and state.status in {ItemStatus.FAILED, ItemStatus.REFUSED}:
             self._board.give_up(f"item {state.key!r} is {state.status}, and on_item_failure is 'stop'", Stop.FAILURE)
 
@@ -169,7 +170,7 @@ class Outcomes:
 
     def _end(self, state: ItemState, status: ItemStatus, reason: str) -> None:
         state.finish(status, reason)
-        self._stop_after(state)
+        self.stop_after(state)
 
     def _move_or_end(self, state: ItemState, error: ApiError, account: BatchAccount) -> None:
         if may_move(error, account.vendor.promises):

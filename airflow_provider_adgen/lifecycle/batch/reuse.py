@@ -126,8 +126,17 @@ class Reuse:
         for state in states:
             if state.choice is not None and state.generation is not None:
                 made[self.identity(state, state.choice).digest, str(state.generation.get("id"))] = state
-        gone = self._library.rejected(made)
+        gone = self.rejected_of(made)
         return [state for pair, state in made.items() if pair in gone]
+
+    def rejected_of(self, made: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        """
+        Return which generations were rejected.
+
+        :param made: pairs of an identity's digest and a generation's id.
+        :raises LibraryUnavailable: it could not be found out.
+        """
+        return self._library.rejected(made)
 
     def identity(self, state: ItemState, choice: Choice) -> CreativeIdentity:
         """Return the identity of an item's creative, made by one of its choices."""

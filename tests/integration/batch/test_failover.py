@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_adgen.compat import AirflowFailException
 from airflow_provider_adgen.core.errors import AdGenError
-from tests.support.batch import items
+from tests.support.batch import item, items
 
 if TYPE_CHECKING:
     from tests.support.batch import BatchRig
@@ -143,6 +143,38 @@ def test_stop_at_the_first_failure(batch: BatchRig) -> None:
     assert "1 refused" in text
     assert len(batch.charges) < 40
     assert batch.files()
+
+
+def test_stop_when_a_move_is_too_dear(batch: BatchRig) -> None:
+    batch.sandbox.fault("status", "sume", method="POST", status=400, times=1, message="This is not allowed", skip=1)
+    given = items(40, "sume", "adsumo")
+    for one in given:
+        one["choices"][1]["request"]["quantity"] = 8
+    fields: dict[str, Any] = {
+        "max_credits": {"adsumo_default": 4, "sume_default": 40},
+        "assume_credits": {"sume_default": 1, "adsumo_default": 1},
+    }
+    text = fails(batch, given, on_item_failure="stop", **fields)
+    assert "1 refused" in text
+    assert "max_credits=4" in text
+    assert "on_item_failure is 'stop'" in text
+    assert len(batch.charges) < 39
+
+
+@pytest.mark.parametrize("why", ["changed", "failed"])
+def test_stop_at_a_failure_of_the_try_before(batch: BatchRig, why: str) -> None:
+    if why == "failed":
+        batch.sandbox.fail_next("adsumo", times=1)
+        assert "1 failed" in fails(batch, items(1))
+    else:
+        batch.run(batch.batch(items(1)))
+    batch.retry()
+    given = [item(items(1)[0]["key"], prompt="Another bottle"), *items(3)[1:]] if why == "changed" else items(3)
+    with pytest.raises(AirflowFailException, match="1 failed, 2 waiting"):
+        batch.run(batch.batch(given, on_item_failure="stop"))
+    assert len(batch.charges) == 1
+    batch.clear()
+    assert batch.run(batch.batch(items(3), on_item_failure="stop"))["counts"]["completed"] == 3
 
 
 @pytest.mark.parametrize(("fail_when", "passes"), [("any", False), ("all", True), (0.5, True), (0.1, False)])

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_adgen.compat import AirflowFailException, TaskDeferred
 from airflow_provider_adgen.core.errors import AdGenError
-from tests.support.batch import item, items
+from tests.support.batch import REQUESTS, item, items
 from tests.support.tasks import run_task
 
 if TYPE_CHECKING:
@@ -100,6 +100,26 @@ def test_an_item_that_changed(batch: BatchRig, policy: str, status: str, charges
     assert line["conn_id"] == "adsumo_default", "also where the job is none of the list's requests"
     assert len(batch.charges) == charges
     assert len(batch.files()) == charges, "what was paid for is stored"
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["one left", "none left"])
+def test_an_item_without_a_key_that_is_new_may_be_a_changed_one(batch: BatchRig, gone: bool) -> None:
+    def keyless(prompt: str) -> dict[str, Any]:
+        return {"conn_id": "adsumo_default", "request": {**REQUESTS["adsumo"], "prompt": prompt}}
+
+    first = [keyless("one"), keyless("two")]
+    batch.run(batch.batch(first))
+    changed = [*first[: 1 if gone else 2], keyless("three")]
+    for _ in range(2):
+        batch.retry()
+        assert "1 failed" in fails(batch, changed)
+        assert "on_changed_input" in next(one for one in batch.lines().values() if one["status"] == "failed")["reason"]
+    assert len(batch.charges) == 2
+    batch.retry()
+    assert batch.run(batch.batch(changed, on_changed_input="fresh"))["counts"]["completed"] == len(changed)
+    assert len(batch.charges) == 3
+    batch.retry()
+    assert batch.run(batch.batch(changed))["counts"]["completed"] == len(changed), "it is paid for"
 
 
 def test_order_and_additions_do_not_matter(batch: BatchRig) -> None:

@@ -17,10 +17,14 @@ from tests.support.histories.machine import Memory
 from tests.support.library import memory_stores
 
 FIRST, _, LAST = os.environ.get("ADGEN_HISTORIES", "0:50").rpartition(":")
+KEPT = {1159}
+"""Histories in which something went wrong once: what a refused item had set aside kept others from a budget."""
+
+SEEDS = sorted({*range(int(FIRST or 0), int(LAST))} | KEPT)
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("seed", range(int(FIRST or 0), int(LAST)))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_each_item_is_paid_once_or_a_person_is_asked(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     with memory_stores(Memory) as attach:
         history = History(seed, attach, monkeypatch)

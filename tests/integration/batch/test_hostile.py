@@ -122,6 +122,17 @@ def test_a_lost_submission_is_settled_although_the_budget_is_used_up(batch: Batc
     assert len(batch.charges) == 2
 
 
+@pytest.mark.parametrize("on_insufficient", ["fail", "wait"])
+@pytest.mark.parametrize("max_in_flight", [1, 100])
+def test_what_was_refused_leaves_room_in_a_budget(batch: BatchRig, on_insufficient: str, max_in_flight: int) -> None:
+    batch.patch.setenv("AIRFLOW__ADGEN__BUDGETS", '{"adsumo_default": {"day": 1}}')
+    batch.sandbox.fault("status", "adsumo", method="POST", status=400, message="This is not allowed")
+    policy: dict[str, Any] = {"on_insufficient": on_insufficient, "max_in_flight": max_in_flight}
+    fails(batch, items(2), submit_timeout=600, **policy)
+    assert sorted(batch.statuses().values()) == ["completed", "refused"]
+    assert len(batch.charges) == 1
+
+
 def test_nothing_is_paid_for_a_removed_item_when_its_submission_is_dismissed(batch: BatchRig) -> None:
     given = items(3, "sume")
     batch.sandbox.fault("drop", "sume", method="POST", when="before")

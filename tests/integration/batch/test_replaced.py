@@ -40,12 +40,6 @@ def test_a_generated_key_that_is_new_counts_as_a_changed_item(batch: BatchRig, u
     assert (made["counts"]["completed"], len(batch.charges)) == (2, 3)
 
 
-def test_items_that_come_to_a_list_without_keys_are_new(batch: BatchRig) -> None:
-    batch.run(batch.batch([bare("a")]))
-    batch.retry()
-    assert batch.run(batch.batch([bare("a"), bare("b")]))["counts"]["completed"] == 2
-
-
 def test_a_deleted_connection_is_the_trouble_of_its_items(batch: BatchRig, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TaskDeferred):
         batch.batch([*items(2, "sume"), item("other")]).execute(batch.context())

@@ -83,6 +83,75 @@ def test_another_choice_that_was_made_is_used(batch: BatchRig, library: str) -> 
     assert {line["conn_id"] for line in batch.lines().values()} == {"sume_default"}
 
 
+def two(batch: BatchRig) -> list[dict[str, Any]]:
+    """Let another run make one of two items."""
+    week(batch, 1, [item("a")], library=f"file://{batch.folder / 'library'}")
+    return [item("a"), item("b")]
+
+
+def other_try(batch: BatchRig, given: Any, **fields: Any) -> Any:
+    return batch.run(batch.batch(given, **fields), run_id="week-2")
+
+
+@pytest.mark.parametrize("how", ["retry", "clear"])
+@pytest.mark.parametrize("change", ["too old", "no library"])
+def test_what_one_try_reused_is_not_paid_by_the_next(batch: BatchRig, library: str, how: str, change: str) -> None:
+    given, age = two(batch), 3600 if change == "too old" else None
+    batch.sandbox.fault("status", "adsumo", method="POST", status=401, times=1)
+    with pytest.raises(Exception, match="1 reused, 1 waiting"):
+        week(batch, 2, given, library=library, reuse_max_age=age)
+    for path in (batch.folder / "ledger").rglob("snapshot-*"):
+        path.unlink()  # they are there for speed only
+    batch.clock.move(7200)
+    (batch.retry if how == "retry" else batch.clear)()
+    fields: dict[str, Any] = {"max_credits": 1}
+    fields |= {"library": library, "reuse_max_age": age} if age else {}
+    told = other_try(batch, given, **fields)
+    assert (told["counts"]["reused"], told["counts"]["completed"]) == (1, 1)
+    assert len(batch.charges) == 2
+    assert batch.lines()["a"]["generation"]["creatives"][0]["uri"]
+
+
+def test_what_was_reused_is_made_when_its_file_is_gone(batch: BatchRig, library: str) -> None:
+    given = two(batch)
+    week(batch, 2, given, library=library)
+    Path(batch.lines()["a"]["generation"]["creatives"][0]["uri"].removeprefix("file://")).unlink()
+    batch.retry()
+    assert other_try(batch, given)["counts"]["completed"] == 2
+    assert len(batch.charges) == 3
+
+
+def test_what_was_reused_is_made_anew_where_that_is_asked_for(batch: BatchRig, library: str) -> None:
+    given = two(batch)
+    week(batch, 2, given, library=library, on_clear="fresh")
+    batch.clear()
+    assert other_try(batch, given, library=library, on_clear="fresh")["counts"]["completed"] == 2
+    assert len(batch.charges) == 4
+
+
+@pytest.mark.parametrize("how", ["retry", "clear"])
+def test_what_was_reused_and_rejected_is_made_anew(batch: BatchRig, library: str, how: str) -> None:
+    given = two(batch)
+    week(batch, 2, given, library=library)
+    made = batch.lines()["a"]["generation"]["id"]
+    digest = next(
+        path.name[:64] for path in (batch.folder / "library" / "entries").rglob("*.json") if made in path.read_text()
+    )
+    Library(library).reject(digest, made, by="somebody")
+    (batch.retry if how == "retry" else batch.clear)()
+    assert other_try(batch, given, library=library)["counts"]["completed"] == 2
+    assert len(batch.charges) == 3
+
+
+def test_a_reused_item_whose_request_changed_is_another_creative(batch: BatchRig, library: str) -> None:
+    given = two(batch)
+    week(batch, 2, given, library=library)
+    batch.retry()
+    changed = [item("a", prompt="Another bottle"), given[1]]
+    assert other_try(batch, changed, library=library)["counts"]["completed"] == 2
+    assert len(batch.charges) == 3
+
+
 def test_a_library_that_cannot_be_read_stops_the_items(batch: BatchRig, library: str) -> None:
     week(batch, 1, items(2), library=library)
     for path in (batch.folder / "library").rglob("*.json"):
@@ -92,20 +161,34 @@ def test_a_library_that_cannot_be_read_stops_the_items(batch: BatchRig, library:
     assert len(batch.charges) == 2, "what cannot be read is not absent"
 
 
-def test_a_rejected_creative_is_made_again(batch: BatchRig, library: str) -> None:
-    week(batch, 1, items(2), library=library)
-    line = batch.lines()["product-0000/hero"]
+def reject(batch: BatchRig, library: str, key: str) -> None:
+    line = batch.lines()[key]
     digest = next(
         path.name[:64]
         for path in (batch.folder / "library" / "entries").rglob("*.json")
         if line["generation"]["id"] in path.read_text()
     )
     Library(library).reject(digest, line["generation"]["id"], by="somebody")
+
+
+def test_a_rejected_creative_is_made_again(batch: BatchRig, library: str) -> None:
+    week(batch, 1, items(2), library=library)
+    reject(batch, library, "product-0000/hero")
     batch.try_number, batch.max_tries = 2, 2
     told = batch.run(batch.batch(items(2), library=library), run_id="week-1")
     assert told["counts"]["completed"] == 2
     assert len(batch.charges) == 3, "after a clear, the rejected one is made anew"
     assert week(batch, 2, items(2), library=library)["counts"]["reused"] == 2
+
+
+def test_a_rejected_creative_is_made_again_although_its_request_has_changed(batch: BatchRig, library: str) -> None:
+    week(batch, 1, items(2), library=library)
+    reject(batch, library, "product-0000/hero")
+    batch.try_number, batch.max_tries = 2, 2
+    changed = batch.batch(items(2, prompt="A blue bottle"), library=library, on_changed_input="reattach")
+    assert batch.run(changed, run_id="week-1")["counts"]["completed"] == 2
+    assert len(batch.charges) == 3
+    assert {line["conn_id"] for line in batch.lines().values()} == {"adsumo_default"}
 
 
 def test_everything_fresh_ignores_the_library(batch: BatchRig, library: str) -> None:

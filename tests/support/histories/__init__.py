@@ -7,5 +7,6 @@ Random histories of batches in virtual time: the real batch, over vendors, a sto
 - :mod:`.machine` has time, storage and network, and lets processes die, freeze and be told to stop at any request.
 - :mod:`.batches` runs the tries of a batch, and does what people do: clear, edit, answer, rotate keys.
 - :mod:`.judge` compares the vendors' books with what was recorded, stored and told.
+- :mod:`.themes` say what happens often.
 - :mod:`.history` draws one history from a seed, and runs it.
 """

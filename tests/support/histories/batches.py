@@ -32,10 +32,11 @@ MAKERS: dict[str, Callable[[str], dict[str, Any]]] = {
 
 @dataclass
 class Wanted:
-    """One item as its author wants it just now."""
+    """One item as its author wants it just now, and since when."""
 
     choices: list[str]
     version: int = 1
+    edited: float = 0.0
 
 
 @dataclass
@@ -46,6 +47,9 @@ class Try:
     :param end: ``succeeded``, ``failed``, ``failed for good``, ``died`` or ``given up``.
     :param error: what it said.
     :param told: what it returned.
+    :param keys: of the items that stood in its list when it began.
+    :param began: Unix time.
+    :param calm: the vendors at which nothing went wrong; none where something went wrong elsewhere.
     """
 
     number: int
@@ -53,7 +57,9 @@ class Try:
     error: str = ""
     told: dict[str, Any] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
+    began: float = 0.0
     seconds: float = 0.0
+    calm: frozenset[str] = frozenset()
 
 
 class Batch:
@@ -78,10 +84,11 @@ class Batch:
         self.tries: list[Try] = []
         self.results: str | None = None
         self.answers: list[tuple[float, str, str]] = []
+        self.attached: dict[str, float] = {}
         self.dismissed: set[str] = set()
         self.risks: dict[int, set[str]] = {}
         self.requests, self.began = 0, 0.0
-        self.froze = False
+        self.froze = self.hit = False
         self.has_twin = False
         self.wrong: list[str] = []
 
@@ -110,49 +117,73 @@ class Batch:
     # --- one try ------------------------------------------------------------------------------------------------------
 
     def run(
-        self, fates: Callable[[], Fate], *, leaves: float = 0.0, dead_triggers: float = 0.0, skew: float = 0.0
+        self,
+        fates: Callable[[], Fate],
+        *,
+        edits: Callable[[], None] = lambda: None,
+        leaves: float = 0.0,
+        dead_triggers: float = 0.0,
+        skew: float = 0.0,
     ) -> Try:
         """
         Run one try to its end.
 
         :param fates: returns what happens to its next process.
+        :param edits: is called between its legs: a DAG file may change, and templates render differently by the minute.
         :param leaves: the share of deferrals after which the task is given up (it is cleared, or marked as failed).
         :param dead_triggers: the share of triggers that end without an event.
         :param skew: seconds by which a worker's clock is off, at most; each leg may run on another one.
         """
         self.number, self.requests = self.number + 1, 0
-        number, keys = self.number, tuple(self.listed)
+        number, keys, self.hit = self.number, tuple(self.listed), False
         ti = FakeTaskInstance(dag_id=self.name, run_id="r", try_number=number, max_tries=self.max_tries)
-        items = self.items()
         self.machine.say(f"try {number} of {', '.join(keys)}")
         began = self.began = self.machine.time
-        ended = self._legs(ti, items, fates, leaves, dead_triggers, skew)
-        done = Try(number, *ended, keys, self.machine.time - began)
+        before = self._troubles()
+        ended = self._legs(ti, fates, edits, leaves, dead_triggers, skew)
+        same = {name for name, said in self._troubles().items() if said == before[name]}
+        calm = frozenset() if self.hit or self.machine.forbidden_since is not None else frozenset(same)
+        done = Try(number, *ended, keys, began, self.machine.time - began, calm)
         self.results = ti.xcoms.get("results", self.results)
         said = done.error.partition("\n")[0] or done.told.get("counts")
         self.machine.say(f"try {number} {done.end}: {said}")
         self.tries.append(done)
         return done
 
+    def _troubles(self) -> dict[str, Any]:
+        return {name: (shop.disturbed, shop.key) for name, shop in self.machine.shops.items()}
+
     def _legs(
-        self, ti: Any, items: Any, fates: Callable[[], Fate], leaves: float, dead: float, skew: float
+        self, ti: Any, fates: Callable[[], Fate], edits: Callable[[], None], leaves: float, dead: float, skew: float
     ) -> tuple[str, str, dict[str, Any]]:
         chance = random.Random(self.machine.rng.random())
         method: str | None = None
         kwargs: dict[str, Any] = {}
+        versions = {key: self.wanted[key].version for key in self.listed}
         for _ in range(MOST_LEGS):
             fate = fates()
+            self.hit |= fate != Fate()
             operator = GenerateBatchOperator(
                 task_id="make",
                 retries=RETRIES,
-                items=items,
+                items=self.items(),
                 destination=f"{self.base}/ads-{self.name}",
                 poll_interval=chance.choice([5.0, 15.0]),
                 **self.fields,
             )
             fresh = self.on["on_clear"] == "fresh" and ti.max_tries > RETRIES
             off = chance.uniform(-skew, skew)
-            process = Process(self.machine, self, fate, self.machine.time, skew=off, fresh=fresh, operator=operator)
+            process = Process(
+                self.machine,
+                self,
+                fate,
+                self.machine.time,
+                number=ti.try_number,
+                versions=versions,
+                skew=off,
+                fresh=fresh,
+                operator=operator,
+            )
             name = threading.current_thread().name
             self.froze |= fate.seconds > 0
             self.machine.processes[name] = process
@@ -176,7 +207,9 @@ class Batch:
             if chance.random() < leaves:
                 return "given up", "", {}
             over = self.machine.wait(trigger)
+            edits()
             if chance.random() < dead:
+                self.hit = True
                 method, kwargs = TRIGGER_FAILED, {"error": "the trigger died"}
             else:
                 method, kwargs = "execute_complete", {"event": {"id": "", "status": "collect", "over": over}}

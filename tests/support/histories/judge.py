@@ -23,12 +23,15 @@ from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.resolution import GONE, NOT_SUBMITTED, variable_name
 
 if TYPE_CHECKING:
-    from tests.support.histories.batches import Batch, Try
+    from tests.support.histories.batches import Batch, Try, Wanted
     from tests.support.histories.machine import Machine
     from tests.support.histories.vendors import Job
 
 SLACK = 15_000.0
 """Seconds that a try may take beyond what its author allows: for what is frozen, and for the triggers."""
+
+KEY_TELLS = 23 * 3600.0
+"""Seconds for which a submission at Adsumo is repeated with its key."""
 
 DISMISSED = "a person declared that it was not submitted"
 
@@ -52,7 +55,12 @@ class Judge:
         self.wrong: list[str] = []
         self.rejected: dict[str, float] = {}
         self.given_up: set[str] = set()
+        self.lost: dict[str, float] = {}
         self._read: dict[str, Record] = {}
+        # What is recorded, and where, at this step of the history.
+        self._known_at = -1
+        self._known: dict[str, Record] = {}
+        self._folders: dict[str, list[str]] = {}
         for shop in machine.shops.values():
             shop.sold = self.sale
 
@@ -60,14 +68,22 @@ class Judge:
 
     def record(self, batch: Batch, key: str) -> Record:
         """Return what is recorded of an item, as the storage has it."""
-        prefix = f"/shop/ledger/{batch.name}/r/make/-1/{item_folder(key)}/"
-        found = []
-        for path, file in self.machine.fs.store.items():
-            if path.startswith(prefix) and path.endswith(".json"):
-                if path not in self._read:
-                    self._read[path] = Record.from_json(json.loads(file.getvalue()), where=path)
-                found.append(self._read[path])
-        return Record.merged(found)
+        if self._known_at != self.machine.steps:
+            self._known_at = self.machine.steps
+            self._known.clear()
+            self._folders.clear()
+            for path in self.machine.fs.store:
+                if "/item-" in path and path.endswith(".json"):
+                    self._folders.setdefault(path.rpartition("/")[0], []).append(path)
+        folder = f"/shop/ledger/{batch.name}/r/make/-1/{item_folder(key)}"
+        if folder not in self._known:
+            self._known[folder] = Record.merged(self._parsed(path) for path in self._folders.get(folder, ()))
+        return self._known[folder]
+
+    def _parsed(self, path: str) -> Record:
+        if path not in self._read:
+            self._read[path] = Record.from_json(json.loads(self.machine.fs.store[path].getvalue()), where=path)
+        return self._read[path]
 
     def attempt_of(self, job: Job) -> Attempt | None:
         """Return the attempt that a job is recorded for."""
@@ -92,10 +108,29 @@ class Judge:
         self.machine.say(f"{job.vendor} charges {job.id} for {job.key} version {job.version}; it ends as {job.end}")
         if job.forbidden:
             self.wrong.append(f"{job.id} was bought while [adgen] spending was forbidden")
+        self._is_of_its_try(job)
         for before in self.sold:
             if before.key == job.key and not self._may_follow(before, job):
                 self.wrong.append(f"{job.key} was paid twice: {before.id} at {before.vendor}, then {job.id}")
         self.sold.append(job)
+
+    def _is_of_its_try(self, job: Job) -> None:
+        """The items of a try are those of its beginning, and not more of them are under way than its author allows."""
+        batch: Batch = job.buyer
+        repeated = any(
+            one.phase == "intent" and one.try_number != job.number for one in self.record(batch, job.key).attempts
+        )
+        if job.version != str(job.versions.get(job.key)) and not repeated:
+            self.wrong.append(f"{job.id} is for {job.key} in version {job.version}; its try began with {job.versions}")
+        since = job.at - batch.fields["timeout"] + 2 * self.skew  # what is older may not be waited for any more
+        under_way = [
+            one
+            for one in self.sold
+            if one.buyer is batch and one.ends_at > job.at and one.at > since and self.attempt_of(one) is not None
+        ]
+        most = batch.fields.get("max_in_flight", 100)
+        if len(under_way) >= most and not (batch.froze or batch.has_twin or repeated):
+            self.wrong.append(f"{job.id} is one more than the {most} jobs that {batch.name} may have under way")
 
     def _may_follow(self, before: Job, job: Job) -> bool:
         over = before.ends_at <= job.at
@@ -106,8 +141,8 @@ class Judge:
                 return True  # nobody promises anything about these two
             if before.fresh or job.fresh:
                 return True  # who pays anew claims nothing
-            given_up = {*self.rejected, *self.given_up, *before.buyer.dismissed}
-            return badly or before.id in given_up or self._overtaken(before, job)
+            given_up = {*self.rejected, *self.given_up, *self.lost, *before.buyer.dismissed}
+            return badly or before.id in given_up or self._overtaken(before, job) or self._too_old(before, job)
         on, cleared = batch.on, any(at >= before.at for at in batch.clears)
         if badly and on["on_failed"] is None and before.end in self.machine.shops[before.vendor].refunds:
             return True
@@ -127,11 +162,16 @@ class Judge:
         if any(what == before.id for _, _, what in batch.answers):
             return False  # a person has found it
         if on["on_unknown_submission"] == "resubmit" and (batch.froze or self.attempt_of(before) is None):
-            risks = batch.risks.setdefault(batch.number, set())
+            risks = batch.risks.setdefault(job.number, set())
             risks.add(job.id)  # of this try, one submission may follow one that nobody knows about
             self.given_up.add(before.id)
             return batch.froze or len(risks) <= 1
         return False
+
+    def _too_old(self, before: Job, job: Job) -> bool:
+        oldest, attempt = job.buyer.fields.get("reuse_max_age"), self.attempt_of(before)
+        since = attempt.submitted_at if attempt is not None else None
+        return oldest is not None and (since or before.at) + oldest - 2 * self.skew - 1 <= job.at
 
     def _overtaken(self, before: Job, job: Job) -> bool:
         """Whether a person had said that nothing was submitted, and a frozen process posted it after that."""
@@ -164,6 +204,8 @@ class Judge:
             if not there:
                 batch.dismissed |= {job.id for job in jobs}
             batch.answers.append((now, key, says))
+            if there:
+                batch.attached[attempt.uid] = now
             self.machine.variables[variable_name(attempt.uid)] = says
             self.machine.say(f"a person says of {key}: {says}")
 
@@ -175,6 +217,15 @@ class Judge:
                 job.deleted = True
                 self.machine.say(f"{job.vendor} deletes {job.id}")
                 return
+
+    def lose_a_file(self) -> None:
+        """Somebody deletes a stored file."""
+        paths = [path for path in self.machine.fs.store if "/ads-" in path and path.endswith(".png")]
+        if paths:
+            path = self.machine.rng.choice(sorted(paths))
+            job_id = self.machine.fs.store.pop(path).getvalue().decode()
+            self.lost.setdefault(job_id, self.machine.time)
+            self.machine.say(f"somebody deletes the file of {job_id}")
 
     # --- a try --------------------------------------------------------------------------------------------------------
 
@@ -197,10 +248,10 @@ class Judge:
             )
         for line in lines:
             if line["status"] in {"completed", "reused"}:
-                self._has_files(batch, line)
-            rejected_at = self.rejected.get((line["generation"] or {}).get("id", ""), math.inf)
-            if line["status"] == "reused" and rejected_at < self.machine.time - done.seconds:
-                self.wrong.append(f"{batch.name}: {line['key']} is {line['generation']['id']}, which was rejected")
+                self._has_files(batch, line, done)
+                self._is_wanted(batch, line, done)
+            if line["status"] == "unknown" and line["key"] in done.keys and not batch.has_twin:
+                self._may_stay_unknown(batch, line["key"], done)
             if line["status"] in {"refused", "waiting", "skipped"} and not batch.has_twin:
                 self._has_nothing(batch, line)
         if done.end != "succeeded":
@@ -227,19 +278,52 @@ class Judge:
             attempts = self.record(job.buyer, job.key).attempts
             if any(one.phase == "intent" and one.key == attempt.key for one in attempts):
                 return 0  # the vendor said so to a second posting; the first one counts, which stays unknown
+        if job.deleted and attempt is not None and attempt.refunded is None:
+            return job.price  # nobody has seen how it ended: what it cost stays counted
         over = job.ends_at <= self.machine.time
         return 0 if over and job.end in self.machine.shops[job.vendor].refunds else job.price
 
     def _has_nothing(self, batch: Batch, line: dict[str, Any]) -> None:
         anew = batch.on["on_clear"] == "fresh" or batch.on["on_changed_input"] == "fresh" or self.rejected
         for job in self.sold:
-            badly = job.end != "completed" and job.ends_at <= self.machine.time
+            badly = job.deleted or (job.end != "completed" and job.ends_at <= self.machine.time)
             mine = (job.buyer, job.key) == (batch, line["key"]) and self.attempt_of(job) is not None
             if mine and not badly and not anew:
                 self.wrong.append(f"{batch.name}: {job.key} is {line['status']}, and has {job.id}")
 
-    def _has_files(self, batch: Batch, line: dict[str, Any]) -> None:
+    def _is_wanted(self, batch: Batch, line: dict[str, Any], done: Try) -> None:
+        """What a person rejected, or what is too old, is not used again."""
+        made, reused = (line["generation"] or {}).get("id", ""), line["status"] == "reused"
+        rejected_at = self.rejected.get(made, math.inf)
+        anew = batch.on["on_clear"] == "missing" and any(rejected_at < at <= done.began for at in batch.clears)
+        if rejected_at < done.began and (reused or (self.shared and anew)):
+            self.wrong.append(f"{batch.name}: {line['key']} is {made}, which was rejected")
+        job = next((one for one in self.sold if one.id == made), None)
+        attempt, oldest = self.attempt_of(job) if job is not None else None, batch.fields.get("reuse_max_age")
+        if reused and attempt is not None and oldest is not None:
+            age = done.began - (attempt.submitted_at or attempt.began_at)
+            if age > oldest + 2 * self.skew + 1:
+                self.wrong.append(f"{batch.name}: {line['key']} is {made}, which was {age:.0f} s old")
+
+    def _may_stay_unknown(self, batch: Batch, key: str, done: Try) -> None:
+        """An answer of a person, or a key that tells, settles a submission in a try in which nothing goes wrong."""
+        attempt = self.record(batch, key).open
+        if attempt is None or attempt.vendor not in done.calm:
+            return
+        if batch.attached.get(attempt.uid, math.inf) < done.began:
+            self.wrong.append(f"{batch.name}: {key} stays unknown, although a person has named its job")
+        tells = attempt.vendor == "adsumo" and not attempt.unknown and len(attempt.statuses) < 3
+        in_time = done.began + done.seconds < attempt.began_at + KEY_TELLS - self.skew
+        unchanged = batch.wanted[key].edited < attempt.began_at - self.skew and batch.fields["max_in_flight"] > 2
+        goes_on = batch.on["on_item_failure"] == "continue" and batch.on["on_insufficient"] == "wait"
+        if tells and in_time and unchanged and goes_on and done.seconds < batch.fields["submit_timeout"] / 2:
+            self.wrong.append(f"{batch.name}: {key} stays unknown, although its key tells what became of it")
+
+    def _has_files(self, batch: Batch, line: dict[str, Any], done: Try) -> None:
         made = line["generation"] or {}
+        lost_at = self.lost.get(made.get("id", ""))
+        if lost_at is not None and (line["status"] == "completed" or lost_at >= done.began):
+            return
         files = [one["uri"].partition("@")[2] for one in made.get("creatives", [])]
         texts = {self.machine.fs.store[one].getvalue() for one in files if one in self.machine.fs.store}
         job = next((one for one in self.sold if one.id == made.get("id")), None)
@@ -252,9 +336,9 @@ class Judge:
         """A batch has not succeeded, although nothing went wrong for long: there must be a reason."""
         if not batch.results and "more than its max_credits" not in batch.tries[-1].error:
             self.wrong.append(f"{batch.name} has no results: {batch.tries[-1].error}")
-        scarce = bool(self.budgets) or "max_credits" in batch.fields
         for line in batch.lines():
             key, status = line["key"], line["status"]
+            scarce = self._is_scarce(batch, batch.wanted[key])
             mine = [job for job in self.sold if job.buyer is batch and job.key == key]
             wanted = batch.wanted[key]
             banned = any(key in shop.banned for shop in self.machine.shops.values())
@@ -286,7 +370,7 @@ class Judge:
         for job in self.sold:
             if not self._excused(job):
                 self.wrong.append(f"{job.id} of {job.key} was paid for by {job.buyer.name}, and nothing tells of it")
-            elif self.attempt_of(job) is not None and job.leaves_a_file and job.id not in stored:
+            elif self.attempt_of(job) is not None and job.leaves_a_file and job.id not in {*stored, *self.lost}:
                 self.wrong.append(f"{job.id} of {job.key} is recorded by {job.buyer.name}, and its file is not stored")
             attempt = self.attempt_of(job)
             if attempt is not None and attempt.spent != self._booked(job):
@@ -294,6 +378,34 @@ class Judge:
         self._budgets()
         for batch in self.batches:
             self._limits(batch)
+
+    def left(self, conn_id: str) -> tuple[int, int]:
+        """Return what is left of an account's budget, at least and at most: nobody may know what was accepted."""
+        vendor, today = conn_id.partition("_")[0], day_of(self.machine.time)
+        known: Counter[str] = Counter()
+        perhaps: Counter[str] = Counter()
+        for batch in self.batches:
+            for key in batch.wanted:
+                for one in self.record(batch, key).attempts:
+                    if one.vendor == vendor:
+                        where = perhaps if one.phase == "intent" else known
+                        where[day_of(one.began_at)] += one.spent
+        least, most = [], []
+        for period, limit in self.budgets[conn_id].items():
+            days = [day for day in {*known, *perhaps} if period == "month" or day == today]
+            most.append(limit - sum(known[day] for day in days))
+            least.append(most[-1] - sum(perhaps[day] for day in days))
+        return max(0, min(least)), max(0, min(most))
+
+    def _is_scarce(self, batch: Batch, wanted: Wanted) -> bool:
+        """Whether there may be too little for an item at each of its accounts."""
+        if "max_credits" in batch.fields:
+            return True
+        return any(
+            self.left(f"{vendor}_default")[0] < max(self.machine.shops[vendor].prices.values())
+            for vendor in {one.split()[0] for one in wanted.choices}
+            if f"{vendor}_default" in self.budgets
+        )
 
     def _budgets(self) -> None:
         spent: Counter[tuple[str, str]] = Counter()

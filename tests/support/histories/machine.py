@@ -48,7 +48,7 @@ BEGIN = 1_794_830_400.0
 """2026-11-16, 12:00 UTC: far from the month's ends, and from midnight."""
 
 MOST_REQUESTS = 10_000
-"""Requests of one try, beside five a second. More of them lead nowhere."""
+"""Requests of one try, beside one a second. More of them lead nowhere."""
 
 
 class Killed(BaseException):
@@ -72,6 +72,7 @@ class Fate:
     :param stops: it is told to stop there (SIGTERM).
     :param timed_out: from there on the main thread's next wait ends with the task's timeout.
     :param broken: from this one to that one, the storage fails with this share.
+    :param deaf: with this share, it cannot read what people have said.
     """
 
     dies: int = 0
@@ -82,16 +83,24 @@ class Fate:
     stops: int = 0
     timed_out: int = 0
     broken: tuple[int, int, float] = (0, 0, 0.0)
+    deaf: float = 0.0
 
 
 @dataclass(eq=False)
 class Process:
-    """One process of a task."""
+    """
+    One process of a task.
+
+    :param number: of its try.
+    :param versions: of the items' texts when that try began.
+    """
 
     machine: Machine
     batch: Any
     fate: Fate
     began: float
+    number: int = 0
+    versions: dict[str, int] = field(default_factory=dict)
     skew: float = 0.0
     fresh: bool = False
     dead: bool = False
@@ -188,7 +197,7 @@ class Machine(Stage):
         self.steps += 1
         process.requests += 1
         process.batch.requests += 1
-        if process.batch.requests > MOST_REQUESTS + 5 * (self.time - process.batch.began):
+        if process.batch.requests > MOST_REQUESTS + self.time - process.batch.began:
             self.wrong.append(f"{process.batch.name} sends one request after the other: {self.told[-1]}")
             process.dead = True
             raise Killed
@@ -229,6 +238,13 @@ class Machine(Stage):
         self.reached("after http", request.endpoint)
         content = value if isinstance(value, bytes) else json.dumps(value).encode()
         return Answer(status, {"content-type": "application/json", **headers}, content)
+
+    def said(self, name: str, default: str | None = None) -> str | None:
+        """Return what a person has said, as an Airflow Variable."""
+        process = self.process
+        if process is not None and process.fate.deaf and self.rng.random() < process.fate.deaf:
+            raise OSError("the API server does not answer")
+        return self.variables.get(name, default)
 
     def shop_of(self, url: str) -> Shop:
         return next(one for one in self.shops.values() if url.startswith(f"https://{one.host}/"))
@@ -469,6 +485,6 @@ def build(machine: Machine, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(objects, "_LOCKS", (contextlib.nullcontext(),))
     patch.setattr("airflow_provider_adgen.operators.batch.WorkerWatch", lambda *_, **__: Watch(machine))
     patch.setattr("airflow_provider_adgen.triggers.batch.wait_on_worker", waited)
-    patch.setattr("airflow.sdk.Variable.get", lambda name, default=None: machine.variables.get(name, default))
+    patch.setattr("airflow.sdk.Variable.get", machine.said)
     patch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=chance.getrandbits(128), version=4))
     patch.setattr(random, "Random", Steady)

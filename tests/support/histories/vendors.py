@@ -74,6 +74,8 @@ class Job:
     :param began: Unix time at which that process began.
     :param fresh: that process looked nothing up and claimed nothing, because everything was to be paid anew.
     :param forbidden: spending was forbidden since before that process began.
+    :param number: of that process's try.
+    :param versions: of the items' texts when that try began.
     :param end: how it ends.
     :param hidden_until: Unix time before which the vendor says that there is no such job.
     """
@@ -87,6 +89,8 @@ class Job:
     began: float
     fresh: bool
     forbidden: bool
+    number: int
+    versions: dict[str, int]
     at: float
     price: int
     ends_at: float
@@ -108,6 +112,9 @@ class Shop:
     """
     One vendor.
 
+    It keeps count of what goes wrong at it (``disturbed``). Some jobs fail (``sick`` times their share), some take
+    long (``lazy``), and some are not found at once (``shy``).
+
     :param rng: decides how things go wrong, how long jobs take, and how they end.
     :param now: the true time.
     """
@@ -123,9 +130,11 @@ class Shop:
         self.weather, self.until = FINE, 0.0
         self.key = f"{self.name}_key_1"
         self.balance = 1_000_000
+        self.sick = 1.0
         self.jobs: dict[str, Job] = {}
         self.banned: set[str] = set()
         self.lazy, self.shy = 0.1, 0.1
+        self.disturbed = 0
         self.sold: Callable[[Job], None] = lambda _job: None
 
     # --- what is asked ------------------------------------------------------------------------------------------------
@@ -175,6 +184,7 @@ class Shop:
         for name, share in shares.items():
             drawn -= share
             if drawn < 0:
+                self.disturbed += 1
                 return name
         return ""
 
@@ -186,8 +196,11 @@ class Shop:
         return headers.get("Authorization") == f"Bearer {self.key}"
 
     def _wrong(self, status: int, code: str, headers: Mapping[str, str] | None = None) -> Reply:
-        value = {"error": {"code": code, "message": f"This is wrong ({status})."}}
-        return status, {"content-type": "application/json", **(headers or {})}, value
+        self.disturbed += 1
+        return status, headers or {}, self._trouble(code, f"This is wrong ({status}).")
+
+    def _trouble(self, code: str, message: str) -> dict[str, Any]:
+        return {"error": {"code": code, "message": message}}
 
     # --- selling ------------------------------------------------------------------------------------------------------
 
@@ -208,7 +221,7 @@ class Shop:
         seconds = self.rng.uniform(5, 300) if self.rng.random() >= self.lazy else self.rng.uniform(2000, 9000)
         drawn, end = self.rng.random(), "completed"
         for word, share in self.ends.items():
-            drawn -= share
+            drawn -= share * self.sick
             if drawn < 0:
                 end = word
                 break
@@ -224,6 +237,8 @@ class Shop:
             began=who.began if who is not None else now,
             fresh=who is not None and who.fresh,
             forbidden=who is not None and who.forbidden,
+            number=who.number if who is not None else 0,
+            versions=who.versions if who is not None else {},
             at=now,
             price=price,
             ends_at=now + seconds,
@@ -328,7 +343,7 @@ class Sume(Shop):
 
     name = "sume"
     host = "www.sume.so"
-    ends: ClassVar[dict[str, float]] = {"failed": 0.1, "canceled": 0.02, "expired": 0.04}
+    ends: ClassVar[dict[str, float]] = {"failed": 0.1, "canceled": 0.05, "expired": 0.04}
     prices: ClassVar[dict[str, int]] = {"image": 5}
 
     def kind_of(self, path: str) -> str:
@@ -365,7 +380,7 @@ class Cutx(Shop):
 
     name = "cutx"
     host = "cutx.example"
-    ends: ClassVar[dict[str, float]] = {"failed": 0.2, "canceled": 0.02, "expired": 0.02}
+    ends: ClassVar[dict[str, float]] = {"failed": 0.2, "canceled": 0.05, "expired": 0.02}
     refunds = frozenset({"failed"})
     prices: ClassVar[dict[str, int]] = {"static-ad": 3, "video": 40}
 
@@ -379,8 +394,8 @@ class Cutx(Shop):
     def job_id(self, number: int) -> str:
         return f"c1b2c3d4-e5f6-4890-abcd-{number:012d}"
 
-    def _wrong(self, status: int, code: str, headers: Mapping[str, str] | None = None) -> Reply:
-        return status, {**(headers or {})}, {"error": code, "message": f"This is wrong ({status})."}
+    def _trouble(self, code: str, message: str) -> dict[str, Any]:
+        return {"error": code, "message": message}
 
     def _known(self, headers: Mapping[str, str], body: dict[str, Any]) -> Reply | None:
         job = self._keys.get(body.get("idempotencyKey", ""))

@@ -543,6 +543,22 @@ def test_what_a_batch_was_refused_can_be_drawn_again(base: str, budget: Callable
         item.purse.take(25)
 
 
+def test_who_is_covered_may_draw_after_the_batch_has_reserved_more(base: str, budget: Callable[..., None]) -> None:
+    budget(day=80)
+    market, clock = Market(), VirtualTime()
+    items = [Buyer(base, market, clock, name=f"item-{number}") for number in range(4)]
+    purse = items[0].purse
+    for one in items:
+        one.purse = purse
+    assert purse.fill([20, 20, 20]).count == 3
+    items[0].buy(20)  # the others of these have their turns later
+    assert purse.fill([20, 20]).count == 1
+    for one in items[1:]:
+        one.buy(20)
+    purse.flush()
+    assert market.sold.total() == 80
+
+
 def test_a_batch_draws_nothing_more_from_what_was_released(base: str, budget: Callable[..., None]) -> None:
     budget(day=100)
     market, clock = Market(), VirtualTime()
