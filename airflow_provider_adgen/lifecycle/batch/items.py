@@ -88,14 +88,14 @@ class BatchItem:
     generated: bool = False
     problem: str = ""
 
-    @property
-    def sent_first(self) -> tuple[Choice, ...]:
+    def sendable(self, index: int) -> Choice | None:
         """
-        The choice that a try is going to send; none where that has an obstacle.
+        Return one of its choices by its place; None where it cannot be sent in this try, or is not there.
 
-        Where the obstacle moves it to is looked at when it goes there: that is this item's trouble.
+        Where an obstacle moves the item to is looked at when it goes there: that is this item's trouble.
         """
-        return tuple(one for one in self.choices[:1] if one.obstacle is None)
+        choice = self.choices[index] if index < len(self.choices) else None
+        return choice if choice is not None and choice.obstacle is None else None
 
     @property
     def refused(self) -> list[int]:

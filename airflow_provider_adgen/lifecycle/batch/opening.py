@@ -299,7 +299,7 @@ class Opening:
             return
         planned: dict[str, int] = {}
         for item in items:
-            for choice in item.sent_first:
+            if (choice := item.sendable(0)) is not None:
                 planned[choice.conn_id] = planned.get(choice.conn_id, 0) + (
                     self.price(choice, self.request(choice)) or 0
                 )
@@ -315,8 +315,9 @@ class Opening:
         """Refuse a batch that a vendor's documented rations do not let through in time."""
         wanted: dict[str, int] = {}
         for item in items:
-            if item.sent_first and not bought(records.get(item_folder(item.key), Record())):
-                wanted[item.sent_first[0].conn_id] = wanted.get(item.sent_first[0].conn_id, 0) + 1
+            choice = item.sendable(0)
+            if choice is not None and not bought(records.get(item_folder(item.key), Record())):
+                wanted[choice.conn_id] = wanted.get(choice.conn_id, 0) + 1
         for conn_id, number in wanted.items():
             ration = self.account(conn_id).vendor.submit_ration
             if ration is None:
