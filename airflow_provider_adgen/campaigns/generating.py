@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,9 @@ class GenerateCampaignOperator(GenerateBatchOperator):
     Make the planned creatives of a campaign: :class:`.GenerateBatchOperator`, with its promise about money.
 
     Before the first intent it makes sure that each vendor knows the products that its requests are about, and keeps
-    their ids for later runs. Creatives are stored in ``<destination>/<run>/``.
+    their ids for later runs. Items about a product that a vendor refuses go on with their other accounts. Where an
+    account cannot be asked, the items that need it wait for a retry; all others are made, and what is paid for is
+    collected. Creatives are stored in ``<destination>/<run>/``.
 
     :param items: the path of the planned items, a list of items, or an XComArg of either.
     :param destination: the campaign's folder.
@@ -84,20 +87,20 @@ class GenerateCampaignOperator(GenerateBatchOperator):
                     given = self.items if self._given is None else self._given
                     self.items, self._given = self._folder.write(SENT_ITEMS, json_lines(given)), None
                 if self.plan:
-                    self._make_products_known(self._folder, str(self.plan), str(context["ti"].dag_id))
+                    self._make_products_known(self._folder, str(self.plan), context)
                 context["ti"].xcom_push(key=SENT, value=str(self.items))
         return super()._run(context, resumed=resumed, event=event)
 
     def _destination_urls(self) -> dict[str, str]:
         return {str(self.destination): self.gallery_url} if self.gallery_url else {}
 
-    def _make_products_known(self, folder: RunFolder, plan_path: str, project: str) -> None:
-        """Put the vendors' own ids of products into the items; free, and may be repeated."""
-        from airflow_provider_adgen.campaigns.plan import AccountPlan, Plan
+    def _make_products_known(self, folder: RunFolder, plan_path: str, context: Context) -> None:
+        """Put the vendors' own ids of products into the items, or why there are none; may be repeated."""
         from airflow_provider_adgen.campaigns.run_folder import SENT_ITEMS, json_lines, read_items, read_json
+        from airflow_provider_adgen.campaigns.sent_before import SentBefore
         from airflow_provider_adgen.campaigns.vendor_ids import VendorIdMap
-        from airflow_provider_adgen.campaigns.vendor_products import ensure_vendor_products
-        from airflow_provider_adgen.core.briefs import products_of, shop_ids, waits_for, with_vendor_ids
+        from airflow_provider_adgen.campaigns.vendor_products import AccountProducts, ensure_account_products, sendable
+        from airflow_provider_adgen.core.briefs import products_of
         from airflow_provider_adgen.core.errors import InvalidRequest
         from airflow_provider_adgen.hooks.base import AdGenHook
 
@@ -111,24 +114,25 @@ class GenerateCampaignOperator(GenerateBatchOperator):
         library = getattr(self, "library", None)
         ids = VendorIdMap(self.vendor_ids or library or f"{str(self.destination).rstrip('/')}/_adgen")
         accounts = {conn_id: AdGenHook(conn_id).account() for conn_id in sorted(about)}
-        known = {conn_id: ids.read(account) for conn_id, account in accounts.items()}
-        plan = Plan(
-            items=[],
-            accounts={one["conn_id"]: AccountPlan(**one) for one in told["accounts"]},
-            vendor_products=told["vendor_products"],
-        )
-        for conn_id, found in ensure_vendor_products(plan, project=project, known=known).items():
-            ids.add(accounts[conn_id], found)
-            known[conn_id] = {**known[conn_id], **found}
+        known = {conn_id: AccountProducts(ids.read(account)) for conn_id, account in accounts.items()}
+        vendors = {one["conn_id"]: one["vendor"] for one in told["accounts"]}
+        for conn_id, needed in told["vendor_products"].items():
+            account = accounts[conn_id]
+            found = ensure_account_products(
+                vendors[conn_id],
+                conn_id,
+                needed,
+                project=str(context["ti"].dag_id),
+                known=known[conn_id].ids,
+                doubted=ids.doubtful(account),
+                remembered_in=ids.path(account),
+                keep=functools.partial(ids.add, account),
+            )
+            known[conn_id] = found
+        before = SentBefore(folder, context, on_clear=self.on_clear)
         for item in items:
-            # A creative that is used again does not need its other choices to be known.
             item["choices"] = [
-                {
-                    **choice,
-                    "request": with_vendor_ids(choice["request"], known.get(choice["conn_id"], {})),
-                    "reuse_as": shop_ids(choice["request"]),
-                }
+                before.kept(item["key"], sendable(choice, known.get(choice["conn_id"], AccountProducts())), choice)
                 for choice in item["choices"]
-                if not waits_for(choice["request"], known.get(choice["conn_id"], {}))
             ]
         self.items = folder.write(SENT_ITEMS, json_lines(items))

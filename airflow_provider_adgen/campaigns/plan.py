@@ -92,9 +92,9 @@ class Plan:
     :param passed_over: accounts that cannot make a brief that another one makes:
         ``{"brief", "conn_id", "reason", "items"}``.
     :param vendor_products: by connection the products that the vendor itself must know before anything is sent:
-        ``{"fields": [...], "project_id": ..., "products": {<shop's id>: <arguments of ensure_product>}}``. ``fields``
-        are those of the requests that wait for the vendor's ids; see
-        :func:`.vendor_products.ensure_vendor_products`.
+        ``{"fields": [...], "project_id": ..., "products": {<shop's id>: <arguments of ensure_product>},
+        "other_links": [...]}``. ``fields`` are those of the requests that wait for the vendor's ids; ``other_links``
+        are those of the other products. See :func:`.vendor_products.ensure_vendor_products`.
     """
 
     items: list[dict[str, Any]]
@@ -363,6 +363,8 @@ def _add_vendor_products(plan: Plan, rows: Mapping[str, CatalogueRow]) -> None:
                 needed["products"][product_id] = {
                     argument: value for argument, name in PRODUCT_ARGUMENTS.items() if (value := getattr(row, name))
                 }
+    for needed in plan.vendor_products.values():
+        needed["other_links"] = [one.link for name, one in rows.items() if one.link and name not in needed["products"]]
 
 
 def _log(plan: Plan) -> None:

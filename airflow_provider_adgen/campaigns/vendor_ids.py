@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.campaigns.run_folder import read_json
+from airflow_provider_adgen.core.clock import SYSTEM, Clock
 from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.core.identity import digest
 from airflow_provider_adgen.core.scrub import reason, scrub
@@ -23,6 +24,10 @@ what the vendor's product was ``found_by``.
 """
 
 
+YOUNG = 600.0
+"""Seconds for which an id is not doubted: a vendor's list may be behind."""
+
+
 class VendorIdMap:
     """
     The ids by account, one file for each below ``<base>/vendor_products/``.
@@ -30,10 +35,12 @@ class VendorIdMap:
     Two runs that write at once may lose what one of them wrote: it is then found in the vendor's list again.
 
     :param base: a folder: the library, or one that all runs of the campaign share.
+    :param clock: time, injected.
     """
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, clock: Clock = SYSTEM) -> None:
         self._base = base.rstrip("/")
+        self._clock = clock
 
     def _file(self, account: Account) -> tuple[str, str]:
         mark = digest([account.vendor, account.host, account.conn_id])[:32]
@@ -45,9 +52,25 @@ class VendorIdMap:
 
         :raises AdGenError: it cannot be read. A retry may help.
         """
-        found = read_json("/".join(self._file(account)))
-        products: VendorIds = found["products"] if found else {}
+        products: VendorIds = self._load(account).get("products", {})
         return products
+
+    def path(self, account: Account) -> str:
+        """Return the path of an account's file."""
+        return "/".join(self._file(account))
+
+    def _load(self, account: Account) -> dict[str, Any]:
+        return read_json(self.path(account)) or {}
+
+    def doubtful(self, account: Account) -> set[str]:
+        """
+        Return the products whose ids have been known for a while: the vendor may have lost them meanwhile.
+
+        :raises AdGenError: it cannot be read. A retry may help.
+        """
+        told = self._load(account)
+        until = self._clock.now() - YOUNG
+        return {product for product in told.get("products", {}) if told.get("since", {}).get(product, 0.0) < until}
 
     def add(self, account: Account, ids: VendorIds) -> None:
         """
@@ -55,11 +78,14 @@ class VendorIdMap:
 
         :raises AdGenError: they cannot be written. A retry may help, and makes no product again.
         """
-        known = self.read(account)
-        if all(known.get(product) == one for product, one in ids.items()):
+        told = self._load(account)
+        known = told.get("products", {})
+        new = [product for product, one in ids.items() if known.get(product) != one]
+        if not new:
             return
+        since = {**told.get("since", {}), **dict.fromkeys(new, self._clock.now())}
         folder, name = self._file(account)
-        text = json.dumps({"schema": 1, "conn_id": account.conn_id, "products": {**known, **ids}})
+        text = json.dumps({"schema": 1, "conn_id": account.conn_id, "products": {**known, **ids}, "since": since})
         try:
             from airflow.sdk import ObjectStoragePath
 

@@ -67,9 +67,11 @@ class CampaignVerdictOperator(CampaignStep):
             raise AirflowFailException(_nothing_made(failed))
         if made is None:
             shown = "What has a result is published. " if published else ""
+            results = pull(context, self.generate_task_id, "results")
+            where = f"Its log, and {results}, say which and why." if results else "Its log says why."
             raise AirflowFailException(
-                f"{self.generate_task_id} did not end well: creatives are missing. {shown}Its log, and the file that "
-                "its XCom 'results' names, say which and why. Clear it to make what is missing."
+                f"{self.generate_task_id} did not end well: creatives are missing. {shown}{where} Clear it to make "
+                "what is missing."
             )
         said = pull(context, self.review_task_id) if self.review_task_id is not None else None
         if published is None and (said is None or said["approved"]):

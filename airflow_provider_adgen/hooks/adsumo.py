@@ -35,6 +35,7 @@ class AdsumoHook(AdGenHook):
     delete_product, adelete_product = calling(api.delete_product)
     ensure_product, aensure_product = running(products.ensure_product)
     ensure_products, aensure_products = listing(products.ensure_products, Product)
+    find_deleted_products, afind_deleted_products = listing(products.find_deleted_products, str)
     list_avatars, alist_avatars = listing(api.list_avatars, Avatar)
     list_custom_avatars, alist_custom_avatars = listing(api.list_custom_avatars, Avatar)
     create_custom_avatar, acreate_custom_avatar = calling(api.create_custom_avatar)

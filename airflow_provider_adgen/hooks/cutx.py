@@ -32,4 +32,5 @@ class CutxHook(AdGenHook):
     ensure_project, aensure_project = running(products.ensure_project)
     ensure_product, aensure_product = running(products.ensure_product)
     ensure_products, aensure_products = listing(products.ensure_products, Product)
+    find_deleted_products, afind_deleted_products = listing(products.find_deleted_products, str)
     get_me, aget_me = calling(api.get_me)

@@ -241,8 +241,8 @@ class AdsumoEnsureProductOperator(ResourceOperator):
     """
     Return the product of the account that is the shop's, and make it if there is none.
 
-    Whether making it costs credits is not documented. It is found by its link; by its name, where Adsumo or the caller
-    has no link. A retry, and a run next week, find what was made.
+    Whether making it costs credits is not documented. It is found by its link, else by its name, if one product of the
+    account alone has that. A retry, and a run next week, find what was made.
 
     Returns the product as a dictionary, and pushes its ``id``, which product shots and template videos take as
     ``product_id``, as an XCom of its own.
@@ -252,6 +252,7 @@ class AdsumoEnsureProductOperator(ResourceOperator):
     :param description: what it is; needed to make one.
     :param category: for example ``Electronics``; needed to make one.
     :param image_url: a public image of at most 10 MB; needed to make one.
+    :param project_id: refused if given: Adsumo has no projects.
     """
 
     vendor_name: ClassVar[str] = "adsumo"
@@ -265,6 +266,7 @@ class AdsumoEnsureProductOperator(ResourceOperator):
         description: str | None = None,
         category: str | None = None,
         image_url: str | None = None,
+        project_id: str | None = None,
         conn_id: str = "adsumo_default",
         **kwargs: Any,
     ) -> None:

@@ -149,8 +149,8 @@ class CutxEnsureProductOperator(ResourceOperator):
     """
     Return the product of a project that is the shop's, and make it of the shop's page if there is none.
 
-    Costs no credits. It is found by its link; by its name, where CutX or the caller has no link. A retry, and a run
-    next week, find what was made.
+    Costs no credits. It is found by its link, else by its name, if one product of the project alone has that. A retry,
+    and a run next week, find what was made.
 
     Returns the product as a dictionary, and pushes its ``id``, which generations take as ``product_id``, as an XCom of
     its own.
@@ -158,13 +158,25 @@ class CutxEnsureProductOperator(ResourceOperator):
     :param name: its name, to find it by.
     :param project_id: UUID of the project.
     :param link: the product's page, which CutX reads; needed to make one.
+    :param description: refused if given: CutX reads it from the page.
+    :param category: refused if given: CutX reads it from the page.
+    :param image_url: refused if given: CutX reads it from the page.
     """
 
     vendor_name: ClassVar[str] = "cutx"
     pushes_id: ClassVar[bool] = True
 
     def __init__(
-        self, *, name: str, project_id: str, link: str | None = None, conn_id: str = "cutx_default", **kwargs: Any
+        self,
+        *,
+        name: str,
+        project_id: str,
+        link: str | None = None,
+        description: str | None = None,
+        category: str | None = None,
+        image_url: str | None = None,
+        conn_id: str = "cutx_default",
+        **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=conn_id, **kwargs)
         self.assign(locals())

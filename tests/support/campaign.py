@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,6 +123,31 @@ class CampaignRig(BatchRig):
 
     def step(self, name: str, task: Any, **params: Any) -> Any:
         """Run one task of the run, one more try of it; its XComs begin anew."""
+        ti, context = self._begin(task, **params)
+        if self.store is not None and name == "review":
+            context["task_state_store"] = self.store
+        self.last_context = context
+        task.render_template_fields(context, task.get_template_env(task.dag))
+        value = self._ask(task, context) if name == "review" else run_task(task, context, passing=self.clock.move)
+        if value is not None:
+            ti.xcom_push("return_value", value)
+        told = context["outlet_events"].values()
+        self.events += [accessor.extra for accessor in told if not accessor.is_alias]
+        self.creative_events += [one for accessor in told for one in accessor.added]
+        assert len(context["outlet_events"]) == len(task.outlets)
+        self.states[name] = "success"
+        return value
+
+    def first_leg(self, task: Any) -> None:
+        """Run a task of the run up to its first wait, after which nobody takes it up again."""
+        context = self._begin(task)[1]
+        task.render_template_fields(context, task.get_template_env(task.dag))
+        with contextlib.suppress(TaskDeferred):
+            task.execute(context)
+            raise AssertionError("it waits for nothing")
+
+    def _begin(self, task: Any, **params: Any) -> tuple[Any, dict[str, Any]]:
+        """Return task instance and context of one more try of a task."""
         of = (self.run_id, task.task_id)
         self.tries[of] = self.tries.get(of, 0) + 1
         run = self.xcom.setdefault(self.run_id, {})
@@ -146,19 +172,7 @@ class CampaignRig(BatchRig):
         }
         if self.logical_date is not None:
             context["logical_date"] = self.logical_date
-        if self.store is not None and name == "review":
-            context["task_state_store"] = self.store
-        self.last_context = context
-        task.render_template_fields(context, task.get_template_env(task.dag))
-        value = self._ask(task, context) if name == "review" else run_task(task, context, passing=self.clock.move)
-        if value is not None:
-            ti.xcom_push("return_value", value)
-        told = context["outlet_events"].values()
-        self.events += [accessor.extra for accessor in told if not accessor.is_alias]
-        self.creative_events += [one for accessor in told for one in accessor.added]
-        assert len(context["outlet_events"]) == len(task.outlets)
-        self.states[name] = "success"
-        return value
+        return ti, context
 
     def _ask(self, task: Any, context: dict[str, Any]) -> Any:
         """Run the review: somebody is asked, something may happen meanwhile, the answer comes."""

@@ -19,7 +19,9 @@ from airflow_provider_adgen.core.errors import (
     AuthenticationError,
     BudgetExceeded,
     InsufficientCredits,
+    InvalidRequest,
     PermissionDenied,
+    RateLimited,
     SpendingForbidden,
 )
 from airflow_provider_adgen.core.vocabulary import GenerationStatus
@@ -102,6 +104,22 @@ class Do(StrEnum):
     """Its job failed, and this try submits nothing for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """
+    Why one choice of an item cannot be sent in this try. It was found before the batch began.
+
+    :param reason: a sentence for a person.
+    :param moves: it is about the item, which goes to its next choice. Otherwise the item waits in this try, because an
+        outage moves nothing to another account.
+    :param retry_helps: whether the next try may find it gone.
+    """
+
+    reason: str
+    moves: bool
+    retry_helps: bool
+
+
 @dataclass(frozen=True)
 class Step:
     """
@@ -128,6 +146,7 @@ def next_step(
     on_clear: Literal["missing", "fresh", "reattach"],
     on_failed: Literal["fail", "resubmit"] | None,
     promises: Callable[[str], Promises],
+    refused: Collection[int] = (),
 ) -> Step:
     """
     Return what to do about an item.
@@ -139,6 +158,7 @@ def next_step(
     :param on_clear: what the author chose.
     :param on_failed: what the author chose.
     :param promises: returns what a vendor documents, by its name.
+    :param refused: the choices that their :class:`Obstacle` moves it from: no failure moves it to one of them.
     """
     last = record.counting
     if last is None or last.phase == "withdrawn":
@@ -159,7 +179,7 @@ def next_step(
     before = last.try_number != try_number and last.wait_try != try_number
     if on_failed is None and last.ended in promises(last.vendor).refunded:
         tried = {one.fingerprint for one in record.attempts if one.epoch == last.epoch and not _put_off(one)}
-        untried = [index for index, one in enumerate(fingerprints) if one not in tried]
+        untried = [index for index, one in enumerate(fingerprints) if one not in tried and index not in refused]
         if untried:
             return Step(Do.SUBMIT, untried[0], moved=True)
         return Step(Do.SUBMIT if before else Do.FAIL, where)
@@ -220,6 +240,23 @@ def stops_account(error: AdGenError, vendor: str) -> bool:
         # CinematicAds answers 403 where a project or a brand is somebody else's, which is the item's fault.
         return vendor != "cinematicads"
     return isinstance(error, AuthenticationError | InsufficientCredits)
+
+
+def obstacle(error: AdGenError, promises: Promises, reason: str) -> Obstacle:
+    """
+    Return what a failure to prepare a choice means for the items that need it.
+
+    :param error: what stopped a request that is not paid for, such as the creation of the vendor's product.
+    :param promises: what the vendor documents.
+    :param reason: the sentence for a person.
+    """
+    moves = isinstance(error, InvalidRequest) or may_move(error, promises)
+    return Obstacle(reason, moves, retry_helps=error.retry_helps)
+
+
+def ends_asking(error: AdGenError, vendor: str) -> bool:
+    """Whether an error of one such request says that the others to the same account need not be tried now."""
+    return isinstance(error, RateLimited) or stops_account(error, vendor)
 
 
 def fate(record: Record | None, error: Exception) -> ItemStatus:

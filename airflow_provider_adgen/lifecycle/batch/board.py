@@ -249,6 +249,7 @@ class Board:
             options=self._options,
             removed=state.removed,
             as_retry=self._opening.refusal is not None,
+            refused=item.refused,
         )
         changed = not bought and not state.removed and self._opening.is_changed(item)
         if changed and self._options.submit.policy.on_changed_input != "fresh":

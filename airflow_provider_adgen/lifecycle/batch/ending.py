@@ -174,7 +174,8 @@ class Ending:
         if self._opening.refusal is not None:
             raise BatchRefused(self._opening.refusal, told)
         stopped = {name: one.stopped for name, one in self._opening.accounts.items() if one.stopped}
-        if not stopped and not batch_fails([one.told for one in states], self._options.fail_when):
+        held_up = any(one.is_held_up for one in states)
+        if not stopped and not held_up and not batch_fails([one.told for one in states], self._options.fail_when):
             return Finished(told)
         raise BatchFailed(
             told,

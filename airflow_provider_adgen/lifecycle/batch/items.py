@@ -7,10 +7,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from airflow_provider_adgen.core import safe_json
+from airflow_provider_adgen.core.decisions.batch import Obstacle
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.identity import digest
 from airflow_provider_adgen.core.scrub import reason, scrub
@@ -22,6 +23,7 @@ SHOWN = 20
 """Problems, and items without a result, that a message names."""
 
 _ITEM_FIELDS = frozenset({"key", "request", "conn_id", "choices", "meta"})
+_CHOICE_FIELDS = frozenset({"conn_id", "request", "reuse_as", "obstacle"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,14 @@ class Choice:
     :param number: where it stands among the author's choices, from 0.
     :param reuse_as: fields that have other values where the creative is identified in a library: an id that the vendor
         gave may change, and what it stands for does not.
+    :param obstacle: why it cannot be sent in this try; None where it can.
     """
 
     conn_id: str
     request: dict[str, Any] = field(repr=False)
     number: int = field(default=0, compare=False)
     reuse_as: dict[str, Any] | None = field(default=None, repr=False, compare=False)
+    obstacle: Obstacle | None = field(default=None, compare=False)
 
     @property
     def identified(self) -> dict[str, Any]:
@@ -48,13 +52,22 @@ class Choice:
 
     def to_json(self) -> dict[str, Any]:
         """Return the choice as it is frozen."""
-        more = {name: value for name in ("number", "reuse_as") if (value := getattr(self, name))}
+        more: dict[str, Any] = {name: value for name in ("number", "reuse_as") if (value := getattr(self, name))}
+        if self.obstacle is not None:
+            more["obstacle"] = asdict(self.obstacle)
         return {"conn_id": self.conn_id, "request": self.request, **more}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Choice:
         """Read a frozen choice."""
-        return cls(sys.intern(value["conn_id"]), value["request"], value.get("number", 0), value.get("reuse_as"))
+        why = value.get("obstacle")
+        return cls(
+            sys.intern(value["conn_id"]),
+            value["request"],
+            value.get("number", 0),
+            value.get("reuse_as"),
+            None if why is None else Obstacle(**why),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +88,20 @@ class BatchItem:
     generated: bool = False
     problem: str = ""
 
+    def sendable(self, index: int) -> Choice | None:
+        """
+        Return one of its choices by its place; None where it cannot be sent in this try, or is not there.
+
+        Where an obstacle moves the item to is looked at when it goes there: that is this item's trouble.
+        """
+        choice = self.choices[index] if index < len(self.choices) else None
+        return choice if choice is not None and choice.obstacle is None else None
+
+    @property
+    def refused(self) -> list[int]:
+        """The numbers of the choices that their obstacle moves it from."""
+        return [number for number, one in enumerate(self.choices) if one.obstacle is not None and one.obstacle.moves]
+
     def to_json(self) -> dict[str, Any]:
         """Return the item as it is frozen."""
         choices = [one.to_json() for one in self.choices]
@@ -84,7 +111,7 @@ class BatchItem:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> BatchItem:
         """Read a frozen item."""
-        choices = tuple(Choice.from_json(one) for one in value["choices"])
+        choices = tuple(map(Choice.from_json, value["choices"]))
         return cls(
             value["key"],
             choices,
@@ -216,19 +243,29 @@ def _item(value: Any, conn_id: str | None) -> BatchItem:
 def _choice(value: Any, conn_id: str | None, number: int) -> Choice:
     if not isinstance(value, Mapping) or not isinstance(value.get("request"), Mapping):
         raise ValueError('a request is a dictionary {"kind": ..., ...}')
-    if unknown := sorted(str(one) for one in set(value) - {"conn_id", "request", "reuse_as"}):
-        raise ValueError(f"{', '.join(unknown)} is no field of a choice; it has conn_id, request and reuse_as")
+    if unknown := sorted(str(one) for one in set(value) - _CHOICE_FIELDS):
+        raise ValueError(f"{', '.join(unknown)} is no field of a choice; it has {', '.join(sorted(_CHOICE_FIELDS))}")
     account = value.get("conn_id") or conn_id
     if not isinstance(account, str) or not account:
         raise ValueError("no conn_id: neither the item nor the task names an account")
     request, reuse_as = dict(value["request"]), value.get("reuse_as")
     _json("request", request)
-    if reuse_as is None:
-        return Choice(account, request, number)
-    if not isinstance(reuse_as, Mapping) or not set(reuse_as) <= set(request) - {"kind"}:
-        raise ValueError("reuse_as is a dictionary of other values for fields of the request")
-    _json("reuse_as", dict(reuse_as))
-    return Choice(account, request, number, dict(reuse_as))
+    if reuse_as is not None:
+        if not isinstance(reuse_as, Mapping) or not set(reuse_as) <= set(request) - {"kind"}:
+            raise ValueError("reuse_as is a dictionary of other values for fields of the request")
+        reuse_as = dict(reuse_as)
+        _json("reuse_as", reuse_as)
+    return Choice(account, request, number, reuse_as, _obstacle(value.get("obstacle")))
+
+
+def _obstacle(value: Any) -> Obstacle | None:
+    if value is None:
+        return None
+    told = dict(value) if isinstance(value, Mapping) else {}
+    reason, moves, retry_helps = told.pop("reason", None), told.pop("moves", False), told.pop("retry_helps", True)
+    if told or not isinstance(reason, str) or not isinstance(moves, bool) or not isinstance(retry_helps, bool):
+        raise ValueError('an obstacle is {"reason": a sentence, "moves": true or false, "retry_helps": true or false}')
+    return Obstacle(reason, moves, retry_helps)
 
 
 def _json(name: str, value: dict[str, Any]) -> bytes:

@@ -273,17 +273,22 @@ class BatchLeg:
         elif board.given_up:
             board.give_up(board.given_up, Stop.FAILURE)
         under_way = sum(account.in_flight for account in self._opening.accounts.values())
-        for conn_id, waiting in board.ready.items():
+        for conn_id, waiting in list(board.ready.items()):  # an item may go to an account that has had none
             account = self._opening.account(conn_id)
             account.reopened(now)
             while waiting:
                 state = waiting[0]
-                if account.stopped and not settles(Stop.ACCOUNT, is_open=state.may_be_accepted):
+                # What may have been accepted is settled all the same: that pays nothing.
+                is_open = state.may_be_accepted
+                if (obstacle := chosen(state).obstacle) is not None and not settles(Stop.ACCOUNT, is_open=is_open):
+                    self._outcomes.cannot_be_sent(waiting.popleft(), obstacle)
+                    continue
+                if account.stopped and not settles(Stop.ACCOUNT, is_open=is_open):
                     waiting.popleft().stop(account.stopped)
                     continue
                 full = under_way >= self._options.max_in_flight or len(self._running) >= THREADS
                 kind = str(chosen(state).request.get("kind", ""))
-                reserved = state.may_be_accepted
+                reserved = is_open
                 if full or account.delay(now, reserved=reserved) > 0 or not account.has_room(kind, now):
                     break
                 if not reserved and not self._covered(account, waiting):

@@ -21,6 +21,7 @@ from airflow_provider_adgen.lifecycle.submit_options import GenerateOptions, Sur
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.clock import Clock
     from airflow_provider_adgen.core.vocabulary import Generation
+    from airflow_provider_adgen.lifecycle.batch.items import Choice
     from airflow_provider_adgen.lifecycle.batch.opening import Opening
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
     from airflow_provider_adgen.lifecycle.batch.reuse import Reuse
@@ -125,7 +126,7 @@ class Members:
             log=self._said(state),
             surroundings=Surroundings(
                 near=NEAR,
-                stopped=lambda: self._stopped(state, choice.conn_id),
+                stopped=lambda: self._stopped(state, choice),
                 accepts_risk=lambda: state.affordable and self._accepts_risk(),
                 candidates=lambda _hook, _attempt: TOLD_LATER,
                 permit=self._reuse.permit(state, choice) if self._reuse is not None else None,
@@ -152,8 +153,10 @@ class Members:
             made_at = last.submitted_at or last.intended_at
             self._reuse.remember(state, chosen(state), generation.to_xcom(urls=False), made_at)
 
-    def _stopped(self, state: ItemState, conn_id: str) -> AdGenError | None:
-        reason = self.closed or self.given_up or self._opening.account(conn_id).stopped
+    def _stopped(self, state: ItemState, choice: Choice) -> AdGenError | None:
+        reason = self.closed or self.given_up or self._opening.account(choice.conn_id).stopped
+        if choice.obstacle is not None:
+            reason = choice.obstacle.reason
         if state.removed:
             reason = "it is not among the items any more."
         return Held(f"{state.not_sent} {reason}") if reason else None

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from airflow_provider_adgen.compat import AirflowNotFoundException
+from airflow_provider_adgen.core.briefs import checkable
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.identity import fingerprint
 from airflow_provider_adgen.core.record import Record, RecordUnreadable
@@ -144,7 +145,20 @@ class Opening:
 
         :raises InvalidRequest: it is wrong.
         """
-        return self.account(choice.conn_id).vendor.parse_request(choice.request)
+        return self._parsed(choice, choice.request)
+
+    def identified(self, choice: Choice) -> GenerationRequest:
+        """
+        Return the request by which a choice's creative is identified, validated.
+
+        :raises InvalidRequest: it is wrong.
+        """
+        return self._parsed(choice, choice.identified)
+
+    def _parsed(self, choice: Choice, fields: dict[str, Any]) -> GenerationRequest:
+        # What cannot be sent may wait for an id of the vendor's.
+        told = fields if choice.obstacle is None else checkable(fields)
+        return self.account(choice.conn_id).vendor.parse_request(told)
 
     def price(self, choice: Choice, request: GenerationRequest) -> int | None:
         """Return the credits that a choice counts for."""
@@ -158,7 +172,7 @@ class Opening:
         return fingerprint(request.kind, request.body(), account.vendor.name, host, choice.conn_id)
 
     def _identity(self, key: str, choice: Choice) -> str:
-        return library_identity(key, self.request(choice), self.account(choice.conn_id).hook.account()).digest
+        return library_identity(key, self.identified(choice), self.account(choice.conn_id).hook.account()).digest
 
     def fingerprints(self, item: BatchItem) -> list[str]:
         """Return the hashes of an item's choices, in their order."""
@@ -326,7 +340,7 @@ class Opening:
         account.vendor.submit(request, None)
         if choice.reuse_as:
             try:
-                account.vendor.parse_request(choice.identified)
+                self.identified(choice)
             except InvalidRequest as error:
                 raise InvalidRequest(f"With reuse_as: {error.message}") from None
         try:
@@ -343,8 +357,9 @@ class Opening:
         """Refuse a batch that a vendor's documented rations do not let through in time."""
         wanted: dict[str, int] = {}
         for item in items:
-            if item.choices and not bought(records.get(item_folder(item.key), Record())):
-                wanted[item.choices[0].conn_id] = wanted.get(item.choices[0].conn_id, 0) + 1
+            choice = item.sendable(0)
+            if choice is not None and not bought(records.get(item_folder(item.key), Record())):
+                wanted[choice.conn_id] = wanted.get(choice.conn_id, 0) + 1
         for conn_id, number in wanted.items():
             ration = self.account(conn_id).vendor.submit_ration
             if ration is None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from airflow_provider_adgen.core.clock import Clock
+    from airflow_provider_adgen.core.decisions.batch import Obstacle
     from airflow_provider_adgen.core.record import Record
     from airflow_provider_adgen.lifecycle.batch.accounts import BatchAccount
     from airflow_provider_adgen.lifecycle.batch.board import Board
@@ -143,6 +144,13 @@ class Outcomes:
         else:
             state.finish(fate(record, error), trouble(error))
 
+    def cannot_be_sent(self, state: ItemState, obstacle: Obstacle) -> None:
+        """Take in that an item's present choice cannot be sent in this try."""
+        if obstacle.moves:
+            self._move(state, obstacle.reason, obstacle.reason)
+        else:
+            state.stop(obstacle.reason)
+
     def settle_held(self, running: Iterable[ItemState]) -> None:
         """Let refused items move or end, once it is known whether their account refuses everything."""
         if not self._held:
@@ -165,10 +173,18 @@ class Outcomes:
         self.stop_after(state)
 
     def _move_or_end(self, state: ItemState, error: ApiError, account: BatchAccount) -> None:
-        """Send an item that was refused to its next choice, if it may go there."""
-        if not may_move(error, account.vendor.promises):
+        if may_move(error, account.vendor.promises):
+            self._move(state, error.message, error.happened)
+        else:
             self._end(state, ItemStatus.REFUSED, error.message)
-            return
+
+    def _move(self, state: ItemState, reason: str, happened: str) -> None:
+        """
+        Send an item to its next choice; it is refused where none is left.
+
+        :param reason: why it is refused.
+        :param happened: why it goes; another account is asked, so nothing has to be put right.
+        """
         choices, refused = state.item.choices, chosen(state)
         if (record := readable(state)) is None:
             state.finish(ItemStatus.UNKNOWN, state.reason)
@@ -177,13 +193,12 @@ class Outcomes:
         try:
             prints = self._opening.fingerprints(state.item)
         except AdGenError as other:
-            state.finish(ItemStatus.WAITING, f"{error.happened} Another choice cannot be used. {trouble(other)}")
+            state.finish(ItemStatus.WAITING, f"{happened} Another choice cannot be used. {trouble(other)}")
             return
         index = choice_after(record, prints, where, try_number=self._facts.try_number)
         if index is None:
-            self._end(state, ItemStatus.REFUSED, error.message)
+            self._end(state, ItemStatus.REFUSED, reason)
             return
-        # Another account is asked: nothing has to be put right.
-        self._log.info("Item %r goes to %s: %s", state.key, choices[index].conn_id, error.happened)
+        self._log.info("Item %r goes to %s: %s", state.key, choices[index].conn_id, happened)
         state.choice = choices[index]
         self._board.make_ready(state)

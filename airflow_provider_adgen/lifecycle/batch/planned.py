@@ -13,7 +13,7 @@ from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.ledger.stores import item_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from airflow_provider_adgen.core.requests import GenerationRequest
     from airflow_provider_adgen.lifecycle.batch.items import BatchItem, Choice
@@ -58,7 +58,14 @@ def spent_of(record: Record, epoch: int | None) -> dict[str, int]:
 
 
 def step_of(
-    record: Record, prints: Sequence[str], *, facts: TaskFacts, options: BatchOptions, removed: bool, as_retry: bool
+    record: Record,
+    prints: Sequence[str],
+    *,
+    facts: TaskFacts,
+    options: BatchOptions,
+    removed: bool,
+    as_retry: bool,
+    refused: Collection[int],
 ) -> Step:
     """
     Return what to do about an item.
@@ -69,6 +76,7 @@ def step_of(
     :param options: what the author chose.
     :param removed: it left the list.
     :param as_retry: a clear does not count.
+    :param refused: the choices that their obstacle moves it from.
     """
     return next_step(
         record,
@@ -78,6 +86,7 @@ def step_of(
         on_clear="reattach" if removed or as_retry else options.on_clear,
         on_failed="fail" if removed else options.submit.policy.on_failed,
         promises=lambda vendor: get_vendor(vendor).promises,
+        refused=refused,
     )
 
 
@@ -136,8 +145,9 @@ def _next_purchase(
     if not item.choices or (last is not None and last.phase == "intent"):  # what may have been accepted is counted
         return None
     if not bought(record):
-        return item.choices[0] if fresh or not offers.is_changed(item) else None
-    step = step_of(record, offers.fingerprints(item), facts=facts, options=options, removed=False, as_retry=False)
+        return item.sendable(0) if fresh or not offers.is_changed(item) else None
+    prints, refused = offers.fingerprints(item), item.refused
+    step = step_of(record, prints, facts=facts, options=options, removed=False, as_retry=False, refused=refused)
     if step.choice is None:
-        return item.choices[0] if fresh else None
-    return item.choices[step.choice] if step.do is Do.SUBMIT else None
+        return item.sendable(0) if fresh else None
+    return item.sendable(step.choice) if step.do is Do.SUBMIT else None

@@ -35,4 +35,6 @@ def improves(state: ItemState, *, stopped: bool, on_failed: Literal["fail", "res
     if state.status is ItemStatus.UNKNOWN:
         record = readable(state)
         return record is not None and record.open is not None and needs_nobody_until(record.open, now) is not None
-    return state.status is ItemStatus.SUBMITTED or (state.status is ItemStatus.WAITING and not stopped)
+    obstacle = state.choice.obstacle if state.choice is not None else None
+    in_vain = stopped or (obstacle is not None and not obstacle.retry_helps)
+    return state.status is ItemStatus.SUBMITTED or (state.status is ItemStatus.WAITING and not in_vain)

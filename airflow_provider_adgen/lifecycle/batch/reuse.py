@@ -143,8 +143,8 @@ class Reuse:
         return self._of(state.key, choice)
 
     def _of(self, key: str, choice: Choice) -> CreativeIdentity:
-        account = self._opening.account(choice.conn_id)
-        return library_identity(key, account.vendor.parse_request(choice.identified), account.hook.account())
+        account = self._opening.account(choice.conn_id).hook.account()
+        return library_identity(key, self._opening.identified(choice), account)
 
     def permit(self, state: ItemState, choice: Choice) -> LibraryPermit | None:
         """Return what an item needs before it is submitted; None where nothing is claimed."""

@@ -123,6 +123,12 @@ class ItemState:
         return ItemStatus.UNKNOWN if self.may_be_accepted else ItemStatus.WAITING
 
     @property
+    def is_held_up(self) -> bool:
+        """Whether it waits for its account to be there again, as when that was stopped."""
+        why = self.choice.obstacle if self.choice is not None else None
+        return self.status is ItemStatus.WAITING and why is not None and not why.moves
+
+    @property
     def not_sent(self) -> str:
         """How a sentence begins that says why nothing more is sent for it."""
         if self.may_be_accepted:

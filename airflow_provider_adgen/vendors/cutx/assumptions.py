@@ -59,8 +59,8 @@ ASSUMPTIONS = assumed(
     "The product is expected in the answer.",
     "source_url of a product | Whether it is the address as it was sent is not stated, nor whether a page that is "
     "read twice makes two products. | "
-    "ensure_product compares it without scheme, fragment and utm_ parameters. One that differs otherwise makes another "
-    "product, which costs nothing.",
+    "ensure_product compares it without scheme, fragment and utm_ parameters. Where it differs otherwise, the product "
+    "is found by its name, if one alone has it; else another one is made, which costs nothing.",
     "pictures of a product | Whether a generation shows them is not stated. | "
     "A brief that requires the product's picture is not made.",
 )

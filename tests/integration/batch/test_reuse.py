@@ -112,6 +112,23 @@ def test_what_one_try_reused_is_not_paid_by_the_next(batch: BatchRig, library: s
     assert batch.lines()["a"]["generation"]["creatives"][0]["uri"]
 
 
+@pytest.mark.parametrize("obstacle", [None, {"reason": "The vendor answered 503.", "moves": False}])
+def test_what_one_try_reused_is_not_paid_by_the_next_although_the_vendors_id_has_changed(
+    batch: BatchRig, library: str, obstacle: dict[str, Any] | None
+) -> None:
+    def about(prompt: str, **more: Any) -> list[Any]:
+        request = {"kind": "text-to-image", "prompt": prompt, "model": "fast", "aspect_ratio": "1:1"}
+        choice = {"conn_id": "adsumo_default", "request": request, "reuse_as": {"prompt": "lamp"}, **more}
+        return [{"key": "a", "choices": [choice]}]
+
+    week(batch, 1, about("of vendor's product 1"), library=library)
+    assert week(batch, 2, about("of vendor's product 1"), library=library)["counts"]["reused"] == 1
+    batch.retry()
+    more = {} if obstacle is None else {"obstacle": obstacle}
+    assert other_try(batch, about("of vendor's product 2", **more))["counts"]["reused"] == 1
+    assert len(batch.charges) == 1
+
+
 def test_what_was_reused_is_made_when_its_file_is_gone(batch: BatchRig, library: str) -> None:
     given = two(batch)
     week(batch, 2, given, library=library)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -159,7 +159,22 @@ def take_a_new_account(campaign: CampaignRig, patch: pytest.MonkeyPatch) -> None
     campaign.sandbox.add_account("adsumo", "new", key="as_new_account")
     connection = {**campaign.sandbox.connection("adsumo"), "password": "as_new_account"}
     patch.setenv("AIRFLOW_CONN_ADSUMO_DEFAULT", json.dumps(connection))
+    forget(campaign)
+
+
+def forget(campaign: CampaignRig) -> None:
+    """Forget the ids that the vendors gave."""
     for file in (campaign.folder / "ads" / "_adgen" / "library" / "vendor_products").iterdir():
+        file.unlink()
+
+
+def plan_then_lose(campaign: CampaignRig, **arguments: Any) -> None:
+    """Plan the second run, and delete a creative of the first one after that."""
+    campaign.begin_run("weekly-2", None)
+    tasks = campaign.tasks(**arguments)
+    for name in ("check", "plan"):
+        campaign.step(name, tasks[name])
+    for file in (campaign.folder / "ads" / "weekly-1" / "P-1").rglob("*.png"):
         file.unlink()
 
 
@@ -196,13 +211,35 @@ def test_a_product_that_the_vendor_has_anew_is_not_paid_again_and_another_page_i
 def test_a_file_that_is_gone_is_made_again_of_the_product_that_the_vendor_has_now(
     campaign: CampaignRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The plan looks at names alone, so it does not see that the file is gone."""
+    """The file was there when the run was planned."""
     shots = {"briefs": [SHOT], "accounts": ["adsumo_default"], "reuse": True, "assume_credits": 1}
     assert campaign.go(**shots) == ALL, campaign.errors
     take_a_new_account(campaign, monkeypatch)
-    for file in (campaign.folder / "ads" / "weekly-1" / "P-1").rglob("*.png"):
-        file.unlink()
-    campaign.begin_run("weekly-2", None)
-    assert campaign.go(**shots) == ALL, campaign.errors
+    plan_then_lose(campaign, **shots)
+    assert campaign.go(begin="generate", **shots) == ALL, campaign.errors
     assert campaign.told("plan")["reused"] == 3 and len(campaign.charges) == 4
     assert {one["request"]["product_id"] for one in campaign.manifest["items"]} == {*vendors_ids(campaign)}
+
+
+AD = Brief("ad", kind="image", prompt="{title}.", formats=["1:1"])
+
+
+def test_a_file_that_is_gone_is_made_again_by_the_account_that_made_it(campaign: CampaignRig) -> None:
+    """The plan took it from there, so the account before that one was not asked for its product."""
+    assert campaign.go(reuse=True) == ALL, campaign.errors
+    both = {"accounts": ["cutx_default", "adsumo_default"], "reuse": True}
+    plan_then_lose(campaign, **both)
+    assert campaign.go(begin="generate", **both) == ALL, campaign.errors
+    assert {(one["status"], one["choice"]) for one in campaign.lines_of_run()} == {("reused", 1), ("completed", 1)}
+    assert [one["vendor"] for one in campaign.charges] == ["adsumo"] * 4
+
+
+def test_what_was_made_is_used_although_its_vendor_cannot_be_asked_for_the_product(campaign: CampaignRig) -> None:
+    cutx = {"briefs": [AD], "accounts": ["cutx_default"], "reuse": True}
+    assert campaign.go(**cutx) == ALL, campaign.errors
+    forget(campaign)
+    campaign.sandbox.fault("status", "cutx", path="/api/products*", status=503, times=-1)
+    campaign.begin_run("weekly-2", None)
+    assert campaign.go(**cutx) == ALL, campaign.errors
+    assert {one["status"] for one in campaign.lines_of_run()} == {"reused"}
+    assert len(campaign.charges) == 3

@@ -33,7 +33,9 @@ LAMP = {
     "category": "Lamps",
     "image_url": "https://shop.example/desk-lamp.jpg",
 }
-OTHER = {**LAMP, "link": "https://shop.example/desk-lamp?colour=red"}
+CANONICAL = {**LAMP, "link": "https://www.shop.example/en/desk-lamp?ref=feed"}
+RED = {**LAMP, "link": "https://shop.example/desk-lamp?colour=red"}
+BLUE = {**LAMP, "link": "https://shop.example/desk-lamp?colour=blue"}
 
 
 def posts(sandbox: Sandbox) -> list[str]:
@@ -57,9 +59,8 @@ def test_adsumo_makes_a_product_once(accounts: Sandbox, adsumo: Both) -> None:
     assert adsumo("ensure_product", **{**LAMP, "description": "Another text."}).id == made.id
     assert adsumo("ensure_product", name="desk lamp").id == made.id
     assert adsumo("ensure_product", name="Lamp", link="http://shop.example/desk-lamp/?utm_source=feed").id == made.id
-    # The same name on another page is another product.
-    assert adsumo("ensure_product", **OTHER).id != made.id
-    assert len(list(AdsumoHook().list_products())) == 2
+    assert adsumo("ensure_product", **CANONICAL).id == made.id
+    assert len(list(AdsumoHook().list_products())) == 1
     assert accounts.charges == []
 
 
@@ -96,13 +97,15 @@ def test_cutx_makes_project_and_product_once(accounts: Sandbox, cutx: Both) -> N
     project = cutx("ensure_project", name="Spring", description="Sale")
     assert (project.name, project.description) == ("Spring", "Sale")
     assert cutx("ensure_project", name=" spring").id == project.id
-    made = cutx("ensure_product", **LAMP, project_id=project.id)
+    lamp = {"name": LAMP["name"], "link": LAMP["link"]}
+    made = cutx("ensure_product", **lamp, project_id=project.id)
     assert made.source_url == LAMP["link"]
-    assert cutx("ensure_product", **LAMP, project_id=project.id).id == made.id
+    assert cutx("ensure_product", **lamp, project_id=project.id).id == made.id
     assert cutx("ensure_product", name=made.name, project_id=project.id).id == made.id
-    assert cutx("ensure_product", **OTHER, project_id=project.id).id != made.id
+    assert cutx("ensure_product", name="Desk lamp", link=CANONICAL["link"], project_id=project.id).id == made.id
+    assert [one.id for one in cutx("ensure_products", [LAMP], project_id=project.id)] == [made.id]
     other = cutx("ensure_project", name="Autumn")
-    assert cutx("ensure_product", **LAMP, project_id=other.id).id != made.id
+    assert cutx("ensure_product", **lamp, project_id=other.id).id != made.id
     assert accounts.charges == []
 
 
@@ -111,9 +114,11 @@ def test_what_cutx_cannot_make(accounts: Sandbox, cutx: Both) -> None:
     with pytest.raises(InvalidRequest, match=r"does not know the product 'Chair'.*give link\. It was not made"):
         cutx("ensure_product", name="Chair", project_id=project)
     with pytest.raises(InvalidRequest, match="project_id"):
-        cutx("ensure_product", **LAMP, project_id="Spring")
+        cutx("ensure_product", name="Chair", project_id="Spring")
+    with pytest.raises(InvalidRequest, match=r"takes no description and no image_url of it: leave that out\. Nothing"):
+        cutx("ensure_product", name="Chair", description="A chair.", image_url=LAMP["image_url"], project_id=project)
     with pytest.raises(NotFound):
-        cutx("ensure_product", **LAMP, project_id="0b6f2f0e-93f0-4c5e-8d0a-3c1f5f0f7a11")
+        cutx("ensure_product", name="Chair", project_id="0b6f2f0e-93f0-4c5e-8d0a-3c1f5f0f7a11")
 
 
 def test_many_are_ensured_with_one_look_at_the_list(accounts: Sandbox, adsumo: Both) -> None:
@@ -124,6 +129,67 @@ def test_many_are_ensured_with_one_look_at_the_list(accounts: Sandbox, adsumo: B
     assert [product.id for product in adsumo("ensure_products", wanted)] == ids
     assert len(posts(accounts)) == 5
     assert len(accounts.requests(method="GET")) == 2
+
+
+def test_variants_of_one_name_are_products_of_their_own(accounts: Sandbox, adsumo: Both) -> None:
+    red = adsumo("ensure_product", **RED)
+    assert adsumo("ensure_product", **BLUE).id != red.id
+    other = {**LAMP, "link": "https://shop.example/desk-lamp-2"}
+    # Two have the name by now. Of those that are asked for together, none is taken for another one.
+    two = [product.id for product in adsumo("ensure_products", [LAMP, other])]
+    assert len({red.id, *two}) == 3
+    assert [product.id for product in adsumo("ensure_products", [LAMP, other])] == two
+    chair = {**LAMP, "name": "Chair"}
+    made = adsumo("ensure_product", **chair)
+    elsewhere = {**chair, "link": "https://shop.example/chair"}
+    (new,) = adsumo("ensure_products", [elsewhere], others=[made.id])
+    assert new.id != made.id
+
+
+def test_one_that_cannot_be_made_keeps_no_other_from_it(accounts: Sandbox, adsumo: Both) -> None:
+    wanted = [{**LAMP, "name": f"Lamp {number}", "link": f"https://shop.example/{number}"} for number in range(4)]
+    wanted[1]["image_url"] = "lamp.jpg"
+    del wanted[2]["category"]
+    came = list(adsumo("ensure_products", wanted, keep_going=True))
+    assert [type(one).__name__ for one in came] == ["Product", "InvalidRequest", "InvalidRequest", "Product"]
+    accounts.fault("status", "adsumo", method="POST", path="/products", status=400)
+    came = list(adsumo("ensure_products", [{**LAMP, "name": "Chair", "link": BLUE["link"]}, LAMP], keep_going=True))
+    assert [type(one).__name__ for one in came] == ["ApiError", "Product"]
+    with pytest.raises(InvalidRequest):
+        list(adsumo("ensure_products", wanted))
+
+
+def test_which_products_are_certainly_gone_at_adsumo(accounts: Sandbox, adsumo: Both) -> None:
+    ids = [one.id for one in adsumo("ensure_products", [LAMP, {**LAMP, "name": "Chair", "link": None}])]
+    assert list(adsumo("find_deleted_products", ids)) == []
+    AdsumoHook().delete_product(ids[0])
+    accounts.fault("status", "adsumo", method="GET", path="/products/*", status=404, body="<html>Not here</html>")
+    with pytest.raises(NotFound):
+        list(adsumo("find_deleted_products", ids))
+    assert list(adsumo("find_deleted_products", ids)) == ids[:1]
+    with pytest.raises(InvalidRequest, match="Adsumo has no projects"):
+        list(adsumo("find_deleted_products", ids, project_id="p"))
+    # Adsumo repeats its answer to the same creation for a day, unless it is told which one is replaced.
+    assert adsumo("ensure_product", **LAMP).id == ids[0]
+    (anew,) = adsumo("ensure_products", [{**LAMP, "replaces": ids[0]}])
+    assert anew.id not in ids
+    assert {one.id for one in AdsumoHook().list_products()} == {anew.id, ids[1]}
+
+
+def test_which_products_are_certainly_gone_at_cutx(accounts: Sandbox, cutx: Both) -> None:
+    project = cutx("ensure_project", name="Spring").id
+    made = [one.id for one in cutx("ensure_products", [LAMP], project_id=project)]
+    unknown = "0b6f2f0e-93f0-4c5e-8d0a-3c1f5f0f7a11"
+    assert list(cutx("find_deleted_products", made, project_id=project)) == []
+    assert list(cutx("find_deleted_products", [*made, unknown], project_id=project)) == [unknown]
+    # A project that is not the account's has taken its products with it.
+    assert list(cutx("find_deleted_products", made, project_id=unknown)) == made
+    accounts.fault("status", "cutx", path="/api/products", status=404, body="<html>Not here</html>", times=1)
+    with pytest.raises(NotFound):
+        list(cutx("find_deleted_products", made, project_id=unknown))
+    accounts.fault("status", "cutx", path="/api/products", status=404, times=1)
+    with pytest.raises(NotFound):
+        list(cutx("find_deleted_products", made, project_id=project))
 
 
 def test_an_answer_that_is_lost_makes_no_second_product_at_cutx(accounts: Sandbox) -> None:
@@ -164,9 +230,18 @@ def test_what_a_retry_cannot_help_fails_the_task(accounts: Sandbox) -> None:
         run_task(operator, task_context())
 
 
+def test_an_argument_that_the_vendor_cannot_use_is_refused(accounts: Sandbox) -> None:
+    project = "0b6f2f0e-93f0-4c5e-8d0a-3c1f5f0f7a11"
+    with pytest.raises(AirflowFailException, match="Adsumo has no projects: leave project_id out"):
+        run_task(AdsumoEnsureProductOperator(task_id="adsumo", **LAMP, project_id=project), task_context())
+    with pytest.raises(AirflowFailException, match="takes no description and no category and no image_url of it"):
+        run_task(CutxEnsureProductOperator(task_id="cutx", **LAMP, project_id=project), task_context())
+    assert accounts.requests() == []
+
+
 def test_their_arguments_are_templated_and_mapped() -> None:
-    assert set(AdsumoEnsureProductOperator.template_fields) == {"conn_id", *LAMP}
-    assert set(CutxEnsureProductOperator.template_fields) == {"conn_id", "name", "link", "project_id"}
+    for operator in (AdsumoEnsureProductOperator, CutxEnsureProductOperator):
+        assert set(operator.template_fields) == {"conn_id", "project_id", *LAMP}
     with DAG("products", schedule=None) as dag:
         AdsumoEnsureProductOperator.partial(task_id="ensure", category="Lamps").expand_kwargs([{"name": "A"}])
     assert dag.task_ids == ["ensure"]
@@ -235,3 +310,15 @@ def test_a_product_with_another_page_is_another_product_to_the_vendor(accounts: 
     later = ensure_vendor_products(plan_campaign(moved, [COPY], ["cutx_default"]), project="Spring", known=ids)
     assert later["cutx_default"]["A"]["product_id"] != ids["cutx_default"]["A"]["product_id"]
     assert later["cutx_default"]["B"] == ids["cutx_default"]["B"]
+
+
+@pytest.mark.parametrize("before", [{}, {"found_by": "lamp a"}])
+def test_a_product_that_was_not_found_by_its_page_may_be_the_one_that_it_was(
+    accounts: Sandbox, before: dict[str, str]
+) -> None:
+    """It had no page, or nobody wrote down by what it was found. The vendor keeps another address of the page."""
+    plan = plan_campaign(rows("A"), [SHOT], ["adsumo_default"])
+    made = AdsumoHook().ensure_product(**{**LAMP, "name": "Lamp A", "link": CANONICAL["link"]})
+    known = {"adsumo_default": {"A": {"product_id": made.id, **before}}}
+    ids = ensure_vendor_products(plan, project="Spring", known=known)
+    assert ids == {"adsumo_default": {"A": {"product_id": made.id, "found_by": "shop.example/A"}}}

@@ -9,8 +9,25 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_adgen.core.decisions.batch import Do, Stop, choice_after, next_step, settles
+from airflow_provider_adgen.core.decisions.batch import (
+    Do,
+    Obstacle,
+    Step,
+    Stop,
+    choice_after,
+    ends_asking,
+    next_step,
+    obstacle,
+    settles,
+)
 from airflow_provider_adgen.core.decisions.submission import Action, Policy, Situation, decide
+from airflow_provider_adgen.core.errors import (
+    AdGenError,
+    InvalidRequest,
+    UnexpectedResponse,
+    WireError,
+    error_class,
+)
 from airflow_provider_adgen.core.record import Attempt, Record
 from airflow_provider_adgen.core.vendor import Promises
 from airflow_provider_adgen.lifecycle.batch.notes import risks
@@ -21,6 +38,10 @@ PRINTS = ("first", "second")
 def attempt(phase: Any = "submitted", **more: Any) -> Attempt:
     given: dict[str, Any] = {"epoch": 1, "try_number": 1, "fingerprint": "first", "kind": "image", **more}
     return Attempt(phase=phase, **{"intended_at": 1000.0, "post_seconds": 60.0, **given})
+
+
+def api_error(status: int, *, own_words: bool = True) -> AdGenError:
+    return error_class(status)("Refused.", status=status, own_words=own_words)
 
 
 @pytest.mark.parametrize("refunds", [frozenset(), frozenset({"failed", "canceled"})], ids=["no refunds", "refunds"])
@@ -60,6 +81,45 @@ def test_what_is_submitted_again_is_what_one_generation_would_submit(
     assert (step.do is Do.SUBMIT) == (decision.action is Action.SUBMIT)
     if ended == "canceled" and not (cleared and on_clear != "reattach"):
         assert step.do is Do.FAIL, "somebody canceled it on purpose"
+
+
+@pytest.mark.parametrize("try_number", [1, 2])
+def test_no_failure_moves_an_item_to_a_choice_that_is_refused_before_the_batch(try_number: int) -> None:
+    record = Record(attempts=[attempt(ended="failed", job_ids=["j"], fingerprint="second")])
+    given: dict[str, Any] = {
+        "try_number": try_number,
+        "epoch": 1,
+        "on_clear": "missing",
+        "on_failed": None,
+        "promises": lambda _vendor: Promises(refunded=frozenset({"failed"})),
+    }
+    assert next_step(record, PRINTS, **given) == Step(Do.SUBMIT, 0, moved=True)
+    again = Step(Do.SUBMIT if try_number == 2 else Do.FAIL, 1)
+    assert next_step(record, PRINTS, **given, refused=[0]) == again
+
+
+@pytest.mark.parametrize(
+    ("error", "moves", "helps", "ends"),
+    [
+        (InvalidRequest("It has no link."), True, False, False),
+        (api_error(400), True, False, False),
+        (api_error(404), True, False, False),
+        (api_error(404, own_words=False), False, False, False),
+        (api_error(413), False, False, False),  # not promised by this vendor
+        (api_error(401), False, False, True),
+        (api_error(402), False, False, True),
+        (api_error(403), False, False, True),
+        (api_error(409), False, False, False),
+        (api_error(429), False, True, True),
+        (api_error(503), False, True, False),
+        (WireError("No answer."), False, True, False),
+        (UnexpectedResponse("It holds no id."), False, True, False),
+    ],
+)
+def test_what_keeps_a_choice_from_being_prepared(error: AdGenError, moves: bool, helps: bool, ends: bool) -> None:
+    promises = Promises(nothing_started=frozenset({400, 401, 402, 403, 404, 409, 429}))
+    assert obstacle(error, promises, "Why.") == Obstacle("Why.", moves, helps)
+    assert ends_asking(error, "cutx") is ends
 
 
 def test_a_moved_item_is_submitted_until_its_new_choice_has_a_job() -> None:

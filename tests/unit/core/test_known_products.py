@@ -25,25 +25,54 @@ def test_links_that_are_the_same(one: str, other: str, same: bool) -> None:
     assert (same_link(one) == same_link(other)) is same
 
 
-def known(*rows: tuple[str, str | None, str | None]) -> KnownProducts[str]:
-    found = KnownProducts[str]()
+def known(*rows: tuple[str, str | None, str | None], others: tuple[str, ...] = ()) -> KnownProducts[str]:
+    found = KnownProducts[str](others)
     for row, name, link in rows:
-        found.add(row, name, link)
+        found.add(row, row, name, link)
     return found
 
 
-A, B = "https://shop.example/a", "https://shop.example/b"
+A, B, C = "https://shop.example/a", "https://shop.example/b", "https://shop.example/c"
 
 
-def test_a_product_is_found_by_its_link_and_by_its_name_only_without_one() -> None:
+def test_a_product_is_found_by_its_link_else_by_its_name() -> None:
     products = known(("1", "Shoe", A), ("2", "Shoe", B), ("3", "Lamp", None), ("4", None, None), ("5", "Shoe", A))
     assert products.find("Another name", A) == "1"
     assert products.find("Shoe", B) == "2"
-    # The same name at another link is another product, such as another colour.
-    assert products.find("Shoe", "https://shop.example/c") is None
     assert products.find(" shoe", None) == "1"
     assert products.find("LAMP", "https://shop.example/lamp") == "3"
     assert products.find("Chair", None) is None
+    # Two of the list have the name: nobody knows which of them it is, if any.
+    assert products.find("Shoe", C) is None
+
+
+def test_a_vendor_may_keep_another_address_of_the_page() -> None:
+    products = known(("1", "Shoe", "https://www.shop.example/en/a"))
+    assert products.find("SHOE", f"{A}?ref=feed") == "1"
+    assert products.find("Shoe", f"{A}?ref=feed") == "1"
+    assert products.find("Boot", A) is None
+
+
+@pytest.mark.parametrize(
+    ("link", "others"),
+    [
+        (C, (A, C)),  # its link is another product's of the same feed
+        (C, ("http://shop.example/a/?utm_source=feed",)),
+        (C, ("1",)),  # its id is another product's in an earlier run
+        (f"{A}?colour=red", ()),
+        (f"{C}?size=4&colour=red", ()),
+    ],
+)
+def test_variants_share_a_name_and_are_products_of_their_own(link: str, others: tuple[str, ...]) -> None:
+    assert known(("1", "Shoe", f"{A}?colour=blue" if "colour" in link else A), others=others).find("Shoe", link) is None
+
+
+@pytest.mark.parametrize("listed", ["https://shop.example/made-by-hand", None])
+def test_what_is_found_by_its_name_is_one_product_only(listed: str | None) -> None:
+    products = known(("1", "Shoe", listed), others=(A, B))
+    assert products.find("Shoe", A) == "1"
+    assert products.find("Shoe", B) is None
+    assert products.find("Shoe", A) == "1"
 
 
 def listing() -> Sequence[None]:
