@@ -16,7 +16,6 @@ from airflow_provider_adgen.campaigns.drafts import CatalogueRow, Draft, DraftCh
 from airflow_provider_adgen.core.briefs import PRODUCT_ARGUMENTS, products_of
 from airflow_provider_adgen.core.errors import InvalidRequest
 from airflow_provider_adgen.core.wording import counted
-from airflow_provider_adgen.operators._option_values import of_nothing
 
 if TYPE_CHECKING:
     from airflow_provider_adgen.core.vendor import Vendor
@@ -229,13 +228,12 @@ def _lookup_in(library: LibraryLookup | Library | str | os.PathLike[str]) -> Lib
 
 
 def _read_limit(limit: int | str | None) -> int | None:
-    if limit is None:
+    if limit is None or not str(limit).strip():
         return None
     number = int(str(limit)) if str(limit).strip().isdecimal() else 0
     if number < 1:
-        raise InvalidRequest(
-            f"limit must be a whole number of products, at least 1{of_nothing(limit)}. Nothing was sent."
-        )
+        none = ". A template of None renders the word None: write {{ ... or '' }}" if limit == "None" else ""
+        raise InvalidRequest(f"limit must be a whole number of products, at least 1{none}. Nothing was sent.")
     return number
 
 

@@ -308,9 +308,10 @@ def test_a_limit_that_is_not_set_is_none_and_the_word_none_is_no_number(campaign
         assert campaign.told("plan")["count"] == 3
 
 
-def test_the_word_none_takes_no_limit_of_credits_away(campaign: CampaignRig) -> None:
-    campaign.go(max_credits="{{ params.most }}", params={"most": None})
-    assert "A template of None renders the word None" in campaign.message("plan")
+@pytest.mark.parametrize("most", ["{{ params.most }}", "{{ params.most or '' }}"])
+def test_a_template_of_nothing_takes_no_limit_of_credits_away(campaign: CampaignRig, most: str) -> None:
+    campaign.go(max_credits=most, params={"most": None})
+    assert "A template rendered to nothing here" in campaign.message("plan")
     assert campaign.charges == []
 
 

@@ -76,6 +76,6 @@ def test_every_status_and_every_field_is_explained() -> None:
     told = summary("file:///r", [], {})
     for name in told:
         assert f"| `{name}` |" in PAGE
-    fields = {"key", "status", "reason", "choice", "conn_id", "generation", "meta"}
+    fields = {"key", "status", "reason", "choice", "conn_id", "generation", "meta", "candidates"}
     section = PAGE.partition("| Field of a line |")[2].partition("| Status |")[0]
-    assert set(re.findall(r"`(\w+)`", section)) == fields
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.M)) == fields
