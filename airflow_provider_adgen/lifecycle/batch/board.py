@@ -126,7 +126,7 @@ class Board:
             if (record := self.look_at(state, notes.get(item_folder(state.key)))) is None:
                 continue
             self._members.risked(risks(record, self._facts.try_number))
-            if self._may_be_rejected(state, record):
+            if self.may_be_rejected(state, record):
                 delivered.append(state)
                 self.let_go(state, record)
             elif state.job is None:
@@ -160,7 +160,7 @@ class Board:
         self._members.risked(outcome.risks)
         state.put_away(outcome)
 
-    def _may_be_rejected(self, state: ItemState, record: Record) -> bool:
+    def may_be_rejected(self, state: ItemState, record: Record) -> bool:
         """Whether an item was delivered before the task was cleared in order to make anew what is missing."""
         missing = self._reuse is not None and self._options.on_clear == "missing" and not state.removed
         missing = missing and self._opening.refusal is None

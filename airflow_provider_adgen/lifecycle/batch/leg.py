@@ -205,10 +205,9 @@ class BatchLeg:
             with contextlib.suppress(AdGenError):
                 self._opening.account(conn_id).waited_for = why
         members.given_up = notes.get("given_up", "") if refusal is None else refusal.short
-        delivered = board.open(notes.get("items", {}))
+        delivered = board.open(notes.get("items", {})) + take_answers(board, members)
         reuse = self._reuse if refusal is None else None  # what is in the library is for what may be bought
         look_up(board, self._opening.reused, reuse, delivered)
-        take_answers(board, members)
         return board
 
     def _take(self, resumed: Resumed | None) -> None:
