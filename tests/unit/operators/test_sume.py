@@ -210,7 +210,8 @@ def test_a_lost_submission_is_not_repeated_and_names_what_it_could_be(tiny: Tiny
         with pytest.raises(AirflowFailException) as found:
             run_task(video(), task_context(try_number=try_number))
         said = str(found.value)
-        assert "job_it (queued)" in said and "job_old" not in said and "job_img" not in said
+        assert "job_it (queued" in said and "2099-01-01T00:00:00" in said
+        assert "job_old" not in said and "job_img" not in said
         assert "undocumented number of credits" in said
     assert "req_1" in said
     assert tiny.paths().count("POST /videos/generations") == 1
