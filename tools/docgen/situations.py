@@ -42,8 +42,8 @@ SAFE = Factor(
         "no: the request changed meanwhile",
         "no: the account's key changed meanwhile",
         "no: the last three answers were the same error",
-        "no: it is promised only while the first request runs, and the account had it refused (402, 403)",
-        "yes, and in this leg a repeat was refused because of the account (402, 403)",
+        "no: it is promised only while the first request runs, and the account had three in a row refused (402, 403)",
+        "yes, and three repeats in a row were refused because of the account (402, 403)",
     ),
     {(0, 1): YES, (2, 3, 4, 5, 6, 7, 8): "no, for any reason"},
 )
@@ -193,7 +193,7 @@ def _unresolved(posting: str, safe: str, paused: str, unknown: str) -> Outcome |
         "fingerprint": "other" if safe == SAFE.values[5] else _INPUT,
         "key_tag": "other" if safe == SAFE.values[6] else _KEY,
         "unknown": safe == SAFE.values[4],
-        "statuses": [500, 500, 500] if safe == SAFE.values[7] else [500, 402 if refused else 0],
+        "statuses": [500, 500, 500] if safe == SAFE.values[7] else [402, 402, 402] if refused else [500, 0],
         "sent_at": now - (1.0 if paused == _PAUSED.values[1] else 900.0),
     }
     ways: list[tuple[Idempotency | None, str | None]] = [(rule, "key")]

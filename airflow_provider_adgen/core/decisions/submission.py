@@ -269,13 +269,18 @@ def key_tells_until(last: Attempt, rule: Idempotency | None) -> float | None:
 
 
 def _stuck(last: Attempt) -> bool:
-    tail = last.statuses[-SAME_FAILURE_LIMIT:]
-    return len(tail) == SAME_FAILURE_LIMIT and len(set(tail)) == 1 and tail[0] not in {0, 429, *ACCOUNT_REFUSALS}
+    return _always(last) not in {None, 0, 429, *ACCOUNT_REFUSALS}
 
 
 def _refused_for_account(last: Attempt, *, waits: bool) -> bool:
-    status = last.statuses[-1] if last.statuses else 0
+    status = _always(last)
     return status in ACCOUNT_REFUSALS and not (waits and status == 402)
+
+
+def _always(last: Attempt) -> int | None:
+    """Return the status that the last postings all came to; None where they differ, or were few."""
+    tail = last.statuses[-SAME_FAILURE_LIMIT:]
+    return tail[0] if len(tail) == SAME_FAILURE_LIMIT and len(set(tail)) == 1 else None
 
 
 def repeat_delay(sends: int, first: float = _FIRST_PAUSE) -> float:

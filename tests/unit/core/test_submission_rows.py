@@ -68,7 +68,7 @@ def ask(record: Record | Attempt | list[Attempt] | None, promises: Promises = KE
 OTHER_INPUT = {"fingerprint": "other", "fields": {"prompt": "2", "model": "1"}}
 CLEARED = {"epoch": 3}
 POSTED_JUST_NOW = attempt("intent", age=5, statuses=[0], sent_at=NOW - 3)
-REFUSED_REPEAT = attempt("intent", statuses=[0, 402], sent_at=NOW - 1)
+REFUSED_REPEAT = attempt("intent", statuses=[0, 402, 402, 402], sent_at=NOW - 1)
 BOUGHT = attempt("submitted", job_ids=["j"])
 DELIVERED = attempt("done", job_ids=["j"], result={"creatives": [{"uri": "s3://b/a.mp4"}]})
 
@@ -104,16 +104,35 @@ DELIVERED = attempt("done", job_ids=["j"], result={"creatives": [{"uri": "s3://b
         (attempt("intent", age=5, statuses=[500], sent_at=NOW - 4), KEYED, {"own": True}, Action.WAIT, Why.PAUSE),
         # The account is out of credits: its refusal of a repeat says nothing, and the key still tells afterwards.
         (REFUSED_REPEAT, KEYED, {"own": True}, Action.STOP, Why.REPEAT_REFUSED),
+        (
+            attempt("intent", statuses=[0, 402, 402], sent_at=NOW - 500),
+            KEYED,
+            {"own": True},
+            Action.REPEAT,
+            Why.KEY_PROTECTS,
+        ),
         (REFUSED_REPEAT, KEYED, {"own": True, "on_unknown_submission": "resubmit"}, Action.STOP, Why.REPEAT_REFUSED),
         (REFUSED_REPEAT, KEYED, {"own": True, "waits": True}, Action.WAIT, Why.PAUSE),
         (REFUSED_REPEAT, KEYED, {}, Action.WAIT, Why.PAUSE),
-        (attempt("intent", statuses=[0, 402], sent_at=NOW - 500), KEYED, {}, Action.REPEAT, Why.KEY_PROTECTS),
+        (attempt("intent", statuses=[0, 402, 402, 402], sent_at=NOW - 500), KEYED, {}, Action.REPEAT, Why.KEY_PROTECTS),
         (attempt("intent", statuses=[402] * 9, sent_at=NOW - 5000), KEYED, {}, Action.REPEAT, Why.KEY_PROTECTS),
         (attempt("intent", statuses=[403] * 9, sent_at=NOW - 5000), KEYED, {}, Action.REPEAT, Why.KEY_PROTECTS),
-        (attempt("intent", statuses=[0, 403]), KEYED, {"own": True, "waits": True}, Action.STOP, Why.REPEAT_REFUSED),
-        (attempt("intent", age=5, statuses=[0, 402]), RUNNING, {"own": True}, Action.STOP, Why.UNRESOLVED),
+        (
+            attempt("intent", statuses=[0, 403, 403, 403]),
+            KEYED,
+            {"own": True, "waits": True},
+            Action.STOP,
+            Why.REPEAT_REFUSED,
+        ),
+        (attempt("intent", age=5, statuses=[0, 402, 402, 402]), RUNNING, {"own": True}, Action.STOP, Why.UNRESOLVED),
         (attempt("intent", statuses=[401] * 3, sent_at=NOW - 500), KEYED, {}, Action.STOP, Why.UNRESOLVED),
-        (attempt("intent", age=24 * HOUR, statuses=[0, 402]), KEYED, {"own": True}, Action.STOP, Why.UNRESOLVED),
+        (
+            attempt("intent", age=24 * HOUR, statuses=[0, 402, 402, 402]),
+            KEYED,
+            {"own": True},
+            Action.STOP,
+            Why.UNRESOLVED,
+        ),
         (attempt("intent", retry_at=NOW + 30), KEYED, {}, Action.WAIT, Why.PAUSE),
         (attempt("intent", retry_at=NOW + 48 * HOUR), KEYED, {}, Action.STOP, Why.UNRESOLVED),
         # A key that protects only while the job runs: by the process that posted, for seconds.
