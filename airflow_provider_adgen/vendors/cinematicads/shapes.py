@@ -42,12 +42,17 @@ _SIGNING = re.compile(
 
 
 def plain(value: Any) -> dict[str, Any]:
-    """Return an object's fields by their plain names, the first of each; nothing for what is not an object."""
+    """
+    Return an object's fields by their plain names; nothing for what is not an object.
+
+    Of several that have one plain name, the first that says something counts.
+    """
     fields: dict[str, Any] = {}
     if isinstance(value, Mapping):
         for key, item in value.items():
-            if item is not None:
-                fields.setdefault(str(key).lower().replace("_", "").replace("-", ""), item)
+            name = str(key).lower().replace("_", "").replace("-", "")
+            if item is not None and fields.get(name) in (None, "", [], {}):
+                fields[name] = item
     return fields
 
 

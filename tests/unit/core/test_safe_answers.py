@@ -197,6 +197,7 @@ broken = st.binary(min_size=1, max_size=4).map(lambda raw: bytes(byte for byte i
 
 
 @example({"status": True, "credits_used": -(2**63) - 1025, "cost": 1e300}, b"\xff")
+@example({"JOBID": []}, b"\xff")
 @settings(max_examples=80, deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES) | texts, values, max_size=5), broken)
 @pytest.mark.parametrize("name", sorted(READERS))
