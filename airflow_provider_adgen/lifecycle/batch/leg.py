@@ -128,6 +128,7 @@ class BatchLeg:
             self._outcomes = Outcomes(
                 board,
                 opening=self._opening,
+                reuse=self._reuse,
                 facts=self._facts,
                 options=self._options,
                 clock=self._clock,

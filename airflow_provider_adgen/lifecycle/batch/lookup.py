@@ -29,10 +29,8 @@ def look_up(board: Board, kept: KeptReuse, reuse: Reuse | None, delivered: list[
     :raises RecordUnreadable: what earlier tries used again cannot be read.
     :raises LibraryUnavailable: the library cannot be opened, or it could not be found out what was rejected.
     """
-    for state in reuse.rejected(delivered) if reuse is not None else ():
-        state.step, state.status, state.generation = Step(Do.SUBMIT, 0, anew=True), None, None
-        state.choice = state.item.choices[0]
-        board.make_ready(state)
+    if reuse is not None:
+        make_rejected_anew(board, reuse, delivered)
     for state in delivered:
         board.close(state)
     found = kept.find(_wanted(board))
@@ -57,6 +55,19 @@ def look_up(board: Board, kept: KeptReuse, reuse: Reuse | None, delivered: list[
         board.ready[chosen(state).conn_id].remove(state)
         board.reused(state, *one)
         board.close(state)
+
+
+def make_rejected_anew(board: Board, reuse: Reuse, delivered: list[ItemState]) -> None:
+    """
+    Let items be made anew whose delivered creative a person rejected.
+
+    :param delivered: items that were delivered before the task was cleared in order to make what is missing.
+    :raises LibraryUnavailable: it could not be found out what was rejected.
+    """
+    for state in reuse.rejected(delivered):
+        state.step, state.status, state.generation = Step(Do.SUBMIT, 0, anew=True), None, None
+        state.choice = state.item.choices[0]
+        board.make_ready(state)
 
 
 def _wanted(board: Board) -> list[ItemState]:

@@ -76,7 +76,7 @@ class Members:
         self._risks = max(1, int(items * options.resubmit_share))
         self._lock = threading.Lock()
 
-    def run(self, state: ItemState, resumed: Resumed | None) -> Finished[Generation] | Wait:
+    def run(self, state: ItemState, resumed: Resumed | None) -> Finished[Generation] | Wait | Answered:
         """
         Run one leg of an item.
 
@@ -84,6 +84,8 @@ class Members:
         :param resumed: how the wait for its job ended; None where it is to be submitted.
         :raises AdGenError: it stops, and says why.
         """
+        if resumed is None and state.may_be_accepted and self.take_answer(state):
+            return Answered()
         submission, choice = self.submission(state), chosen(state)
         leg = GenerationLeg(submission, self._generate_options(state), clock=self._clock, log=self._said(state))
         try:
@@ -173,6 +175,10 @@ class Members:
 
     def _said(self, state: ItemState) -> _ItemLog:
         return _ItemLog(self._log, state.key)
+
+
+class Answered:
+    """A person said what came of an item's open submission: where the item stands is to be found out again."""
 
 
 class _ItemLog:

@@ -17,8 +17,10 @@ from airflow_provider_adgen.core.decisions.batch import (
 )
 from airflow_provider_adgen.core.errors import AdGenError, ApiError, GenerationFailed
 from airflow_provider_adgen.lifecycle.batch.items import trouble
+from airflow_provider_adgen.lifecycle.batch.lookup import make_rejected_anew
+from airflow_provider_adgen.lifecycle.batch.member import Answered
 from airflow_provider_adgen.lifecycle.batch.opening import readable
-from airflow_provider_adgen.lifecycle.batch.reuse import MadeElsewhere
+from airflow_provider_adgen.lifecycle.batch.reuse import MadeElsewhere, why_unreadable
 from airflow_provider_adgen.lifecycle.batch.state import chosen
 from airflow_provider_adgen.lifecycle.legs import Finished, Wait
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.lifecycle.batch.board import Board
     from airflow_provider_adgen.lifecycle.batch.opening import Opening
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
+    from airflow_provider_adgen.lifecycle.batch.reuse import Reuse
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
@@ -42,6 +45,7 @@ class Outcomes:
 
     :param board: the owner of their state.
     :param opening: accounts, and requests.
+    :param reuse: the batch's library; None without one.
     :param facts: the task.
     :param options: what the author chose.
     :param clock: time, injected.
@@ -53,6 +57,7 @@ class Outcomes:
         board: Board,
         *,
         opening: Opening,
+        reuse: Reuse | None,
         facts: TaskFacts,
         options: BatchOptions,
         clock: Clock,
@@ -60,6 +65,7 @@ class Outcomes:
     ) -> None:
         self._board = board
         self._opening = opening
+        self._reuse = reuse
         self._facts = facts
         self._options = options
         self._clock = clock
@@ -67,7 +73,7 @@ class Outcomes:
         # Refused items of which is not known yet whether their account refuses everything.
         self._held: list[ItemState] = []
 
-    def ended(self, state: ItemState, came: Finished[Any] | Wait | Exception) -> None:
+    def ended(self, state: ItemState, came: Finished[Any] | Wait | Answered | Exception) -> None:
         """
         Take in how an item's leg ended.
 
@@ -85,6 +91,8 @@ class Outcomes:
                 elif record.open is not None and record.open.statuses:
                     account.unanswered(self._clock.now())
             self._follow(state, came, account, record)
+            if record is not None and self._board.may_be_rejected(state, record):
+                self._look_again(state)
         except AdGenError as error:
             state.finish(fate(record, error), trouble(error))
         self.stop_after(state)
@@ -96,7 +104,11 @@ class Outcomes:
             self._board.give_up(f"item {state.key!r} is {state.status}, and on_item_failure is 'stop'", Stop.FAILURE)
 
     def _follow(
-        self, state: ItemState, came: Finished[Any] | Wait | Exception, account: BatchAccount, record: Record | None
+        self,
+        state: ItemState,
+        came: Finished[Any] | Wait | Answered | Exception,
+        account: BatchAccount,
+        record: Record | None,
     ) -> None:
         last = record.counting if record is not None else None
         if isinstance(came, Finished):
@@ -104,6 +116,9 @@ class Outcomes:
             state.finish(ItemStatus.COMPLETED, came.value.error or "")
             if state.choice not in state.item.choices and record is not None:
                 self._board.decide(state, record)  # only now it counts that the item has changed
+        elif isinstance(came, Answered):
+            if record is not None:
+                self._board.decide(state, record)
         elif isinstance(came, Wait):
             if came.jobs and last is not None:
                 self._board.wait_for(state, last)
@@ -132,6 +147,14 @@ class Outcomes:
             state.finish(status, told)
         else:
             self._refused(state, came, account, record)
+
+    def _look_again(self, state: ItemState) -> None:
+        """Make an item anew whose earlier creative was rejected, where nothing came of making it anew before."""
+        try:
+            if self._reuse is not None:
+                make_rejected_anew(self._board, self._reuse, [state])
+        except AdGenError as error:
+            state.finish(ItemStatus.WAITING, why_unreadable(error))
 
     def _refused(self, state: ItemState, error: Exception, account: BatchAccount, record: Record) -> None:
         if isinstance(error, AdGenError) and stops_account(error, account.vendor.name):

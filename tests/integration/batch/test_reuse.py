@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_adgen.compat import AirflowFailException
+from airflow_provider_adgen.core.identity import TaskIdentity
+from airflow_provider_adgen.ledger.batch import BatchStore
 from airflow_provider_adgen.ledger.library import Library
+from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED, variable_name
 from tests.support.batch import item, items
 from tests.support.batch_try import Tries
 
@@ -206,6 +210,34 @@ def test_a_rejected_creative_is_made_again_although_its_request_has_changed(batc
     assert batch.run(changed, run_id="week-1")["counts"]["completed"] == 2
     assert len(batch.charges) == 3
     assert {line["conn_id"] for line in batch.lines().values()} == {"adsumo_default"}
+
+
+@pytest.mark.parametrize("timeout", [1, 30], ids=["answer-counts-in-this-leg", "answer-counts-in-a-later-leg"])
+def test_a_rejected_creative_is_not_kept_where_making_it_again_came_to_nothing(
+    batch: BatchRig, library: str, timeout: float
+) -> None:
+    """
+    A clear; its submission is lost; a person says that it started nothing; another clear.
+
+    What the person said counts once nobody can be posting it any more, which is after the request's timeout.
+    """
+    connection = batch.sandbox.connection("sume", timeout=timeout)
+    batch.patch.setenv("AIRFLOW_CONN_SUME_DEFAULT", json.dumps(connection))
+    given = items(1, "sume")
+    week(batch, 1, given, library=library)
+    reject(batch, library, "product-0000/hero")
+    rejected = batch.lines()["product-0000/hero"]["generation"]["id"]
+    batch.try_number, batch.max_tries = 2, 2
+    batch.sandbox.fault("drop", "sume", method="POST", when="before")
+    with pytest.raises(AirflowFailException, match="1 unknown"):
+        batch.run(batch.batch(given, library=library), run_id="week-1")
+    identity = TaskIdentity("campaign", "week-1", "make")
+    (lost,) = [one.open for one in BatchStore(batch.ledger_path, identity).load().values() if one.open is not None]
+    batch.patch.setenv(f"AIRFLOW_VAR_{variable_name(lost.uid).upper()}", NOT_SUBMITTED)
+    batch.try_number, batch.max_tries = 3, 3
+    assert batch.run(batch.batch(given, library=library), run_id="week-1")["counts"]["completed"] == 1
+    assert batch.lines()["product-0000/hero"]["generation"]["id"] != rejected
+    assert len(batch.charges) == 2
 
 
 def test_everything_fresh_ignores_the_library(batch: BatchRig, library: str) -> None:
