@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.triggers.targets import PollTarget
 
 _imported: set[tuple[type, str]] = set()
+_importing: dict[tuple[type, str], asyncio.Task[None]] = {}
 
 WAITED = "waited"
 """Status of an event: the time has come."""
@@ -123,6 +124,21 @@ class PollTrigger(DeadlineTrigger):
     def target(self) -> PollTarget:
         """Return what to wait for; what that needs is imported here."""
 
+    async def _prepare(self) -> None:
+        """Import what waiting needs, in a thread: once, however many begin to wait at the same time."""
+        if (first := (type(self), self.conn_id)) in _imported:
+            return
+        task = _importing.get(first)
+        if task is None or task.get_loop() is not asyncio.get_running_loop():
+            # In the event loop it would hold up all triggers.
+            task = _importing[first] = asyncio.create_task(asyncio.to_thread(self._import))
+        try:
+            await asyncio.shield(task)
+        finally:
+            if task.done():
+                _importing.pop(first, None)
+        _imported.add(first)
+
     def _import(self) -> None:
         importlib.import_module("airflow_provider_adgen.triggers.loop")
         self.target()
@@ -130,9 +146,7 @@ class PollTrigger(DeadlineTrigger):
     async def wait(self) -> tuple[str, str]:
         """Wait for the target."""
         try:
-            if (first := (type(self), self.conn_id)) not in _imported:
-                await asyncio.to_thread(self._import)  # it would hold up the event loop for too long
-                _imported.add(first)
+            await self._prepare()
             from airflow_provider_adgen.triggers.loop import poll_loop
 
             updates = poll_loop(self.conn_id).follow(self.target())

@@ -91,9 +91,9 @@ def test_random_bytes_are_not_recognized():
 @pytest.mark.parametrize("piece", ["<??>", "<!---->", " ", "<!doctype >", "<"])
 def test_no_text_takes_long(piece):
     text = f"<?{piece * HEAD}".encode()[:HEAD]
-    began = time.perf_counter()
+    began = time.process_time()
     types_of(text)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 @pytest.mark.parametrize(
