@@ -19,6 +19,7 @@ import pytest
 
 from airflow_provider_adgen.compat import AirflowFailException
 from airflow_provider_adgen.core.errors import AdGenError
+from airflow_provider_adgen.hooks import base
 from airflow_provider_adgen.lifecycle.batch import leg
 from tests.support.batch import item
 from tests.support.batch_death import POINTS, Dead, Death
@@ -73,6 +74,7 @@ class Life:
                     batch.sandbox.fault(kind, self.vendor, method=method, times=times, skip=skip, **rules)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(leg, "LINGER", 0.5)
+            patch.setattr(base, "_budgets", {})  # a process of its own: it has not heard what was refused before
             death = Death(patch, point or "", chance.randint(1, 4))
             death.operator = batch.batch(
                 [item(key, self.vendor) for key in keys],
