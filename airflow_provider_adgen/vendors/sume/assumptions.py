@@ -21,6 +21,8 @@ ASSUMPTIONS = assumed(
     "It is over when all its jobs are. One completed job makes it completed: its videos are paid for, and are "
     "delivered. What became of the others is in error and details.jobs. If none completed, it is what they all are, "
     "else failed.",
+    "type of a job | GET /jobs filters by type; what a job calls it is not shown. | "
+    "type is read, else object where it is the word of a creation. A job that says neither may be any lost submission.",
     "status words | The list of final words is called common, not complete. | "
     "queued, running, processing, completed, failed, canceled, expired; any other is not final.",
     "a result that is not there | What /jobs/{id}/result answers before an output is available is not stated. | "
