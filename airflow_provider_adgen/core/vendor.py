@@ -274,11 +274,7 @@ class Vendor(abc.ABC):
         return None
 
     def why_unlisted(self, kind: str | None) -> str | None:
-        """
-        Return why a lost submission cannot be looked for in its list of jobs, as a sentence; None where it can.
-
-        :param kind: the kind of result that was asked for.
-        """
+        """Return why its list cannot show a lost submission of a kind of result, as a sentence; None where it can."""
         if not self.promises.lists_jobs:
             return f"{self.title} cannot list its jobs."
         return f"{self.title}'s list of jobs shows none of kind {kind}." if kind in self.promises.unlisted else None
