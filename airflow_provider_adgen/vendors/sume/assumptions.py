@@ -61,7 +61,7 @@ ASSUMPTIONS = assumed(
     "prompt of images and videos (as the vendor's command line has it), source_video_url and avatar_ids of a face "
     "swap are.",
     "aspect_ratio, resolution, quality and duration | Which values images and videos take is not stated. | "
-    "Any text and any positive duration is sent.",
+    "Any text and any positive duration is sent; of a brief's formats only ratios such as 9:16.",
     "one of two names | What happens when image_count and n, or avatar_id and avatar_slug, are both given is not "
     "stated. | "
     "Both are refused before anything is sent.",
