@@ -198,9 +198,8 @@ def _could_be(identity: TaskIdentity, found: Batch | None, attempt: Attempt) -> 
         return look(found).before_dismissing(found, [(found.item(identity.item), attempt)])
     try:
         hook = server.ServerHook(attempt.conn_id)
-        if not hook.vendor.promises.lists_jobs:
-            return f"{hook.vendor.title} cannot list its jobs."
-        return find_candidates(hook, attempt).sentence
+        why_unlisted = hook.vendor.why_unlisted(attempt.result_kind)
+        return find_candidates(hook, attempt).sentence if why_unlisted is None else why_unlisted
     except AdGenError as error:  # the connection cannot be used here
         return not_listed(error).sentence
 

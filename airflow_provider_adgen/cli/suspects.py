@@ -92,20 +92,26 @@ def look(batch: Batch) -> Suspects:
     for conn_id, its in attempts.items():
         try:
             hook = server.ServerHook(conn_id)
-            if not hook.vendor.promises.lists_jobs:
-                notes.append(f"{hook.vendor.title} cannot list its jobs: there are no candidates of {conn_id!r}.")
+            why = {key: hook.vendor.why_unlisted(one.result_kind) for key, one in its.items()}
+            notes += [
+                f"{one.rstrip('.')}: there are no candidates of {conn_id!r}."
+                for one in dict.fromkeys(why.values())
+                if one is not None
+            ]
+            its = {key: one for key, one in its.items() if why[key] is None}
+            if not its:
                 continue
             # The batch's own jobs must not hide the others.
             since = min(one.intended_at for one in its.values())
-            jobs, looked = list_recent(hook, since, most=LOOK_AT + len(owners))
+            recent = list_recent(hook, since, most=LOOK_AT + len(owners))
         except AdGenError as error:
             notes.append(f"The jobs of {conn_id!r} could not be listed to look for candidates ({error.message})")
             continue
-        jobs = [job for job in jobs if not any(one in owners for one in job.job_ids)]
+        jobs = [job for job in recent.jobs if not any(one in owners for one in job.job_ids)]
         was = "was" if len(jobs) == 1 else "were"
         notes.append(
-            f"{hook.vendor.title}, {conn_id!r}: {len(jobs)} of {counted(looked, 'job')} of its list {was} "
-            "created since the first of these submissions, and belong to no item of this batch."
+            f"{hook.vendor.title}, {conn_id!r}: {len(jobs)} of {counted(recent.looked, 'job')} of its list {was} "
+            f"created since the first of these submissions, and belong to no item of this batch. {recent.note}".rstrip()
         )
         found |= compare(jobs, its)
     return Suspects(found, notes)

@@ -82,6 +82,7 @@ class Promises:
         the request, the key, the account or the pace), and are taken to come before anything is started.
     :param refunded: the final statuses for which a refund is documented.
     :param lists_jobs: it can list jobs, so that a lost submission can be looked for.
+    :param unlisted: the kinds of results whose jobs that list does not show.
     """
 
     idempotency: Idempotency | None = None
@@ -89,6 +90,7 @@ class Promises:
     inferred: frozenset[int] = frozenset()
     refunded: frozenset[GenerationStatus] = frozenset()
     lists_jobs: bool = False
+    unlisted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -270,6 +272,12 @@ class Vendor(abc.ABC):
         Each is a :class:`Generation`, or a :class:`Listed` where reading all that a request shows would take long.
         """
         return None
+
+    def why_unlisted(self, kind: str | None) -> str | None:
+        """Return why its list cannot show a lost submission of a kind of result, as a sentence; None where it can."""
+        if not self.promises.lists_jobs:
+            return f"{self.title} cannot list its jobs."
+        return f"{self.title}'s list of jobs shows none of kind {kind}." if kind in self.promises.unlisted else None
 
     def request_for(self, brief: FilledBrief | OpenBrief, product: ShopProduct) -> dict[str, Any] | CannotMake:
         """

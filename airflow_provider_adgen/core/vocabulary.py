@@ -186,6 +186,8 @@ class Generation(Model):
     error: str | None = None
     progress: float | None = None
     details: dict[str, Any] = Field(default_factory=dict, repr=False)
+    kind_guessed: bool = Field(default=False, exclude=True, repr=False)
+    """Neither the vendor nor the caller told its kind. It stays in the process: no XCom and no record has it."""
 
     def model_post_init(self, _context: Any, /) -> None:
         """Fill in all job ids: a generation always knows them. What went wrong is the vendor's text: it is scrubbed."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -78,6 +79,32 @@ class Candidates:
         return self.jobs[0].job_id if len(self.jobs) == 1 and not self.jobs[0].also_of else None
 
 
+@dataclass(frozen=True)
+class Recent:
+    """
+    What the vendor's list shows of the jobs created since a time.
+
+    :param jobs: these jobs, and those of which nobody says when they were created.
+    :param looked: how many jobs of the list were looked at.
+    :param whole: no such job can be further down the list: it was read to its end, or it begins with the newest job
+        and was read beyond that time.
+    """
+
+    jobs: list[Generation]
+    looked: int
+    whole: bool = True
+
+    @property
+    def note(self) -> str:
+        """What a person should know of a list that was not read to its end; else empty."""
+        if self.whole:
+            return ""
+        return (
+            f"Only the first {self.looked} jobs of the vendor's list were looked at, and it may go on with others of "
+            "that time: look for the job at the vendor, too, before you decide."
+        )
+
+
 TOLD_LATER = Candidates("")
 """Where the jobs of many lost submissions are looked for together."""
 
@@ -90,15 +117,15 @@ def find_candidates(hook: AdGenHook, attempt: Attempt) -> Candidates:
     :param attempt: the unresolved attempt.
     """
     try:
-        found, looked = list_recent(hook, attempt.intended_at)
+        recent = list_recent(hook, attempt.intended_at)
     except AdGenError as error:
         return not_listed(error)
-    return told(compare(found, {"": attempt})[""], looked)
+    return told(compare(recent.jobs, {"": attempt})[""], recent)
 
 
-def list_recent(hook: AdGenHook, since: float, *, most: int = LOOK_AT) -> tuple[list[Generation], int]:
+def list_recent(hook: AdGenHook, since: float, *, most: int = LOOK_AT) -> Recent:
     """
-    List the vendor's jobs; return those created since a time, and how many there were.
+    List the vendor's jobs; return those created since a time.
 
     :param hook: the account.
     :param since: Unix time.
@@ -112,6 +139,8 @@ def could_be(jobs: Iterable[Generation], attempt: Attempt) -> list[Generation]:
     """
     Return those jobs that an attempt could have started, as far as time and kind tell.
 
+    A kind that the vendor did not tell leaves no job out: a person who is told that there is none may pay again.
+
     :param jobs: jobs of the vendor's list.
     :param attempt: the unresolved attempt.
     """
@@ -119,7 +148,8 @@ def could_be(jobs: Iterable[Generation], attempt: Attempt) -> list[Generation]:
     return [
         job
         for job in jobs
-        if (job.created_at is None or job.created_at.timestamp() >= since) and (kind is None or job.kind == kind)
+        if (job.created_at is None or job.created_at.timestamp() >= since)
+        and (kind is None or job.kind_guessed or job.kind == kind)
     ]
 
 
@@ -155,17 +185,21 @@ def _distance(attempt: Attempt, job: Generation) -> float:
     return abs((job.created_at.timestamp() if job.created_at is not None else 1e12) - attempt.intended_at)
 
 
-def told(jobs: tuple[Candidate, ...], looked: int) -> Candidates:
+def told(jobs: tuple[Candidate, ...], recent: Recent) -> Candidates:
     """
     Return what a person is told of the jobs that a lost submission could have started.
 
     :param jobs: the jobs.
-    :param looked: how many jobs the list had.
+    :param recent: what the list showed.
     """
-    if not jobs:
-        read = counted(looked, "job of its list was", "jobs of its list were")
-        return Candidates(f"None of the vendor's jobs was created since then ({read} looked at).")
-    return Candidates(f"Jobs created since then that could be it: {named([str(one) for one in jobs], _NAME)}.", jobs)
+    if jobs:
+        said = f"Jobs created since then that could be it: {named([str(one) for one in jobs], _NAME)}."
+    elif recent.whole:
+        read = counted(recent.looked, "job of its list was", "jobs of its list were")
+        said = f"None of the vendor's jobs was created since then ({read} looked at)."
+    else:
+        said = "No job was found that was created since then."
+    return Candidates(f"{said} {recent.note}".rstrip(), jobs)
 
 
 def not_listed(error: AdGenError) -> Candidates:
@@ -173,16 +207,20 @@ def not_listed(error: AdGenError) -> Candidates:
     return Candidates(f"The vendor's jobs could not be listed to look for it ({error.message})")
 
 
-async def _recent(wire: Wire, since: float, most: int) -> tuple[list[Generation], int]:
+async def _recent(wire: Wire, since: float, most: int) -> Recent:
     found: list[Generation] = []
-    looked = 0
     steps = wire.vendor.list_jobs()
     if steps is None:
-        return found, looked
+        return Recent(found, 0)
+    looked, last, newest_first = 0, math.inf, True
     async for listed in wire.iterate(steps):
         job, looked = read_listed(listed), looked + 1
-        if job is not None and (job.created_at is None or job.created_at.timestamp() >= since):
-            found.append(job)
+        if job is not None:
+            created = job.created_at.timestamp() if job.created_at is not None else None
+            if created is None or created >= since:
+                found.append(job)
+            newest_first = newest_first and created is not None and created <= last
+            last = created if created is not None else last
         if looked >= most:
-            break
-    return found, looked
+            return Recent(found, looked, whole=newest_first and last < since)
+    return Recent(found, looked)

@@ -170,7 +170,7 @@ def _unknown(
         + (f": {attempt.reason.rstrip('.')}" if attempt.reason else "")
         + (f" (it answered {attempt.answer!r})" if attempt.answer else "")
         + f". {cost} may have been charged. Nothing more is sent until a person decides.\n"
-        + (f"{jobs}\n" if (jobs := _jobs(vendor, candidates)) else "")
+        + (f"{jobs}\n" if (jobs := _jobs(vendor, attempt, candidates)) else "")
         + how_to_resolve(
             attempt,
             facts.identity,
@@ -180,8 +180,8 @@ def _unknown(
     )
 
 
-def _jobs(vendor: Vendor, candidates: Candidates | None) -> str:
-    return candidates.sentence if candidates is not None else f"{vendor.title} cannot list its jobs."
+def _jobs(vendor: Vendor, attempt: Attempt, candidates: Candidates | None) -> str:
+    return candidates.sentence if candidates is not None else vendor.why_unlisted(attempt.result_kind) or ""
 
 
 def _nobody_knows(attempt: Attempt, vendor: Vendor, facts: TaskFacts) -> str:

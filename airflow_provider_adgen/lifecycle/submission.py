@@ -370,7 +370,7 @@ class Submission:
         if decision.attempt is not None and decision.why == Why.UNRESOLVED:
             own = decision.attempt.uid in self._posted
             count_unknown(decision.attempt, self.facts.try_number, own=own)
-            if self.vendor.promises.lists_jobs:
+            if self.vendor.why_unlisted(decision.attempt.result_kind) is None:
                 found = self._surroundings.candidates(self.hook, decision.attempt)
         return stop_error(decision, self.vendor, self.facts, candidates=found, outlives_clear=self._outlives_clear)
 

@@ -132,7 +132,9 @@ def promises(vendor: Vendor) -> list[str]:
     else:
         found.append("**Refunds**: none is documented. A job that failed is not submitted anew unless you say so.")
     if vendor.promises.lists_jobs:
-        found.append("**Lost submissions** are looked for among the account's jobs, and named in the error.")
+        unlisted = sorted(vendor.promises.unlisted)
+        but = f" Of kind {codes(unlisted)} the list shows none." if unlisted else ""
+        found.append(f"**Lost submissions** are looked for among the account's jobs, and named in the error.{but}")
     else:
         found.append("**Lost submissions** cannot be looked for: no list of jobs is documented.")
     found.append("**Cancelling**: no call is documented, so nothing is ever cancelled at the vendor.")

@@ -65,11 +65,14 @@ def look_for_jobs(
             accounts.setdefault(attempt.conn_id, {})[key] = attempt
     for conn_id, attempts in accounts.items():
         found: Mapping[str, Candidates] = {}
-        if get_vendor(next(iter(attempts.values())).vendor).promises.lists_jobs:
+        listed = {
+            key: one for key, one in attempts.items() if get_vendor(one.vendor).why_unlisted(one.result_kind) is None
+        }
+        if listed:
             try:
-                found = _found(opening.account(conn_id).hook, attempts, taken)
+                found = _found(opening.account(conn_id).hook, listed, taken)
             except AdGenError as error:
-                found = dict.fromkeys(attempts, not_listed(error))
+                found = dict.fromkeys(listed, not_listed(error))
         for key, attempt in attempts.items():
             state = by_key[key]
             state.candidates = found.get(key)
@@ -87,9 +90,9 @@ def look_for_jobs(
 def _found(hook: AdGenHook, attempts: Mapping[str, Attempt], taken: Collection[str]) -> dict[str, Candidates]:
     since = min(one.intended_at for one in attempts.values())
     # The batch's own jobs must not hide the others.
-    jobs, looked = list_recent(hook, since, most=LOOK_AT + len(taken))
-    free = [job for job in jobs if not any(one in taken for one in job.job_ids)]
-    return {key: told(its, looked) for key, its in compare(free, attempts).items()}
+    recent = list_recent(hook, since, most=LOOK_AT + len(taken))
+    free = [job for job in recent.jobs if not any(one in taken for one in job.job_ids)]
+    return {key: told(its, recent) for key, its in compare(free, attempts).items()}
 
 
 def shared_jobs(states: Iterable[ItemState]) -> dict[str, list[str]]:

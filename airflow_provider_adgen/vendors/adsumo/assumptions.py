@@ -26,6 +26,8 @@ ASSUMPTIONS = assumed(
     "image of a product | POST /products answers image_path, the list image_url; what reading one product answers is "
     "not shown. | "
     "Either name is read everywhere, as image_url.",
+    "voiceovers in the list | The types of GET /generations are talking-avatar, ai-video and image. | "
+    "It is taken to show no voiceovers: a lost one is not looked for there.",
     "voice_id | GET /voices says to send its id, a UUID; the fields of requests say 'ElevenLabs voice ID'. | "
     "Any text is sent as it is.",
     "Retry-After | Seconds or a date is not stated. | Both are read.",

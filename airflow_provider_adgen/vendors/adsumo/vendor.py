@@ -69,6 +69,8 @@ class AdsumoVendor(Vendor):
         inferred=frozenset({400, 401, 403, 404, 409, 429}),
         refunded=frozenset(),
         lists_jobs=True,
+        # A generation in the list is a talking avatar, a video or an image.
+        unlisted=frozenset({"voice"}),
     )
     tracking: ClassVar[Tracking] = Tracking(
         # A video of the webhook page's example took 150 s; nothing is said of images: 20 s are a guess.
@@ -146,7 +148,8 @@ class AdsumoVendor(Vendor):
     # --- translation ----------------------------------------------------------------------------------------------
 
     def _generation(self, item: GenerationItem, kind: str | None) -> Generation:
-        made = _KIND_OF_TYPE.get(item.type or "") or kind or "video"
+        told = _KIND_OF_TYPE.get(item.type or "") or kind
+        made = told or "video"
         status = self.status(item.status)
         details = item.details if isinstance(item.details, dict) else {}
         extra = item.model_extra or {}
@@ -163,6 +166,7 @@ class AdsumoVendor(Vendor):
                 "vendor": self.name,
                 "id": item.id,
                 "kind": made,
+                "kind_guessed": told is None,
                 "status": status,
                 "creatives": [self._creative(link, made) for link in links]
                 if status == GenerationStatus.COMPLETED

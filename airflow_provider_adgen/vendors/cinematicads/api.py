@@ -136,7 +136,10 @@ def get_batch_status(batch_id: str) -> Call[models.BatchStatus]:
 
 _CREDITS = "GET /api/user/credits"
 _REMAINING = ("remaining", "creditsremaining", "remainingcredits", "available", "availablecredits", "creditsavailable")
-_BALANCE = ("balance", "creditbalance", "creditsbalance", "credits", "current")
+_BALANCE = (
+    *("balance", "creditbalance", "creditsbalance", "credits"),
+    *("current", "currentbalance", "currentcredits", "currentcreditbalance"),
+)
 _USED = ("used", "creditsused", "usedcredits")
 _LIMIT = ("limit", "creditslimit", "creditlimit", "total", "totalcredits", "creditstotal", "quota")
 

@@ -19,6 +19,9 @@ ASSUMPTIONS = assumed(
     "projects and job ids | Whether a project carries the job id, and under which name, is not stated. | "
     "Ids named after jobs (jobId, workflowId, job.id ...) count first, else the project's own id; several projects "
     "of one job are taken together.",
+    "type and time of a project | The list is sorted by date; under which names it says either is not stated. | "
+    "type, workflowType or mode, and createdAt, created or date are read. A project of another word than a request's "
+    "types, and one of a mere day, may be any lost submission.",
     "replay of a stream | Whether a stream opened late tells what happened before is not stated. | "
     "Neither is relied on: the list is asked before and after. Where a stream tells a result once and the list does "
     "not carry the job, a deferred task cannot collect it, and ends at its deadline with the id recorded; "
@@ -57,7 +60,7 @@ ASSUMPTIONS = assumed(
     "Those and likely ones are mapped; an unknown one is not finished. A project without a status is over when it "
     "has files.",
     "credits | The name of the balance is not stated. | "
-    "remaining, available, balance or credits, at the top or in data; parts of a credit are cut off.",
+    "remaining, available, balance, credits or current credits, at the top or in data; parts of a credit are cut off.",
     "rate limits | The labels of 10 requests/hour, 10 connections/hour and 100 requests/minute could not be read. | "
     "Submissions, streams, all else. Only the streams' is kept by ourselves (per process); the others are the "
     "vendor's 429 to tell.",

@@ -45,6 +45,7 @@ _NO_JOB = re.compile(
     r"^\s*(the )?(job|workflow)\b.*\b(not found|unknown|does not exist)|^\s*(unknown|no such|invalid) (job|workflow)",
     re.IGNORECASE | re.DOTALL,
 )
+_DAY = re.compile(r"\d{4}[-/.]?\d{2}[-/.]?\d{2}")
 _COST = ("cost", "creditsused", "creditscharged", "creditcost")
 _REFUND = ("refunded", "creditsrefunded", "refundedcredits")
 # Fields of a told job that have a place of their own in a generation.
@@ -234,6 +235,11 @@ def _money(told: JobFacts, fields: Mapping[str, Any]) -> None:
     told.refunded = refunded if refunded is not None else told.refunded
 
 
+def _time_of_day(value: Any) -> Any:
+    """Return a moment; None for a mere day, which would look like midnight: before all that was made on it."""
+    return None if isinstance(value, str) and _DAY.fullmatch(value.strip()) else value
+
+
 def listed(
     projects: Iterable[Mapping[str, Any]],
     job: str,
@@ -285,7 +291,7 @@ def of_project(
         links=found,
         error=shapes.told_error(value) or None if status == GenerationStatus.FAILED else None,
         progress=as_number(fields.get("progress")),
-        created=shapes.first(fields, ("createdat", "created", "date")),
+        created=_time_of_day(shapes.first(fields, ("createdat", "created", "date"))),
         completed=shapes.first(fields, ("completedat", "finishedat", "endedat")),
         type=type_,
         formats=shapes.count_formats(fields.get("formats")),

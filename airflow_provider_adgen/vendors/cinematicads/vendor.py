@@ -27,7 +27,7 @@ from airflow_provider_adgen.core.vocabulary import Creative, Credits, Generation
 from airflow_provider_adgen.vendors.cinematicads import api, shapes
 from airflow_provider_adgen.vendors.cinematicads.assumptions import ASSUMPTIONS
 from airflow_provider_adgen.vendors.cinematicads.briefs import RECIPES
-from airflow_provider_adgen.vendors.cinematicads.requests import KIND_OF_TYPE, REQUESTS
+from airflow_provider_adgen.vendors.cinematicads.requests import CREDITS, KIND_OF_TYPE, REQUESTS
 from airflow_provider_adgen.vendors.cinematicads.tracking import (
     DOCUMENTED_STATUSES,
     STATUSES,
@@ -239,7 +239,9 @@ class CinematicAdsVendor(Vendor):
 
     def _generation(self, job: str, kind: str | None, told: JobFacts) -> Generation:
         status = told.status if told.status is not None else GenerationStatus.PROCESSING
-        made: Kind | str = kind or (KIND_OF_TYPE.get(told.type or "") or "video")
+        # What a project calls its type is not documented: only a word that a request has says what was made.
+        known = told.type if told.type in CREDITS else None
+        made: Kind | str = kind or (KIND_OF_TYPE.get(known or "") or "video")
         done = status == GenerationStatus.COMPLETED
         shapes_of = [link.format for link in told.links]
         return Generation.model_validate(
@@ -247,6 +249,7 @@ class CinematicAdsVendor(Vendor):
                 "vendor": self.name,
                 "id": job,
                 "kind": made,
+                "kind_guessed": kind is None and known is None,
                 "status": status,
                 "creatives": [_creative(link, made) for link in told.links] if done else [],
                 "credits": Credits(charged=told.charged, refunded=told.refunded),

@@ -21,6 +21,8 @@ ASSUMPTIONS = assumed(
     "It is over when all its jobs are. One completed job makes it completed: its videos are paid for, and are "
     "delivered. What became of the others is in error and details.jobs. If none completed, it is what they all are, "
     "else failed.",
+    "type of a job | GET /jobs filters by type; what a job calls it is not shown. | "
+    "type is read, else object where it is the word of a creation. A job that says neither may be any lost submission.",
     "status words | The list of final words is called common, not complete. | "
     "queued, running, processing, completed, failed, canceled, expired; any other is not final.",
     "a result that is not there | What /jobs/{id}/result answers before an output is available is not stated. | "
@@ -59,7 +61,7 @@ ASSUMPTIONS = assumed(
     "prompt of images and videos (as the vendor's command line has it), source_video_url and avatar_ids of a face "
     "swap are.",
     "aspect_ratio, resolution, quality and duration | Which values images and videos take is not stated. | "
-    "Any text and any positive duration is sent.",
+    "Any text and any positive duration is sent; of a brief's formats only ratios such as 9:16.",
     "one of two names | What happens when image_count and n, or avatar_id and avatar_slug, are both given is not "
     "stated. | "
     "Both are refused before anything is sent.",

@@ -173,7 +173,8 @@ class SumeVendor(Vendor):
     # --- translation ----------------------------------------------------------------------------------------------
 
     def _generation(self, jobs: Items[Job], kind: str | None) -> Generation:
-        made = _kind(jobs[0].type, kind)
+        told = _kind(jobs[0], kind)
+        made = told or "video"
         statuses = [self.status(job.status) for job in jobs]
         status = _together(statuses)
         over = status in FINISHED
@@ -189,6 +190,7 @@ class SumeVendor(Vendor):
             id=jobs[0].id,
             job_ids=[job.id for job in jobs],
             kind=made,
+            kind_guessed=told is None,
             status=status,
             creatives=creatives,
             created_at=min((job.created_at for job in jobs if job.created_at is not None), default=None),
@@ -229,13 +231,17 @@ def _said(error: Any) -> str | None:
     return scrub(str(error)) if error else None
 
 
-def _kind(job_type: str | None, asked: str | None) -> Kind:
-    word = (job_type or "").lower()
-    if word in _KIND_OF_TYPE:
-        return _KIND_OF_TYPE[word]
+def _kind(job: Job, asked: str | None) -> Kind | None:
+    """Return what a job makes; None where neither it nor the caller says."""
+    # Creations answer with the type as their object; whether jobs do is not documented.
+    named = (job.type, (job.model_extra or {}).get("object"))
+    words = [word.strip().lower() for word in named if isinstance(word, str)]
+    for word in words:
+        if word in _KIND_OF_TYPE:
+            return _KIND_OF_TYPE[word]
     if asked in _KINDS:
         return _KINDS[asked]
-    return next((kind for name, kind in _KINDS.items() if name in word), "video")
+    return next((kind for word in words for name, kind in _KINDS.items() if name in word), None)
 
 
 def _creatives(job: Job, kind: str) -> list[Creative]:

@@ -217,6 +217,24 @@ def test_a_lost_submission_is_not_repeated_and_names_what_it_could_be(tiny: Tiny
     assert tiny.paths().count("POST /videos/generations") == 1
 
 
+def test_a_lost_submission_names_jobs_of_which_nobody_says_what_they_make(tiny: Tiny) -> None:
+    # Which field of a job in the list names its type is not documented.
+    tiny.routes["POST /images/generations"] = Reply(ERROR, 503)
+    later = {"status": "queued", "created_at": "2099-01-01T00:00:00Z"}
+    rows = [
+        {"id": "job_it", "object": "job", **later},
+        {"id": "job_new", "type": "something_new", **later},
+        {"id": "job_of", "object": "image_generation", **later},
+        {"id": "job_vid", "object": "video_generation", **later},
+    ]
+    tiny.routes["GET /jobs"] = Reply({"object": "list", "data": rows, "has_more": False, "next_cursor": None})
+    with pytest.raises(AirflowFailException) as found:
+        run_task(SumeImageOperator(task_id="make", prompt="A shoe", poll_interval=0.05), task_context())
+    said = str(found.value)
+    assert all(f"{name} (queued" in said for name in ("job_it", "job_new", "job_of"))
+    assert "job_vid" not in said
+
+
 def test_an_acceptance_without_a_job_id_is_not_repeated(tiny: Tiny) -> None:
     tiny.routes["POST /videos/generations"] = Reply({"object": "video_generation", "ok": True}, 202)
     tiny.routes["GET /jobs"] = Reply({"object": "list", "data": [], "has_more": False, "next_cursor": None})

@@ -293,6 +293,8 @@ def test_every_field_stated_is_honoured_or_a_reason(vendor: str, kind: str) -> N
         ("sume", "video", {"script": "Look!", "avatar": "a", "format": "9:16"}, "ad-video: it has no field for format"),
         ("sume", "video", {"prompt": "A", "options": {"style": "x"}}, "video: it has no field style (options)"),
         ("sume", "image", {"prompt": "A", "platform": "meta"}, "it has no field for platform"),
+        ("sume", "image", {"prompt": "A", "format": "short"}, "image: format short is no aspect ratio such as 9:16"),
+        ("sume", "video", {"prompt": "A", "format": "story"}, "video: format story is no aspect ratio such as 9:16"),
         (
             "sume",
             "image",

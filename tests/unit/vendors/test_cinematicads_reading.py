@@ -405,6 +405,41 @@ def test_overview_makes_generations_of_projects() -> None:
     assert [(one.id, one.kind, one.creatives[0].kind) for one in emitted] == [(JOB, "image", "image")]
 
 
+@pytest.mark.parametrize(
+    ("said", "kind", "guessed"),
+    [
+        ({"type": "staticad"}, "image", False),
+        ({"type": "cinematic"}, "video", False),
+        ({"type": "ad-optimizer"}, "analysis", False),
+        # No page says what a project calls its type.
+        ({"type": "Static Ad"}, "video", True),
+        ({}, "video", True),
+    ],
+)
+def test_overview_says_where_the_kind_is_a_guess(said: dict[str, Any], kind: str, guessed: bool) -> None:
+    steps = VENDOR.list_jobs()
+    (listed_,) = steps.send(next(steps).parse(answer([{"jobId": JOB, **said}]))).items
+    found = listed_.read()
+    assert (found.kind, found.kind_guessed) == (kind, guessed)
+
+
+@pytest.mark.parametrize(
+    ("said", "created"),
+    [
+        ({"createdAt": "2026-01-02T03:04:05Z"}, "2026-01-02T03:04:05+00:00"),
+        ({"date": "2026-01-02T03:04:05Z"}, "2026-01-02T03:04:05+00:00"),
+        # At midnight nothing of that day was made yet: such a job would be taken for an earlier one.
+        ({"date": "2026-01-02"}, None),
+        ({"createdAt": "2026/01/02"}, None),
+    ],
+)
+def test_a_mere_day_is_no_time(said: dict[str, Any], created: str | None) -> None:
+    steps = VENDOR.list_jobs()
+    (listed_,) = steps.send(next(steps).parse(answer([{"jobId": JOB, **said}]))).items
+    found = listed_.read().created_at
+    assert (found.isoformat() if found is not None else None) == created
+
+
 # --- other answers ------------------------------------------------------------------------------------------------
 
 
@@ -417,6 +452,8 @@ def test_overview_makes_generations_of_projects() -> None:
         ({"credits": 12.7}, 12),
         ({"credits": "12"}, 12),
         ({"available": 0}, 0),
+        ({"success": True, "data": {"currentBalance": 12, "plan": "agency"}}, 12),
+        ({"data": {"current_credits": 12}}, 12),
         ({"success": True, "data": 12}, 12),
         (12, 12),
     ],

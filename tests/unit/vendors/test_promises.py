@@ -36,3 +36,19 @@ def test_a_key_protects_only_as_documented() -> None:
     assert cutx.seconds <= 20 and cutx.kinds == {"video"} and cutx.longest_key == 128
     assert get_vendor("sume").promises.idempotency is None
     assert get_vendor("cinematicads").promises.idempotency is None
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "why"),
+    [
+        ("adsumo", "video", None),
+        ("adsumo", "image", None),
+        # GET /generations has the types talking-avatar, ai-video and image: what it shows says nothing of voiceovers.
+        ("adsumo", "voice", "Adsumo's list of jobs shows none of kind voice."),
+        ("sume", "analysis", None),
+        ("cinematicads", "image", None),
+        ("cutx", "video", "CutX cannot list its jobs."),
+    ],
+)
+def test_a_lost_submission_is_looked_for_only_where_the_list_can_show_it(name: str, kind: str, why: str | None) -> None:
+    assert get_vendor(name).why_unlisted(kind) == why

@@ -97,6 +97,7 @@ def test_the_overview_lists_jobs_as_generations() -> None:
         ("job_1", "completed", "image"),
         ("job_2", "queued", "video"),
     ]
+    assert [one.kind_guessed for one in found] == [False, True]
     assert found[0].created_at is not None
     assert asked == [{"limit": 100}, {"limit": 100, "cursor": "c"}]
 

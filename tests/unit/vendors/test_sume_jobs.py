@@ -96,10 +96,19 @@ def test_why_a_job_failed(error: Any, said: str | None) -> None:
         ("image_upscale", None, "image"),
         (None, "analysis", "analysis"),
         (None, None, "video"),
+        ("something_new", None, "video"),
     ],
 )
 def test_the_kind_of_a_job(job_type: str | None, asked: str | None, kind: str) -> None:
-    assert fetched({"status": "queued", "type": job_type}, kind=asked).kind == kind
+    found = fetched({"status": "queued", "type": job_type}, kind=asked)
+    assert found.kind == kind
+    assert found.kind_guessed == (asked is None and job_type in (None, "something_new"))
+
+
+def test_the_kind_of_a_job_follows_from_what_creations_answer_as_their_object() -> None:
+    found = fetched({"status": "queued", "object": "image_generation"}, kind=None)
+    assert (found.kind, found.kind_guessed) == ("image", False)
+    assert fetched({"status": "queued", "object": "job"}, kind=None).kind_guessed
 
 
 @pytest.mark.parametrize(
