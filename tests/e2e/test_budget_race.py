@@ -175,7 +175,7 @@ class Race:
             assert {one["status"] for one in lines} <= {"completed", "waiting"}, run.log("buy")
             told.jobs.update(one["generation"]["id"] for one in lines if one["status"] == "completed")
             waiting = [one for one in lines if one["status"] == "waiting"]
-            assert all("do not fit into the budget" in one["reason"] for one in waiting), waiting
+            assert all("not fit into the budget" in one["reason"] for one in waiting), waiting
             assert run.state() == ("failed" if waiting else "success")
             told.refused += len(waiting)
         tasks = self.runs[-1]
@@ -185,7 +185,7 @@ class Race:
                 told.jobs[tasks.xcom("buy", "id", map_index=number)] += 1
                 continue
             log = tasks.log("buy", ti["try_number"], number)
-            assert ti["state"] == "failed" and "do not fit into the budget" in log, log
+            assert ti["state"] == "failed" and "not fit into the budget" in log, log
             told.refused += 1
         return told
 
