@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk import Asset, TaskGroup
 
 from airflow_provider_adgen.campaigns.briefs import Brief
-from airflow_provider_adgen.campaigns.checking import ACCOUNTS, CheckAccountsOperator
+from airflow_provider_adgen.campaigns.checking import OUT, CheckAccountsOperator
 from airflow_provider_adgen.campaigns.drafting import DraftCampaignOperator
 from airflow_provider_adgen.campaigns.generating import GenerateCampaignOperator
 from airflow_provider_adgen.campaigns.planning import ITEMS, PLAN, PlanCampaignOperator
@@ -181,7 +181,8 @@ def campaign_refresh(
             task_id="plan",
             catalogue=catalogue,
             briefs=briefs,
-            accounts=_xcom(check, ACCOUNTS),
+            accounts=list(accounts),
+            out=_xcom(check, OUT),
             columns=columns,
             currency=currency,
             on_bad_row=on_bad_row,

@@ -200,6 +200,8 @@ class _Making:
     """Makes an account's missing products, one after the other."""
 
     def __init__(
+    if "obstacle" in choice:
+        return told
         self,
         hook: Any,
         needed: Mapping[str, Any],
