@@ -16,6 +16,7 @@ from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.identity import digest
 from airflow_provider_adgen.core.scrub import reason, scrub
 from airflow_provider_adgen.core.wording import counted
+from airflow_provider_adgen.delivery.sources import not_read
 
 LONGEST_KEY = 200
 LARGEST_META = 8192
@@ -155,7 +156,8 @@ def read_items(value: Any, *, conn_id: str | None) -> tuple[list[BatchItem], Pro
 
     :param value: a list of dictionaries, or the path of a file with one JSON object per line.
     :param conn_id: the account of items that name none.
-    :raises InvalidRequest: it is neither, or the file cannot be read.
+    :raises InvalidRequest: it is neither, or there is no such file.
+    :raises AdGenError: the storage failed. A retry may help.
     """
     if isinstance(value, str):
         value = _lines(value)
@@ -198,7 +200,7 @@ def _lines(path: str) -> Iterable[Any]:
     try:
         content = ObjectStoragePath(text).read_bytes().decode("utf-8-sig")
     except Exception as error:  # whatever the storage or its connection raises
-        raise InvalidRequest(f"The items in {shown} cannot be read ({reason(error)}). Nothing was sent.") from None
+        raise not_read(f"The items in {shown}", error) from None
     found = []
     # Other characters that end a line of text may stand within a JSON text.
     for number, line in enumerate(content.split("\n"), 1):
