@@ -104,9 +104,12 @@ class PlanCampaignOperator(StoringStep):
         from airflow_provider_adgen.campaigns.run_folder import PLAN as PLAN_FILE
         from airflow_provider_adgen.campaigns.run_folder import RunFolder, json_lines, pretty
         from airflow_provider_adgen.core.errors import InvalidRequest
+        from airflow_provider_adgen.delivery.places import check_destination
         from airflow_provider_adgen.ledger.library import Library
 
         folder = RunFolder(self.destination, context["ti"].run_id)
+        if self.library is not None:
+            check_destination(str(self.library), "library")
         run = self._own_run(context, folder)
         columns: Any = self.columns
         catalogue = read_catalogue(self.catalogue, columns=columns, on_bad_row=self.on_bad_row, currency=self.currency)

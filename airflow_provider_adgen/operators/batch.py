@@ -13,8 +13,8 @@ from airflow_provider_adgen.compat import TRIGGER_FAILED, conf
 from airflow_provider_adgen.operators._errors import no_useless_retry
 from airflow_provider_adgen.operators._legs import LegRunner
 from airflow_provider_adgen.operators._option_values import (
+    batch_word,
     credits_by_account,
-    one_of,
     refused_options,
     seconds,
     share_or_word,
@@ -204,13 +204,11 @@ class GenerateBatchOperator(BaseOperator):
         return BatchOptions(
             submit=SubmitOptions(
                 policy=Policy(
-                    on_unknown_submission=one_of(
-                        "on_unknown_submission", self.on_unknown_submission, ("fail", "resubmit")
-                    ),
-                    on_failed=one_of("on_failed", self.on_failed, (None, "fail", "resubmit")),
-                    on_changed_input=one_of("on_changed_input", self.on_changed_input, ("fail", "reattach", "fresh")),
+                    on_unknown_submission=batch_word("on_unknown_submission", self.on_unknown_submission),
+                    on_failed=batch_word("on_failed", self.on_failed),
+                    on_changed_input=batch_word("on_changed_input", self.on_changed_input),
                 ),
-                on_insufficient=one_of("on_insufficient", self.on_insufficient, ("fail", "wait")),
+                on_insufficient=batch_word("on_insufficient", self.on_insufficient),
                 submit_timeout=seconds("submit_timeout", self.submit_timeout),
                 wait_seconds=seconds("timeout", self.timeout),
             ),
@@ -219,13 +217,14 @@ class GenerateBatchOperator(BaseOperator):
             max_credits=_per_account("max_credits", self.max_credits),
             assume_credits=_per_account("assume_credits", self.assume_credits, by_kind=True),
             max_in_flight=whole_number("max_in_flight", self.max_in_flight, 1, 500),
-            on_invalid=one_of("on_invalid", self.on_invalid, ("fail", "skip")),
+            on_invalid=batch_word("on_invalid", self.on_invalid),
             fail_when=share_or_word("fail_when", self.fail_when, ("any", "all")),
-            on_item_failure=one_of("on_item_failure", self.on_item_failure, ("continue", "stop")),
-            on_clear=one_of("on_clear", self.on_clear, ("missing", "fresh", "reattach")),
-            on_suspended=one_of("on_suspended", self.on_suspended, ("wait", "fail")),
+            on_item_failure=batch_word("on_item_failure", self.on_item_failure),
+            on_clear=batch_word("on_clear", self.on_clear),
+            on_suspended=batch_word("on_suspended", self.on_suspended),
             filename=self.filename,
-            library=str(self.library) if self.library else None,
+            # A template that renders to nothing must not buy everything anew.
+            library=None if self.library is None else str(self.library),
             reuse_max_age=None if self.reuse_max_age is None else seconds("reuse_max_age", self.reuse_max_age),
             collect_seconds=batch_collect_seconds(),
         )
@@ -263,7 +262,7 @@ class GenerateBatchOperator(BaseOperator):
                 )
             check_destination(options.destination)
             if options.library is not None:
-                check_destination(options.library)
+                check_destination(options.library, "library")
             hooks: dict[str, AdGenHook] = {}
 
             def open_hook(conn_id: str) -> AdGenHook:

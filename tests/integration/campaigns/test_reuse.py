@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_adgen.campaigns import Brief, plan_campaign, read_catalogue
+from airflow_provider_adgen.compat import AirflowFailException
 from airflow_provider_adgen.ledger.library import Library
 from airflow_provider_adgen.operators.batch import GenerateBatchOperator
+from tests.support.batch import item
 from tests.support.campaign import HERO
 
 if TYPE_CHECKING:
@@ -87,6 +89,18 @@ def test_without_reuse_everything_is_made_again(campaign: CampaignRig) -> None:
     campaign.begin_run("weekly-2", None)
     campaign.go()
     assert len(campaign.charges) == 6
+
+
+@pytest.mark.parametrize("rendered", ["", " ", "None"])
+def test_a_library_that_renders_to_nothing_is_refused_before_anything_is_bought(
+    campaign: CampaignRig, rendered: str
+) -> None:
+    states = campaign.go(reuse=True, library="{{ params.library }}", params={"library": rendered})
+    assert states["plan"] == "failed"
+    assert "The library is" in campaign.message("plan")
+    with pytest.raises(AirflowFailException, match="The library is"):
+        campaign.run(campaign.batch([item("a")], library=rendered))
+    assert campaign.charges == []
 
 
 def test_what_is_too_old_is_made_again(campaign: CampaignRig) -> None:
