@@ -150,6 +150,25 @@ def test_a_rejected_creative_is_made_again(campaign: CampaignRig) -> None:
     assert campaign.paid_prompts()[-1] == "A photo of Chair."
 
 
+def test_a_creative_is_rejected_by_the_request_that_it_was_made_with(campaign: CampaignRig) -> None:
+    """The feed changed between two tries of a run, and the job that was paid for before counts."""
+    pytest.importorskip("airflow.sdk.execution_time.hitl", reason="Airflow asks people from 3.1 on")
+    given: dict[str, Any] = {"reuse": True, "review": True, "on_changed_input": "reattach"}
+    all_of_them = ALL | {"review": "success"}
+    assert campaign.go(**given) == all_of_them, campaign.errors
+    campaign.feed("Lamp", "Armchair", "Table")
+    campaign.cleared(*all_of_them)
+    campaign.approve("P-2/hero/1x1")
+    assert campaign.go(**given) == all_of_them, campaign.errors
+    assert len(campaign.charges) == 3
+    campaign.begin_run("weekly-2", None)
+    campaign.feed("Lamp", "Chair", "Table")
+    campaign.approve()
+    assert campaign.go(**given) == all_of_them, campaign.errors
+    assert [line["status"] for line in campaign.lines_of_run()] == ["reused", "completed", "reused"]
+    assert len(campaign.charges) == 4
+
+
 def test_a_draft_that_was_rejected_is_used_again_but_for_the_keys_that_were_named(campaign: CampaignRig) -> None:
     pytest.importorskip("airflow.sdk.execution_time.hitl", reason="Airflow asks people from 3.1 on")
     campaign.approve("P-2/hero/1x1", option="Reject")
