@@ -240,6 +240,7 @@ class GenerateBatchOperator(BaseOperator):
         from airflow_provider_adgen.delivery.places import check_destination
         from airflow_provider_adgen.hooks.base import AdGenHook
         from airflow_provider_adgen.ledger.batch import BatchStore
+        from airflow_provider_adgen.ledger.stored_files import FileFacts, facts_of
         from airflow_provider_adgen.lifecycle.batch.leg import BatchLeg
         from airflow_provider_adgen.lifecycle.batch.member import Members
         from airflow_provider_adgen.lifecycle.batch.opening import Opening
@@ -278,9 +279,14 @@ class GenerateBatchOperator(BaseOperator):
                 show_stored(self, context, RESULTS_LINK, uri, self._destination_urls())
 
             facts, stop_suspended = TaskFacts.of(context), options.on_suspended != "wait"
+            uri = results_uri(options.destination, facts.identity)
             if resumed:  # the leg before has written them
-                uri = results_uri(options.destination, facts.identity)
                 show_stored(self, context, RESULTS_LINK, uri, self._destination_urls())
+            else:
+                # Airflow has deleted the XComs of the try before. What that has made is shown, whatever stops this one.
+                if facts.try_number > 1 and isinstance(facts_of([uri])[uri], FileFacts):
+                    tell(uri)
+                self._prepare(context)
             runner = LegRunner(
                 self,
                 context,
@@ -326,6 +332,9 @@ class GenerateBatchOperator(BaseOperator):
                 log=self.log,
             )
             return runner.run(self._leg.run, runner.resumed(event, remembers=False) if resumed else None)
+
+    def _prepare(self, context: Context) -> None:
+        """Make the items ready on the first leg of a try, before any of them is read."""
 
     def _destination_urls(self) -> dict[str, str]:
         """Return web addresses by path that hold for this task alone."""
