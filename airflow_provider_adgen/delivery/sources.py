@@ -7,23 +7,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from airflow_provider_adgen.compat import AirflowNotFoundException
 from airflow_provider_adgen.core.calls import FileBody
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.scrub import reason, scrub
 
-# What the same try would find again: there is no such file, connection, scheme or package, or it may not be read.
-_LASTING = (
-    FileNotFoundError,
-    IsADirectoryError,
-    NotADirectoryError,
-    PermissionError,
-    ValueError,
-    ImportError,
-    AirflowNotFoundException,
-)
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+# What the next try would find again: there is no such file, or it may not be read.
+_LASTING = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError, ValueError, ImportError)
 
 
 @dataclass(frozen=True)
@@ -48,19 +42,36 @@ def open_source(source: Any) -> SourceFile:
     :raises AdGenError: the storage failed. A retry may help.
     """
     text = str(source)
+    what = scrub(text) or "An empty path"
+    path = stored_path(source, what) if "://" in text else None
     try:
-        if "://" not in text:
+        if path is None:
             return _local(text)
-        from airflow.sdk import ObjectStoragePath  # not at module level: see delivery.places
-
-        path = source if isinstance(source, ObjectStoragePath) else ObjectStoragePath(text)
         # Not is_file(): it answers False for a storage that cannot be read.
         info = path.fs.info(str(path.path))
         if info["type"] == "directory":
             raise FileNotFoundError("there is no such file")
         return SourceFile(path.name, FileBody(partial(path.open, "rb"), int(info["size"])))
     except Exception as problem:  # whatever a file system raises: botocore's errors, a missing connection, ...
-        raise not_read(scrub(text) or "An empty path", problem) from None
+        raise not_read(what, problem) from None
+
+
+def stored_path(source: Any, what: str) -> ObjectStoragePath:
+    """
+    Return an object-storage path whose file system is known; looks up its Airflow connection, and blocks.
+
+    :param source: what ``ObjectStoragePath`` takes, or one.
+    :param what: the file, as messages call it.
+    :raises InvalidRequest: there is no such scheme, connection or package.
+    """
+    from airflow.sdk import ObjectStoragePath  # not at module level: see delivery.places
+
+    try:
+        path = source if isinstance(source, ObjectStoragePath) else ObjectStoragePath(str(source))
+        _ = path.fs
+    except Exception as problem:  # whatever Airflow or a file system's constructor raises
+        raise InvalidRequest(f"{what} cannot be read ({reason(problem)}). Nothing was sent.") from None
+    return path
 
 
 def not_read(what: str, problem: Exception) -> AdGenError:

@@ -16,7 +16,7 @@ from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.identity import digest
 from airflow_provider_adgen.core.scrub import reason, scrub
 from airflow_provider_adgen.core.wording import counted
-from airflow_provider_adgen.delivery.sources import not_read
+from airflow_provider_adgen.delivery.sources import not_read, stored_path
 
 LONGEST_KEY = 200
 LARGEST_META = 8192
@@ -186,8 +186,6 @@ def read_items(value: Any, *, conn_id: str | None) -> tuple[list[BatchItem], Pro
 
 
 def _lines(path: str) -> Iterable[Any]:
-    from airflow.sdk import ObjectStoragePath
-
     text = path.strip()
     if not text or text.lower() in {"none", "null"}:
         raise InvalidRequest(f"items is {path!r}, which is no list and no path. Nothing was sent.")
@@ -197,10 +195,12 @@ def _lines(path: str) -> Iterable[Any]:
             "(items=that_task.output), or set render_template_as_native_obj=True on the DAG. Nothing was sent."
         )
     shown = scrub(text, longest=200)
+    what = f"The items in {shown}"
+    place = stored_path(text, what)
     try:
-        content = ObjectStoragePath(text).read_bytes().decode("utf-8-sig")
-    except Exception as error:  # whatever the storage or its connection raises
-        raise not_read(f"The items in {shown}", error) from None
+        content = place.read_bytes().decode("utf-8-sig")
+    except Exception as error:  # whatever the storage raises
+        raise not_read(what, error) from None
     found = []
     # Other characters that end a line of text may stand within a JSON text.
     for number, line in enumerate(content.split("\n"), 1):
