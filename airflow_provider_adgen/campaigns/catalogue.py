@@ -96,7 +96,7 @@ def read_catalogue(
     :param currency: the code (ISO 4217) for prices that name none.
     :raises CatalogueError: the file cannot be read as a feed, or has bad rows, or no product. A retry does not help.
     :raises InvalidRequest: an argument is wrong, or there is no such file. A retry does not help.
-    :raises AdGenError: the storage failed while the file was read. A retry may help.
+    :raises AdGenError: the storage failed. A retry may help.
     """
     if on_bad_row not in ("fail", "skip"):
         raise InvalidRequest(f"on_bad_row must be 'fail' or 'skip', not {on_bad_row!r}. {_NOTHING_SPENT}")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ACCOUNTS = "accounts"
 """XCom with the accounts that take part."""
+OUT = "out"
+"""XCom with the accounts that take no part, and why."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class CheckAccountsOperator(CampaignStep):
 
     An account is *out* if the vendor refuses its key (401, 403), if it is known to have no credits, or if its key is a
     token that ends within the run. Returns ``{"accounts": [...], "out": {conn_id: reason}, "credits": {conn_id:
-    remaining}}``; the XCom ``accounts`` has the accounts that take part.
+    remaining}}``; the XComs ``accounts`` and ``out`` have the accounts that take part, and those that do not.
 
     :param accounts: the Airflow connections, in order of preference.
     :param on_account_out: when an account is out: ``fail``, or ``drop`` it and go on with the others. Only an account
@@ -89,12 +91,10 @@ class CheckAccountsOperator(CampaignStep):
         for conn_id, credits_left in remaining.items():
             known = "does not tell its balance" if credits_left is None else f"has {counted(credits_left, 'credit')}"
             self.log.info("%s takes part; it %s.", conn_id, known)
+        reasons = {conn_id: one.reason for conn_id, one in out.items()}
         context["ti"].xcom_push(key=ACCOUNTS, value=list(remaining))
-        return {
-            "accounts": list(remaining),
-            "out": {conn_id: one.reason for conn_id, one in out.items()},
-            "credits": remaining,
-        }
+        context["ti"].xcom_push(key=OUT, value=reasons)
+        return {"accounts": list(remaining), "out": reasons, "credits": remaining}
 
     def _ask(self, conn_id: str, longest: float) -> int | _Out | None:
         """Return the credits that remain, None where the vendor does not tell; or why the account is out."""

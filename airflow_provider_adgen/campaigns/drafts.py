@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Protocol
@@ -220,6 +220,24 @@ class DraftMaker:
             values.pop(FORMAT, None)
         return found
 
+    def need_accounts(self, drafts: Iterable[Draft], out: Mapping[str, str]) -> None:
+        """
+        Refuse creatives that only accounts which take no part could make.
+
+        :param drafts: what is to be made.
+        :param out: accounts that take no part, with the reason.
+        :raises InvalidRequest: naming them, with the reason of each account.
+        """
+        for draft in drafts:
+            could = [one.conn_id for one in draft.choices]
+            if all(conn_id in out for conn_id in could):
+                name = draft.meta["brief"]
+                reasons = {conn_id: f"it takes no part in this run: {out[conn_id]}" for conn_id in could}
+                reasons |= {conn_id: reason for brief, conn_id, reason in self.passed_over if brief == name}
+                why = "".join(f"\n    {conn_id}: {reason}" for conn_id, reason in reasons.items())
+                self.problems.add(f"no account can make brief {name!r}:{why}", draft.key)
+        self.problems.raise_if_any()
+
     def _refuse(self, writer: _BriefWriter, product: CatalogueRow, why: str, columns: Sequence[str]) -> None:
         filters = ", ".join(f'"{name}": "?*"' for name in columns if self._known and name in self._known)
         advice = f"; to leave such rows out: where={{{filters}}}" if filters else ""
@@ -318,3 +336,27 @@ def _meta(product: CatalogueRow, brief: Brief, locale: str | None, shape: str | 
     if shape is not None:
         meta["format"] = shape
     return meta
+
+
+def need_prices(drafts: Iterable[Draft]) -> None:
+    """
+    Refuse drafts of which not every choice has a price.
+
+    :raises InvalidRequest: naming the kinds and the accounts without one.
+    """
+    unknown: dict[str, set[str]] = {}
+    for draft in drafts:
+        for choice in draft.choices:
+            if choice.credits is None:
+                unknown.setdefault(choice.conn_id, set()).add(str(choice.request["kind"]))
+    if unknown:
+        names = ", ".join(f"{kind} at {conn_id}" for conn_id in sorted(unknown) for kind in sorted(unknown[conn_id]))
+        of_kinds = {
+            conn_id: ", ".join(f'"{kind}": ...' for kind in sorted(kinds)) for conn_id, kinds in sorted(unknown.items())
+        }
+        wanted = ", ".join(f'"{conn_id}": {{{kinds}}}' for conn_id, kinds in of_kinds.items())
+        raise InvalidRequest(
+            f"The price is not known: {names}. With max_credits, say in assume_credits how many credits to count for "
+            f"one: {{{wanted}}}. The numbers only count against max_credits; what is paid is the vendor's price. "
+            "Nothing was sent and nothing was charged."
+        )

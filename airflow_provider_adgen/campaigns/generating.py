@@ -78,18 +78,28 @@ class GenerateCampaignOperator(GenerateBatchOperator):
         return options if self._folder is None else replace(options, destination=self._folder.uri)
 
     def _run(self, context: Context, *, resumed: bool, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        from airflow_provider_adgen.campaigns.run_folder import SENT_ITEMS, RunFolder, json_lines
+        from airflow_provider_adgen.campaigns.run_folder import RunFolder
 
         with no_useless_retry():
             self._folder = RunFolder(self.destination, context["ti"].run_id)
-            if not resumed:  # later legs have the items of this try, as they were frozen
-                if not isinstance(self.items, str) or self._given is not None:
-                    given = self.items if self._given is None else self._given
-                    self.items, self._given = self._folder.write(SENT_ITEMS, json_lines(given)), None
-                if self.plan:
-                    self._make_products_known(self._folder, str(self.plan), context)
-                context["ti"].xcom_push(key=SENT, value=str(self.items))
         return super()._run(context, resumed=resumed, event=event)
+
+    def _prepare(self, context: Context) -> None:
+        from airflow_provider_adgen.campaigns.run_folder import SENT_ITEMS, RunFolder, json_lines
+        from airflow_provider_adgen.core.errors import InvalidRequest
+
+        folder = RunFolder(self.destination, context["ti"].run_id)
+        given = self.items if self._given is None else self._given[0]
+        if not isinstance(given, str):
+            if not isinstance(given, list | tuple):
+                raise InvalidRequest(
+                    f"items must be a list or the path of a file, not {given!r:.40}. Nothing was sent."
+                )
+            self.items, self._given = folder.write(SENT_ITEMS, json_lines(given)), None
+        context["ti"].xcom_push(key=SENT, value=str(self.items))
+        if self.plan:
+            self._make_products_known(folder, str(self.plan), context)
+            context["ti"].xcom_push(key=SENT, value=str(self.items))
 
     def _destination_urls(self) -> dict[str, str]:
         return {str(self.destination): self.gallery_url} if self.gallery_url else {}
@@ -99,7 +109,12 @@ class GenerateCampaignOperator(GenerateBatchOperator):
         from airflow_provider_adgen.campaigns.run_folder import SENT_ITEMS, json_lines, read_items, read_json
         from airflow_provider_adgen.campaigns.sent_before import SentBefore
         from airflow_provider_adgen.campaigns.vendor_ids import VendorIdMap
-        from airflow_provider_adgen.campaigns.vendor_products import AccountProducts, ensure_account_products, sendable
+        from airflow_provider_adgen.campaigns.vendor_products import (
+            AccountProducts,
+            ensure_account_products,
+            of_products,
+            sendable,
+        )
         from airflow_provider_adgen.core.briefs import products_of
         from airflow_provider_adgen.core.errors import InvalidRequest
         from airflow_provider_adgen.hooks.base import AdGenHook
@@ -108,7 +123,12 @@ class GenerateCampaignOperator(GenerateBatchOperator):
         if told is None:
             raise InvalidRequest(f"There is no plan at {plan_path}. Nothing was sent. Clear the task that plans.")
         items = read_items(str(self.items))
-        about = {choice["conn_id"] for item in items for choice in item["choices"] if products_of(choice["request"])}
+        # Between plan and this task, somebody may have left items out, or put others in.
+        about: dict[str, set[str]] = {}
+        for item in items:
+            for choice in item.get("choices", ()):
+                if products := products_of(choice["request"]):
+                    about.setdefault(choice["conn_id"], set()).update(products.values())
         if not about:
             return
         library = getattr(self, "library", None)
@@ -117,11 +137,13 @@ class GenerateCampaignOperator(GenerateBatchOperator):
         known = {conn_id: AccountProducts(ids.read(account)) for conn_id, account in accounts.items()}
         vendors = {one["conn_id"]: one["vendor"] for one in told["accounts"]}
         for conn_id, needed in told["vendor_products"].items():
+            if conn_id not in about:
+                continue
             account = accounts[conn_id]
             found = ensure_account_products(
                 vendors[conn_id],
                 conn_id,
-                needed,
+                of_products(needed, about[conn_id]),
                 project=str(context["ti"].dag_id),
                 known=known[conn_id].ids,
                 doubted=ids.doubtful(account),
@@ -130,7 +152,7 @@ class GenerateCampaignOperator(GenerateBatchOperator):
             )
             known[conn_id] = found
         before = SentBefore(folder, context, on_clear=self.on_clear)
-        for item in items:
+        for item in (one for one in items if "choices" in one):
             item["choices"] = [
                 before.kept(item["key"], sendable(choice, known.get(choice["conn_id"], AccountProducts())), choice)
                 for choice in item["choices"]

@@ -21,7 +21,7 @@ from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 from airflow_provider_adgen.settings import ledger_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from airflow_provider_adgen.campaigns.run_folder import RunFolder
 
@@ -35,12 +35,14 @@ class Made:
     :param items: the items that the batch was given.
     :param results: one line for each item.
     :param credits: what was quoted, charged and refunded, by account.
+    :param store: the batch's record.
     """
 
     run: dict[str, Any]
     items: list[dict[str, Any]]
     results: list[dict[str, Any]]
     credits: dict[str, dict[str, int]]
+    store: BatchStore
 
     @classmethod
     def by(cls, context: Mapping[str, Any], task_id: str) -> Made | None:
@@ -58,13 +60,26 @@ class Made:
         mine = TaskFacts.of(context).identity
         batch = TaskIdentity(mine.dag_id, mine.run_id, task_id, mine.map_index, mine.region)
         run = {"dag_id": mine.dag_id, "run_id": mine.run_id, "task_id": task_id, "logical_date": when(context)}
-        records = BatchStore(ledger_path() or "", batch).load()
-        return cls(run, read_items(items), list(read_results(uri)), credits_recorded(records))
+        store = BatchStore(ledger_path() or "", batch)
+        return cls(run, read_items(items), list(read_results(uri)), credits_recorded(store.load()), store)
 
     @property
     def with_result(self) -> dict[str, dict[str, Any]]:
         """The lines that have a result, by key."""
         return {line["key"]: line for line in self.results if line["status"] in WITH_RESULT}
+
+    def sent(self, keys: Collection[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """
+        Yield the choices of some items, with the key of each, as they were in any try of the batch.
+
+        :param keys: of the items.
+        :raises RecordUnreadable: the record cannot be read. A retry may help.
+        """
+        for frozen in self.store.all_frozen():
+            for item in frozen.lines():
+                if item["key"] in keys:
+                    for choice in item["choices"]:
+                        yield item["key"], choice
 
     def write(self, folder: RunFolder, approvals: Mapping[str, bool] | None = None) -> dict[str, Any]:
         """

@@ -46,9 +46,10 @@ def build_manifest(
     Return the manifest of one run.
 
     It has one entry per item, in the order of *items*, then one for each result whose item is not among them (it left
-    the list, or the plan left it out). An item without a line in *results* has the status ``missing``. Credits are
-    summed for each account alone. A value that no vendor told is None, never 0; ``untold`` is the number of
-    generations of which the vendor did not tell it, and ``estimated`` the part of ``charged`` that is a price.
+    the list, the plan left it out, or nobody gave it a key). An item without a line in *results* has the status
+    ``missing``. Credits are summed for each account alone. A value that no vendor told is None, never 0; ``untold`` is
+    the number of generations of which the vendor did not tell it, and ``estimated`` the part of ``charged`` that is a
+    price.
 
     Links lose their query, their fragment and their user name where they enter; a longer text keeps only the host of a
     link in it. A creative that has no other place than a web address counts as not stored.
@@ -66,7 +67,7 @@ def build_manifest(
     :raises ValueError: *approvals* names an item that is not in the manifest.
     """
     lines = {line["key"]: line for line in results}
-    listed = {item["key"]: item for item in items}
+    listed = {item["key"]: item for item in items if item.get("key")}
     keys = [*listed, *(key for key in lines if key not in listed)]
     decided = approvals or {}
     if unknown := sorted(decided.keys() - {*keys}):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_adgen.campaigns.briefs import Brief
 from airflow_provider_adgen.campaigns.credits import CampaignAccount, read_assumed, read_max_credits
-from airflow_provider_adgen.campaigns.drafts import CatalogueRow, Draft, DraftChoice, DraftMaker
+from airflow_provider_adgen.campaigns.drafts import CatalogueRow, Draft, DraftChoice, DraftMaker, need_prices
 from airflow_provider_adgen.core.briefs import PRODUCT_ARGUMENTS, products_of
 from airflow_provider_adgen.core.errors import InvalidRequest
 from airflow_provider_adgen.core.wording import counted
@@ -51,6 +51,7 @@ class AccountPlan:
     :param reused: creatives that it made before, and that are used again.
     :param reused_credits: what those would have cost, as far as a price is known.
     :param max_credits: the most it may spend; None without a limit.
+    :param out: why it takes no part: it makes nothing new. None where it takes part.
     """
 
     conn_id: str
@@ -61,6 +62,7 @@ class AccountPlan:
     reused: int = 0
     reused_credits: int = 0
     max_credits: int | None = None
+    out: str | None = None
 
     def has_room(self, price: int | None) -> bool:
         """Whether one more creative of that price fits."""
@@ -137,6 +139,7 @@ def plan_campaign(
     library: LibraryLookup | Library | str | os.PathLike[str] | None = None,
     columns: Collection[str] | None = None,
     vendors: Mapping[str, Vendor] | None = None,
+    out: Mapping[str, str] | None = None,
 ) -> Plan:
     """
     Plan a campaign: product x brief x locale x format x count.
@@ -161,6 +164,8 @@ def plan_campaign(
     :param columns: ``columns`` of the :class:`.Catalogue`: a brief that names another one is refused, and in ``where``
         a column that a row lacks counts as empty. None: only the rows tell which columns there are.
     :param vendors: the vendor of each account, where it is known already; by default the connection's type tells it.
+    :param out: accounts that take no part, with the reason. They make nothing new. What they made before is used again,
+        and kept where a run is planned anew: their choices stand behind the others, and cannot be sent.
     :raises InvalidRequest: an argument is wrong, a creative can be made by no account, a text uses a column that a row
         does not have, a key is not unique or too long, a price is not known, or it does not fit into ``max_credits``.
         A retry does not help.
@@ -177,12 +182,18 @@ def plan_campaign(
     drafts.sort(key=lambda draft: -draft.priority)  # stable: the catalogue's order within a priority
 
     plans = {
-        one.conn_id: AccountPlan(one.conn_id, one.vendor.name, max_credits=(limits or {}).get(one.conn_id))
+        one.conn_id: AccountPlan(
+            one.conn_id,
+            one.vendor.name,
+            max_credits=(limits or {}).get(one.conn_id),
+            out=(out or {}).get(one.conn_id),
+        )
         for one in known
     }
     made = _lookup_in(library).lookup(_Items(drafts)) if library is not None else {}
     if limits is not None:
-        _need_prices(draft for draft in drafts if draft.key not in made)
+        need_prices(draft for draft in drafts if draft.key not in made)
+    maker.need_accounts((draft for draft in drafts if draft.key not in made), out or {})
     plan = Plan(
         items=[],
         accounts=plans,
@@ -261,9 +272,16 @@ def _all_drafts(
     return found, rows
 
 
-def _item(draft: Draft, choices: Iterable[DraftChoice] | None = None) -> dict[str, Any]:
-    chosen = draft.choices if choices is None else choices
-    return {"key": draft.key, "choices": [choice.to_dict() for choice in chosen], "meta": draft.meta}
+def _item(draft: Draft, choices: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    return {"key": draft.key, "choices": list(choices), "meta": draft.meta}
+
+
+def _choice(choice: DraftChoice, account: AccountPlan) -> dict[str, Any]:
+    """Return a choice as a batch takes it; that of an account that takes no part cannot be sent."""
+    if account.out is None:
+        return choice.to_dict()
+    why = f"Connection {account.conn_id!r} takes no part in this run: {account.out}"
+    return {**choice.to_dict(), "obstacle": {"reason": why, "moves": True, "retry_helps": False}}
 
 
 class _Items(Sequence[dict[str, Any]]):
@@ -277,26 +295,9 @@ class _Items(Sequence[dict[str, Any]]):
 
     def __getitem__(self, index: Any) -> Any:
         some = self._drafts[index]
-        return _Items(some) if isinstance(index, slice) else _item(some)
-
-
-def _need_prices(drafts: Iterable[Draft]) -> None:
-    unknown: dict[str, set[str]] = {}
-    for draft in drafts:
-        for choice in draft.choices:
-            if choice.credits is None:
-                unknown.setdefault(choice.conn_id, set()).add(str(choice.request["kind"]))
-    if unknown:
-        names = ", ".join(f"{kind} at {conn_id}" for conn_id in sorted(unknown) for kind in sorted(unknown[conn_id]))
-        of_kinds = {
-            conn_id: ", ".join(f'"{kind}": ...' for kind in sorted(kinds)) for conn_id, kinds in sorted(unknown.items())
-        }
-        wanted = ", ".join(f'"{conn_id}": {{{kinds}}}' for conn_id, kinds in of_kinds.items())
-        raise InvalidRequest(
-            f"The price is not known: {names}. With max_credits, say in assume_credits how many credits to count for "
-            f"one: {{{wanted}}}. The numbers only count against max_credits; what is paid is the vendor's price. "
-            "Nothing was sent and nothing was charged."
-        )
+        if isinstance(index, slice):
+            return _Items(some)
+        return _item(some, (choice.to_dict() for choice in some.choices))
 
 
 def _reuse(plan: Plan, draft: Draft, number: int) -> None:
@@ -304,22 +305,26 @@ def _reuse(plan: Plan, draft: Draft, number: int) -> None:
     account = plan.accounts[choice.conn_id]
     account.reused += 1
     account.reused_credits += choice.credits or 0
-    plan.items.append(_item(draft))
+    plan.items.append(_item(draft, (_choice(one, plan.accounts[one.conn_id]) for one in draft.choices)))
     plan.credits[draft.key] = 0
     plan.reused[draft.key] = choice.conn_id
 
 
 def _give(plan: Plan, draft: Draft) -> None:
-    for number, choice in enumerate(draft.choices):
+    able = [one for one in draft.choices if plan.accounts[one.conn_id].out is None]
+    for number, choice in enumerate(able):
         account = plan.accounts[choice.conn_id]
         if account.has_room(choice.credits):
             account.take(choice.credits)
-            later = [one for one in draft.choices[number + 1 :] if plan.accounts[one.conn_id].allows(one.credits)]
-            plan.items.append(_item(draft, [choice, *later]))
+            later = [one for one in able[number + 1 :] if plan.accounts[one.conn_id].allows(one.credits)]
+            # By these an earlier try of this run may have made it.
+            others = [one for one in draft.choices if plan.accounts[one.conn_id].out is not None]
+            told = [_choice(one, plan.accounts[one.conn_id]) for one in (choice, *later, *others)]
+            plan.items.append(_item(draft, told))
             plan.credits[draft.key] = choice.credits
             return
     reasons = []
-    for choice in draft.choices:
+    for choice in able:
         account = plan.accounts[choice.conn_id]
         reasons.append(
             f"{choice.conn_id}: it costs {choice.credits}, and {account.credits} of {account.max_credits} credits are "
@@ -345,7 +350,7 @@ def _add_vendor_products(plan: Plan, rows: Mapping[str, CatalogueRow]) -> None:
         for choice in item["choices"]:
             waiting = products_of(choice["request"])
             # Who made it before makes it again where its files turn out to be gone.
-            if not waiting or made_by not in (None, choice["conn_id"]):
+            if not waiting or made_by not in (None, choice["conn_id"]) or "obstacle" in choice:
                 continue
             project = choice["request"].get("project_id") if "project_id" not in waiting else None
             needed = plan.vendor_products.setdefault(

@@ -36,6 +36,8 @@ class PlanCampaignOperator(StoringStep):
     :param catalogue: the feed: a path of this machine, or an object-storage path; see :func:`.read_catalogue`.
     :param briefs: what is to be made of each product.
     :param accounts: the Airflow connections, in order of preference.
+    :param out: those of them that take no part, with the reason: they make nothing new, and what they made before is
+        used again.
     :param columns: the shop's header words; see :func:`.read_catalogue`.
     :param currency: the code (ISO 4217) for prices that name none.
     :param on_bad_row: what to do about rows that cannot be used: ``fail``, or ``skip`` them.
@@ -53,6 +55,7 @@ class PlanCampaignOperator(StoringStep):
         *CampaignStep.template_fields,
         "catalogue",
         "accounts",
+        "out",
         "limit",
         "max_credits",
         "assume_credits",
@@ -66,6 +69,7 @@ class PlanCampaignOperator(StoringStep):
         catalogue: Any,
         briefs: Sequence[Brief],
         accounts: Any,
+        out: Any = None,
         columns: Mapping[str, str] | str | None = None,
         currency: str | None = None,
         on_bad_row: Literal["fail", "skip"] = "fail",
@@ -81,6 +85,7 @@ class PlanCampaignOperator(StoringStep):
         self.catalogue = catalogue
         self.briefs = briefs
         self.accounts = accounts
+        self.out = out
         self.columns = columns
         self.currency = currency
         self.on_bad_row = on_bad_row
@@ -99,9 +104,12 @@ class PlanCampaignOperator(StoringStep):
         from airflow_provider_adgen.campaigns.run_folder import PLAN as PLAN_FILE
         from airflow_provider_adgen.campaigns.run_folder import RunFolder, json_lines, pretty
         from airflow_provider_adgen.core.errors import InvalidRequest
+        from airflow_provider_adgen.delivery.places import check_destination
         from airflow_provider_adgen.ledger.library import Library
 
         folder = RunFolder(self.destination, context["ti"].run_id)
+        if self.library is not None:
+            check_destination(str(self.library), "library")
         run = self._own_run(context, folder)
         columns: Any = self.columns
         catalogue = read_catalogue(self.catalogue, columns=columns, on_bad_row=self.on_bad_row, currency=self.currency)
@@ -114,7 +122,8 @@ class PlanCampaignOperator(StoringStep):
             on_over_budget=self.on_over_budget,
             limit=self.limit,
             columns=catalogue.columns,
-            library=Library(self.library, reuse_max_age=self.reuse_max_age) if self.library else None,
+            out=self.out,
+            library=None if self.library is None else Library(str(self.library), reuse_max_age=self.reuse_max_age),
         )
         if not plan.items:
             why = "nothing fits into max_credits" if plan.trimmed else "no product of the catalogue has a brief"

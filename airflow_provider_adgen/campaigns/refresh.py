@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk import Asset, TaskGroup
 
 from airflow_provider_adgen.campaigns.briefs import Brief
-from airflow_provider_adgen.campaigns.checking import ACCOUNTS, CheckAccountsOperator
+from airflow_provider_adgen.campaigns.checking import OUT, CheckAccountsOperator
 from airflow_provider_adgen.campaigns.drafting import DraftCampaignOperator
 from airflow_provider_adgen.campaigns.generating import GenerateCampaignOperator
 from airflow_provider_adgen.campaigns.planning import ITEMS, PLAN, PlanCampaignOperator
 from airflow_provider_adgen.campaigns.publishing import PublishCampaignOperator
 from airflow_provider_adgen.campaigns.step import read_flag
 from airflow_provider_adgen.campaigns.verdict import CampaignVerdictOperator
-from airflow_provider_adgen.operators._option_values import one_of, refused_options, seconds
+from airflow_provider_adgen.operators._option_values import one_of, refused_options, seconds, share_or_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,6 +113,7 @@ def campaign_refresh(
         Any other name is refused.
     :raises InvalidRequest: an argument is wrong: the DAG is not imported.
     """
+    from airflow_provider_adgen.campaigns.arguments import check_values
     from airflow_provider_adgen.campaigns.credits import check_names
     from airflow_provider_adgen.core.errors import InvalidRequest
     from airflow_provider_adgen.core.web_address import linkable
@@ -126,6 +127,8 @@ def campaign_refresh(
     given = accounts
     if not isinstance(given, list | tuple) or not given or not all(isinstance(one, str) for one in given):
         raise InvalidRequest('accounts must be a list of connections: ["adsumo_default"]. It is no template.')
+    if not all(one.strip() and "{" not in one for one in accounts):
+        raise InvalidRequest(f"accounts must name connections, and is no template: {list(accounts)!r:.80}.")
     if len(set(accounts)) < len(accounts):
         raise InvalidRequest("accounts names a connection twice.")
     for name, value in (("max_credits", max_credits), ("assume_credits", assume_credits)):
@@ -138,6 +141,8 @@ def campaign_refresh(
     given = destination
     if not isinstance(given, str) or not given.strip():
         raise InvalidRequest("destination must be an object-storage path, or a template of one.")
+    if catalogue is None or not str(catalogue).strip():
+        raise InvalidRequest("catalogue must be the path of a feed, or a template of one.")
     if mine := sorted(_OWN & set(batch)):
         raise InvalidRequest(f"{', '.join(mine)} is what the campaign itself says to the batch.")
     if unknown := sorted(set(batch) - _arguments() if batch else ()):
@@ -156,6 +161,13 @@ def campaign_refresh(
         one_of("reuse", reuse, (True, False))
         one_of("review", review, (True, False))
         one_of("creative_events", creative_events, (True, False))
+        share_or_word("fail_when", fail_when, ("any", "all"))
+        check_values(
+            {**batch, "reuse_max_age": reuse_max_age},
+            limit=limit,
+            max_credits=max_credits,
+            assume_credits=assume_credits,
+        )
         if not isinstance(dry_run, str) or "{" not in dry_run:
             read_flag("dry_run", dry_run)
         longest = seconds("submit_timeout", batch.get("submit_timeout", 86400.0))
@@ -164,7 +176,10 @@ def campaign_refresh(
     if review_timeout is not None and not review:
         raise InvalidRequest("review_timeout needs review=True.")
     if reuse:
-        batch.setdefault("library", f"{destination.rstrip('/')}/_adgen/library")
+        if batch.get("library") is None:
+            batch["library"] = f"{destination.rstrip('/')}/_adgen/library"
+        elif not str(batch["library"]).strip():
+            raise InvalidRequest("library is empty: leave it out for the one in the destination.")
         batch["reuse_max_age"] = reuse_max_age
     elif reuse_max_age is not None:
         raise InvalidRequest("reuse_max_age needs reuse=True.")
@@ -181,7 +196,8 @@ def campaign_refresh(
             task_id="plan",
             catalogue=catalogue,
             briefs=briefs,
-            accounts=_xcom(check, ACCOUNTS),
+            accounts=list(accounts),
+            out=_xcom(check, OUT),
             columns=columns,
             currency=currency,
             on_bad_row=on_bad_row,

@@ -221,12 +221,15 @@ class ReviewCampaignOperator(hitl.HITLOperator):
         from airflow_provider_adgen.ledger.library import Library
 
         library, identities = Library(path), Identities()
-        items = {item["key"]: item for item in made.items}
-        for key in keys:
-            line = made.with_result[key]
-            choices = [one for one in items[key]["choices"] if one["conn_id"] == line["conn_id"]]
-            identity = identities.of(key, choices[0])
-            library.reject(identity.digest, line["generation"]["id"], by=by, why="rejected in the review")
+        lines = {key: made.with_result[key] for key in keys}
+        # By whichever request it was made: that of an earlier try may be none of the item's choices any more.
+        stones = {
+            (identities.of(key, choice).digest, lines[key]["generation"]["id"])
+            for key, choice in made.sent(lines)
+            if choice["conn_id"] == lines[key]["conn_id"]
+        }
+        for digest, generation_id in sorted(stones):
+            library.reject(digest, generation_id, by=by, why="rejected in the review")
 
 
 def _asking(context: Context, sha256: str) -> dict[str, Any]:

@@ -126,6 +126,18 @@ def ensure_account_products(
     return found
 
 
+def of_products(needed: Mapping[str, Any], wanted: Collection[str]) -> dict[str, Any]:
+    """
+    Return what an account has to know where only some of the planned products are wanted.
+
+    :param needed: of :attr:`.Plan.vendor_products`.
+    :param wanted: the shop's ids.
+    """
+    products = {product: told for product, told in needed["products"].items() if product in wanted}
+    links = [told["link"] for product, told in needed["products"].items() if product not in wanted and "link" in told]
+    return {**needed, "products": products, "other_links": [*needed["other_links"], *links]}
+
+
 def _usable(known: VendorIds, needed: Mapping[str, Any]) -> VendorIds:
     """Return what is known of the products as they are, without another project's than the one the briefs name."""
     project, products = needed["project_id"], needed["products"]
@@ -188,6 +200,8 @@ def sendable(choice: Mapping[str, Any], products: AccountProducts) -> dict[str, 
     told = {**choice, "reuse_as": shop_ids(request)}
     if not waits_for(request, products.ids):
         return {**told, "request": with_vendor_ids(request, products.ids)}
+    if "obstacle" in choice:
+        return told
     found = [products.obstacles[one] for one in products_of(request).values() if one in products.obstacles]
     return {**told, "obstacle": asdict(found[0] if found else _NOT_ASKED)}
 

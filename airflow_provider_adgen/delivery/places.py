@@ -59,7 +59,7 @@ def resolve(destination: str) -> Place:
     :param destination: anything that Airflow's ``ObjectStoragePath`` takes, or a plain path of this machine.
     :raises DownloadError: there is no such file system or connection.
     """
-    return _resolve(destination, DownloadError, "A retry costs nothing.")
+    return _resolve(destination, DownloadError, "A retry costs nothing.", "destination")
 
 
 def resolve_file(path: str) -> tuple[Place, str]:
@@ -80,22 +80,23 @@ def resolve_file(path: str) -> tuple[Place, str]:
     return resolve(f"{scheme}{mark}{folder}{slash}"), name
 
 
-def check_destination(destination: str) -> None:
+def check_destination(destination: str, name: str = "destination") -> None:
     """
     Refuse a destination that cannot work, before anything is paid for. Writes nothing; blocks.
 
     :param destination: anything that Airflow's ``ObjectStoragePath`` takes, or a plain path of this machine; as it was
         rendered.
+    :param name: what the message calls it.
     :raises InvalidRequest: it names no place (it is empty, ``None``, only a scheme, or not rendered), or there is no
         such file system or connection.
     """
-    _resolve(destination, InvalidRequest, "Nothing was sent.")
+    _resolve(destination, InvalidRequest, "Nothing was sent.", name)
 
 
-def _resolve(destination: str, error: type[DownloadError | InvalidRequest], ending: str) -> Place:
+def _resolve(destination: str, error: type[DownloadError | InvalidRequest], ending: str, name: str) -> Place:
     text = str(destination).strip()
     if fault := _fault(text):
-        raise error(f"The destination {fault}; give the path of a folder or of an object storage. {ending}")
+        raise error(f"The {name} {fault}; give the path of a folder or of an object storage. {ending}")
     scheme, mark, rest = text.partition("://")
     if not mark:
         path = os.path.abspath(os.path.expanduser(text)).rstrip("/")
@@ -109,7 +110,7 @@ def _resolve(destination: str, error: type[DownloadError | InvalidRequest], endi
         extra = _EXTRAS.get(scheme.lower())
         hint = f"install airflow-provider-adgen[{extra}], and check" if extra else "check"
         raise error(
-            f"Nothing can be stored under {scrub(text)} ({reason(problem)}): {hint} the destination and the Airflow "
+            f"Nothing can be stored under {scrub(text)} ({reason(problem)}): {hint} the {name} and the Airflow "
             f"connection it names. {ending}"
         ) from None
     if "file" in _protocols(fs):

@@ -90,6 +90,28 @@ def one_of(name: str, value: Any, allowed: Collection[Any]) -> Any:
     return value
 
 
+BATCH_WORDS: dict[str, tuple[str | None, ...]] = {
+    "on_invalid": ("fail", "skip"),
+    "on_item_failure": ("continue", "stop"),
+    "on_failed": (None, "fail", "resubmit"),
+    "on_clear": ("missing", "fresh", "reattach"),
+    "on_suspended": ("wait", "fail"),
+    "on_unknown_submission": ("fail", "resubmit"),
+    "on_changed_input": ("fail", "reattach", "fresh"),
+    "on_insufficient": ("fail", "wait"),
+}
+"""The arguments of a batch that are one of a few words."""
+
+
+def batch_word(name: str, value: Any) -> Any:
+    """
+    Return the value of an argument of a batch that is one of a few words.
+
+    :raises ValueError: it is none of them.
+    """
+    return one_of(name, value, BATCH_WORDS[name])
+
+
 def whole_number(name: str, value: Any, least: int, most: int) -> int:
     """
     Return a whole number.

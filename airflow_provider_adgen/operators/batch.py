@@ -13,8 +13,8 @@ from airflow_provider_adgen.compat import TRIGGER_FAILED, conf
 from airflow_provider_adgen.operators._errors import no_useless_retry
 from airflow_provider_adgen.operators._legs import LegRunner
 from airflow_provider_adgen.operators._option_values import (
+    batch_word,
     credits_by_account,
-    one_of,
     refused_options,
     seconds,
     share_or_word,
@@ -204,13 +204,11 @@ class GenerateBatchOperator(BaseOperator):
         return BatchOptions(
             submit=SubmitOptions(
                 policy=Policy(
-                    on_unknown_submission=one_of(
-                        "on_unknown_submission", self.on_unknown_submission, ("fail", "resubmit")
-                    ),
-                    on_failed=one_of("on_failed", self.on_failed, (None, "fail", "resubmit")),
-                    on_changed_input=one_of("on_changed_input", self.on_changed_input, ("fail", "reattach", "fresh")),
+                    on_unknown_submission=batch_word("on_unknown_submission", self.on_unknown_submission),
+                    on_failed=batch_word("on_failed", self.on_failed),
+                    on_changed_input=batch_word("on_changed_input", self.on_changed_input),
                 ),
-                on_insufficient=one_of("on_insufficient", self.on_insufficient, ("fail", "wait")),
+                on_insufficient=batch_word("on_insufficient", self.on_insufficient),
                 submit_timeout=seconds("submit_timeout", self.submit_timeout),
                 wait_seconds=seconds("timeout", self.timeout),
             ),
@@ -219,13 +217,14 @@ class GenerateBatchOperator(BaseOperator):
             max_credits=_per_account("max_credits", self.max_credits),
             assume_credits=_per_account("assume_credits", self.assume_credits, by_kind=True),
             max_in_flight=whole_number("max_in_flight", self.max_in_flight, 1, 500),
-            on_invalid=one_of("on_invalid", self.on_invalid, ("fail", "skip")),
+            on_invalid=batch_word("on_invalid", self.on_invalid),
             fail_when=share_or_word("fail_when", self.fail_when, ("any", "all")),
-            on_item_failure=one_of("on_item_failure", self.on_item_failure, ("continue", "stop")),
-            on_clear=one_of("on_clear", self.on_clear, ("missing", "fresh", "reattach")),
-            on_suspended=one_of("on_suspended", self.on_suspended, ("wait", "fail")),
+            on_item_failure=batch_word("on_item_failure", self.on_item_failure),
+            on_clear=batch_word("on_clear", self.on_clear),
+            on_suspended=batch_word("on_suspended", self.on_suspended),
             filename=self.filename,
-            library=str(self.library) if self.library else None,
+            # A template that renders to nothing must not buy everything anew.
+            library=None if self.library is None else str(self.library),
             reuse_max_age=None if self.reuse_max_age is None else seconds("reuse_max_age", self.reuse_max_age),
             collect_seconds=batch_collect_seconds(),
         )
@@ -241,6 +240,7 @@ class GenerateBatchOperator(BaseOperator):
         from airflow_provider_adgen.delivery.places import check_destination
         from airflow_provider_adgen.hooks.base import AdGenHook
         from airflow_provider_adgen.ledger.batch import BatchStore
+        from airflow_provider_adgen.ledger.stored_files import FileFacts, facts_of
         from airflow_provider_adgen.lifecycle.batch.leg import BatchLeg
         from airflow_provider_adgen.lifecycle.batch.member import Members
         from airflow_provider_adgen.lifecycle.batch.opening import Opening
@@ -263,7 +263,7 @@ class GenerateBatchOperator(BaseOperator):
                 )
             check_destination(options.destination)
             if options.library is not None:
-                check_destination(options.library)
+                check_destination(options.library, "library")
             hooks: dict[str, AdGenHook] = {}
 
             def open_hook(conn_id: str) -> AdGenHook:
@@ -279,9 +279,14 @@ class GenerateBatchOperator(BaseOperator):
                 show_stored(self, context, RESULTS_LINK, uri, self._destination_urls())
 
             facts, stop_suspended = TaskFacts.of(context), options.on_suspended != "wait"
+            uri = results_uri(options.destination, facts.identity)
             if resumed:  # the leg before has written them
-                uri = results_uri(options.destination, facts.identity)
                 show_stored(self, context, RESULTS_LINK, uri, self._destination_urls())
+            else:
+                # Airflow has deleted the XComs of the try before. What that has made is shown, whatever stops this one.
+                if facts.try_number > 1 and isinstance(facts_of([uri])[uri], FileFacts):
+                    tell(uri)
+                self._prepare(context)
             runner = LegRunner(
                 self,
                 context,
@@ -327,6 +332,9 @@ class GenerateBatchOperator(BaseOperator):
                 log=self.log,
             )
             return runner.run(self._leg.run, runner.resumed(event, remembers=False) if resumed else None)
+
+    def _prepare(self, context: Context) -> None:
+        """Make the items ready on the first leg of a try, before any of them is read."""
 
     def _destination_urls(self) -> dict[str, str]:
         """Return web addresses by path that hold for this task alone."""

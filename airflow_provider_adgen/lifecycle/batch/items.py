@@ -16,6 +16,7 @@ from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.core.identity import digest
 from airflow_provider_adgen.core.scrub import reason, scrub
 from airflow_provider_adgen.core.wording import counted
+from airflow_provider_adgen.delivery.sources import not_read, stored_path
 
 LONGEST_KEY = 200
 LARGEST_META = 8192
@@ -155,7 +156,8 @@ def read_items(value: Any, *, conn_id: str | None) -> tuple[list[BatchItem], Pro
 
     :param value: a list of dictionaries, or the path of a file with one JSON object per line.
     :param conn_id: the account of items that name none.
-    :raises InvalidRequest: it is neither, or the file cannot be read.
+    :raises InvalidRequest: it is neither, or there is no such file.
+    :raises AdGenError: the storage failed. A retry may help.
     """
     if isinstance(value, str):
         value = _lines(value)
@@ -184,8 +186,6 @@ def read_items(value: Any, *, conn_id: str | None) -> tuple[list[BatchItem], Pro
 
 
 def _lines(path: str) -> Iterable[Any]:
-    from airflow.sdk import ObjectStoragePath
-
     text = path.strip()
     if not text or text.lower() in {"none", "null"}:
         raise InvalidRequest(f"items is {path!r}, which is no list and no path. Nothing was sent.")
@@ -195,10 +195,12 @@ def _lines(path: str) -> Iterable[Any]:
             "(items=that_task.output), or set render_template_as_native_obj=True on the DAG. Nothing was sent."
         )
     shown = scrub(text, longest=200)
+    what = f"The items in {shown}"
+    place = stored_path(text, what)
     try:
-        content = ObjectStoragePath(text).read_bytes().decode("utf-8-sig")
-    except Exception as error:  # whatever the storage or its connection raises
-        raise InvalidRequest(f"The items in {shown} cannot be read ({reason(error)}). Nothing was sent.") from None
+        content = place.read_bytes().decode("utf-8-sig")
+    except Exception as error:  # whatever the storage raises
+        raise not_read(what, error) from None
     found = []
     # Other characters that end a line of text may stand within a JSON text.
     for number, line in enumerate(content.split("\n"), 1):

@@ -120,6 +120,23 @@ def test_an_account_that_refuses_all_products_equally_moves_nothing(campaign: Ca
 # --- an account that cannot be asked ----------------------------------------------------------------------------------
 
 
+def test_no_product_is_made_for_items_that_a_task_behind_the_plan_left_out(
+    campaign: CampaignRig, sandbox: Sandbox
+) -> None:
+    given: dict[str, Any] = {"briefs": [SHOT, POSTER], "accounts": BOTH}
+    tasks = campaign.tasks(**given)
+    for name in ("check", "plan"):
+        campaign.step(name, tasks[name])
+    path = campaign.folder / "ads" / campaign.run_id / "items.jsonl"
+    planned = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(one for one in planned if json.loads(one)["key"] == "P-2/shot/1x1"))
+    states = campaign.go(begin="generate", **given)
+    assert set(states.values()) == {"success"}, campaign.errors
+    assert [one["key"] for one in campaign.manifest["items"]] == ["P-2/shot/1x1"]
+    assert sandbox.requests("cutx", method="POST", path=PAGES) == []
+    assert list(map_of(campaign)["products"]) == ["P-2"]
+
+
 def test_an_outage_of_a_second_choice_disturbs_nobody(campaign: CampaignRig, sandbox: Sandbox) -> None:
     sandbox.fault("status", "cutx", path="/api/products*", status=503, times=-1)
     assert set(campaign.go(accounts=BOTH).values()) == {"success"}

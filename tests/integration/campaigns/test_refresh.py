@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_adgen.campaigns import Brief
+from airflow_provider_adgen.campaigns import Brief, run_folder
 from airflow_provider_adgen.campaigns.made import Made
+from airflow_provider_adgen.compat import AirflowFailException
+from airflow_provider_adgen.core.errors import AdGenError
 from tests.support.campaign import HERO
 
 if TYPE_CHECKING:
@@ -85,6 +88,70 @@ def test_a_draft_that_cannot_be_written_after_a_clear_turns_the_run_red(
     states = campaign.go(begin="generate")
     assert states == ALL | {"draft": "failed", "publish": "upstream_failed", "verdict": "failed"}
     assert campaign.message("verdict").startswith("campaign.draft did not end well.")
+
+
+def test_what_earlier_tries_made_is_published_although_the_last_one_could_not_begin(
+    campaign: CampaignRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow deletes the XComs of a try when the next one begins."""
+    campaign.sandbox.fail_next("adsumo", times=1)
+    tasks = campaign.tasks()
+    for name in ("check", "plan"):
+        campaign.step(name, tasks[name])
+    with pytest.raises(AirflowFailException):
+        campaign.step("generate", tasks["generate"])
+    with monkeypatch.context() as storage:
+        storage.setattr(run_folder, "read_json", _out_of_order)
+        with pytest.raises(AdGenError, match="storage is down"):
+            campaign.step("generate", campaign.tasks()["generate"])
+    campaign.states["generate"] = "failed"
+    states = campaign.go(begin="draft")
+    assert states == ALL | {"generate": "failed", "verdict": "failed"}
+    assert sorted(one["status"] for one in campaign.manifest["items"]) == ["completed", "completed", "failed"]
+    assert "What has a result is published." in campaign.message("verdict")
+    assert len(campaign.events) == 1
+
+
+def _out_of_order(_uri: str) -> None:
+    raise AdGenError("The storage is down.")
+
+
+def items_of_my_own(campaign: CampaignRig, items: Any) -> dict[str, str]:
+    """Run a campaign whose DAG says in place of the task plan what is to be made."""
+    tasks = campaign.tasks()
+    campaign.step("check", tasks["check"])
+    campaign.states["plan"] = "success"
+    generate = tasks["generate"]
+    generate.items, generate.plan = items, None
+    with suppress(AdGenError, AirflowFailException):
+        campaign.step("generate", generate)
+    campaign.states.setdefault("generate", "failed")
+    return campaign.go(begin="draft")
+
+
+def test_a_list_of_items_takes_the_place_of_the_plan(campaign: CampaignRig) -> None:
+    request = {"kind": "text-to-image", "prompt": "A lamp {{ 6 * 7 }}", "model": "fast", "aspect_ratio": "1:1"}
+    given = [
+        {"key": "a", "choices": [{"conn_id": "adsumo_default", "request": request}], "meta": {"title": "A"}},
+        {"key": "b", "conn_id": "adsumo_default", "request": request},
+        {"conn_id": "adsumo_default", "request": {**request, "prompt": "No key"}},
+    ]
+    states = items_of_my_own(campaign, given)
+    assert {name: states[name] for name in ("draft", "publish", "verdict")} == dict.fromkeys(
+        ("draft", "publish", "verdict"), "success"
+    ), campaign.errors
+    assert sorted(campaign.paid_prompts()) == ["A lamp {{ 6 * 7 }}", "A lamp {{ 6 * 7 }}", "No key"]
+    assert [one["key"] for one in campaign.manifest["items"]][:2] == ["a", "b"]
+    assert campaign.manifest["totals"]["made"] == 3
+
+
+@pytest.mark.parametrize("given", [None, {"key": "a"}, 7])
+def test_what_is_no_list_of_items_is_refused(campaign: CampaignRig, given: Any) -> None:
+    tasks = campaign.tasks()
+    generate = tasks["generate"]
+    generate.items, generate.plan = given, None
+    with pytest.raises(AirflowFailException, match="items must be a list or the path of a file"):
+        campaign.step("generate", generate)
 
 
 def test_where_nothing_has_a_result_nothing_is_published(campaign: CampaignRig) -> None:

@@ -573,6 +573,7 @@ def test_a_plan_says_what_would_be_made_by_whom_and_for_how_much() -> None:
             "reused": 1,
             "reused_credits": 1,
             "max_credits": 1,
+            "out": None,
         }
     ]
     assert told["trimmed"] == told["passed_over"] == []

@@ -86,6 +86,26 @@ def test_the_tasks_follow_each_other() -> None:
         ({"dry_run": ""}, "not clearly true or false"),
         ({"dry_run": None}, "not clearly true or false"),
         ({"timeout": -1}, "timeout must be more than 0"),
+        ({"poll_interval": "soon"}, "poll_interval must be seconds or a timedelta"),
+        ({"reuse": True, "reuse_max_age": 0}, "reuse_max_age must be more than 0"),
+        ({"fail_when": "sometimes"}, "fail_when must be one of 'any', 'all', or a share between 0 and 1"),
+        ({"fail_when": 1.5}, "fail_when must be one of 'any', 'all', or a share between 0 and 1"),
+        ({"on_failed": "retry"}, "on_failed must be one of None, 'fail', 'resubmit'"),
+        ({"on_clear": "anew"}, "on_clear must be one of 'missing', 'fresh', 'reattach'"),
+        ({"on_invalid": "drop"}, "on_invalid must be one of 'fail', 'skip'"),
+        ({"on_insufficient": "stop"}, "on_insufficient must be one of 'fail', 'wait'"),
+        ({"max_in_flight": 501}, "max_in_flight must be between 1 and 500"),
+        ({"filename": "{key}.{ext}"}, "filename must hold {id} and {n}"),
+        ({"limit": 0}, "limit must be between 1 and"),
+        ({"limit": "ten"}, "limit must be a whole number"),
+        ({"max_credits": {"adsumo_default": 6.5, "sume_default": 1}}, "must be a whole number of credits, not 6.5"),
+        ({"max_credits": {"adsumo_default": -1, "sume_default": 1}}, "must not be negative"),
+        ({"assume_credits": {"sume_default": {"image": "many"}}}, "must be a whole number of credits, not 'many'"),
+        ({"accounts": ["adsumo_default", ""]}, "accounts must name connections"),
+        ({"accounts": ["{{ params.account }}"]}, "accounts must name connections"),
+        ({"catalogue": None}, "catalogue must be the path of a feed"),
+        ({"catalogue": " "}, "catalogue must be the path of a feed"),
+        ({"reuse": True, "library": " "}, "library is empty"),
     ],
 )
 def test_what_is_wrong_is_refused_when_the_dag_is_parsed(arguments: dict[str, Any], message: str) -> None:
@@ -97,6 +117,14 @@ def test_what_a_template_says_is_not_known_when_the_dag_is_parsed() -> None:
     dag = group(max_credits="{{ params.most }}", assume_credits={"sume_default": "{{ params.price }}"}, currency="eur")
     assert dag.get_task("campaign.plan").max_credits == "{{ params.most }}"
     assert dag.get_task("campaign.plan").currency == "eur"
+
+
+def test_values_that_a_template_says_are_looked_at_when_their_task_runs() -> None:
+    by_kind = {"sume_default": {"image": "{{ params.price }}"}}
+    limits = {"adsumo_default": "{{ params.most }}", "sume_default": "7"}
+    dag = group(max_credits=limits, assume_credits=by_kind, limit="{{ params.limit or '' }}", on_failed=None)
+    assert dag.get_task("campaign.plan").limit == "{{ params.limit or '' }}"
+    assert group(limit="", max_credits=None).get_task("campaign.plan").limit == ""
 
 
 def test_arguments_of_the_batch_and_of_airflow_are_for_the_task_that_generates() -> None:
@@ -175,3 +203,10 @@ def test_reuse_has_a_library_below_the_destination() -> None:
     place = "{{ params.place }}/_adgen/library"
     assert dag.get_task("campaign.plan").library == dag.get_task("campaign.generate").library == place
     assert dag.get_task("campaign.generate").reuse_max_age == 3600
+
+
+def test_no_library_is_the_one_in_the_destination() -> None:
+    """Not none at all: that would buy everything again."""
+    dag = group(reuse=True, library=None)
+    place = "s3://aws_default@ads/spring/_adgen/library"
+    assert dag.get_task("campaign.plan").library == dag.get_task("campaign.generate").library == place

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from airflow.sdk import ObjectStoragePath
+from fsspec.implementations.local import LocalFileSystem
 
-from airflow_provider_adgen.core.errors import InvalidRequest
+from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest
 from airflow_provider_adgen.delivery.sources import open_source
+from airflow_provider_adgen.lifecycle.batch.items import read_items
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,25 @@ def test_a_path_below_the_home_directory(tmp_path: Path, monkeypatch: pytest.Mon
 def test_what_is_no_file_is_refused(source: Any) -> None:
     with pytest.raises(InvalidRequest, match="Nothing was sent"):
         open_source(source)
+
+
+@pytest.mark.parametrize("problem", [OSError(5, "Input/output error"), TimeoutError("timed out"), RuntimeError("503")])
+def test_a_storage_that_is_down_is_worth_a_retry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    """It never means that there is no such file."""
+
+    def down(*_given: object, **_more: object) -> None:
+        raise problem
+
+    path = tmp_path / "feed.csv"
+    path.write_text("id,title\n1,Lamp\n")
+    monkeypatch.setattr(LocalFileSystem, "info", down)
+    monkeypatch.setattr(ObjectStoragePath, "read_bytes", down)
+    for read in (open_source, lambda uri: read_items(uri, conn_id="ads")):
+        with pytest.raises(AdGenError, match=r"cannot be read .* A retry may help") as caught:
+            read(f"file://{path}")
+        assert caught.value.retry_helps
 
 
 def test_a_link_is_not_shown() -> None:
