@@ -30,8 +30,9 @@ from airflow_provider_adgen.core.clock import SYSTEM
 from airflow_provider_adgen.core.decisions.batch import ItemStatus
 from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.core.wording import counted
+from airflow_provider_adgen.ledger.commands import command
 from airflow_provider_adgen.lifecycle.batch.results import say_credits
-from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED, command
+from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED
 from airflow_provider_adgen.lifecycle.stop_messages import how_to_resolve_items
 
 if TYPE_CHECKING:

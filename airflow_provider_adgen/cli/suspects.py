@@ -11,8 +11,8 @@ from airflow_provider_adgen.cli.text import when
 from airflow_provider_adgen.core.decisions.batch import ItemStatus
 from airflow_provider_adgen.core.errors import AdGenError
 from airflow_provider_adgen.core.wording import counted, named
+from airflow_provider_adgen.ledger.commands import command
 from airflow_provider_adgen.lifecycle.candidates import LOOK_AT, compare, list_recent
-from airflow_provider_adgen.lifecycle.resolution import command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -30,14 +30,14 @@ import random
 import re
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pendulum
 
-from airflow_provider_adgen.compat import command_line
 from airflow_provider_adgen.core.decisions.claims import ClaimedWork, Standing, claim_pause, judge_claim
 from airflow_provider_adgen.core.errors import AdGenError, DownloadError
+from airflow_provider_adgen.ledger.commands import command
 from airflow_provider_adgen.ledger.item_records import RecordRef
 from airflow_provider_adgen.ledger.library_objects import LibraryUnavailable, cannot_read, reading
 from airflow_provider_adgen.ledger.objects import create_object, list_objects
@@ -327,9 +327,9 @@ def _record_tag(record: RecordRef) -> str:
 
 def _unknown(wanted: CreativeIdentity, other: _Other) -> ClaimUnknown:
     since = pendulum.from_timestamp(other.claimed_at).isoformat(timespec="seconds")
-    task = other.record.task
+    task = replace(other.record.task, item=other.record.item)
     return ClaimUnknown(
         f"{wanted.key} may have been paid for at {wanted.vendor} by {other.record}, which claimed it at {since}. "
         "Nobody knows whether its submission was accepted. Nothing was sent from here. Resolve that submission "
-        f"({command_line()} ledger show {task.dag_id} {task.run_id} {task.task_id}), then retry."
+        f"({command('show', task)}), then retry."
     )

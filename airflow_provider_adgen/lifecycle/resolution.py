@@ -11,16 +11,14 @@ The error names the Variable. Its value is the id of the job that the submission
 from __future__ import annotations
 
 import logging
-import shlex
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.compat import ASKING_AIRFLOW, command_line
+from airflow_provider_adgen.compat import ASKING_AIRFLOW
 from airflow_provider_adgen.core.decisions.submission import Decision, Why
 from airflow_provider_adgen.core.errors import AdGenError, InvalidRequest, NotFound
 from airflow_provider_adgen.hooks.base import job_ids
 
 if TYPE_CHECKING:
-    from airflow_provider_adgen.core.identity import TaskIdentity
     from airflow_provider_adgen.core.record import Attempt
     from airflow_provider_adgen.core.requests import GenerationRequest
     from airflow_provider_adgen.hooks.base import AdGenHook
@@ -38,27 +36,6 @@ GONE = "gone"
 def variable_name(uid: str) -> str:
     """Return the name of the Variable that resolves the attempt *uid*."""
     return f"adgen_resolve_{uid}"
-
-
-def command(verb: str, identity: TaskIdentity, *words: str) -> str:
-    """
-    Return a command line to copy.
-
-    :param verb: ``show``, ``list``, ``attach`` or ``dismiss``.
-    :param identity: the task, or an item of its batch.
-    :param words: what follows the task.
-    """
-    parts = ["ledger", verb, identity.dag_id, identity.run_id, identity.task_id]
-    # A job id is the vendor's word, or a placeholder for the reader. argparse (Python 3.11) finds one that may be left
-    # out only beside the other positionals.
-    said = [word if word.startswith("<") else shlex.quote(word) for word in words]
-    options = []
-    if identity.map_index >= 0:
-        options += ["--map-index", str(identity.map_index)]
-    if identity.item is not None:
-        # A key may begin like an option.
-        options += [f"--key={identity.item}"] if identity.item.startswith("-") else ["--key", identity.item]
-    return " ".join([command_line(), *map(shlex.quote, parts), *said, *map(shlex.quote, options)])
 
 
 def read_resolution(uid: str, *, needed: bool = False) -> str | None:

@@ -27,7 +27,8 @@ from airflow_provider_adgen.core.errors import (
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.core.scrub import scrub
 from airflow_provider_adgen.core.wording import counted, named
-from airflow_provider_adgen.lifecycle.resolution import GONE, NOT_SUBMITTED, command, variable_name
+from airflow_provider_adgen.ledger.commands import command
+from airflow_provider_adgen.lifecycle.resolution import GONE, NOT_SUBMITTED, variable_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseOperator
@@ -153,10 +154,11 @@ class GenerateBatchOperator(BaseOperator):
         self, parent: Any, template_fields: Iterable[str], context: Any, jinja_env: Any, seen_oids: set[int]
     ) -> None:
         """Render the arguments, but not the items: their texts are other people's. A path is rendered."""
+        parent.items = _path_as_text(parent.items)
         if not isinstance(parent.items, str):
             seen_oids.add(id(parent.items))
             if hasattr(parent.items, "resolve"):
-                parent.items = parent.items.resolve(context)
+                parent.items = _path_as_text(parent.items.resolve(context))
                 seen_oids.add(id(parent.items))
         super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
         if isinstance(parent.items, str):
@@ -354,6 +356,13 @@ class GenerateBatchOperator(BaseOperator):
             return None
         items = self.items if isinstance(self.items, str) and self._given is None else None
         return batch_lineage(*self._recorded, self._results, items)
+
+
+def _path_as_text(items: Any) -> Any:
+    """Return a path as text, with the connection that it names; anything else as it is."""
+    from airflow.sdk import ObjectStoragePath
+
+    return str(items) if isinstance(items, ObjectStoragePath | os.PathLike) else items
 
 
 def _per_account(name: str, value: Any, *, by_kind: bool = False) -> PerAccount:

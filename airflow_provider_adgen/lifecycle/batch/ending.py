@@ -14,7 +14,7 @@ from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.failure import BatchFailed, BatchRefused
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.lost import key_tags, look_for_jobs, lost_submissions, shared_jobs
-from airflow_provider_adgen.lifecycle.batch.notes import notes_of
+from airflow_provider_adgen.lifecycle.batch.notes import held_of, notes_of
 from airflow_provider_adgen.lifecycle.batch.opening import readable
 from airflow_provider_adgen.lifecycle.batch.reasons import why_no_result
 from airflow_provider_adgen.lifecycle.batch.results import (
@@ -91,6 +91,7 @@ class Ending:
         notes = {
             "try": self._facts.try_number,
             "items": notes_of(board.states),
+            "held": held_of(board.states),
             "stopped": stopped,
             "waiting": {name: why for name, one in self._opening.accounts.items() if (why := one.why(now))},
             "results": results_uri(self._options.destination, self._facts.identity),

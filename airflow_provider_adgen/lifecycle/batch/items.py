@@ -132,6 +132,12 @@ class Problems:
         """Take in one problem of an item."""
         self._told.append(f"{where}: {what}")
 
+    def with_those_of(self, others: Problems) -> Problems:
+        """Return these problems, and others after them."""
+        both = Problems()
+        both._told = [*self._told, *others._told]
+        return both
+
     def __len__(self) -> int:
         return len(self._told)
 
@@ -239,6 +245,7 @@ def _item(value: Any, conn_id: str | None) -> BatchItem:
         return BatchItem(made, choices, dict(meta), generated=True)
     if not isinstance(key, str) or not 0 < len(key) <= LONGEST_KEY or not key.strip():
         raise ValueError(f"a key is a text of 1 to {LONGEST_KEY} characters")
+    _json("key", {"key": key})
     return BatchItem(key, choices, dict(meta))
 
 

@@ -31,7 +31,7 @@ from airflow_provider_adgen.lifecycle.paying import BUSY_PAUSE
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from airflow_provider_adgen.core.clock import Clock
     from airflow_provider_adgen.ledger.batch import BatchStore
@@ -103,6 +103,8 @@ class BatchLeg:
         self._clock = clock
         self._log = log
         self._members: Members | None = None
+        # What the leg before has noted, if it was of the same try.
+        self._notes: Mapping[str, Any] = {}
         self._inbox: queue.SimpleQueue[tuple[ItemState, Any]] = queue.SimpleQueue()
         # What each running item does: True for collecting.
         self._running: dict[ItemState, bool] = {}
@@ -136,6 +138,7 @@ class BatchLeg:
             )
             for state in board.states:
                 self._outcomes.stop_after(state)
+            self._outcomes.hold_again(self._notes.get("held", {}))
             self._ending = Ending(
                 board,
                 opening=self._opening,
@@ -193,7 +196,7 @@ class BatchLeg:
             log=self._log,
         )
         same = not first and self._store.notes.get("try") == self._facts.try_number
-        notes = self._store.notes if same else {}
+        notes = self._notes = self._store.notes if same else {}
         for state in states:
             mark = self._store.mark(item_folder(state.key))
             if mark and same:

@@ -8,12 +8,13 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.decisions.batch import ItemStatus
+from airflow_provider_adgen.core.errors import ApiError
 from airflow_provider_adgen.core.registry import get_vendor
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.stop_messages import ended_without_result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from airflow_provider_adgen.core.record import Attempt, Record
     from airflow_provider_adgen.lifecycle.batch.state import ItemState
@@ -39,6 +40,27 @@ def notes_of(states: Iterable[ItemState]) -> dict[str, Note]:
             kept = one.generation if one.status is ItemStatus.REUSED else None
             found[item_folder(one.key)] = (str(one.status or ""), one.reason if one.status else waits, index, kept)
     return found
+
+
+_REFUSAL = ("vendor", "endpoint", "status", "code", "own_words", "advice")
+
+
+def held_of(states: Iterable[ItemState]) -> dict[str, dict[str, Any]]:
+    """Return the refusals of which the next leg of this try finds out whether their account refuses everything."""
+    return {
+        item_folder(one.key): {
+            "happened": one.held.happened,
+            "choice": one.choice.number,
+            **{name: getattr(one.held, name) for name in _REFUSAL},
+        }
+        for one in states
+        if one.held is not None and one.choice is not None
+    }
+
+
+def held_refusal(note: Mapping[str, Any]) -> ApiError:
+    """Return a refusal that :func:`held_of` has noted."""
+    return ApiError(note["happened"], **{name: note[name] for name in _REFUSAL})
 
 
 def risks(record: Record, try_number: int) -> int:

@@ -19,7 +19,7 @@ from airflow_provider_adgen.lifecycle.batch.accounts import BatchAccount
 from airflow_provider_adgen.lifecycle.batch.items import BatchItem, Choice, Problems, read_items, trouble
 from airflow_provider_adgen.lifecycle.batch.kept_reuse import KeptReuse
 from airflow_provider_adgen.lifecycle.batch.options import check_filename
-from airflow_provider_adgen.lifecycle.batch.planned import bought, check_credits
+from airflow_provider_adgen.lifecycle.batch.planned import bought, check_credits, check_rations
 from airflow_provider_adgen.lifecycle.batch.state import ItemState
 
 if TYPE_CHECKING:
@@ -299,10 +299,16 @@ class Opening:
         items, problems = read_items(given, conn_id=self._options.conn_id)
         skip = self._options.on_invalid == "skip"
         told, wanted = Problems(), []
+        unusable = self._unusable({choice.conn_id for item in items for choice in item.choices})
         for item in items:
             left: list[Choice] = []
             seen: dict[str, int] = {}
             for number, choice in enumerate(item.choices):
+                which = f"{item.key!r}, choice {number}" if len(item.choices) > 1 else repr(item.key)
+                if choice.conn_id in unusable:
+                    # Not the item's fault: left out, it would be bought at another account.
+                    problems.add(which, unusable[choice.conn_id])
+                    continue
                 try:
                     self._check(item, choice)
                     same = seen.setdefault(self.fingerprint(choice), number) if len(item.choices) > 1 else number
@@ -312,17 +318,17 @@ class Opening:
                             "after their ? count as the same"
                         )
                 except AdGenError as error:
-                    which = f"{item.key!r}, choice {number}" if len(item.choices) > 1 else repr(item.key)
                     told.add(which, error.happened)
                     if not left and number == len(item.choices) - 1:
                         item = replace(item, problem=error.happened)
                 else:
                     left.append(choice)
+                    if (unpriced := self._unpriced(choice)) is not None:
+                        problems.add(which, unpriced)
             wanted.append(replace(item, choices=tuple(left), problem="" if left else item.problem))
-        if len(problems):
-            raise problems.error()
-        if len(told) and not skip:
-            raise told.error()
+        wrong = problems if skip else problems.with_those_of(told)
+        if len(wrong):
+            raise wrong.error()
         if len(told):
             self._log.warning("%s", told.text("They are left out."))
         accounts = {choice.conn_id for one in wanted for choice in one.choices}
@@ -331,8 +337,28 @@ class Opening:
         known = {*self.known(wanted), *self.reused.keys(wanted)}
         to_make = [one for one in wanted if one.key not in known]
         check_credits(to_make, records, offers=self, facts=self._facts, options=self._options)
-        self._check_rations(to_make, records)
+        check_rations(to_make, records, offers=self, facts=self._facts, options=self._options)
         return wanted
+
+    def _unusable(self, accounts: Iterable[str]) -> dict[str, str]:
+        """Return why connections cannot be used; each is looked up once, however many items name it."""
+        found = {}
+        for conn_id in sorted(accounts):
+            try:
+                self.account(conn_id)
+            except AdGenError as error:
+                found[conn_id] = error.happened
+        return found
+
+    def _unpriced(self, choice: Choice) -> str | None:
+        """Return why ``max_credits`` cannot be kept; None where it can."""
+        account, request = self.account(choice.conn_id), self.request(choice)
+        if account.max_credits is None or self.price(choice, request) is not None:
+            return None
+        return (
+            f"{account.vendor.title} documents no price of {request.kind} requests, so max_credits cannot be kept. "
+            "Say with assume_credits what to count"
+        )
 
     def _check(self, item: BatchItem, choice: Choice) -> None:
         account, request = self.account(choice.conn_id), self.request(choice)
@@ -347,31 +373,6 @@ class Opening:
             check_filename(self._options.filename, item.meta)
         except ValueError as error:
             raise InvalidRequest(str(error)) from None
-        if account.max_credits is not None and self.price(choice, request) is None:
-            raise InvalidRequest(
-                f"{account.vendor.title} documents no price of {request.kind} requests, so max_credits cannot be kept. "
-                "Say with assume_credits what to count"
-            )
-
-    def _check_rations(self, items: Iterable[BatchItem], records: Mapping[str, Record]) -> None:
-        """Refuse a batch that a vendor's documented rations do not let through in time."""
-        wanted: dict[str, int] = {}
-        for item in items:
-            choice = item.sendable(0)
-            if choice is not None and not bought(records.get(item_folder(item.key), Record())):
-                wanted[choice.conn_id] = wanted.get(choice.conn_id, 0) + 1
-        for conn_id, number in wanted.items():
-            ration = self.account(conn_id).vendor.submit_ration
-            if ration is None:
-                continue
-            # The last one goes when the ration has begun anew often enough.
-            if (number - 1) // ration.requests * ration.seconds > self._options.submit.submit_timeout:
-                seconds = -(-number // ration.requests) * ration.seconds
-                raise InvalidRequest(
-                    f"{self.account(conn_id).vendor.title} takes {ration.requests} submissions in "
-                    f"{ration.seconds:g} s: {number} items need {seconds:.0f} s, more than the submit_timeout of "
-                    f"{self._options.submit.submit_timeout:.0f} s. Nothing was sent. Raise it, or send fewer."
-                )
 
 
 def readable(state: ItemState) -> Record | None:

@@ -16,16 +16,18 @@ from airflow_provider_adgen.core.decisions.batch import (
     under_way,
 )
 from airflow_provider_adgen.core.errors import AdGenError, ApiError, GenerationFailed
+from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.lookup import make_rejected_anew
 from airflow_provider_adgen.lifecycle.batch.member import Answered
+from airflow_provider_adgen.lifecycle.batch.notes import held_refusal
 from airflow_provider_adgen.lifecycle.batch.opening import readable
 from airflow_provider_adgen.lifecycle.batch.reuse import MadeElsewhere, why_unreadable
 from airflow_provider_adgen.lifecycle.batch.state import chosen
 from airflow_provider_adgen.lifecycle.legs import Finished, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from airflow_provider_adgen.core.clock import Clock
     from airflow_provider_adgen.core.decisions.batch import Obstacle
@@ -161,11 +163,33 @@ class Outcomes:
             account.stop(error)
             state.stop(account.stopped or error.message)
         elif isinstance(error, ApiError) and not error.retry_helps:
-            state.held = error
-            self._held.append(state)
-            account.refused(error)
+            self._hold(state, error, account)
         else:
             state.finish(fate(record, error), trouble(error))
+
+    def _hold(self, state: ItemState, error: ApiError, account: BatchAccount) -> None:
+        state.held = error
+        self._held.append(state)
+        account.refused(error)
+
+    def hold_again(self, notes: Mapping[str, Mapping[str, Any]]) -> None:
+        """
+        Take in what an earlier leg of this try held.
+
+        Such items are not sent again: where a pause ends the leg after each few submissions, nothing would follow them.
+
+        :param notes: of :func:`.held_of`, by the items' folders.
+        """
+        if not notes:
+            return
+        for conn_id, waiting in self._board.ready.items():
+            account = self._opening.account(conn_id)
+            for state in list(waiting):
+                note = notes.get(item_folder(state.key))
+                if note is not None and note["choice"] == chosen(state).number and not state.is_open:
+                    waiting.remove(state)
+                    self._hold(state, held_refusal(note), account)
+            account.settle()
 
     def cannot_be_sent(self, state: ItemState, obstacle: Obstacle) -> None:
         """Take in that an item's present choice cannot be sent in this try."""
@@ -184,11 +208,13 @@ class Outcomes:
             account, error = self._board.account(state), state.held
             if error is None:
                 continue
+            state.held = None
             if account.stopped and not account.accepted:
                 state.finish(ItemStatus.WAITING, f"{error.message}\n{account.stopped}")
             elif account.accepted or account.conn_id not in busy:
                 self._move_or_end(state, error, account)
             else:
+                state.held = error
                 self._held.append(state)
 
     def _end(self, state: ItemState, status: ItemStatus, reason: str) -> None:

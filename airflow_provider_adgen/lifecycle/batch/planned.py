@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from airflow_provider_adgen.core.requests import GenerationRequest
+    from airflow_provider_adgen.lifecycle.batch.accounts import BatchAccount
     from airflow_provider_adgen.lifecycle.batch.items import BatchItem, Choice
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 class Offers(Protocol):
     """What is known of the items' choices."""
+
+    def account(self, conn_id: str) -> BatchAccount:
+        """Return an account."""
 
     def request(self, choice: Choice) -> GenerationRequest:
         """Return a choice's request."""
@@ -135,6 +139,44 @@ def check_credits(
             f"This batch costs {price} credits of connection {conn_id!r}, more than its max_credits of {limit}.",
             advice="Nothing was sent.",
         )
+
+
+def check_rations(
+    items: Iterable[BatchItem],
+    records: Mapping[str, Record],
+    *,
+    offers: Offers,
+    facts: TaskFacts,
+    options: BatchOptions,
+) -> None:
+    """
+    Refuse a batch that a vendor's documented rations do not let through in time.
+
+    :param items: what may have to be made; what the library has is not sent.
+    :param records: what is recorded of each item, by folder.
+    :param offers: what is known of the items' choices.
+    :param facts: the task.
+    :param options: what the author chose.
+    :raises InvalidRequest: it takes longer than ``submit_timeout``.
+    """
+    wanted: dict[str, int] = {}
+    for item in items:
+        choice = _next_purchase(item, records.get(item_folder(item.key), Record()), offers, facts, options)
+        if choice is not None:
+            wanted[choice.conn_id] = wanted.get(choice.conn_id, 0) + 1
+    for conn_id, number in wanted.items():
+        vendor, timeout = offers.account(conn_id).vendor, options.submit.submit_timeout
+        ration = vendor.submit_ration
+        if ration is None:
+            continue
+        # The last one goes when the ration has begun anew often enough.
+        if (number - 1) // ration.requests * ration.seconds > timeout:
+            seconds = -(-number // ration.requests) * ration.seconds
+            raise InvalidRequest(
+                f"{vendor.title} takes {ration.requests} submissions in {ration.seconds:g} s: {number} items need "
+                f"{seconds:.0f} s, more than the submit_timeout of {timeout:.0f} s. Nothing was sent. Raise it, or "
+                "send fewer."
+            )
 
 
 def _next_purchase(

@@ -85,6 +85,28 @@ def test_refusals_that_differ_are_about_the_items(batch: BatchRig) -> None:
     assert {line["choice"] for line in batch.lines().values()} == {1}
 
 
+def test_what_was_refused_is_not_sent_again_when_a_pause_has_ended_the_leg(batch: BatchRig) -> None:
+    """Nothing was accepted yet, and a limit ends each leg after one submission: the next leg goes on with the next."""
+    batch.connect(timeout=5, requests_per_minute=5)
+    for number in range(4):
+        text = json.dumps({"error": {"code": f"word_{number}", "message": "no"}})
+        batch.sandbox.fault("status", "adsumo", method="POST", status=400, times=1, body=text)
+    told = batch.run(batch.batch(items(4, "adsumo", "sume"), submit_timeout=300))
+    assert told["counts"]["completed"] == 4
+    assert {line["choice"] for line in batch.lines().values()} == {1}
+    assert len(batch.posts()) == 4
+
+
+def test_equal_refusals_count_over_all_legs(batch: BatchRig) -> None:
+    batch.connect(timeout=5, requests_per_minute=5)
+    batch.sandbox.fault("status", "adsumo", method="POST", status=404, times=-1, message="Not found")
+    text = fails(batch, items(12, "adsumo", "sume"), submit_timeout=300)
+    assert "Is its host right?" in text
+    assert "12 waiting" in text
+    assert len(batch.posts()) == 5
+    assert batch.sandbox.requests("sume", method="POST") == [], "nothing moves"
+
+
 @pytest.mark.parametrize("status", [401, 402, 403])
 def test_an_account_that_is_out(batch: BatchRig, status: int) -> None:
     batch.sandbox.fault("status", "adsumo", method="POST", status=status, times=-1, skip=3)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, ObjectStoragePath
 from airflow.sdk.execution_time.context import set_current_context
 
 from airflow_provider_adgen.operators.batch import GenerateBatchOperator
@@ -117,3 +117,24 @@ def test_mapped_items_are_not_rendered(batch: BatchRig) -> None:
     assert run_task(operator, context, passing=batch.clock.move)["counts"]["completed"] == 1
     (sent,) = batch.sandbox.requests("adsumo", method="POST")
     assert json.loads(sent["body"])["prompt"] == "{{ 6 * 7 }} {% raw %} b"
+
+
+@pytest.mark.parametrize("how", ["given", "returned", "local"])
+def test_a_path_of_items_may_be_a_path(batch: BatchRig, how: str) -> None:
+    """Airflow renders an ObjectStoragePath in any other templated argument, and tasks return it."""
+    file = batch.folder / "items-7.jsonl"
+    file.write_text(json.dumps(item("a", prompt="{{ 6 * 7 }}")) + "\n")
+    path: Any = ObjectStoragePath(f"file://{batch.folder}/items-{{{{ params.day }}}}.jsonl")
+    if how == "local":
+        path = file
+    elif how == "returned":
+        path = SimpleNamespace(resolve=lambda context: ObjectStoragePath(f"file://{file}"))
+    with DAG("path", schedule=None) as dag:
+        operator = batch.batch(path)
+    context: Any = batch.context()
+    context |= {"dag": dag, "params": {"day": 7}}
+    operator.render_template_fields(context)
+    assert operator.items == f"file://{file}" or how == "local"
+    assert run_task(operator, context, passing=batch.clock.move)["counts"]["completed"] == 1
+    (sent,) = batch.sandbox.requests("adsumo", method="POST")
+    assert json.loads(sent["body"])["prompt"] == "{{ 6 * 7 }} a"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_adgen.compat import AirflowFailException
+from airflow_provider_adgen.core.errors import AdGenError
 from tests.support.batch import item, items
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ PHOTO = {"kind": "text-to-image", "prompt": "A lamp", "model": "fast", "aspect_r
     [
         ({"key": ""}, "a key is a text of 1 to 200 characters"),
         ({"key": "x" * 201}, "a key is a text of 1 to 200 characters"),
+        ({"key": "half a pair \ud83d"}, "not valid Unicode"),
         ({"request": {"kind": "text-to-image"}}, "either a request or choices"),
         ({"choices": []}, "choices is a list"),
         ({"choices": [{"request": {"kind": "text-to-image"}}]}, "no conn_id"),
@@ -66,6 +68,15 @@ PHOTO = {"kind": "text-to-image", "prompt": "A lamp", "model": "fast", "aspect_r
 )
 def test_an_item_of_another_shape(batch: BatchRig, change: dict[str, Any], said: str) -> None:
     assert said in refused(batch, [{**item("a"), **change}])
+
+
+def test_wrong_shapes_and_wrong_requests_are_named_together(batch: BatchRig) -> None:
+    wide = item("wide")
+    wide["choices"][0]["request"]["aspect_ratio"] = "wide"
+    text = refused(batch, [item("a"), {**item("b"), "color": "red"}, wide])
+    assert "2 problems" in text
+    assert "color is no field of an item" in text
+    assert "'wide': " in text
 
 
 def test_what_json_cannot_hold_is_named(batch: BatchRig) -> None:
@@ -118,6 +129,18 @@ def test_a_choice_that_is_left_out_keeps_its_number(batch: BatchRig) -> None:
     assert batch.lines()["a"]["choice"] == 1
 
 
+def test_what_is_not_the_items_fault_is_not_left_out(batch: BatchRig) -> None:
+    """Left out, the choice of an account that cannot be used would be bought at another one."""
+    given = items(3, "adsumo", "sume")
+    for one in given:
+        one["choices"][0]["conn_id"] = "adsumo_typo"
+    assert "There is no connection 'adsumo_typo'" in refused(batch, given, on_invalid="skip")
+    limits: dict[str, Any] = {"max_credits": {"adsumo_default": 9, "sume_default": 9}}
+    text = refused(batch, items(3, "sume", "adsumo"), **limits, assume_credits=None, on_invalid="skip")
+    assert "Sume documents no price" in text
+    assert batch.sandbox.requests("sume", method="POST") == []
+
+
 def test_a_batch_that_costs_too_much_is_refused_whole(batch: BatchRig) -> None:
     assert "costs 3 credits of connection 'adsumo_default'" in refused(batch, items(3), max_credits=2)
 
@@ -148,6 +171,30 @@ def test_rations_that_take_too_long(batch: BatchRig) -> None:
     ]
     text = refused(batch, given)
     assert "180000 s" in text, "50 hours"
+
+
+FILMS = [
+    {
+        "key": f"k{n}",
+        "conn_id": "cinematicads_default",
+        "request": {"kind": "workflow", "workflow_type": "cinematic", "concept": f"ad {n}"},
+    }
+    for n in range(12)
+]
+
+
+@pytest.mark.parametrize("on_clear", ["fresh", "missing"])
+def test_rations_that_what_is_paid_anew_takes_too_long(batch: BatchRig, on_clear: str) -> None:
+    if on_clear == "missing":
+        batch.sandbox.fail_next("cinematicads", times=12)
+        with pytest.raises((AirflowFailException, AdGenError), match="12 failed"):
+            batch.run(batch.batch(FILMS, on_failed="fail"))
+    else:
+        batch.run(batch.batch(FILMS))
+    batch.clear()
+    with pytest.raises(AirflowFailException, match="12 items need 7200 s"):
+        batch.run(batch.batch(FILMS, on_clear=on_clear, submit_timeout=3000))
+    assert len(batch.charges) == 12
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,24 @@ def test_three_commands_resolve_what_nobody_knows(batch: BatchRig, said: str, sh
         assert batch.lines()[key]["generation"]["id"] == job
 
 
+def test_what_another_run_may_have_paid_for_is_shown_by_the_command_that_is_told(batch: BatchRig, shell: Shell) -> None:
+    batch.sandbox.fault("drop", "sume", method="POST", times=1)
+    given, fields = [item("lamp; the big one", "sume")], {"library": f"file://{batch.folder / 'library'}"}
+    with pytest.raises((AirflowFailException, AdGenError)):
+        batch.run(batch.batch(given, **fields), run_id="a backfill; of 2026", map_index=3)
+    batch.clock.move(3600)
+    with pytest.raises((AirflowFailException, AdGenError)):
+        batch.run(batch.batch(given, **fields), run_id="the next one")
+    (line,) = batch.lines().values()
+    assert line["status"] == "waiting"
+    told = re.search(rf"\({re.escape(command_line())} (ledger show .*)\), then retry", line["reason"])
+    assert told is not None, line["reason"]
+    code, text, wrong = shell.run(shlex.split(told[1]))
+    assert code == 0, wrong
+    assert "campaign.make[3] in run a backfill; of 2026, item 'lamp; the big one': unresolved" in text
+    assert len(batch.charges) == 1
+
+
 def test_it_shows_a_batch(batch: BatchRig, said: str, shell: Shell) -> None:
     found = shell.json("show")
     assert found["items"] == 6

@@ -13,7 +13,7 @@ from airflow_provider_adgen.cli import definition
 from airflow_provider_adgen.compat import command_line
 from airflow_provider_adgen.core.identity import TaskIdentity
 from airflow_provider_adgen.core.record import Attempt
-from airflow_provider_adgen.lifecycle.resolution import command
+from airflow_provider_adgen.ledger.commands import command
 from airflow_provider_adgen.lifecycle.stop_messages import how_to_resolve_items
 
 RUN = "manual__2026-01-01T00:00:00+00:00"
