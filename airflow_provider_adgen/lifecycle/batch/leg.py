@@ -309,6 +309,8 @@ class BatchLeg:
                 return False
             prices = []
             for state in itertools.islice(waiting, self._options.max_in_flight):
+                if chosen(state).obstacle is not None:
+                    continue  # nothing is sent for it
                 price = self._board.price(state)
                 if price is None:
                     break  # a budget refuses it; that is this item's
