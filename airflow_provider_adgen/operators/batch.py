@@ -214,7 +214,6 @@ class GenerateBatchOperator(BaseOperator):
             return str(value)
 
         read(None, check_destination, destination)
-        pause = poll_interval() if self.poll_interval is None else self.poll_interval
         options = BatchOptions(
             submit=SubmitOptions(
                 policy=Policy(
@@ -244,7 +243,9 @@ class GenerateBatchOperator(BaseOperator):
             if self.reuse_max_age is None
             else read(None, seconds, "reuse_max_age", self.reuse_max_age),
             collect_seconds=batch_collect_seconds(),
-            poll_interval=read(BatchOptions.poll_interval, seconds, "poll_interval", pause),
+            poll_interval=poll_interval()
+            if self.poll_interval is None
+            else read(poll_interval(), seconds, "poll_interval", self.poll_interval),
         )
         return replace(options, problem=arguments.problem)
 

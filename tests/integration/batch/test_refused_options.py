@@ -57,6 +57,7 @@ def test_what_was_bought_is_collected_whatever_option_is_wrong(
 ) -> None:
     given = items(2)
     under_way(batch, given)
+    batch.patch.setenv("AIRFLOW__ADGEN__POLL_INTERVAL", "0.05")
     with pytest.raises(AirflowFailException) as stopped:
         batch.run(batch.batch([*given, item("new")], **fields))
     assert said in str(stopped.value)
@@ -213,3 +214,21 @@ def test_a_retry_goes_on_where_a_key_can_still_tell(batch: BatchRig) -> None:
     with pytest.raises(AirflowFailException, match="1 completed"):
         batch.run(batch.batch([*given, WRONG]))
     assert len(batch.charges) == 1
+
+
+def test_what_tries_used_again_cannot_be_read_and_what_is_paid_for_is_collected(batch: BatchRig) -> None:
+    library = f"file://{batch.folder / 'library'}"
+    batch.run(batch.batch(items(1), library=library))
+    batch.try_number, batch.max_tries = 1, 1
+    batch.sandbox.fault("status", "adsumo", method="POST", status=400, times=1, skip=1, message="This is not allowed")
+    given = items(3)
+    with pytest.raises(TaskDeferred):
+        batch.batch(given, library=library, max_in_flight=2).execute(batch.context(run_id="week-2"))
+    assert len(batch.charges) == 2
+    (reused,) = (batch.folder / "ledger").rglob("reused-*")
+    reused.write_text("{")
+    batch.retry()
+    with pytest.raises(AdGenError, match="1 completed, 2 waiting"):
+        batch.run(batch.batch(given, library=library), run_id="week-2")
+    assert len(batch.files()) == len(batch.charges) == 2
+    assert {line["reason"] for line in batch.lines().values() if line["status"] == "waiting"}
