@@ -7,7 +7,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_adgen.campaigns.run_folder import SENT_ITEMS, read_file, read_items
 from airflow_provider_adgen.core.briefs import products_of
 from airflow_provider_adgen.core.decisions.batch import next_step
 from airflow_provider_adgen.core.registry import get_vendor
@@ -20,8 +19,8 @@ from airflow_provider_adgen.settings import ledger_path
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_adgen.campaigns.run_folder import RunFolder
     from airflow_provider_adgen.core.record import Record
+    from airflow_provider_adgen.ledger.frozen import Frozen
 
 
 class SentBefore:
@@ -32,17 +31,17 @@ class SentBefore:
     was paid for was asked for: its item keeps the vendor's ids of then, for as long as that job counts. Where the page
     of the product in the shop has changed since, so has the request.
 
-    :param folder: the run's folder.
+    What a try sent is read in the batch's record: nobody writes over it there.
+
     :param context: the running task's context.
     :param on_clear: what the author of the batch chose.
     """
 
-    def __init__(
-        self, folder: RunFolder, context: Mapping[str, Any], *, on_clear: Literal["missing", "fresh", "reattach"]
-    ) -> None:
-        self._uri = folder.uri_of(SENT_ITEMS)
+    def __init__(self, context: Mapping[str, Any], *, on_clear: Literal["missing", "fresh", "reattach"]) -> None:
         self._facts = TaskFacts.of(context)
         self._on_clear = on_clear
+        # Of each try the choices about products as they were sent, by the item's key and the connection.
+        self._read: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
 
     def kept(self, key: str, choice: dict[str, Any], planned: Mapping[str, Any]) -> dict[str, Any]:
         """
@@ -54,25 +53,31 @@ class SentBefore:
         :raises AdGenError: the storage cannot be read. A retry may help.
         """
         waiting = products_of(planned["request"])
-        before = self._choices.get((key, planned["conn_id"])) if waiting else None
-        if before is None or before.get("reuse_as") != choice["reuse_as"]:
-            return choice
-        then = {name: before["request"][name] for name in waiting if isinstance(before["request"].get(name), str)}
-        if len(then) < len(waiting) or then.items() <= choice["request"].items():
-            return choice
-        if not self._counts(key, planned["conn_id"]):
-            return choice
-        kept = {name: value for name, value in choice.items() if name != "obstacle"}
-        return {**kept, "request": {**planned["request"], **then}}
+        for sent in self._tries(key, planned["conn_id"]) if waiting else ():
+            before = self._choices(sent).get((key, planned["conn_id"]))
+            if before is None or before.get("reuse_as") != choice["reuse_as"]:
+                continue
+            then = {name: before["request"][name] for name in waiting if isinstance(before["request"].get(name), str)}
+            if len(then) < len(waiting):
+                continue
+            if then.items() <= choice["request"].items():
+                return choice
+            kept = {name: value for name, value in choice.items() if name != "obstacle"}
+            return {**kept, "request": {**planned["request"], **then}}
+        return choice
 
-    def _counts(self, key: str, conn_id: str) -> bool:
-        """Whether a job of an item is collected, or may have been accepted, that was sent to an account."""
+    def _tries(self, key: str, conn_id: str) -> list[Frozen]:
+        """
+        Return the tries of which one sent the job of an item that counts, if it was sent to an account.
+
+        A job counts that is collected, or that may have been accepted.
+        """
         folder = item_folder(key)
         record = self._records.get(folder)
         if folder in self._store.unread:
-            return True  # it may have been paid for
+            return self._frozen[::-1]  # it may have been paid for, by any of them
         if record is None or not bought(record):
-            return False
+            return []
         step = next_step(
             record,
             (),
@@ -83,16 +88,23 @@ class SentBefore:
             promises=lambda vendor: get_vendor(vendor).promises,
         )
         last = record.counting
-        return last is not None and last.conn_id == conn_id and not step.anew
+        if last is None or last.conn_id != conn_id or step.anew:
+            return []
+        return [one for one in self._frozen if one.try_number == last.try_number][:1]
+
+    def _choices(self, sent: Frozen) -> dict[tuple[str, str], dict[str, Any]]:
+        if sent.name not in self._read:
+            self._read[sent.name] = {
+                (item["key"], choice["conn_id"]): choice
+                for item in sent.lines()
+                for choice in item["choices"]
+                if choice.get("reuse_as")
+            }
+        return self._read[sent.name]
 
     @cached_property
-    def _choices(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """The choices as they were sent before, by the item's key and the connection."""
-        if read_file(self._uri) is None:
-            return {}
-        return {
-            (item["key"], choice["conn_id"]): choice for item in read_items(self._uri) for choice in item["choices"]
-        }
+    def _frozen(self) -> list[Frozen]:
+        return self._store.all_frozen()
 
     @cached_property
     def _store(self) -> BatchStore:

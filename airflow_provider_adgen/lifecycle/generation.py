@@ -93,7 +93,7 @@ class GenerationLeg:
         if not generation.succeeded:
             self._ended(generation)
         generation = self._submission.with_credits(generation)
-        if self._options.destination:
+        if self._options.destination is not None:
             failpoint("before-store")
             stored = self._hook.download(generation, self._options.destination, names=self._options.file_names)
             generation = self._submission.with_credits(stored)
@@ -126,7 +126,7 @@ class GenerationLeg:
     ) -> Generation:
         """Ask once more after a wait: for the end, and for fresh links."""
         failpoint("while-polling")
-        if heard is not None and (self._options.destination or not heard.succeeded):
+        if heard is not None and (self._options.destination is not None or not heard.succeeded):
             return heard  # stored at once, or asked for again if its links are over: vendors ration such requests
         try:
             # Without a record nobody knows when it was submitted, and so it is not young.
@@ -206,7 +206,7 @@ class GenerationLeg:
         missing = note_missing_files(self._submission.request, generation)
         if missing is not None:
             self._log.warning("%s", missing)
-        if generation.succeeded and self._options.destination:
+        if generation.succeeded and self._options.destination is not None:
             self._options.stored(generation)
         failpoint("before-done")
         self._submission.attempt_log.delivered(generation.to_xcom(urls=False))
@@ -219,6 +219,6 @@ class GenerationLeg:
             self._title,
             generation.id,
             generation.status,
-            f"; stored {counted(len(generation.creatives), 'file')}" if self._options.destination else "",
+            f"; stored {counted(len(generation.creatives), 'file')}" if self._options.destination is not None else "",
         )
         return Finished(generation)

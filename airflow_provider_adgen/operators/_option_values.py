@@ -6,10 +6,14 @@ from __future__ import annotations
 
 import contextlib
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
+
+    from airflow_provider_adgen.core.errors import AdGenError
+
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -27,6 +31,36 @@ def refused_options() -> Iterator[None]:
         raise
     except ValueError as error:
         raise InvalidRequest(f"{error}. Nothing was sent.") from None
+
+
+class Arguments:
+    """
+    Reads a task's arguments one after the other, where a wrong one does not stop the task at once.
+
+    .. attribute:: problem
+
+        The first error; None where all arguments are right.
+    """
+
+    def __init__(self) -> None:
+        self.problem: AdGenError | None = None
+
+    def read(self, instead: T, parse: Callable[..., T], *given: Any, **more: Any) -> T:
+        """
+        Return what an argument says.
+
+        :param instead: what is returned where it is wrong.
+        :param parse: returns what it says; raises ValueError or AdGenError.
+        :param given: the arguments of *parse*, with *more*.
+        """
+        from airflow_provider_adgen.core.errors import AdGenError
+
+        try:
+            with refused_options():
+                return parse(*given, **more)
+        except AdGenError as error:
+            self.problem = self.problem or error
+            return instead
 
 
 def seconds(name: str, value: Any) -> float:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseOperator
@@ -14,9 +15,10 @@ from airflow_provider_adgen.compat import TRIGGER_FAILED, conf
 from airflow_provider_adgen.operators._errors import no_useless_retry
 from airflow_provider_adgen.operators._legs import LegRunner
 from airflow_provider_adgen.operators._option_values import (
+    BATCH_WORDS,
+    Arguments,
     batch_word,
     credits_by_account,
-    refused_options,
     seconds,
     share_or_word,
     whole_number,
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.hooks.base import AdGenHook
     from airflow_provider_adgen.ledger.batch import BatchStore
     from airflow_provider_adgen.lifecycle.batch.leg import BatchLeg
-    from airflow_provider_adgen.lifecycle.batch.options import BatchOptions, PerAccount
+    from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
 
 RESULTS = "results"
 """XCom that names the file of results; pushed on every leg, so that it is there after a failure."""
@@ -87,7 +89,7 @@ class GenerateBatchOperator(BaseOperator):
         failed), ``reattach`` (take the paid job's result) or ``fresh`` (pay for a new one).
     :param on_insufficient: without enough credits: ``fail`` (the account takes nothing more) or ``wait``.
     :raises AirflowFailException: a retry cannot help any item; or the list or the options of this try are wrong, and it
-        bought nothing. What earlier tries bought is collected and stored before.
+        bought nothing. What earlier tries bought is collected and stored before, unless the destination is wrong.
     :raises BatchFailed: items have no result; a retry goes on with those, and costs nothing for the others.
     """
 
@@ -195,41 +197,64 @@ class GenerateBatchOperator(BaseOperator):
 
     # --- a batch ----------------------------------------------------------------------------------------------------
 
-    def _options(self) -> BatchOptions:
-        """Parse what the author chose, after templates were rendered."""
+    def _options(self, context: Context) -> BatchOptions:
+        """Parse what the author chose, after templates were rendered; what is wrong is told in ``problem``."""
         from airflow_provider_adgen.core.decisions.submission import Policy
-        from airflow_provider_adgen.lifecycle.batch.options import BatchOptions, check_filename
+        from airflow_provider_adgen.delivery.places import check_destination
+        from airflow_provider_adgen.lifecycle.batch.options import BatchOptions, PerAccount, check_filename
         from airflow_provider_adgen.lifecycle.submit_options import SubmitOptions
-        from airflow_provider_adgen.settings import batch_collect_seconds
+        from airflow_provider_adgen.settings import batch_collect_seconds, poll_interval
 
-        check_filename(self.filename)
-        return BatchOptions(
+        arguments = Arguments()
+        read, destination = arguments.read, str(self.destination)
+
+        def choice(name: str) -> Any:
+            """Return a word; the first of those that are allowed is the default."""
+            return read(BATCH_WORDS[name][0], batch_word, name, getattr(self, name))
+
+        def library(value: Any) -> str | None:
+            check_destination(str(value), "library")
+            return str(value)
+
+        read(None, check_destination, destination)
+        options = BatchOptions(
             submit=SubmitOptions(
                 policy=Policy(
-                    on_unknown_submission=batch_word("on_unknown_submission", self.on_unknown_submission),
-                    on_failed=batch_word("on_failed", self.on_failed),
-                    on_changed_input=batch_word("on_changed_input", self.on_changed_input),
+                    on_unknown_submission=choice("on_unknown_submission"),
+                    on_failed=choice("on_failed"),
+                    on_changed_input=choice("on_changed_input"),
                 ),
-                on_insufficient=batch_word("on_insufficient", self.on_insufficient),
-                submit_timeout=seconds("submit_timeout", self.submit_timeout),
-                wait_seconds=seconds("timeout", self.timeout),
+                on_insufficient=choice("on_insufficient"),
+                submit_timeout=read(SubmitOptions.submit_timeout, seconds, "submit_timeout", self.submit_timeout),
+                wait_seconds=read(SubmitOptions.wait_seconds, seconds, "timeout", self.timeout),
             ),
-            destination=str(self.destination),
+            destination=destination,
             conn_id=self.conn_id or None,
-            max_credits=_per_account("max_credits", self.max_credits),
-            assume_credits=_per_account("assume_credits", self.assume_credits, by_kind=True),
-            max_in_flight=whole_number("max_in_flight", self.max_in_flight, 1, 500),
-            on_invalid=batch_word("on_invalid", self.on_invalid),
-            fail_when=share_or_word("fail_when", self.fail_when, ("any", "all")),
-            on_item_failure=batch_word("on_item_failure", self.on_item_failure),
-            on_clear=batch_word("on_clear", self.on_clear),
-            on_suspended=batch_word("on_suspended", self.on_suspended),
-            filename=self.filename,
-            # A template that renders to nothing must not buy everything anew.
-            library=None if self.library is None else str(self.library),
-            reuse_max_age=None if self.reuse_max_age is None else seconds("reuse_max_age", self.reuse_max_age),
+            max_credits=PerAccount("max_credits", read(None, credits_by_account, "max_credits", self.max_credits)),
+            assume_credits=PerAccount(
+                "assume_credits", read(None, credits_by_account, "assume_credits", self.assume_credits, by_kind=True)
+            ),
+            max_in_flight=read(BatchOptions.max_in_flight, whole_number, "max_in_flight", self.max_in_flight, 1, 500),
+            on_invalid=choice("on_invalid"),
+            fail_when=read(BatchOptions.fail_when, share_or_word, "fail_when", self.fail_when, ("any", "all")),
+            on_item_failure=choice("on_item_failure"),
+            on_clear=choice("on_clear"),
+            on_suspended=choice("on_suspended"),
+            filename=read(BatchOptions.filename, check_filename, self.filename),
+            library=None if self.library is None else read(None, library, self.library),
+            reuse_max_age=None
+            if self.reuse_max_age is None
+            else read(None, seconds, "reuse_max_age", self.reuse_max_age),
             collect_seconds=batch_collect_seconds(),
+            poll_interval=poll_interval()
+            if self.poll_interval is None
+            else read(poll_interval(), seconds, "poll_interval", self.poll_interval),
         )
+        return replace(options, problem=arguments.problem)
+
+    def _items_of_try(self, context: Context) -> Any:
+        """Return the items as they are given; asked for when a try begins."""
+        return self.items if self._given is None else self._given[0]
 
     def _run(self, context: Context, *, resumed: bool, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """
@@ -239,7 +264,6 @@ class GenerateBatchOperator(BaseOperator):
         """
         from airflow_provider_adgen.core.clock import SYSTEM
         from airflow_provider_adgen.core.errors import InvalidRequest
-        from airflow_provider_adgen.delivery.places import check_destination
         from airflow_provider_adgen.hooks.base import AdGenHook
         from airflow_provider_adgen.ledger.batch import BatchStore
         from airflow_provider_adgen.ledger.stored_files import FileFacts, facts_of
@@ -249,23 +273,16 @@ class GenerateBatchOperator(BaseOperator):
         from airflow_provider_adgen.lifecycle.batch.results import results_uri
         from airflow_provider_adgen.lifecycle.batch.reuse import Reuse
         from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
-        from airflow_provider_adgen.settings import ledger_path, poll_interval
+        from airflow_provider_adgen.settings import ledger_path
 
         with no_useless_retry(), contextlib.ExitStack() as stack:
-            with refused_options():
-                options = self._options()
-                interval = seconds(
-                    "poll_interval", poll_interval() if self.poll_interval is None else self.poll_interval
-                )
+            options = self._options(context)
             base = ledger_path()
             if base is None:
                 raise InvalidRequest(
                     "A batch needs [adgen] ledger_path, an object-storage path where it records what is paid for. "
                     "Nothing was sent. Set it, for example to s3://my_conn@bucket/adgen-ledger."
                 )
-            check_destination(options.destination)
-            if options.library is not None:
-                check_destination(options.library, "library")
             hooks: dict[str, AdGenHook] = {}
 
             def open_hook(conn_id: str) -> AdGenHook:
@@ -281,20 +298,18 @@ class GenerateBatchOperator(BaseOperator):
                 show_stored(self, context, RESULTS_LINK, uri, self._destination_urls())
 
             facts, stop_suspended = TaskFacts.of(context), options.on_suspended != "wait"
-            uri = results_uri(options.destination, facts.identity)
-            if resumed:  # the leg before has written them
+            uri = results_uri(options.destination, facts.identity) if options.problem is None else None
+            if resumed and uri is not None:  # the leg before has written them
                 show_stored(self, context, RESULTS_LINK, uri, self._destination_urls())
-            else:
+            elif facts.try_number > 1 and uri is not None and isinstance(facts_of([uri])[uri], FileFacts):
                 # Airflow has deleted the XComs of the try before. What that has made is shown, whatever stops this one.
-                if facts.try_number > 1 and isinstance(facts_of([uri])[uri], FileFacts):
-                    tell(uri)
-                self._prepare(context)
+                tell(uri)
             runner = LegRunner(
                 self,
                 context,
                 AdGenHook(self.conn_id or ""),
                 deferrable=self.deferrable,
-                poll_interval=interval,
+                poll_interval=options.poll_interval,
                 make_trigger=_trigger_maker(options.collect_seconds, stop_suspended=stop_suspended),
                 hooks=hooks.values,
             )
@@ -323,20 +338,17 @@ class GenerateBatchOperator(BaseOperator):
                     opening=opening, reuse=reuse, facts=facts, options=options, items=items, clock=SYSTEM, log=self.log
                 ),
                 reuse=reuse,
-                given=lambda: self.items if self._given is None else self._given[0],
+                given=lambda: self._items_of_try(context),
                 store=store,
                 facts=facts,
                 options=options,
-                watch=WorkerWatch(open_hook, poll_interval=interval, stop_suspended=stop_suspended),
+                watch=WorkerWatch(open_hook, poll_interval=options.poll_interval, stop_suspended=stop_suspended),
                 stop_at=runner.stop_at,
                 tell=tell,
                 clock=SYSTEM,
                 log=self.log,
             )
             return runner.run(self._leg.run, runner.resumed(event, remembers=False) if resumed else None)
-
-    def _prepare(self, context: Context) -> None:
-        """Make the items ready on the first leg of a try, before any of them is read."""
 
     def _destination_urls(self) -> dict[str, str]:
         """Return web addresses by path that hold for this task alone."""
@@ -363,16 +375,6 @@ def _path_as_text(items: Any) -> Any:
     from airflow.sdk import ObjectStoragePath
 
     return str(items) if isinstance(items, ObjectStoragePath | os.PathLike) else items
-
-
-def _per_account(name: str, value: Any, *, by_kind: bool = False) -> PerAccount:
-    """Return credits by account; where they are wrong, nothing is bought, and what is paid for is still collected."""
-    from airflow_provider_adgen.lifecycle.batch.options import PerAccount
-
-    try:
-        return PerAccount(name, credits_by_account(name, value, by_kind=by_kind))
-    except ValueError as error:
-        return PerAccount(name, problem=str(error))
 
 
 def _trigger_maker(collect_seconds: float, *, stop_suspended: bool) -> Any:

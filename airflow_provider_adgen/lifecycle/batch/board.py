@@ -377,6 +377,11 @@ class Board:
             return any(helps and one.status is not ItemStatus.WAITING for one, helps in helped)
         return any(helps for _, helps in helped)
 
+    def collects_more(self, *, stores: bool) -> bool:
+        """Whether the next try could collect more, although it buys nothing either; *stores*: it is stored, too."""
+        wanted = {ItemStatus.UNKNOWN, ItemStatus.SUBMITTED} if stores else {ItemStatus.UNKNOWN}
+        return any(one.status in wanted and self._improves(one) for one in self.states)
+
     def _improves(self, state: ItemState) -> bool:
         stopped = state.choice is not None and bool(self.account(state).stopped)
         on_failed = self._options.submit.policy.on_failed

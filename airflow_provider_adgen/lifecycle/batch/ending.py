@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.core.decisions.batch import batch_fails
+from airflow_provider_adgen.core.errors import DownloadError
 from airflow_provider_adgen.core.failpoints import failpoint
 from airflow_provider_adgen.core.wording import counted, named
 from airflow_provider_adgen.ledger.stores import item_folder
@@ -87,15 +88,16 @@ class Ending:
             why = self._opening.account(conn_id).why(now)
             for state in waiting:
                 state.waits_for = why
-        stopped = {name: one.stopped for name, one in self._opening.accounts.items() if one.stopped}
+        uri, refusal = self._place_of_results(), self._opening.refusal
         notes = {
             "try": self._facts.try_number,
             "items": notes_of(board.states),
             "held": held_of(board.states),
-            "stopped": stopped,
+            "stopped": self._stopped(),
             "waiting": {name: why for name, one in self._opening.accounts.items() if (why := one.why(now))},
-            "results": results_uri(self._options.destination, self._facts.identity),
+            "results": uri or None,
             "given_up": board.given_up,
+            "refusal": refusal._asdict() if refusal is not None else None,
         }
         try:
             self._opening.reused.write()
@@ -106,9 +108,10 @@ class Ending:
             self._store.write_snapshot(now, map(_snapshot, board.states), notes)
         except Exception as error:  # the next leg reads the objects instead, which takes longer
             self._log.warning("The snapshot of this batch could not be written (%s).", trouble(error))
-        name = results_name(self._facts.identity)
-        self._results = write_results(self._options.destination, name, (state.text() for state in board.states))
-        self._tell(self._results)
+        if uri:
+            name = results_name(self._facts.identity)
+            self._results = write_results(self._options.destination, name, (state.text() for state in board.states))
+            self._tell(self._results)
         counts = Counter(str(state.told) for state in board.states)
         self._log.info(
             "Batch of %s: %s; %s under way, %s to come; credits %s. Results: %s",
@@ -117,8 +120,21 @@ class Ending:
             counted(sum(1 for one in board.states if one.job is not None), "job"),
             counted(sum(len(one) for one in board.ready.values()) + len(board.sleeping), "item"),
             "; ".join(f"of {name} {say_credits(sums)}" for name, sums in board.costs().items()) or "none",
-            self._results,
+            self._results or "nowhere",
         )
+
+    def _place_of_results(self) -> str:
+        """Return where the results are written; empty where that is what is wrong with a refused try."""
+        try:
+            return results_uri(self._options.destination, self._facts.identity)
+        except DownloadError:
+            if self._opening.refusal is None:
+                raise
+            return ""
+
+    def _stopped(self) -> dict[str, str]:
+        """Return why accounts take nothing more, by connection."""
+        return {name: one.stopped for name, one in self._opening.accounts.items() if one.stopped}
 
     def look_for_lost(self) -> None:
         """Find out which of the vendors' jobs the submissions could have started about which a person has to decide."""
@@ -172,16 +188,24 @@ class Ending:
         states = self._board.states
         self._opening.reused.write()
         told = summary(self._results, ((one.key, one.told, one.reason) for one in states), self._board.costs())
-        if self._opening.refusal is not None:
-            raise BatchRefused(self._opening.refusal, told)
-        stopped = {name: one.stopped for name, one in self._opening.accounts.items() if one.stopped}
+        stopped, refusal = self._stopped(), self._opening.refusal
+        beside = {why: f"connection {conn_id!r} takes nothing more" for conn_id, why in stopped.items()}
+        if refusal is not None:
+            raise BatchRefused(
+                refusal,
+                told,
+                stopped,
+                why_no_result(states, {refusal.short: "this try buys nothing", **beside}),
+                retry_helps=refusal.retry_helps or self._board.collects_more(stores=bool(self._results)),
+                unknown=self._how_to_resolve(),
+            )
         held_up = any(one.is_held_up for one in states)
         if not stopped and not held_up and not batch_fails([one.told for one in states], self._options.fail_when):
             return Finished(told)
         raise BatchFailed(
             told,
             stopped,
-            why_no_result(states, stopped),
+            why_no_result(states, beside),
             retry_helps=self._board.retry_helps(),
             unknown=self._how_to_resolve(),
         )

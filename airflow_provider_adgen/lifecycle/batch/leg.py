@@ -26,6 +26,7 @@ from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.lookup import look_up
 from airflow_provider_adgen.lifecycle.batch.outcome import Outcome
 from airflow_provider_adgen.lifecycle.batch.outcomes import Outcomes
+from airflow_provider_adgen.lifecycle.batch.refusal import Refusal
 from airflow_provider_adgen.lifecycle.batch.state import chosen
 from airflow_provider_adgen.lifecycle.paying import BUSY_PAUSE
 
@@ -183,8 +184,6 @@ class BatchLeg:
     def _open(self, resumed: Resumed | None) -> Board:
         states, first = self._opening.items(self._given, resumed=resumed is not None)
         members = self._members = self._make_members(len(states))
-        refusal = self._opening.refusal
-        members.closed = self._closed or (refusal.short if refusal is not None else None)
         board = Board(
             states,
             opening=self._opening,
@@ -197,6 +196,9 @@ class BatchLeg:
         )
         same = not first and self._store.notes.get("try") == self._facts.try_number
         notes = self._notes = self._store.notes if same else {}
+        # What was refused stays refused until the next try, also where its options are right again.
+        refusal = self._opening.refusal = self._opening.refusal or Refusal.of(notes.get("refusal"))
+        members.closed = self._closed or (refusal.short if refusal is not None else None)
         for state in states:
             mark = self._store.mark(item_folder(state.key))
             if mark and same:
@@ -312,6 +314,8 @@ class BatchLeg:
                 return False
             prices = []
             for state in itertools.islice(waiting, self._options.max_in_flight):
+                if chosen(state).obstacle is not None:
+                    continue  # nothing is sent for it
                 price = self._board.price(state)
                 if price is None:
                     break  # a budget refuses it; that is this item's

@@ -22,17 +22,37 @@ def look_up(board: Board, kept: KeptReuse, reuse: Reuse | None, delivered: list[
     """
     Take what is there already, for items of which nothing is bought, and make anew what a person rejected.
 
+    Items of which that cannot be found out wait for the next try. What is paid for is collected all the same.
+
     :param board: the items, whose places are known.
     :param kept: what earlier tries used again.
     :param reuse: the batch's library; None without one.
     :param delivered: items that were delivered before the task was cleared in order to make what is missing.
-    :raises RecordUnreadable: what earlier tries used again cannot be read.
-    :raises LibraryUnavailable: the library cannot be opened, or it could not be found out what was rejected.
     """
-    if reuse is not None:
-        make_rejected_anew(board, reuse, delivered)
+    try:
+        if reuse is not None:
+            make_rejected_anew(board, reuse, delivered)
+    except AdGenError as error:
+        for state in delivered:
+            state.finish(ItemStatus.WAITING, why_unreadable(error))
     for state in delivered:
         board.close(state)
+    try:
+        _take_kept(board, kept, reuse)
+        found = reuse.find(_wanted(board)) if reuse is not None else {}
+    except AdGenError as error:
+        found = dict.fromkeys(_wanted(board), error)
+    for state, one in found.items():
+        if isinstance(one, AdGenError):
+            _unreadable(board, state, one)
+            continue
+        board.ready[chosen(state).conn_id].remove(state)
+        board.reused(state, *one)
+        board.close(state)
+
+
+def _take_kept(board: Board, kept: KeptReuse, reuse: Reuse | None) -> None:
+    """Take what earlier tries used again, unless a person rejected it since."""
     found = kept.find(_wanted(board))
     told = [one[1] for one in found.values() if not isinstance(one, AdGenError)]
     # What a person rejected is not used again, by a retry neither: nothing was paid for it here.
@@ -46,15 +66,6 @@ def look_up(board: Board, kept: KeptReuse, reuse: Reuse | None, delivered: list[
             board.ready[chosen(state).conn_id].remove(state)
             board.reused(state, choice, creative.generation, kept=True)
             board.close(state)
-    if reuse is None:
-        return
-    for state, one in reuse.find(_wanted(board)).items():
-        if isinstance(one, AdGenError):
-            _unreadable(board, state, one)
-            continue
-        board.ready[chosen(state).conn_id].remove(state)
-        board.reused(state, *one)
-        board.close(state)
 
 
 def make_rejected_anew(board: Board, reuse: Reuse, delivered: list[ItemState]) -> None:

@@ -144,7 +144,7 @@ class Members:
             submit=self._options.submit,
             destination=self._options.destination,
             on_suspended=self._options.on_suspended,
-            file_names=FileNames(self._options.filename, {**state.item.meta, "key": state.key}),
+            file_names=FileNames(self._options.filename_of(state.item.meta), {**state.item.meta, "key": state.key}),
             stored=lambda generation: self._remember(state, generation),
         )
 

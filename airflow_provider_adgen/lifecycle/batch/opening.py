@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_adgen.compat import AirflowNotFoundException
 from airflow_provider_adgen.core.briefs import checkable
@@ -20,6 +20,7 @@ from airflow_provider_adgen.lifecycle.batch.items import BatchItem, Choice, Prob
 from airflow_provider_adgen.lifecycle.batch.kept_reuse import KeptReuse
 from airflow_provider_adgen.lifecycle.batch.options import check_filename
 from airflow_provider_adgen.lifecycle.batch.planned import bought, check_credits, check_rations
+from airflow_provider_adgen.lifecycle.batch.refusal import Refusal
 from airflow_provider_adgen.lifecycle.batch.state import ItemState
 
 if TYPE_CHECKING:
@@ -33,28 +34,6 @@ if TYPE_CHECKING:
     from airflow_provider_adgen.ledger.ledger import Ledger
     from airflow_provider_adgen.lifecycle.batch.options import BatchOptions
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
-
-
-class Refusal(NamedTuple):
-    """
-    Why nothing is bought in a try, although earlier ones bought something.
-
-    :param reason: what is wrong with its list or options.
-    :param retry_helps: whether the next try may find that put right by itself.
-    """
-
-    reason: str
-    retry_helps: bool
-
-    @classmethod
-    def of(cls, value: Mapping[str, Any] | None) -> Self | None:
-        """Read it from a frozen list."""
-        return cls(str(value["reason"]), bool(value["retry_helps"])) if value else None
-
-    @property
-    def short(self) -> str:
-        """Its first line, as the reason of an item that was not submitted."""
-        return f"this try buys nothing. {self.reason.splitlines()[0]}"
 
 
 class Opening:
@@ -200,7 +179,8 @@ class Opening:
             first = True
             frozen = self._freeze(given, records)
         self.began = frozen.began
-        self.refusal = Refusal.of(frozen.refusal) or self._options_problem()
+        problem = self._options.problem  # templates may say something else on a later leg
+        self.refusal = Refusal.of(frozen.refusal) or (Refusal.by(problem) if problem is not None else None)
         states = []
         for line in frozen.lines():
             item = BatchItem.from_json(line)
@@ -233,7 +213,7 @@ class Opening:
         now = self._clock.now()
         try:
             # What was given is let go of: from here on the frozen items are read, on this leg too.
-            wanted = (one.to_json() for one in self._checked(given(), records))
+            wanted = (one.to_json() for one in self._checked(given, records))
         except AdGenError as error:
             lists = self.store.all_frozen()
             paid = any(bought(record) for record in records.values()) or bool(self.store.unread)
@@ -241,14 +221,9 @@ class Opening:
                 raise
             self._log.error("%s\nWhat earlier tries of this batch bought is collected.", error.message)
             last = next(one for one in lists if one.try_number == lists[-1].try_number)
-            refusal = Refusal(error.message, error.retry_helps)
-            return self.store.freeze(self._facts.try_number, now, last.lines(), refusal=refusal._asdict())
+            refusal = Refusal.by(error)._asdict()
+            return self.store.freeze(self._facts.try_number, now, last.lines(), refusal=refusal)
         return self.store.freeze(self._facts.try_number, now, wanted)
-
-    def _options_problem(self) -> Refusal | None:
-        """Return why nothing is bought with the options of this leg, whose templates may say something else by now."""
-        problem = self._options.max_credits.problem or self._options.assume_credits.problem
-        return Refusal(f"{problem}. Nothing was sent.", retry_helps=False) if problem else None
 
     def _state(self, item: BatchItem, *, removed: bool = False) -> ItemState:
         return ItemState(item, self._ledger, removed=removed)
@@ -295,8 +270,10 @@ class Opening:
 
     # --- checks, before anything is sent ----------------------------------------------------------------------------
 
-    def _checked(self, given: Any, records: Mapping[str, Record]) -> list[BatchItem]:
-        items, problems = read_items(given, conn_id=self._options.conn_id)
+    def _checked(self, given: Callable[[], Any], records: Mapping[str, Record]) -> list[BatchItem]:
+        if self._options.problem is not None:
+            raise self._options.problem
+        items, problems = read_items(given(), conn_id=self._options.conn_id)
         skip = self._options.on_invalid == "skip"
         told, wanted = Problems(), []
         unusable = self._unusable({choice.conn_id for item in items for choice in item.choices})

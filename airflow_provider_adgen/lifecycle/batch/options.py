@@ -13,6 +13,7 @@ from airflow_provider_adgen.lifecycle.submit_options import SubmitOptions
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from airflow_provider_adgen.core.errors import AdGenError
     from airflow_provider_adgen.lifecycle.task_facts import TaskFacts
 
 
@@ -23,21 +24,17 @@ class PerAccount:
 
     :param name: the argument's name.
     :param value: a whole number where there is one account, else ``{conn_id: n}``; each n may be ``{kind: n}``.
-    :param problem: why it is none of these; then nothing is bought.
     """
 
     name: str
     value: Any = None
-    problem: str = ""
 
     def check(self, accounts: Collection[str]) -> None:
         """
         Check that it says a number for each account.
 
-        :raises InvalidRequest: it is one number for several accounts, one is missing, or it is something else.
+        :raises InvalidRequest: it is one number for several accounts, or one is missing.
         """
-        if self.problem:
-            raise InvalidRequest(f"{self.problem}.", advice="Nothing was sent.")
         if self.value is None:
             return
         if not isinstance(self.value, dict):
@@ -77,9 +74,12 @@ class BatchOptions:
     :param filename: the template of the files' names.
     :param library: the path of the library; None for none.
     :param reuse_max_age: seconds after which a creative of the library is not used again; None for never.
+    :param poll_interval: seconds between looks at a job.
     :param collect_seconds: seconds after the first job is over at which the batch collects.
     :param resubmit_share: the share of items that one try may submit again although nobody knows about the submission
         before.
+    :param problem: what is wrong with the options; then nothing is bought. Each that is wrong has its default here, but
+        not the destination: nothing is stored elsewhere than the author wants it.
     """
 
     submit: SubmitOptions = field(default_factory=SubmitOptions)
@@ -96,17 +96,31 @@ class BatchOptions:
     filename: str = "{key}-{id}-{n}.{ext}"
     library: str | None = None
     reuse_max_age: float | None = None
+    poll_interval: float = 15.0
     collect_seconds: float = 300.0
     resubmit_share: float = 0.01
+    problem: AdGenError | None = None
 
     def epoch(self, facts: TaskFacts) -> int | None:
         """Return the epoch whose spending counts; None for all: where a clear is a retry, it intends nothing new."""
         return facts.epoch if self.on_clear == "fresh" else None
 
+    def filename_of(self, meta: Mapping[str, Any]) -> str:
+        """
+        Return the template of the names of an item's files.
 
-def check_filename(template: str, meta_names: Mapping[str, Any] | None = None) -> None:
+        An item of an earlier list may lack a field of its ``meta`` that the template names by now: then it is the usual
+        template, because what is paid for is stored.
+        """
+        try:
+            return check_filename(self.filename, meta)
+        except ValueError:
+            return BatchOptions.filename
+
+
+def check_filename(template: str, meta_names: Mapping[str, Any] | None = None) -> str:
     """
-    Check a template of file names.
+    Check a template of file names, and return it.
 
     :param template: the template.
     :param meta_names: the fields of an item's ``meta``; None to check only what does not depend on an item.
@@ -116,7 +130,7 @@ def check_filename(template: str, meta_names: Mapping[str, Any] | None = None) -
 
     try:
         parts = list(string.Formatter().parse(template))
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"filename is no template: {error}") from None
     names = []
     for _, name, spec, conversion in parts:
@@ -135,3 +149,4 @@ def check_filename(template: str, meta_names: Mapping[str, Any] | None = None) -
         known = {"key", "vendor", "id", "n", "ext", "kind", *meta_names}
         if unknown := sorted(set(names) - known):
             raise ValueError(f"filename names {', '.join(unknown)}, which is no field, and not in the item's meta")
+    return template

@@ -121,6 +121,8 @@ class Outcomes:
         elif isinstance(came, Answered):
             if record is not None:
                 self._board.decide(state, record)
+            else:
+                state.finish(ItemStatus.UNKNOWN, state.reason)
         elif isinstance(came, Wait):
             if came.jobs and last is not None:
                 self._board.wait_for(state, last)

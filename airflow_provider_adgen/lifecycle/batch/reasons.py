@@ -27,14 +27,14 @@ _LONGEST = 600
 _TIMES_AND_REQUESTS = re.compile(rf"\d{{4}}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?|{REQUEST_ID} \S+")
 
 
-def why_no_result(states: Iterable[ItemState], stopped: Mapping[str, str]) -> list[str]:
+def why_no_result(states: Iterable[ItemState], told: Mapping[str, str]) -> list[str]:
     """
     Return a line for each different reason for which items have no result, with their number and the first of them.
 
     Reasons that differ only in the item that they name, its jobs and its times, are one.
 
     :param states: all items.
-    :param stopped: why accounts take nothing more, by connection; that is told beside these lines, once.
+    :param told: what is told beside these lines, once, and the words that stand for it here.
     """
     groups: dict[tuple[str, str], list[ItemState]] = {}
     general: dict[str, str] = {}
@@ -45,16 +45,16 @@ def why_no_result(states: Iterable[ItemState], stopped: Mapping[str, str]) -> li
         if said not in general:  # what thousands have in common is read once
             general[said] = _in_general(one)
         groups.setdefault((str(one.told), general[said]), []).append(one)
-    lines = [_line(status, members, stopped) for (status, _), members in groups.items()]
+    lines = [_line(status, members, told) for (status, _), members in groups.items()]
     rest = len(lines) - SHOWN
     return [*lines[:SHOWN], *([f"and {counted(rest, 'other reason')}"] if rest > 0 else [])]
 
 
-def _line(status: str, members: list[ItemState], stopped: Mapping[str, str]) -> str:
+def _line(status: str, members: list[ItemState], told: Mapping[str, str]) -> str:
     first = _first_line(members[0])
     said = first
-    for conn_id, why in stopped.items():
-        said = said.replace(why.rstrip("."), f"connection {conn_id!r} takes nothing more")
+    for why, words in told.items():
+        said = said.replace(why.rstrip("."), words)
     if len(said) > _LONGEST:
         said = f"{said[: _LONGEST - 1]}…"
     if len(members) == 1:

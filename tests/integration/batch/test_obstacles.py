@@ -156,3 +156,106 @@ def test_what_cannot_be_sent_does_not_count_among_what_a_try_is_going_to_buy(
     with pytest.raises((AirflowFailException, BatchFailed), match=f"2 completed, 1 {ends}"):
         batch.run(batch.batch(given, max_credits=2, assume_credits=1))
     assert len(batch.charges) == 2
+
+
+# --- together with a list that is wrong, a budget, max_credits --------------------------------------------------------
+
+WRONG: dict[str, Any] = {"key": "new", "conn_id": "adsumo_default", "request": {"kind": "nope"}}
+
+
+def test_with_a_wrong_list_what_is_paid_for_is_collected_and_nothing_moves(batch: BatchRig) -> None:
+    given = [
+        *items(2, "adsumo", "sume"),
+        with_obstacle(item("late", "adsumo", "sume"), OUT),
+        with_obstacle(item("bad", "adsumo", "sume"), REFUSED),
+    ]
+    with pytest.raises(TaskDeferred):
+        batch.batch(given[:3]).execute(batch.context())
+    assert len(batch.charges) == 2
+    batch.retry()
+    with pytest.raises(AirflowFailException, match="2 completed, 1 waiting") as stopped:
+        batch.run(batch.batch([*(with_obstacle(one, REFUSED) for one in items(2, "adsumo", "sume")), WRONG]))
+    assert "late (waiting): Nothing was submitted: this try buys nothing." in str(stopped.value)
+    batch.retry()
+    with pytest.raises(BatchFailed, match="3 completed, 1 waiting"):
+        batch.run(batch.batch(given))
+    assert [one["vendor"] for one in batch.charges] == ["adsumo", "adsumo", "sume"]
+    batch.retry()
+    with pytest.raises(AirflowFailException, match="3 completed, 1 waiting"):
+        batch.run(batch.batch([*given, WRONG]))
+    assert batch.lines()["bad"]["conn_id"] == "sume_default"
+    assert len(batch.charges) == 3
+
+
+@pytest.mark.parametrize("obstacle", [REFUSED, OUT])
+def test_with_a_wrong_list_what_may_have_been_accepted_is_settled_whatever_cannot_be_sent_now(
+    batch: BatchRig, obstacle: dict[str, Any]
+) -> None:
+    given = [{**one, "choices": [{**one["choices"][0]}, *one["choices"][1:]]} for one in items(2, "adsumo", "sume")]
+    batch.sandbox.fault("drop", "adsumo", method="POST", times=2)
+    batch.sandbox.fault("status", "adsumo", method="POST", status=402, times=-1)
+    for now in (given, [{**one, "choices": [{**one["choices"][0], "obstacle": obstacle}]} for one in given]):
+        with pytest.raises(BatchFailed, match="2 unknown"):
+            batch.run(batch.batch(now))
+        batch.clock.move(600)
+        batch.retry()
+    batch.sandbox.clear_faults()
+    with pytest.raises(AirflowFailException, match="2 completed"):
+        batch.run(batch.batch([*given, WRONG]))
+    assert [one["vendor"] for one in batch.charges] == ["adsumo", "adsumo"]
+
+
+@pytest.mark.parametrize(("obstacle", "ends"), [(REFUSED, "refused"), (OUT, "waiting")])
+def test_no_budget_is_taken_up_for_what_cannot_be_sent(batch: BatchRig, obstacle: dict[str, Any], ends: str) -> None:
+    from airflow_provider_adgen.ledger.purse import Purse
+
+    asked: list[int] = []
+    fill = Purse.fill
+    batch.patch.setattr(Purse, "fill", lambda purse, prices: (asked.append(len(prices)), fill(purse, prices))[1])
+    batch.patch.setenv("AIRFLOW__ADGEN__BUDGETS", '{"adsumo_default": {"day": 2}}')
+    one, other = items(2)
+    given = [one, *(with_obstacle(item(f"bad-{number}"), obstacle) for number in range(3)), other]
+    with pytest.raises((AirflowFailException, BatchFailed), match=f"2 completed, 3 {ends}"):
+        batch.run(batch.batch(given, assume_credits=1))
+    assert len(batch.charges) == 2
+    assert asked[0] == 2
+
+
+def test_a_full_budget_and_an_obstacle_at_once(batch: BatchRig) -> None:
+    batch.patch.setenv("AIRFLOW__ADGEN__BUDGETS", '{"adsumo_default": {"day": 1}}')
+    assumed = {"adsumo_default": 1, "sume_default": 1}
+    given = [*items(2), with_obstacle(item("late"), OUT), with_obstacle(item("bad", "adsumo", "sume"), REFUSED)]
+    with pytest.raises(AirflowFailException, match="2 completed, 2 waiting"):
+        batch.run(batch.batch(given, assume_credits=assumed))
+    assert sorted(one["vendor"] for one in batch.charges) == ["adsumo", "sume"]
+    batch.retry()
+    batch.patch.setenv("AIRFLOW__ADGEN__BUDGETS", '{"adsumo_default": {"day": 9}}')
+    told = batch.run(batch.batch([*items(2), item("late"), given[3]], assume_credits=assumed))
+    assert told["counts"]["completed"] == len(batch.charges) == 4
+
+
+def test_an_obstacle_moves_nothing_beyond_max_credits(batch: BatchRig) -> None:
+    given = [*items(2), with_obstacle(item("bad", "adsumo", "sume"), REFUSED)]
+    limits: dict[str, Any] = {
+        "max_credits": {"adsumo_default": 2, "sume_default": 0},
+        "assume_credits": {"adsumo_default": 1, "sume_default": 1},
+    }
+    with pytest.raises(AirflowFailException, match="2 completed, 1 refused"):
+        batch.run(batch.batch(given, **limits))
+    assert "It costs 1 credit of connection 'sume_default'" in batch.lines()["bad"]["reason"]
+    assert [one["vendor"] for one in batch.charges] == ["adsumo", "adsumo"]
+
+
+def test_over_max_credits_beside_obstacles_what_is_paid_for_is_collected(batch: BatchRig) -> None:
+    given = items(2)
+    with pytest.raises(TaskDeferred):
+        batch.batch(given, max_credits=2).execute(batch.context())
+    batch.retry()
+    late = with_obstacle(item("late"), OUT)
+    limits: dict[str, Any] = {"max_credits": 2, "assume_credits": 1}
+    with pytest.raises(AirflowFailException, match="2 completed"):
+        batch.run(batch.batch([*given, late, item("new")], **limits))
+    batch.retry()
+    with pytest.raises(BatchFailed, match="2 completed, 1 waiting"):
+        batch.run(batch.batch([*given, late], **limits))
+    assert len(batch.charges) == 2

@@ -55,7 +55,7 @@ def test_requests_times_and_keys_make_no_difference(text: str) -> None:
 def test_what_stopped_an_account_is_not_said_again() -> None:
     why = "Adsumo answered 402 to POST /x: no credits. Top up the account, or ask for less."
     states = [state(key, ItemStatus.WAITING, f"Nothing was submitted: {why}") for key in "ab"]
-    (line,) = why_no_result(states, {"adsumo_default": why})
+    (line,) = why_no_result(states, {why: "connection 'adsumo_default' takes nothing more"})
     assert line == "2 items waiting (a, b): Nothing was submitted: connection 'adsumo_default' takes nothing more."
 
 
