@@ -224,6 +224,7 @@ def _item(value: Any, conn_id: str | None) -> BatchItem:
         raise ValueError("an item is a dictionary with a request or choices")
     if unknown := sorted(str(one) for one in set(value) - _ITEM_FIELDS):
         raise ValueError(f"{', '.join(unknown)} is no field of an item; it has {', '.join(sorted(_ITEM_FIELDS))}")
+    value = {name: one for name, one in value.items() if one is not None}  # rows of a data frame have all columns
     if ("request" in value) == ("choices" in value):
         raise ValueError("an item has either a request or choices")
     if "choices" in value:

@@ -70,3 +70,12 @@ def test_a_share_without_a_result_may_be_reached_and_not_exceeded() -> None:
             assert batch_fails(statuses, max(0.0, share - 1e-9)) == (without > 0), (without, total)
     for without, total, share in ((29, 100, 0.29), (57, 100, 0.57), (58, 100, 0.58), (29, 50, 0.58), (63, 90, 0.7)):
         assert not batch_fails([ItemStatus.FAILED] * without + [ItemStatus.COMPLETED] * (total - without), share)
+
+
+def test_a_field_without_a_value_is_none_as_a_data_frame_gives_them() -> None:
+    row = {"key": "a", "conn_id": None, "request": {"kind": "image"}, "choices": None, "meta": None}
+    chosen = {**row, "key": "b", "request": None, "choices": [{"conn_id": "one", "request": {"kind": "image"}}]}
+    (first, second), problems = read_items([row, chosen], conn_id="ads")
+    assert not len(problems)
+    assert [first.choices[0].conn_id, second.choices[0].conn_id] == ["ads", "one"]
+    assert "an item has either a request or choices" in read_items([{"key": "a"}], conn_id="ads")[1].text("")
