@@ -394,3 +394,23 @@ def test_the_next_leg_goes_on_at_once_where_there_is_room(batch: BatchRig) -> No
     trigger = deferred.value.trigger
     assert 0 < len(trigger.jobs) < 12
     assert [one[1] - batch.clock.now() < 5 for one in trigger.resume] == [True], "not when jobs are over"
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_one_try_may_risk_is_counted_over_its_legs(batch: BatchRig, times: int) -> None:
+    """Two items: one may be sent again although nobody knows about it. Each gets a leg of its own."""
+    batch.patch.setattr(leg, "LINGER", 0.0)
+    batch.sandbox.fault("drop", "sume", method="POST", when="before", times=1)
+    if times == 2:
+        batch.sandbox.fault("drop", "sume", method="POST", when="before", times=1, skip=1)
+    legs: list[int] = []
+    run = leg.BatchLeg.run
+    batch.patch.setattr(leg.BatchLeg, "run", lambda self, resumed: (legs.append(1), run(self, resumed))[1])
+    given = {"max_in_flight": 1, "on_unknown_submission": "resubmit"}
+    if times == 2:
+        assert "1 unknown" in fails(batch, items(2, "sume"), **given)
+        assert len(batch.charges) == 1
+    else:
+        assert batch.run(batch.batch(items(2, "sume"), **given))["counts"]["completed"] == 2
+        assert len(batch.charges) == 2
+    assert len(legs) >= 2
