@@ -145,12 +145,19 @@ def test_a_list_of_items_takes_the_place_of_the_plan(campaign: CampaignRig) -> N
     assert campaign.manifest["totals"]["made"] == 3
 
 
-@pytest.mark.parametrize("given", [None, {"key": "a"}, 7])
-def test_what_is_no_list_of_items_is_refused(campaign: CampaignRig, given: Any) -> None:
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (None, "items must be a list of dictionaries or the path of a JSONL file, not NoneType"),
+        (7, "items must be a list of dictionaries or the path of a JSONL file, not int"),
+        ({"key": "a"}, "an item is a dictionary with a request or choices"),
+    ],
+)
+def test_what_is_no_list_of_items_is_refused(campaign: CampaignRig, given: Any, told: str) -> None:
     tasks = campaign.tasks()
     generate = tasks["generate"]
     generate.items, generate.plan = given, None
-    with pytest.raises(AirflowFailException, match="items must be a list or the path of a file"):
+    with pytest.raises(AirflowFailException, match=told):
         campaign.step("generate", generate)
 
 
