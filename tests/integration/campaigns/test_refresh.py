@@ -341,6 +341,9 @@ def test_a_column_that_the_feed_or_a_row_lacks_refuses_the_plan(campaign: Campai
     assert campaign.go(**by_brand) == ALL, campaign.errors
     prompts = {"Photo of Lamp by. Soft daylight.", "Photo of Chair by. Soft daylight."}
     assert {*campaign.paid_prompts()} == prompts, "an empty value is left out"
+    read = campaign.plan["catalogue"]
+    assert read["warning_count"] == 1
+    assert read["warnings"][0].startswith("2 creatives of brief 'hero': {brand} is empty for 1, 2, and left out of")
 
 
 def test_a_prompt_of_which_nothing_is_left_is_not_bought_without(campaign: CampaignRig) -> None:
@@ -363,6 +366,15 @@ def test_a_plan_says_how_much_it_does_not_show(campaign: CampaignRig) -> None:
     read = campaign.plan["catalogue"]
     assert (len(read["problems"]), read["problem_count"], read["warning_count"]) == (100, 150, 1)
     assert "Windows-1252" in read["warnings"][0]
+
+
+def test_a_header_word_of_the_shop_is_told_by_its_field(campaign: CampaignRig) -> None:
+    path = campaign.folder / "feed.csv"
+    path.write_text("Handle,Title,Vendor,Variant Price,Status,Image Src\nlamp,Lamp,Lumo,5,active,\n")
+    campaign.catalogue = str(path)
+    brief = replace(HERO, prompt="{title} for {Variant Price}")
+    assert campaign.go(briefs=[brief], columns="shopify")["plan"] == "failed"
+    assert "brief 'hero' uses {Variant Price}: it is {price} here" in campaign.message("plan")
 
 
 @pytest.mark.parametrize("limit", ["{{ params.limit or '' }}", "{{ params.limit }}", " "])
@@ -389,6 +401,7 @@ def test_a_plan_of_nothing_is_refused(campaign: CampaignRig) -> None:
     campaign.begin_run("weekly-2", None)
     assert campaign.go(briefs=[none])["plan"] == "failed"
     assert "no product of the catalogue has a brief" in campaign.message("plan")
+    assert 'brief \'hero\': no product (3 looked at) matches where={"brand": "Nobody"}' in campaign.message("plan")
 
 
 def test_two_campaigns_do_not_share_a_folder(campaign: CampaignRig) -> None:
