@@ -113,8 +113,14 @@ def _left_out(skipped: Mapping[str, Mapping[str, Any]]) -> str:
     """Return what the plan left out, and why: text alone."""
     rows, creatives = skipped["rows"], skipped["creatives"]
     sorts = [
-        (rows["problems"], "problems with rows of the catalogue", rows["reasons"]),
-        (creatives["count"], "creatives that do not fit into max_credits", creatives["reasons"]),
+        (rows["problems"], f"problem{'s' * (rows['problems'] != 1)} with rows of the catalogue", rows["reasons"]),
+        (
+            creatives["count"],
+            "creative that does not fit into max_credits"
+            if creatives["count"] == 1
+            else "creatives that do not fit into max_credits",
+            creatives["reasons"],
+        ),
     ]
     found = [one for one in sorts if one[0]]
     if not found:

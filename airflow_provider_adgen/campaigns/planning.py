@@ -129,14 +129,15 @@ class PlanCampaignOperator(StoringStep):
         )
         if not plan.items:
             why = "nothing fits into max_credits" if plan.trimmed else "no product of the catalogue has a brief"
-            told = "".join(f"\n  {one}" for one in plan.warnings[:_SHOWN_REASONS])
-            raise InvalidRequest(f"Nothing is planned: {why}. Nothing was sent and nothing was charged.{told}")
+            reasons = "".join(f"\n  {one}" for one in plan.warnings[:_SHOWN_REASONS])
+            raise InvalidRequest(f"Nothing is planned: {why}. Nothing was sent and nothing was charged.{reasons}")
         dry = read_flag("dry_run", self.is_dry_run)
         warnings = [*plan.warnings, *catalogue.warnings]
         read = {
             "products": len(catalogue.products),
             "problems": catalogue.problems[:_SHOWN_PROBLEMS],
             "problem_count": len(catalogue.problems),
+            "bad_rows": catalogue.bad_rows,
             "warnings": warnings[:_SHOWN_PROBLEMS],
             "warning_count": len(warnings),
         }
@@ -160,6 +161,7 @@ class PlanCampaignOperator(StoringStep):
             "count": len(plan.items),
             "reused": len(plan.reused),
             "trimmed": len(plan.trimmed),
+            "left_out": {"rows": catalogue.bad_rows, "creatives": len(plan.trimmed)},
             "credits": {one.conn_id: one.credits for one in plan.accounts.values()},
             "dry_run": dry,
         }

@@ -18,6 +18,7 @@ from airflow_provider_adgen.core.errors import AdGenError
 from tests.support.campaign import HERO
 
 if TYPE_CHECKING:
+    from tests.conftest import Diary
     from tests.support.campaign import CampaignRig
 
 ALL = {name: "success" for name in ("check", "plan", "generate", "draft", "publish", "verdict")}
@@ -55,11 +56,40 @@ def test_what_is_missing_turns_the_run_red_and_what_there_is_is_published(campai
     )
     assert sorted(one["status"] for one in campaign.manifest["items"]) == ["completed", "completed", "failed"]
     assert campaign.latest["run_id"] == "weekly-1"
+    [failed] = [one for one in campaign.lines_of_run() if one["status"] == "failed"]
+    _, second, last = campaign.message("verdict").split("\n")
+    assert second == f"{failed['key']} (failed): {failed['reason'].splitlines()[0]}"
+    assert "results.jsonl, say which and why. Clear it to make what is missing." in last
+    assert "pays anew for what failed, and with reuse for what a person rejected; other results are kept." in last
 
     campaign.cleared("generate", "draft", "publish", "verdict")
     assert campaign.go(begin="generate") == ALL, campaign.errors
     assert len(campaign.charges) == 4, "only what failed is paid for again"
     assert [event["counts"] for event in campaign.events] == [{"completed": 2, "failed": 1}, {"completed": 3}]
+
+
+def test_a_red_verdict_names_the_first_items_and_what_was_left_out(campaign: CampaignRig) -> None:
+    campaign.feed(*"ABCDEFGH")
+    path = campaign.folder / "feed.jsonl"
+    path.write_text(f'{path.read_text()}{{"id": "P-9", "title": "", "link": "no"}}\n')
+    campaign.sandbox.fail_next("adsumo", times=8)
+    states = campaign.go(on_bad_row="skip", on_over_budget="trim", max_credits=7)
+    assert states["verdict"] == "failed"
+    lines = campaign.message("verdict").split("\n")
+    assert lines[0] == "campaign.generate did not end well: creatives are missing."
+    assert lines[1] == (
+        "1 row of the catalogue was left out; 1 creative did not fit into max_credits and was left out."
+    )
+    assert [line.partition(" ")[0] for line in lines[2:7]] == [f"P-{number}/hero/1x1" for number in range(1, 6)]
+    assert lines[7] == "and 2 more items"
+
+
+def test_a_verdict_without_readable_results_says_so(campaign: CampaignRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign.sandbox.fail_next("adsumo", times=3)
+    assert campaign.go()["generate"] == "failed"
+    monkeypatch.setattr(run_folder, "read_items", _out_of_order)
+    campaign.go(begin="verdict")
+    assert "creatives are missing.\nWhich, cannot be said here: The storage is down." in campaign.message("verdict")
 
 
 def test_what_an_earlier_try_left_does_not_hide_a_failure_after_a_clear(campaign: CampaignRig) -> None:
@@ -314,13 +344,15 @@ def test_a_plan_that_costs_too_much_is_refused_or_trimmed(campaign: CampaignRig)
     assert skipped["count"] == 1 and skipped["reasons"][0].startswith("P-3/hero/1x1: adsumo_default: it costs 1, and 2")
 
 
-def test_rows_that_were_skipped_are_in_manifest_and_gallery(campaign: CampaignRig) -> None:
+def test_rows_that_were_skipped_are_in_verdict_manifest_and_gallery(campaign: CampaignRig, diary: Diary) -> None:
     path = campaign.folder / "feed.jsonl"
     path.write_text(f'{path.read_text()}{{"id": "P-9", "title": ""}}\n', encoding="utf-8")
     assert campaign.go(on_bad_row="skip") == ALL, campaign.errors
     rows = campaign.manifest["skipped"]["rows"]
     assert rows["problems"] == 1 and rows["reasons"] == campaign.plan["catalogue"]["problems"]
     assert rows["reasons"][0].startswith("line 4 (P-9): ")
+    assert campaign.plan["catalogue"]["bad_rows"] == 1
+    assert "The run ended well: 3 completed; 1 row of the catalogue was left out." in diary.text()
     assert rows["reasons"][0] in (campaign.folder / "ads" / campaign.run_id / "gallery.html").read_text()
 
 

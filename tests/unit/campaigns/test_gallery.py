@@ -216,7 +216,7 @@ def test_what_the_plan_left_out_is_listed_as_text_and_stays_short() -> None:
     seen = Tags(page)
     assert seen.text.count("): no title") == 20 and "and 10 more" in seen.text
     assert f"line 2 ({HOSTILE.replace(chr(0x2028), ' ')}): no title" in seen.text.replace("\u2028", " ")
-    assert "30 problems with rows of the catalogue, 1 creatives that do not fit into max_credits" in seen.text
+    assert "30 problems with rows of the catalogue, 1 creative that does not fit into max_credits" in seen.text
     assert not seen.all("img") and len(seen.all("script")) == len(Tags(page_of(made())).all("script"))
 
 
