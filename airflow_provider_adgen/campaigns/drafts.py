@@ -294,6 +294,8 @@ class DraftMaker:
             if price is None:
                 price = assumed_for(self._assumed, account.conn_id, made["kind"])
             choices.append(DraftChoice(account.conn_id, made, price))
+            if writer.brief.product_image == "if_possible" and (why := _why_no_picture(account, made)):
+                self.warnings.without_picture(writer.brief.name, account.conn_id, why, product.id, writer.brief.count)
         name = writer.brief.name
         if not choices:
             why = "".join(f"\n    {account}: {reason}" for account, reason in reasons)
@@ -303,6 +305,16 @@ class DraftMaker:
                 where = (name, account.conn_id, reason)
                 self.passed_over[where] = self.passed_over.get(where, 0) + 1
         return tuple(choices)
+
+
+def _why_no_picture(account: CampaignAccount, request: Mapping[str, Any]) -> str | None:
+    """Return why a request has no picture of the product; None where it has one, or where that is not known."""
+    for recipe in account.vendor.recipes:
+        if recipe.request.kind == request["kind"] and not recipe.shows_product:
+            if recipe.picture is None:
+                return f"its request {recipe.request.kind} takes none"
+            return None if recipe.picture in request else "the product has no image_link that begins with https://"
+    return None
 
 
 def _braced(names: Iterable[str]) -> str:

@@ -56,6 +56,11 @@ class _WithoutValue:
     creatives: int = 0
     product_ids: list[str] = field(default_factory=list)
 
+    def add(self, product_id: str, creatives: int) -> None:
+        self.creatives += creatives
+        if product_id not in self.product_ids[-1:]:
+            self.product_ids.append(product_id)
+
 
 class PlanWarnings:
     """What a person should know of a plan that can be made: what a text was written without, and what is for nobody."""
@@ -63,6 +68,7 @@ class PlanWarnings:
     def __init__(self) -> None:
         self._products = 0
         self._empty: dict[tuple[str, tuple[str, ...]], _WithoutValue] = {}
+        self._without_picture: dict[tuple[str, str, str], _WithoutValue] = {}
         self._unmatched: dict[str, tuple[Mapping[str, str], dict[str, dict[str, None]]]] = {}
 
     def look_for(self, brief: str, where: Mapping[str, str]) -> None:
@@ -86,14 +92,20 @@ class PlanWarnings:
 
     def empty(self, brief: str, columns: Sequence[str], product_id: str, creatives: int) -> None:
         """Note that the texts of some creatives name columns that are empty for their product."""
-        found = self._empty.setdefault((brief, tuple(columns)), _WithoutValue())
-        found.creatives += creatives
-        if product_id not in found.product_ids[-1:]:
-            found.product_ids.append(product_id)
+        self._empty.setdefault((brief, tuple(columns)), _WithoutValue()).add(product_id, creatives)
+
+    def without_picture(self, brief: str, conn_id: str, why: str, product_id: str, creatives: int) -> None:
+        """Note that an account would make some creatives without the picture that the brief gives it if possible."""
+        self._without_picture.setdefault((brief, conn_id, why), _WithoutValue()).add(product_id, creatives)
 
     def told(self) -> list[str]:
         """Return one sentence for each."""
         empty = [_empty(brief, columns, found) for (brief, columns), found in self._empty.items()]
+        empty += [
+            f"{counted(found.creatives, 'creative')} of brief {brief!r}: {conn_id} is given no picture of the product "
+            f"for {named(found.product_ids, _SHOWN_PRODUCTS)}, because {why}"
+            for (brief, conn_id, why), found in self._without_picture.items()
+        ]
         if not self._products:
             return empty
         looked_at = f"{self._products:,} looked at"

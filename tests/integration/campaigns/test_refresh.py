@@ -26,9 +26,10 @@ MADE_NOTHING = dict.fromkeys(("generate", "draft", "publish", "verdict"), "skipp
 TWO = {"accounts": ["adsumo_default", "sume_default"]}
 
 
-def test_a_campaign_makes_shows_and_publishes(campaign: CampaignRig) -> None:
+def test_a_campaign_makes_shows_and_publishes(campaign: CampaignRig, diary: Diary) -> None:
     assert campaign.go(max_credits=10) == ALL, campaign.errors
     assert len(campaign.charges) == 3
+    assert "P-1/hero/1x1: Stored Creative 0 of adsumo job " in diary.text()
     assert [one["status"] for one in campaign.lines_of_run()] == ["completed"] * 3
     assert [one["key"] for one in campaign.manifest["items"]] == ["P-1/hero/1x1", "P-2/hero/1x1", "P-3/hero/1x1"]
     entry = {

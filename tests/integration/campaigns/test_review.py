@@ -61,6 +61,18 @@ def test_rejected_keys_stay_in_the_manifest_as_not_approved(campaign: CampaignRi
     assert approved(campaign) == {"P-1/hero/1x1": True, "P-2/hero/1x1": False, "P-3/hero/1x1": True}
 
 
+@pytest.mark.parametrize(("reuse", "paid"), [(True, 4), (False, 3)])
+def test_a_clear_of_generate_pays_anew_for_what_was_rejected_where_creatives_are_reused(
+    campaign: CampaignRig, reuse: bool, paid: int
+) -> None:
+    campaign.approve("P-2/hero/1x1")
+    assert campaign.go(review=True, reuse=reuse) == ALL, campaign.errors
+    campaign.approve()
+    campaign.cleared("generate", "draft", "review", "publish", "verdict")
+    assert campaign.go(review=True, reuse=reuse, begin="generate") == ALL, campaign.errors
+    assert len(campaign.charges) == paid
+
+
 @pytest.mark.parametrize("keys", [(), ("P-2/hero/1x1",)])
 def test_a_draft_that_is_rejected_has_no_creative_that_is_approved(
     campaign: CampaignRig, keys: tuple[str, ...]

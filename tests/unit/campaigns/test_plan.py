@@ -169,6 +169,23 @@ def test_options_count_where_their_account_can_make_the_creative() -> None:
     assert plan([CHAIR], [elsewhere]).warnings == []
 
 
+def test_a_picture_that_is_not_given_is_a_warning() -> None:
+    reel = replace(REEL, product_image="if_possible", count=2)
+    bare = ShopRow(id="BARE", image_link="http://shop.example/x.jpg")
+    assert plan([LAMP, bare], [reel], "sume_default").warnings == [
+        "4 creatives of brief 'reel': sume_default is given no picture of the product for LMP-014, BARE, because its "
+        "request video takes none"
+    ]
+    photo = Brief("photo", "image", "A", formats=["1:1"], product_image="if_possible", options=FAST)
+    assert plan([LAMP, bare], [photo], "sume_default").warnings == [
+        "1 creative of brief 'photo': sume_default is given no picture of the product for BARE, because the product "
+        "has no image_link that begins with https://"
+    ]
+    assert plan([LAMP], [replace(photo, product_image="no")], "sume_default").warnings == []
+    shot = replace(photo, prompt=None, options={"adsumo": {"model": "fast", "style_id": "s"}})
+    assert plan([LAMP], [shot], "adsumo_default").warnings == [], "a product shot shows the product that Adsumo knows"
+
+
 def test_a_brief_that_no_product_is_for_is_a_warning_with_what_there_is() -> None:
     lamps = Brief("reel", "image", "A", formats=["1:1"], options=FAST, where={"product_type": "lamps"})
     made = plan([LAMP, CHAIR, ShopRow(id="L2")], [HERO, lamps])
