@@ -376,6 +376,7 @@ def test_a_column_that_the_feed_or_a_row_lacks_refuses_the_plan(campaign: Campai
     assert {*campaign.paid_prompts()} == prompts, "an empty value is left out"
     read = campaign.plan["catalogue"]
     assert read["warning_count"] == 1
+    assert campaign.manifest["warnings"] == {"count": 1, "texts": read["warnings"]}
     assert read["warnings"][0].startswith("2 creatives of brief 'hero': {brand} is empty for 1, 2, and left out of")
 
 

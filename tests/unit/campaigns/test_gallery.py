@@ -220,5 +220,16 @@ def test_what_the_plan_left_out_is_listed_as_text_and_stays_short() -> None:
     assert not seen.all("img") and len(seen.all("script")) == len(Tags(page_of(made())).all("script"))
 
 
+def test_warnings_are_listed_as_text() -> None:
+    assert "Warnings" not in page_of(made())
+    old = build_manifest({"dag_id": "spring"}, [], [])
+    del old["warnings"]
+    assert "Warnings" not in render_gallery(old), "a manifest of an earlier version has none"
+    seen = Tags(page_of(made(), plan={"catalogue": {"warnings": [f"{HOSTILE} is empty"] * 25, "warning_count": 30}}))
+    assert "Warnings: 30" in seen.text and "and 10 more" in seen.text
+    assert seen.text.count(" is empty") == 20
+    assert not seen.all("img") and len(seen.all("script")) == len(Tags(page_of(made())).all("script"))
+
+
 def test_the_same_manifest_gives_the_same_page_without_a_time_in_it() -> None:
     assert page_of(made()) == page_of(made())
