@@ -1,12 +1,15 @@
 # Copyright the airflow-provider-adgen authors
 # SPDX-License-Identifier: Apache-2.0
-"""What became of a campaign, in sentences: what was left out, and what has no result."""
+"""
+What became of a campaign, in sentences: what was left out, and what has no result.
+
+Importing this costs as little as an operator module.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_adgen.core.decisions.batch import NOT_COUNTED, WITH_RESULT
 from airflow_provider_adgen.core.wording import counted
 
 if TYPE_CHECKING:
@@ -37,6 +40,8 @@ def say_missing(lines: Iterable[Mapping[str, Any]]) -> list[str]:
 
     :param lines: the results of a batch.
     """
+    from airflow_provider_adgen.core.decisions.batch import NOT_COUNTED, WITH_RESULT
+
     said: list[str] = []
     rest = 0
     for line in lines:
