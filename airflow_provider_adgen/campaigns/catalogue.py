@@ -67,12 +67,17 @@ class Catalogue:
         sentence each, beginning with its line.
     :param columns: what a brief may name: the fields of a product that the feed has, then its other columns in the
         order of the file. Of JSON Lines and XML a column is there if any product has it.
+    :param read_as: the header words that were read into a field, with the field: ``{"Variant Price": "price"}``. A
+        brief names the field.
+    :param bad_rows: how many rows ``problems`` is about: one may have several.
     """
 
     products: list[Product]
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     columns: tuple[str, ...] = ()
+    read_as: dict[str, str] = field(default_factory=dict)
+    bad_rows: int = 0
 
 
 def read_catalogue(
@@ -114,7 +119,9 @@ def read_catalogue(
         except Unreadable as error:
             report.problem(error.line, error.text)
             raise CatalogueError(name, report.problems) from None
-    found = Catalogue(products, report.problems, report.warnings, _columns_of(products))
+    found = Catalogue(
+        products, report.problems, report.warnings, _columns_of(products), named.read_as(), report.bad_rows
+    )
     if found.problems and (on_bad_row == "fail" or not products):
         raise CatalogueError(name, found.problems, _ADVICE if products else "")
     if not products:

@@ -33,6 +33,47 @@ class CampaignAccount:
         return f"{self.conn_id} ({self.vendor.title})"
 
 
+@dataclass
+class AccountPlan:
+    """
+    What one account has to do.
+
+    :param conn_id: the account.
+    :param vendor: whose it is.
+    :param items: creatives that it is to make.
+    :param credits: what they cost, as far as a price is known.
+    :param unpriced: how many of them have no known price.
+    :param reused: creatives that it made before, and that are used again.
+    :param reused_credits: what those would have cost, as far as a price is known.
+    :param max_credits: the most it may spend; None without a limit.
+    :param out: why it takes no part: it makes nothing new. None where it takes part.
+    """
+
+    conn_id: str
+    vendor: str
+    items: int = 0
+    credits: int = 0
+    unpriced: int = 0
+    reused: int = 0
+    reused_credits: int = 0
+    max_credits: int | None = None
+    out: str | None = None
+
+    def has_room(self, price: int | None) -> bool:
+        """Whether one more creative of that price fits."""
+        return self.max_credits is None or self.credits + (price or 0) <= self.max_credits
+
+    def allows(self, price: int | None) -> bool:
+        """Whether a creative of that price fits if nothing else is made."""
+        return self.max_credits is None or (price or 0) <= self.max_credits
+
+    def take(self, price: int | None) -> None:
+        """Count one more creative."""
+        self.items += 1
+        self.credits += price or 0
+        self.unpriced += price is None
+
+
 Assumed = Mapping[str, Mapping[str, int] | int]
 """What to count for one generation without a documented price, by connection, or by connection and kind."""
 

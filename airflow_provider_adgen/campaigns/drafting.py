@@ -21,7 +21,7 @@ class DraftCampaignOperator(ShowingStep):
 
     Give it the trigger rule ``all_done``: it shows what there is, whatever the batch ended as. It is skipped if nothing
     has a result, and if the batch did not run because a task before it failed. Returns ``{"manifest", "gallery",
-    "sha256", "counts"}``.
+    "sha256", "left_out", "counts", "credits"}``.
 
     :param generate_task_id: the task that made the creatives.
     :raises AdGenError: results or ledger cannot be read, or the files cannot be written. A retry may help.
@@ -47,4 +47,4 @@ class DraftCampaignOperator(ShowingStep):
         self.show_gallery(context, draft["gallery"])
         counts = dict(Counter(line["status"] for line in made.results))
         self.log.info("%s shows %s with a result.", draft["gallery"], counted(len(made.with_result), "creative"))
-        return {**draft, "counts": counts}
+        return {**draft, "counts": counts, "credits": made.credits}

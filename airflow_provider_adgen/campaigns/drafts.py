@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +20,7 @@ from airflow_provider_adgen.campaigns.filling import (
     NoColumn,
     RowValues,
 )
+from airflow_provider_adgen.campaigns.plan_problems import PlanProblems, PlanWarnings
 from airflow_provider_adgen.core.briefs import CannotMake, ShopProduct, checkable, option_names
 from airflow_provider_adgen.core.errors import InvalidRequest
 
@@ -30,7 +31,6 @@ LONGEST_KEY = 200
 LONGEST_TITLE = 300
 """Characters of a product's title that go into ``meta``; a longer one ends with an ellipsis there."""
 
-_SHOWN = 20
 _SHOWN_COLUMNS = 40
 
 
@@ -86,36 +86,6 @@ class Draft:
     meta: dict[str, Any]
 
 
-@dataclass
-class PlanProblems:
-    """What is wrong with a plan, gathered, so that one error names it all; what is alike is counted."""
-
-    found: dict[str, tuple[int, str]] = field(default_factory=dict)
-
-    def add(self, sentence: str, where: str) -> None:
-        """Note a problem, and where it was met."""
-        count, first = self.found.get(sentence, (0, where))
-        self.found[sentence] = (count + 1, first)
-
-    def raise_if_any(self) -> None:
-        """
-        Refuse the plan if anything was noted.
-
-        :raises InvalidRequest: naming the first 20 problems, and how often and where first each was met.
-        """
-        if not self.found:
-            return
-        lines = []
-        for sentence, (count, first) in list(self.found.items())[:_SHOWN]:
-            more = f" and {count - 1} more" if count > 1 else ""
-            lines.append(f"\n  {first}{more}: {sentence}")
-        if len(self.found) > _SHOWN:
-            lines.append(f"\n  ... and {len(self.found) - _SHOWN} other problems")
-        raise InvalidRequest(
-            f"The campaign cannot be planned. Nothing was sent and nothing was charged.{''.join(lines)}"
-        )
-
-
 def _options(brief: Brief, account: CampaignAccount) -> BriefOptions:
     """
     Return the fields that a brief names for one account.
@@ -151,6 +121,11 @@ class _BriefWriter:
         named += [name for _, options in self.accounts for name in options.columns]
         return [name for name in dict.fromkeys(named) if name not in (LOCALE, FORMAT)]
 
+    def option_columns(self, choices: Iterable[DraftChoice]) -> list[str]:
+        """Return the columns that its options name for the accounts of some choices."""
+        conn_ids = {choice.conn_id for choice in choices}
+        return [name for account, options in self.accounts if account.conn_id in conn_ids for name in options.columns]
+
     def wants(self, values: RowValues, *, lacking_is_empty: bool) -> bool:
         """Whether the brief is for this product."""
         return all(
@@ -167,6 +142,7 @@ class DraftMaker:
     :param accounts: who may make it, in order of preference.
     :param assumed: what to count where no price is documented.
     :param columns: the columns that the catalogue has; None where that is not known.
+    :param read_as: ``read_as`` of the :class:`.Catalogue`.
     :raises InvalidRequest: two briefs have one name, or options name a field that the vendor does not have.
     """
 
@@ -176,6 +152,7 @@ class DraftMaker:
         accounts: Sequence[CampaignAccount],
         assumed: Assumed,
         columns: Collection[str] | None = None,
+        read_as: Mapping[str, str] | None = None,
     ) -> None:
         names = [brief.name for brief in briefs]
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -184,21 +161,27 @@ class DraftMaker:
         self._assumed = assumed
         self._known = None if columns is None else list(dict.fromkeys(("id", "title", *columns)))
         self._columns = frozenset(COLUMNS if self._known is None else {*self._known} & {*COLUMNS})
-        self.problems = PlanProblems()
+        self._read_as = {word.lower(): name for word, name in (read_as or {}).items()}
+        self.problems, self.warnings = PlanProblems(), PlanWarnings()
         self._writers = [writer for brief in briefs if self._fits(writer := _BriefWriter(brief, accounts))]
         self.passed_over: dict[tuple[str, str, str], int] = {}
         """How many creatives an account cannot make although another can, by brief, account and reason."""
+        for writer in self._writers:
+            self.warnings.look_for(writer.brief.name, writer.brief.where)
 
     def _fits(self, writer: _BriefWriter) -> bool:
         """Whether the catalogue has all columns that a brief names; if not, that is a problem."""
         if self._known is None:
             return True
         missing = [name for name in writer.columns() if name not in self._known]
-        if missing:
+        here = {name: self._read_as[name.lower()] for name in missing if name.lower() in self._read_as}
+        for name, field in here.items():
+            told = f"brief {writer.brief.name!r} uses {_braced([name])}: it is {_braced([field])} here"
+            self.problems.add(f"{told}, and {field!r} in where", "the catalogue")
+        if unknown := [name for name in missing if name not in here]:
             more = ", ..." if len(self._known) > _SHOWN_COLUMNS else ""
-            uses = " and ".join("{" + name + "}" for name in missing)
             self.problems.add(
-                f"brief {writer.brief.name!r} uses {uses}, which no row of it has; its columns are "
+                f"brief {writer.brief.name!r} uses {_braced(unknown)}, which no row of it has; its columns are "
                 f"{', '.join(self._known[:_SHOWN_COLUMNS])}{more}",
                 "the catalogue",
             )
@@ -208,11 +191,15 @@ class DraftMaker:
         """Return what could be made of a product; what nobody can make goes to the problems."""
         values = RowValues(product, self._columns)
         found: list[Draft] = []
+        self.warnings.next_product()
         for writer in self._writers:
             try:
                 # If some row has the column, where may be about just those that do.
                 if writer.wants(values, lacking_is_empty=self._known is not None):
+                    self.warnings.match(writer.brief.name)
                     found.extend(self._of_brief(writer, product, values))
+                else:
+                    self.warnings.no_match(writer.brief.name, values)
             except NoColumn as missing:
                 column = "{" + missing.name + "}"
                 self._refuse(writer, product, f"uses {column}, a column that this row does not have", [missing.name])
@@ -261,12 +248,15 @@ class DraftMaker:
                         "locale": locale,
                         "text_in_locale": prompt.in_locale or script.in_locale,
                     }
-                except EmptyText as empty:
-                    self._refuse(writer, product, f"cannot be made: {empty}", empty.columns)
+                except EmptyText as nothing:
+                    self._refuse(writer, product, f"cannot be made: {nothing}", nothing.columns)
                     continue
                 choices = self._choices(writer, product, values, stated, key)
                 if not choices:
                     continue
+                named = [*prompt.columns, *script.columns, *writer.option_columns(choices)]
+                if empty := [name for name in dict.fromkeys(named) if not values[name]]:
+                    self.warnings.empty(brief.name, empty, product.id, brief.count)
                 meta = _meta(product, brief, locale, shape)
                 for number in range(1, brief.count + 1):
                     own = f"{key}/{number}" if brief.count > 1 else key
@@ -304,6 +294,8 @@ class DraftMaker:
             if price is None:
                 price = assumed_for(self._assumed, account.conn_id, made["kind"])
             choices.append(DraftChoice(account.conn_id, made, price))
+            if writer.brief.product_image == "if_possible" and (why := _why_no_picture(account, made)):
+                self.warnings.without_picture(writer.brief.name, account.conn_id, why, product.id, writer.brief.count)
         name = writer.brief.name
         if not choices:
             why = "".join(f"\n    {account}: {reason}" for account, reason in reasons)
@@ -313,6 +305,20 @@ class DraftMaker:
                 where = (name, account.conn_id, reason)
                 self.passed_over[where] = self.passed_over.get(where, 0) + 1
         return tuple(choices)
+
+
+def _why_no_picture(account: CampaignAccount, request: Mapping[str, Any]) -> str | None:
+    """Return why a request has no picture of the product; None where it has one, or where that is not known."""
+    for recipe in account.vendor.recipes:
+        if recipe.request.kind == request["kind"] and not recipe.shows_product:
+            if recipe.picture is None:
+                return f"its request {recipe.request.kind} takes none"
+            return None if recipe.picture in request else "the product has no image_link that begins with https://"
+    return None
+
+
+def _braced(names: Iterable[str]) -> str:
+    return " and ".join("{" + name + "}" for name in names)
 
 
 def _key(product: CatalogueRow, brief: Brief, locale: str | None, shape: str | None) -> str:

@@ -22,7 +22,7 @@ from urllib.parse import quote
 from airflow_provider_adgen.core.vocabulary import estimate_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 _PROMPTS = ("prompt", "script", "concept", "text")
 _SETTINGS = ("model", "aspect_ratio", "resolution", "duration", "voice", "tone", "platform")
@@ -105,7 +105,8 @@ def _header(title: str, manifest: Mapping[str, Any]) -> str:
         f'<header><div><h1 dir="auto">{escape(title)}</h1><p class="run">{escape(_text(run.get("run_id") or ""))}</p>'
         f'</div><ul class="tiles">{tiles}</ul>'
         f'<details class="facts"><summary>Run and credits</summary><div><section><h2>Run</h2><dl>{facts}</dl></section>'
-        f"{table if rows else ''}</div></details>{_left_out(manifest['skipped'])}</header>\n"
+        f"{table if rows else ''}</div></details>{_left_out(manifest['skipped'])}"
+        f"{_warned(manifest.get('warnings') or {})}</header>\n"
     )
 
 
@@ -113,19 +114,36 @@ def _left_out(skipped: Mapping[str, Mapping[str, Any]]) -> str:
     """Return what the plan left out, and why: text alone."""
     rows, creatives = skipped["rows"], skipped["creatives"]
     sorts = [
-        (rows["problems"], "problems with rows of the catalogue", rows["reasons"]),
-        (creatives["count"], "creatives that do not fit into max_credits", creatives["reasons"]),
+        (rows["problems"], f"problem{'s' * (rows['problems'] != 1)} with rows of the catalogue", rows["reasons"]),
+        (
+            creatives["count"],
+            "creative that does not fit into max_credits"
+            if creatives["count"] == 1
+            else "creatives that do not fit into max_credits",
+            creatives["reasons"],
+        ),
     ]
     found = [one for one in sorts if one[0]]
     if not found:
         return ""
-    sections = ""
-    for count, what, reasons in found:
-        lines = "".join(f'<li dir="auto">{escape(reason)}</li>' for reason in reasons[:_MOST_REASONS])
-        more = f"<p>and {count - _MOST_REASONS:,} more</p>" if count > _MOST_REASONS else ""
-        sections += f"<section><h2>{what[0].upper()}{what[1:]}</h2><ul>{lines}</ul>{more}</section>"
+    sections = "".join(_section(what, count, reasons) for count, what, reasons in found)
     said = ", ".join(f"{count:,} {what}" for count, what, _ in found)
     return f'<details class="facts left-out"><summary>Left out: {said}</summary><div>{sections}</div></details>'
+
+
+def _warned(warnings: Mapping[str, Any]) -> str:
+    """Return what the plan and the catalogue warn of: text alone."""
+    if not warnings.get("count"):
+        return ""
+    section = _section("plan and catalogue", warnings["count"], warnings["texts"])
+    summary = f"<summary>Warnings: {warnings['count']:,}</summary>"
+    return f'<details class="facts left-out">{summary}<div>{section}</div></details>'
+
+
+def _section(what: str, count: int, texts: Sequence[str]) -> str:
+    lines = "".join(f'<li dir="auto">{escape(text)}</li>' for text in texts[:_MOST_REASONS])
+    more = f"<p>and {count - _MOST_REASONS:,} more</p>" if count > _MOST_REASONS else ""
+    return f"<section><h2>{what[0].upper()}{what[1:]}</h2><ul>{lines}</ul>{more}</section>"
 
 
 def _cells(tag: str, texts: Iterable[str]) -> str:

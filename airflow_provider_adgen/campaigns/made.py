@@ -83,13 +83,14 @@ class Made:
 
     def write(self, folder: RunFolder, approvals: Mapping[str, bool] | None = None) -> dict[str, Any]:
         """
-        Write manifest and gallery; return their paths, and the hash that an approval is given for.
+        Write manifest and gallery; return their paths, the hash that an approval is given for, and what was left out.
 
         What the plan left out is read of ``plan.json`` in the same folder.
 
         :param folder: where.
         :param approvals: which keys a person approved; None where nobody was asked.
         """
+        plan = read_json(folder.uri_of(PLAN))
         manifest, gallery = draft_pages(
             self.run,
             self.items,
@@ -97,12 +98,13 @@ class Made:
             credits=self.credits,
             approvals=approvals,
             base=folder.uri,
-            plan=read_json(folder.uri_of(PLAN)),
+            plan=plan,
         )
         return {
             "manifest": folder.write(MANIFEST, manifest),
             "gallery": folder.write(GALLERY, gallery),
             "sha256": self.sha256,
+            "left_out": _left_out(plan or {}),
         }
 
     @property
@@ -110,6 +112,10 @@ class Made:
         """The hash that an approval is given for: of all results, whatever a person thinks of them."""
         text = json.dumps([self.run, self.results, self.credits], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _left_out(plan: Mapping[str, Any]) -> dict[str, int]:
+    return {"rows": (plan.get("catalogue") or {}).get("bad_rows", 0), "creatives": len(plan.get("trimmed") or ())}
 
 
 def when(context: Mapping[str, Any]) -> str:

@@ -63,7 +63,7 @@ def build_manifest(
     :param approvals: what a person decided, by key; an item that is not named has ``approved`` None.
     :param media: ``width``, ``height`` and ``seconds`` by uri, as :func:`.read_media` returns them.
     :param plan: what ``plan.json`` holds, or ``Plan.to_dict()``: why rows of the catalogue were skipped and creatives
-        trimmed. Of each the first 100 reasons are kept, and their number.
+        trimmed, and what the plan warns of. Of each the first 100 reasons are kept, and their number.
     :raises ValueError: *approvals* names an item that is not in the manifest.
     """
     lines = {line["key"]: line for line in results}
@@ -87,6 +87,7 @@ def build_manifest(
             {name: entry[name] for name in ("key", "status", "reason")} for entry in entries if entry["origin"] is None
         ],
         "skipped": _skipped(plan or {}),
+        "warnings": _warnings(plan or {}),
         "items": entries,
     }
 
@@ -197,6 +198,12 @@ def _skipped(plan: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "reasons": [scrub(one) for one in left_out],
         },
     }
+
+
+def _warnings(plan: Mapping[str, Any]) -> dict[str, Any]:
+    read = plan.get("catalogue") or {}
+    told = read.get("warnings") or ()
+    return {"count": read.get("warning_count", len(told)), "texts": [scrub(one) for one in told[:_MOST_SKIPPED]]}
 
 
 def _credits(

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_adgen.campaigns.briefs import Brief
-from airflow_provider_adgen.campaigns.credits import CampaignAccount, read_assumed, read_max_credits
+from airflow_provider_adgen.campaigns.credits import AccountPlan, CampaignAccount, read_assumed, read_max_credits
 from airflow_provider_adgen.campaigns.drafts import CatalogueRow, Draft, DraftChoice, DraftMaker, need_prices
 from airflow_provider_adgen.core.briefs import PRODUCT_ARGUMENTS, products_of
 from airflow_provider_adgen.core.errors import InvalidRequest
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 _OVER_BUDGET = ("fail", "trim")
 _SHOWN = 5
+_SHOWN_WARNINGS = 20
 
 
 class LibraryLookup(Protocol):
@@ -36,47 +37,6 @@ class LibraryLookup(Protocol):
 
         :param items: batch items, with all their choices.
         """
-
-
-@dataclass
-class AccountPlan:
-    """
-    What one account has to do.
-
-    :param conn_id: the account.
-    :param vendor: whose it is.
-    :param items: creatives that it is to make.
-    :param credits: what they cost, as far as a price is known.
-    :param unpriced: how many of them have no known price.
-    :param reused: creatives that it made before, and that are used again.
-    :param reused_credits: what those would have cost, as far as a price is known.
-    :param max_credits: the most it may spend; None without a limit.
-    :param out: why it takes no part: it makes nothing new. None where it takes part.
-    """
-
-    conn_id: str
-    vendor: str
-    items: int = 0
-    credits: int = 0
-    unpriced: int = 0
-    reused: int = 0
-    reused_credits: int = 0
-    max_credits: int | None = None
-    out: str | None = None
-
-    def has_room(self, price: int | None) -> bool:
-        """Whether one more creative of that price fits."""
-        return self.max_credits is None or self.credits + (price or 0) <= self.max_credits
-
-    def allows(self, price: int | None) -> bool:
-        """Whether a creative of that price fits if nothing else is made."""
-        return self.max_credits is None or (price or 0) <= self.max_credits
-
-    def take(self, price: int | None) -> None:
-        """Count one more creative."""
-        self.items += 1
-        self.credits += price or 0
-        self.unpriced += price is None
 
 
 @dataclass(frozen=True)
@@ -96,6 +56,8 @@ class Plan:
         ``{"fields": [...], "project_id": ..., "products": {<shop's id>: <arguments of ensure_product>},
         "other_links": [...]}``. ``fields`` are those of the requests that wait for the vendor's ids; ``other_links``
         are those of the other products. See :func:`.vendor_products.ensure_vendor_products`.
+    :param warnings: what a person should know: briefs that no product is for, and texts that name a column which is
+        empty for a product; one sentence each.
     """
 
     items: list[dict[str, Any]]
@@ -105,6 +67,7 @@ class Plan:
     trimmed: list[dict[str, str]] = field(default_factory=list)
     passed_over: list[dict[str, Any]] = field(default_factory=list)
     vendor_products: dict[str, dict[str, Any]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what would be made, by whom and for how much, as JSON; without the requests."""
@@ -138,6 +101,7 @@ def plan_campaign(
     limit: int | str | None = None,
     library: LibraryLookup | Library | str | os.PathLike[str] | None = None,
     columns: Collection[str] | None = None,
+    read_as: Mapping[str, str] | None = None,
     vendors: Mapping[str, Vendor] | None = None,
     out: Mapping[str, str] | None = None,
 ) -> Plan:
@@ -163,6 +127,8 @@ def plan_campaign(
         to ``lookup`` for items.
     :param columns: ``columns`` of the :class:`.Catalogue`: a brief that names another one is refused, and in ``where``
         a column that a row lacks counts as empty. None: only the rows tell which columns there are.
+    :param read_as: ``read_as`` of the :class:`.Catalogue`: the error about a header word that was read into a field
+        names the field.
     :param vendors: the vendor of each account, where it is known already; by default the connection's type tells it.
     :param out: accounts that take no part, with the reason. They make nothing new. What they made before is used again,
         and kept where a run is planned anew: their choices stand behind the others, and cannot be sent.
@@ -176,7 +142,7 @@ def plan_campaign(
         raise InvalidRequest("briefs must be a list of briefs, and hold at least one. Nothing was sent.")
     known = _accounts(accounts, vendors)
     limits = read_max_credits(max_credits, known)
-    maker = DraftMaker(briefs, known, read_assumed(assume_credits, known), columns)
+    maker = DraftMaker(briefs, known, read_assumed(assume_credits, known), columns, read_as)
     drafts, rows = _all_drafts(maker, products, _read_limit(limit))
     maker.problems.raise_if_any()
     drafts.sort(key=lambda draft: -draft.priority)  # stable: the catalogue's order within a priority
@@ -201,6 +167,7 @@ def plan_campaign(
             {"brief": brief, "conn_id": conn_id, "reason": reason, "items": count}
             for (brief, conn_id, reason), count in maker.passed_over.items()
         ],
+        warnings=maker.warnings.told(),
     )
     for draft in drafts:
         if draft.key in made:
@@ -389,5 +356,9 @@ def _log(plan: Plan) -> None:
             one["brief"],
             one["reason"],
         )
+    for sentence in plan.warnings[:_SHOWN_WARNINGS]:
+        log.warning("%s%s.", sentence[0].upper(), sentence[1:])
+    if len(plan.warnings) > _SHOWN_WARNINGS:
+        log.warning("There are %d more warnings of the plan.", len(plan.warnings) - _SHOWN_WARNINGS)
     if plan.trimmed:
         log.warning("Left out, because max_credits has no room: %s.", counted(len(plan.trimmed), "creative"))

@@ -23,6 +23,7 @@ PLAN = "plan"
 """XCom with the path of ``plan.json``."""
 
 _SHOWN_PROBLEMS = 100
+_SHOWN_REASONS = 20
 
 
 class PlanCampaignOperator(StoringStep):
@@ -122,19 +123,23 @@ class PlanCampaignOperator(StoringStep):
             on_over_budget=self.on_over_budget,
             limit=self.limit,
             columns=catalogue.columns,
+            read_as=catalogue.read_as,
             out=self.out,
             library=None if self.library is None else Library(str(self.library), reuse_max_age=self.reuse_max_age),
         )
         if not plan.items:
             why = "nothing fits into max_credits" if plan.trimmed else "no product of the catalogue has a brief"
-            raise InvalidRequest(f"Nothing is planned: {why}. Nothing was sent and nothing was charged.")
+            reasons = "".join(f"\n  {one}" for one in plan.warnings[:_SHOWN_REASONS])
+            raise InvalidRequest(f"Nothing is planned: {why}. Nothing was sent and nothing was charged.{reasons}")
         dry = read_flag("dry_run", self.is_dry_run)
+        warnings = [*plan.warnings, *catalogue.warnings]
         read = {
             "products": len(catalogue.products),
             "problems": catalogue.problems[:_SHOWN_PROBLEMS],
             "problem_count": len(catalogue.problems),
-            "warnings": catalogue.warnings[:_SHOWN_PROBLEMS],
-            "warning_count": len(catalogue.warnings),
+            "bad_rows": catalogue.bad_rows,
+            "warnings": warnings[:_SHOWN_PROBLEMS],
+            "warning_count": len(warnings),
         }
         told = {
             **plan.to_dict(),
@@ -156,6 +161,7 @@ class PlanCampaignOperator(StoringStep):
             "count": len(plan.items),
             "reused": len(plan.reused),
             "trimmed": len(plan.trimmed),
+            "left_out": {"rows": catalogue.bad_rows, "creatives": len(plan.trimmed)},
             "credits": {one.conn_id: one.credits for one in plan.accounts.values()},
             "dry_run": dry,
         }

@@ -253,6 +253,7 @@ def campaign_refresh(
             generate_task_id=generate.task_id,
             publish_task_id=publish.task_id,
             review_task_id=approve.task_id if approve is not None else None,
+            plan_task_id=plan.task_id,
             trigger_rule=_ENDS_ANYHOW,
             **common,
         )

@@ -16,6 +16,7 @@ from airflow.providers.standard.triggers.hitl import HITLTrigger
 from airflow.sdk import Param
 from airflow.sdk.definitions.param import ParamsDict
 
+from airflow_provider_adgen.campaigns.saying import say_left_out
 from airflow_provider_adgen.campaigns.step import pull, stop_if_dry
 from airflow_provider_adgen.compat import (
     AirflowFailException,
@@ -152,9 +153,18 @@ class ReviewCampaignOperator(hitl.HITLOperator):
         return show_stored(self, context, GALLERY, draft["gallery"], urls)
 
     def _body(self, draft: dict[str, Any], url: str | None) -> str:
+        from airflow_provider_adgen.lifecycle.batch.results import say_credits
+
         counts = ", ".join(f"{number} {status}" for status, number in draft["counts"].items())
         place = f"[Open the gallery]({url})" if url else f"The gallery is at `{draft['gallery']}`"
-        return f"{place}\n\nCreatives: {counts}.\n\nThe answer counts for the draft {draft['sha256'][:12]} only."
+        left_out = say_left_out(draft["left_out"])
+        parts = [
+            place,
+            f"Creatives: {counts}{f'; {left_out}' if left_out else ''}.",
+            *(f"Credits of {conn_id}: {say_credits(sums)}." for conn_id, sums in draft["credits"].items()),
+            f"The answer counts for the draft {draft['sha256'][:12]} only.",
+        ]
+        return "\n\n".join(parts)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Take the answer."""

@@ -92,12 +92,12 @@ class InvalidRequest(AdGenError, ValueError):
 
 
 class SpendingForbidden(InvalidRequest):
-    """``[adgen] spending`` does not allow a paid request. Nothing was sent or charged; a retry does not help."""
+    """``[adgen] spending`` does not allow a paid request. It was not sent and costs nothing; a retry does not help."""
 
 
 class BudgetExceeded(AdGenError):
     """
-    A paid request does not fit into ``[adgen] budgets``. Nothing was sent or charged; a retry does not help so soon.
+    A paid request does not fit into ``[adgen] budgets``. It was not sent and costs nothing; a retry does not help soon.
 
     :param message: the sentence for a person.
     :param until: Unix time at which the budget begins anew; None if the request fits into no day or month.

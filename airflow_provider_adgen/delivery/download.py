@@ -81,6 +81,7 @@ class DownloadItem:
     :param label: its name in messages.
     :param file_name: returns the name of its file, from an extension.
     :param place: the destination.
+    :param key: the batch's item that it belongs to, for the log; empty outside of a batch.
     """
 
     index: int
@@ -88,6 +89,7 @@ class DownloadItem:
     label: str
     file_name: Callable[[str], str]
     place: Place
+    key: str = ""
 
 
 class Download:
@@ -132,7 +134,8 @@ class Download:
         finally:
             await self._discard()
         uri = self._item.place.uri_of(self._file_name)
-        log.info("Stored %s: %s, %d bytes.", self._item.label, uri, writer.size)
+        of_item = f"{self._item.key}: " if self._item.key else ""
+        log.info("%sStored %s: %s, %d bytes.", of_item, self._item.label, uri, writer.size)
         kind = "archive" if self._media_type in ARCHIVES else self._item.kind
         return Creative(kind=kind, uri=uri, media_type=self._media_type, size=writer.size, sha256=writer.sha256)
 

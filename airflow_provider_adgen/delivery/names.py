@@ -112,6 +112,11 @@ class FileNames:
     template: str = "{vendor}-{id}-{n}.{ext}"
     fields: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def key(self) -> str:
+        """The key of the batch's item; empty where there is none."""
+        return str(self.fields.get("key", ""))
+
     def name(self, generation: Generation, n: int | str, extension: str, kind: str) -> str:
         """
         Return the name of one file.

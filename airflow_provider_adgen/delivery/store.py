@@ -171,7 +171,7 @@ async def _store_creatives(
     async def one(index: int) -> None:
         kind = media[index].kind
         named = functools.partial(names.name, generation, index, kind=kind)
-        item = DownloadItem(index, kind, f"Creative {index} of {label}", named, place)
+        item = DownloadItem(index, kind, f"Creative {index} of {label}", named, place, names.key)
         async with slots:
             media[index] = await Download(item, links, client, clock, timeout).run()
 
@@ -209,5 +209,6 @@ async def _store_text(generation: Generation, place: Place, names: FileNames, la
     async with _stored(place, name, _JSON, f"The {word} of {label}") as writer:
         await writer.write(text.encode("utf-8", "replace") + b"\n")
     uri = place.uri_of(name)
-    log.info("Stored the %s of %s: %s, %d bytes.", word, label, uri, writer.size)
+    of_item = f"{names.key}: " if names.key else ""
+    log.info("%sStored the %s of %s: %s, %d bytes.", of_item, word, label, uri, writer.size)
     return Creative(kind="archive", uri=uri, media_type=_JSON, size=writer.size, sha256=writer.sha256)

@@ -309,8 +309,9 @@ class Purse:
 
 def _exceeded(filled: Filled) -> BudgetExceeded:
     when = (
-        f"Raise it and clear the task, or wait: it begins anew with the next {filled.over}, UTC."
+        f"Raise the budget and clear the task, or wait: it begins anew with the next {filled.over}, UTC."
         if filled.until is not None
-        else "It is more than a whole budget: no retry helps."
+        else "It costs more than a whole budget: no retry helps."
     )
-    return BudgetExceeded(filled.why, until=filled.until, advice=f"Nothing was sent or charged. {when}")
+    advice = f"Nothing was sent or charged for this request. {when}"
+    return BudgetExceeded(filled.why, until=filled.until, advice=advice)

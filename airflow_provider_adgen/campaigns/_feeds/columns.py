@@ -206,6 +206,15 @@ class Columns:
             if seen.isdisjoint(names)
         ]
 
+    def read_as(self) -> dict[str, str]:
+        """Return the words of the file that are a field and no column of their own, with the field."""
+        taken = ((name.strip(), place) for name, place in self._found.items() if place is not None)
+        return {
+            name: place.field
+            for name, place in taken
+            if not place.rank and not place.field.startswith("_") and name != place.field
+        }
+
     def _seen(self) -> set[Place]:
         return self._header[1] if self._header else {place for place in self._found.values() if place}
 

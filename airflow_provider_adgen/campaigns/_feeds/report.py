@@ -83,6 +83,11 @@ class Report:
         return _told(self._problems)
 
     @property
+    def bad_rows(self) -> int:
+        """How many rows have a problem: one may have several."""
+        return len({line for line, _ in self._problems})
+
+    @property
     def warnings(self) -> list[str]:
         """All warnings in the order of their lines."""
         return _told(self._warnings)

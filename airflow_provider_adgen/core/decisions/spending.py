@@ -40,6 +40,6 @@ def check_spending(account: Account) -> None:
             # What was meant to forbid must not allow for a slip of the pen.
             why = f"[adgen] spending is {unknown!r}, which is none of {', '.join(WORDS)}"
     raise SpendingForbidden(
-        f"A paid request to {account.vendor} was refused: {why}. Nothing was sent. What is paid for already is still "
-        "collected."
+        f"A paid request to {account.vendor} was refused: {why}. Nothing was sent or charged for it. What is paid "
+        "for already is still collected."
     )

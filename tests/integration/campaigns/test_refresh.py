@@ -18,6 +18,7 @@ from airflow_provider_adgen.core.errors import AdGenError
 from tests.support.campaign import HERO
 
 if TYPE_CHECKING:
+    from tests.conftest import Diary
     from tests.support.campaign import CampaignRig
 
 ALL = {name: "success" for name in ("check", "plan", "generate", "draft", "publish", "verdict")}
@@ -25,9 +26,10 @@ MADE_NOTHING = dict.fromkeys(("generate", "draft", "publish", "verdict"), "skipp
 TWO = {"accounts": ["adsumo_default", "sume_default"]}
 
 
-def test_a_campaign_makes_shows_and_publishes(campaign: CampaignRig) -> None:
+def test_a_campaign_makes_shows_and_publishes(campaign: CampaignRig, diary: Diary) -> None:
     assert campaign.go(max_credits=10) == ALL, campaign.errors
     assert len(campaign.charges) == 3
+    assert "P-1/hero/1x1: Stored Creative 0 of adsumo job " in diary.text()
     assert [one["status"] for one in campaign.lines_of_run()] == ["completed"] * 3
     assert [one["key"] for one in campaign.manifest["items"]] == ["P-1/hero/1x1", "P-2/hero/1x1", "P-3/hero/1x1"]
     entry = {
@@ -55,11 +57,40 @@ def test_what_is_missing_turns_the_run_red_and_what_there_is_is_published(campai
     )
     assert sorted(one["status"] for one in campaign.manifest["items"]) == ["completed", "completed", "failed"]
     assert campaign.latest["run_id"] == "weekly-1"
+    [failed] = [one for one in campaign.lines_of_run() if one["status"] == "failed"]
+    _, second, last = campaign.message("verdict").split("\n")
+    assert second == f"{failed['key']} (failed): {failed['reason'].splitlines()[0]}"
+    assert "results.jsonl, say which and why. Clear it to make what is missing." in last
+    assert "pays anew for what failed, and with reuse for what a person rejected; other results are kept." in last
 
     campaign.cleared("generate", "draft", "publish", "verdict")
     assert campaign.go(begin="generate") == ALL, campaign.errors
     assert len(campaign.charges) == 4, "only what failed is paid for again"
     assert [event["counts"] for event in campaign.events] == [{"completed": 2, "failed": 1}, {"completed": 3}]
+
+
+def test_a_red_verdict_names_the_first_items_and_what_was_left_out(campaign: CampaignRig) -> None:
+    campaign.feed(*"ABCDEFGH")
+    path = campaign.folder / "feed.jsonl"
+    path.write_text(f'{path.read_text()}{{"id": "P-9", "title": "", "link": "no"}}\n')
+    campaign.sandbox.fail_next("adsumo", times=8)
+    states = campaign.go(on_bad_row="skip", on_over_budget="trim", max_credits=7)
+    assert states["verdict"] == "failed"
+    lines = campaign.message("verdict").split("\n")
+    assert lines[0] == "campaign.generate did not end well: creatives are missing."
+    assert lines[1] == (
+        "1 row of the catalogue was left out; 1 creative did not fit into max_credits and was left out."
+    )
+    assert [line.partition(" ")[0] for line in lines[2:7]] == [f"P-{number}/hero/1x1" for number in range(1, 6)]
+    assert lines[7] == "and 2 more items"
+
+
+def test_a_verdict_without_readable_results_says_so(campaign: CampaignRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign.sandbox.fail_next("adsumo", times=3)
+    assert campaign.go()["generate"] == "failed"
+    monkeypatch.setattr(run_folder, "read_items", _out_of_order)
+    campaign.go(begin="verdict")
+    assert "creatives are missing.\nWhich, cannot be said here: The storage is down." in campaign.message("verdict")
 
 
 def test_what_an_earlier_try_left_does_not_hide_a_failure_after_a_clear(campaign: CampaignRig) -> None:
@@ -321,13 +352,15 @@ def test_a_plan_that_costs_too_much_is_refused_or_trimmed(campaign: CampaignRig)
     assert skipped["count"] == 1 and skipped["reasons"][0].startswith("P-3/hero/1x1: adsumo_default: it costs 1, and 2")
 
 
-def test_rows_that_were_skipped_are_in_manifest_and_gallery(campaign: CampaignRig) -> None:
+def test_rows_that_were_skipped_are_in_verdict_manifest_and_gallery(campaign: CampaignRig, diary: Diary) -> None:
     path = campaign.folder / "feed.jsonl"
     path.write_text(f'{path.read_text()}{{"id": "P-9", "title": ""}}\n', encoding="utf-8")
     assert campaign.go(on_bad_row="skip") == ALL, campaign.errors
     rows = campaign.manifest["skipped"]["rows"]
     assert rows["problems"] == 1 and rows["reasons"] == campaign.plan["catalogue"]["problems"]
     assert rows["reasons"][0].startswith("line 4 (P-9): ")
+    assert campaign.plan["catalogue"]["bad_rows"] == 1
+    assert "The run ended well: 3 completed; 1 row of the catalogue was left out." in diary.text()
     assert rows["reasons"][0] in (campaign.folder / "ads" / campaign.run_id / "gallery.html").read_text()
 
 
@@ -348,6 +381,10 @@ def test_a_column_that_the_feed_or_a_row_lacks_refuses_the_plan(campaign: Campai
     assert campaign.go(**by_brand) == ALL, campaign.errors
     prompts = {"Photo of Lamp by. Soft daylight.", "Photo of Chair by. Soft daylight."}
     assert {*campaign.paid_prompts()} == prompts, "an empty value is left out"
+    read = campaign.plan["catalogue"]
+    assert read["warning_count"] == 1
+    assert campaign.manifest["warnings"] == {"count": 1, "texts": read["warnings"]}
+    assert read["warnings"][0].startswith("2 creatives of brief 'hero': {brand} is empty for 1, 2, and left out of")
 
 
 def test_a_prompt_of_which_nothing_is_left_is_not_bought_without(campaign: CampaignRig) -> None:
@@ -370,6 +407,15 @@ def test_a_plan_says_how_much_it_does_not_show(campaign: CampaignRig) -> None:
     read = campaign.plan["catalogue"]
     assert (len(read["problems"]), read["problem_count"], read["warning_count"]) == (100, 150, 1)
     assert "Windows-1252" in read["warnings"][0]
+
+
+def test_a_header_word_of_the_shop_is_told_by_its_field(campaign: CampaignRig) -> None:
+    path = campaign.folder / "feed.csv"
+    path.write_text("Handle,Title,Vendor,Variant Price,Status,Image Src\nlamp,Lamp,Lumo,5,active,\n")
+    campaign.catalogue = str(path)
+    brief = replace(HERO, prompt="{title} for {Variant Price}")
+    assert campaign.go(briefs=[brief], columns="shopify")["plan"] == "failed"
+    assert "brief 'hero' uses {Variant Price}: it is {price} here" in campaign.message("plan")
 
 
 @pytest.mark.parametrize("limit", ["{{ params.limit or '' }}", "{{ params.limit }}", " "])
@@ -396,6 +442,7 @@ def test_a_plan_of_nothing_is_refused(campaign: CampaignRig) -> None:
     campaign.begin_run("weekly-2", None)
     assert campaign.go(briefs=[none])["plan"] == "failed"
     assert "no product of the catalogue has a brief" in campaign.message("plan")
+    assert 'brief \'hero\': no product (3 looked at) matches where={"brand": "Nobody"}' in campaign.message("plan")
 
 
 def test_two_campaigns_do_not_share_a_folder(campaign: CampaignRig) -> None:

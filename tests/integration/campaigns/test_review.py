@@ -19,6 +19,7 @@ from tests.support.tasks import FakeStore
 pytest.importorskip("airflow.sdk.execution_time.hitl", reason="Airflow asks people from 3.1 on")
 
 if TYPE_CHECKING:
+    from tests.conftest import Diary
     from tests.support.campaign import CampaignRig
 
 ALL = {name: "success" for name in ("check", "plan", "generate", "draft", "review", "publish", "verdict")}
@@ -35,17 +36,41 @@ def test_what_a_person_approves_is_published(campaign: CampaignRig) -> None:
     assert asked["options"] == ["Approve", "Reject"]
     assert "[Open the gallery](https://ads.example/spring/weekly-1/gallery.html)" in asked["body"]
     assert campaign.told("draft")["sha256"][:12] in asked["body"]
-    assert "Creatives: 3 completed." in asked["body"]
+    assert (
+        "Creatives: 3 completed.\n\nCredits of adsumo_default: 3 quoted, 3 charged (estimated), 0 refunded."
+        in asked["body"]
+    )
     assert list(asked["params"]) == ["reject_keys"]
     assert set(approved(campaign).values()) == {True}
     assert campaign.told("review")["by"] == "Ada"
     assert campaign.latest["run_id"] == "weekly-1"
 
 
-def test_rejected_keys_stay_in_the_manifest_as_not_approved(campaign: CampaignRig) -> None:
+def test_the_person_is_told_what_was_left_out(campaign: CampaignRig) -> None:
+    path = campaign.folder / "feed.jsonl"
+    path.write_text(f'{path.read_text()}{{"id": "P-9", "title": ""}}\n{{"id": "P-10", "title": "", "link": "no"}}\n')
+    assert campaign.go(review=True, on_bad_row="skip") == ALL, campaign.errors
+    [asked] = campaign.asked
+    assert "Creatives: 3 completed; 2 rows of the catalogue were left out." in asked["body"]
+
+
+def test_rejected_keys_stay_in_the_manifest_as_not_approved(campaign: CampaignRig, diary: Diary) -> None:
     campaign.approve("P-2/hero/1x1")
     assert campaign.go(review=True) == ALL, campaign.errors
+    assert "The run ended well: 3 completed, 1 of them rejected." in diary.text()
     assert approved(campaign) == {"P-1/hero/1x1": True, "P-2/hero/1x1": False, "P-3/hero/1x1": True}
+
+
+@pytest.mark.parametrize(("reuse", "paid"), [(True, 4), (False, 3)])
+def test_a_clear_of_generate_pays_anew_for_what_was_rejected_where_creatives_are_reused(
+    campaign: CampaignRig, reuse: bool, paid: int
+) -> None:
+    campaign.approve("P-2/hero/1x1")
+    assert campaign.go(review=True, reuse=reuse) == ALL, campaign.errors
+    campaign.approve()
+    campaign.cleared("generate", "draft", "review", "publish", "verdict")
+    assert campaign.go(review=True, reuse=reuse, begin="generate") == ALL, campaign.errors
+    assert len(campaign.charges) == paid
 
 
 @pytest.mark.parametrize("keys", [(), ("P-2/hero/1x1",)])

@@ -25,6 +25,16 @@ def test_a_header_says_which_columns_there_are(read: Any):
     assert found.products[0].lacks == {"description", "link", "image_link", "price", "currency", "product_type"}
 
 
+def test_a_catalogue_says_which_words_were_read_into_a_field(read: Any):
+    rows = "Handle,Title,Vendor,Variant Price,Type,Status,Weight\nlamp,Lamp,Lumo,5,Lamps,active,1\n"
+    found = read(rows, columns="shopify")
+    words = {"Handle": "id", "Title": "title", "Vendor": "brand", "Variant Price": "price", "Type": "product_type"}
+    assert found.read_as == words, "Status and Weight stay columns of their own"
+    assert {"Status", "Weight"} <= {*found.columns}
+    assert read("id,title,Marke\n1,Lamp,Lumo\n", columns={"brand": "Marke"}).read_as == {"Marke": "brand"}
+    assert read(lines({"id": 1, "title": "Lamp"})).read_as == {}
+
+
 def test_a_column_with_empty_values_is_there(read: Any):
     found = read("id,title,brand,price\n1,Lamp,,\n2,Chair,Lumo,5\n")
     assert {"brand", "price", "currency"} <= {*found.columns}

@@ -216,7 +216,18 @@ def test_what_the_plan_left_out_is_listed_as_text_and_stays_short() -> None:
     seen = Tags(page)
     assert seen.text.count("): no title") == 20 and "and 10 more" in seen.text
     assert f"line 2 ({HOSTILE.replace(chr(0x2028), ' ')}): no title" in seen.text.replace("\u2028", " ")
-    assert "30 problems with rows of the catalogue, 1 creatives that do not fit into max_credits" in seen.text
+    assert "30 problems with rows of the catalogue, 1 creative that does not fit into max_credits" in seen.text
+    assert not seen.all("img") and len(seen.all("script")) == len(Tags(page_of(made())).all("script"))
+
+
+def test_warnings_are_listed_as_text() -> None:
+    assert "Warnings" not in page_of(made())
+    old = build_manifest({"dag_id": "spring"}, [], [])
+    del old["warnings"]
+    assert "Warnings" not in render_gallery(old), "a manifest of an earlier version has none"
+    seen = Tags(page_of(made(), plan={"catalogue": {"warnings": [f"{HOSTILE} is empty"] * 25, "warning_count": 30}}))
+    assert "Warnings: 30" in seen.text and "and 10 more" in seen.text
+    assert seen.text.count(" is empty") == 20
     assert not seen.all("img") and len(seen.all("script")) == len(Tags(page_of(made())).all("script"))
 
 

@@ -175,6 +175,14 @@ def test_what_the_batch_has_counted_goes_before_the_sums():
     assert told["sume_default"]["quoted"] == 20
 
 
+def test_warnings_are_named_up_to_a_hundred_and_counted():
+    assert build_manifest({}, [], [])["warnings"] == {"count": 0, "texts": []}
+    plan = {"catalogue": {"warnings": [f"see {SIGNED}"] * 120, "warning_count": 500}}
+    warnings = build_manifest({}, [], [], plan=plan)["warnings"]
+    assert (warnings["count"], len(warnings["texts"])) == (500, 100)
+    assert "s3cret" not in json.dumps(warnings)
+
+
 def test_what_the_plan_left_out_is_named_up_to_a_hundred_and_counted():
     assert build_manifest({}, [], [])["skipped"] == {
         "rows": {"problems": 0, "reasons": []},

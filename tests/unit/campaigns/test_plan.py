@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -135,6 +137,70 @@ def test_an_empty_value_is_left_out() -> None:
     assert item["choices"][0]["request"]["prompt"] == "Photo of Chair by."
 
 
+def test_what_a_text_is_written_without_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    priced = Brief("hero", "image", "{title}, only {price} {currency}.", formats=["1:1"], options=FAST)
+    bookend = ShopRow(id="brass-bookend", price=None, currency=None)
+    with caplog.at_level(logging.WARNING):
+        made = plan([LAMP, bookend], [priced])
+    assert made.warnings == [
+        "1 creative of brief 'hero': {price} and {currency} are empty for brass-bookend, and left out of the text; to "
+        'leave such products out: where={"price": "?*"}'
+    ]
+    assert made.warnings[0] in caplog.text
+    assert plan([LAMP, bookend], [replace(priced, where={"price": "?*"})]).warnings == []
+
+    bare = plan([ShopRow(currency=None)], [priced])
+    assert bare.warnings == [
+        "1 creative of brief 'hero': {currency} is empty for LMP-014, and left out of the text; "
+        'campaign_refresh(currency="EUR") or read_catalogue(currency="EUR") names one'
+    ]
+
+
+def test_a_warning_counts_creatives_and_names_the_first_products() -> None:
+    chairs = [ShopRow(id=f"C-{number}", brand="") for number in range(7)]
+    [told] = plan([LAMP, *chairs], [replace(HERO, count=2)]).warnings
+    assert told.startswith("28 creatives of brief 'hero': {brand} is empty for C-0, C-1, C-2, C-3, C-4 and 2 more, and")
+
+
+def test_options_count_where_their_account_can_make_the_creative() -> None:
+    brief = Brief("hero", "image", "{title}", formats=["1:1"], options={"adsumo": {"model": "fast{brand}"}})
+    assert "{brand} is empty for CHR-7" in plan([CHAIR], [brief]).warnings[0]
+    elsewhere = replace(brief, options={"adsumo": {"model": "fast"}, "cutx": {"style": "{brand}"}})
+    assert plan([CHAIR], [elsewhere]).warnings == []
+
+
+def test_a_picture_that_is_not_given_is_a_warning() -> None:
+    reel = replace(REEL, product_image="if_possible", count=2)
+    bare = ShopRow(id="BARE", image_link="http://shop.example/x.jpg")
+    assert plan([LAMP, bare], [reel], "sume_default").warnings == [
+        "4 creatives of brief 'reel': sume_default is given no picture of the product for LMP-014, BARE, because its "
+        "request video takes none"
+    ]
+    photo = Brief("photo", "image", "A", formats=["1:1"], product_image="if_possible", options=FAST)
+    assert plan([LAMP, bare], [photo], "sume_default").warnings == [
+        "1 creative of brief 'photo': sume_default is given no picture of the product for BARE, because the product "
+        "has no image_link that begins with https://"
+    ]
+    assert plan([LAMP], [replace(photo, product_image="no")], "sume_default").warnings == []
+    shot = replace(photo, prompt=None, options={"adsumo": {"model": "fast", "style_id": "s"}})
+    assert plan([LAMP], [shot], "adsumo_default").warnings == [], "a product shot shows the product that Adsumo knows"
+
+
+def test_a_brief_that_no_product_is_for_is_a_warning_with_what_there_is() -> None:
+    lamps = Brief("reel", "image", "A", formats=["1:1"], options=FAST, where={"product_type": "lamps"})
+    made = plan([LAMP, CHAIR, ShopRow(id="L2")], [HERO, lamps])
+    assert made.warnings[0] == (
+        'brief \'reel\': no product (3 looked at) matches where={"product_type": "lamps"}; product_type is '
+        f"{LAMP.product_type!r}, 'Chairs'"
+    )
+    many = [ShopRow(id=f"L{number}", product_type=f"T{number}") for number in range(9)]
+    assert plan(many, [lamps]).warnings[0].endswith("product_type is 'T0', 'T1', 'T2', 'T3', 'T4', 'T5', ...")
+    some = plan(many, [HERO, replace(lamps, where={"product_type": "T8"})], limit=2)
+    assert "no product (2 looked at)" in some.warnings[0]
+    assert plan(many, [replace(lamps, where={"product_type": "T8"})]).warnings == []
+    assert plan([], [lamps]).warnings == []
+
+
 def test_a_column_that_is_not_there_names_row_and_field() -> None:
     brief = Brief("hero", "image", "{colour}", formats=["1:1"], options=FAST)
     told = refused([ShopRow(extra={"colour": "red"}), CHAIR, ShopRow(id="X", line=4)], [brief])
@@ -161,6 +227,15 @@ def test_a_column_that_the_catalogue_does_not_have_names_brief_field_and_what_th
     assert len(keys(plan([CHAIR], [HERO], columns=["brand"]))) == 2
     own = Brief("hero", "image", "{title} {colour}", formats=["1:1"], options=FAST)
     assert len(keys(plan([ShopRow(extra={"colour": "red"})], [own], columns=["colour"]))) == 1
+
+
+def test_a_header_word_that_was_read_into_a_field_is_told_by_the_field() -> None:
+    brief = Brief("hero", "image", "{title} for {variant price} {Colour}", formats=["1:1"], options=FAST)
+    read_as = {"Variant Price": "price", "Vendor": "brand"}
+    told = refused([LAMP], [replace(brief, where={"Vendor": "Lumo"})], columns=["price", "brand"], read_as=read_as)
+    assert "the catalogue: brief 'hero' uses {Vendor}: it is {brand} here, and 'brand' in where" in told
+    assert "brief 'hero' uses {variant price}: it is {price} here" in told
+    assert "uses {Colour}, which no row of it has; its columns are id, title, price, brand" in told
 
 
 def test_a_field_that_a_row_lacks_is_no_empty_value() -> None:

@@ -127,8 +127,9 @@ def test_what_does_not_fit_is_refused_and_holds_nothing(base: str, budget: Calla
     with pytest.raises(BudgetExceeded, match=r"40 credits do not fit .*this day: 100 credits .*next day") as caught:
         Buyer(base, market, clock).buy(40)
     assert caught.value.until == NOON + DAY / 2
+    assert "Nothing was sent or charged for this request. Raise the budget and clear" in str(caught.value)
     assert not caught.value.retry_helps
-    with pytest.raises(BudgetExceeded, match="more than a whole budget: no retry helps") as caught:
+    with pytest.raises(BudgetExceeded, match="costs more than a whole budget: no retry helps") as caught:
         Buyer(base, market, clock).buy(101)
     assert caught.value.until is None
     assert counted(base, clock) == 70
