@@ -8,6 +8,7 @@ import atexit
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -49,16 +50,16 @@ def sandbox(shared_sandbox: Sandbox) -> Sandbox:
     return shared_sandbox
 
 
+@pytest.fixture(autouse=True)
+def fresh_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this process learned of accounts before counts for nothing: a server may get the port of an earlier one."""
+    for module, learned in (("hooks.base", "_budgets"), ("core.account", "_states")):
+        if (imported := sys.modules.get(f"airflow_provider_adgen.{module}")) is not None:
+            monkeypatch.setattr(imported, learned, {})
+
+
 @pytest.fixture
-def no_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What this process learned about rates before counts for nothing."""
-    from airflow_provider_adgen.hooks import base
-
-    monkeypatch.setattr(base, "_budgets", {})
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch, no_budgets: None) -> None:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Repeats of reads, and of writes to a ledger, follow at once; Airflow below 3.3 can keep a fake store's state."""
     import airflow.sdk
     import tenacity

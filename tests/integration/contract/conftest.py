@@ -102,7 +102,7 @@ def both(hook: Any, method: str, *args: Any, **kwargs: Any) -> Any:
 
 
 @pytest.fixture
-def pages_of(monkeypatch: pytest.MonkeyPatch, no_budgets: None) -> Iterator[Callable[[str], Pages]]:
+def pages_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Pages]]:
     """Make a vendor that answers as its pages do; the connection is ``page``."""
     monkeypatch.setattr("airflow_provider_adgen.core.retrying._backoff", lambda _state: 0.0)
     servers: list[RawServer] = []

@@ -21,7 +21,7 @@ def adgen_sandbox_options() -> dict[str, Any]:
 
 
 @pytest.fixture
-def sandbox(adgen_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_budgets: None) -> Sandbox:
+def sandbox(adgen_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sandbox:
     monkeypatch.setenv("AIRFLOW__ADGEN__FIRST_FIRE_DELAY", "0")
     monkeypatch.setenv("AIRFLOW__ADGEN__LEDGER_PATH", f"file://{tmp_path}/ledger")
     monkeypatch.setattr("airflow_provider_adgen.core.decisions.submission._SHORT_PAUSE", 0.05)

@@ -124,7 +124,7 @@ EARLIER: dict[str, tuple[str, dict[str, Any], str, dict[str, Any], dict[str, str
 
 @pytest.mark.parametrize("name", EARLIER)
 async def test_a_task_that_was_deferred_under_an_earlier_version_finishes(
-    name: str, monkeypatch: pytest.MonkeyPatch, no_budgets: None
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow.models.trigger import Trigger  # noqa: TID251 - it stores triggers, and is not in a task
 
@@ -142,9 +142,7 @@ async def test_a_task_that_was_deferred_under_an_earlier_version_finishes(
 
 
 @pytest.mark.parametrize("given", [["a", "b"], ("a", "b"), "a,b", "a, b"], ids=repr)
-async def test_job_ids_of_any_shape_are_one_generation(
-    given: Any, monkeypatch: pytest.MonkeyPatch, no_budgets: None
-) -> None:
+async def test_job_ids_of_any_shape_are_one_generation(given: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = {**WAITING, "since": time.time(), "vendor": "sume", "job_ids": given, "kind": "image"}
     trigger = GenerationTrigger(**arguments)
     assert trigger.job_ids == ["a", "b"] and trigger.target().key == ("generation", ("a", "b"), False)

@@ -28,7 +28,7 @@ LIST = "GET /generations"
 
 
 @pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch, no_budgets: None) -> Iterator[Tiny]:
+def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[Tiny]:
     poll_results.durations_of.cache_clear()
     with Tiny() as server:
         connect(monkeypatch, server)
