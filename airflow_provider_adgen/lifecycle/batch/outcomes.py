@@ -19,7 +19,7 @@ from airflow_provider_adgen.core.errors import AdGenError, ApiError, GenerationF
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch.items import trouble
 from airflow_provider_adgen.lifecycle.batch.lookup import make_rejected_anew
-from airflow_provider_adgen.lifecycle.batch.member import Answered
+from airflow_provider_adgen.lifecycle.batch.member import Answered, Held
 from airflow_provider_adgen.lifecycle.batch.notes import held_refusal
 from airflow_provider_adgen.lifecycle.batch.opening import readable
 from airflow_provider_adgen.lifecycle.batch.reuse import MadeElsewhere, why_unreadable
@@ -140,13 +140,11 @@ class Outcomes:
             self._board.decide(state, record)
             if state.status is ItemStatus.FAILED:
                 state.reason = trouble(came)
-        elif record is None or under_way(last) or (record.last is not None and record.last.phase != "withdrawn"):
+        elif isinstance(came, Held) and not under_way(last):
+            state.finish(ItemStatus.WAITING, trouble(came))
+        elif record is None or under_way(last) or (_has_ended(record) and not _stops(account, came)):
             status, told = fate(record, came), trouble(came)
-            if (
-                status is ItemStatus.UNKNOWN
-                and isinstance(came, AdGenError)
-                and stops_account(came, account.vendor.name)
-            ):
+            if status is ItemStatus.UNKNOWN and _stops(account, came):
                 told = f"{state.not_sent} {told}"  # the error is about sending it again
             state.finish(status, told)
         else:
@@ -161,7 +159,7 @@ class Outcomes:
             state.finish(ItemStatus.WAITING, why_unreadable(error))
 
     def _refused(self, state: ItemState, error: Exception, account: BatchAccount, record: Record) -> None:
-        if isinstance(error, AdGenError) and stops_account(error, account.vendor.name):
+        if isinstance(error, AdGenError) and _stops(account, error):
             account.stop(error)
             state.stop(account.stopped or error.message)
         elif isinstance(error, ApiError) and not error.retry_helps:
@@ -253,3 +251,12 @@ class Outcomes:
         self._log.info("Item %r goes to %s: %s", state.key, choices[index].conn_id, happened)
         state.choice = choices[index]
         self._board.make_ready(state)
+
+
+def _has_ended(record: Record) -> bool:
+    """Whether what was sent last is over, or under way: what goes wrong is about that, unless it is the account's."""
+    return record.last is not None and record.last.phase != "withdrawn"
+
+
+def _stops(account: BatchAccount, came: Exception) -> bool:
+    return isinstance(came, AdGenError) and stops_account(came, account.vendor.name)

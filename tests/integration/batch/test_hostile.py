@@ -16,7 +16,7 @@ from airflow_provider_adgen.hooks.cutx import CutxHook
 from airflow_provider_adgen.ledger.stores import item_folder
 from airflow_provider_adgen.lifecycle.batch import leg
 from airflow_provider_adgen.lifecycle.batch.failure import BatchFailed
-from airflow_provider_adgen.lifecycle.batch.member import Members
+from airflow_provider_adgen.lifecycle.batch.member import Held, Members
 from airflow_provider_adgen.lifecycle.batch.results import summary
 from airflow_provider_adgen.lifecycle.resolution import NOT_SUBMITTED, variable_name
 from tests.support.batch import item, items
@@ -414,3 +414,23 @@ def test_what_one_try_may_risk_is_counted_over_its_legs(batch: BatchRig, times: 
         assert batch.run(batch.batch(items(2, "sume"), **given))["counts"]["completed"] == 2
         assert len(batch.charges) == 2
     assert len(legs) >= 2
+
+
+def test_what_is_to_be_made_anew_waits_where_a_budget_does_not_allow_it(batch: BatchRig) -> None:
+    """It was delivered before the clear, and is no failure: nothing was sent."""
+    batch.run(batch.batch(items(3)))
+    made = len(batch.charges)
+    batch.clear()
+    batch.patch.setenv("AIRFLOW__ADGEN__BUDGETS", json.dumps({"adsumo_default": {"day": 0}}))
+    text = fails(batch, items(3), on_clear="fresh")
+    assert set(batch.statuses().values()) == {"waiting"}
+    assert "not fit into the budget" in text
+    assert len(batch.charges) == made
+
+
+def test_what_is_to_be_made_anew_waits_where_nothing_may_be_submitted_any_more(batch: BatchRig) -> None:
+    batch.run(batch.batch(items(1)))
+    batch.clear()
+    batch.patch.setattr(Members, "_stopped", lambda *_: Held("Nothing was submitted: an item failed."))
+    fails(batch, items(1), on_clear="fresh")
+    assert set(batch.statuses().values()) == {"waiting"}
