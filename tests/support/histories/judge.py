@@ -365,7 +365,11 @@ class Judge:
                 or any(not job.leaves_a_file for job in mine)
                 or (batch.on["on_changed_input"] == "fail" and wanted.version + len(wanted.choices) > 2),
                 "refused": banned or scarce,
-                "waiting": scarce or banned or batch.on["on_item_failure"] == "stop",
+                # Until a person says what came of the other batch's submission.
+                "waiting": scarce
+                or banned
+                or batch.on["on_item_failure"] == "stop"
+                or "may have been paid for at" in (line["reason"] or ""),
             }
             if status not in {"completed", "reused", "removed"} and not why.get(status, False):
                 self.wrong.append(f"{batch.name}: {key} stays {status}: {line['reason']}")
