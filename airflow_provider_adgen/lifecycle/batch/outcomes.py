@@ -140,7 +140,7 @@ class Outcomes:
             self._board.decide(state, record)
             if state.status is ItemStatus.FAILED:
                 state.reason = trouble(came)
-        elif isinstance(came, Held) and not under_way(last):
+        elif isinstance(came, Held) and record is not None and not under_way(last):
             state.finish(ItemStatus.WAITING, trouble(came))
         elif record is None or under_way(last) or (_has_ended(record) and not _stops(account, came)):
             status, told = fate(record, came), trouble(came)
